@@ -1,0 +1,42 @@
+"""The record format of lens runs: what is kept of a sample, a crash-safe writer, a reader with data frames."""
+
+from lens_results.errors import (
+    EmptyRunError,
+    InvalidRecordError,
+    LensResultsError,
+    MissingRecordError,
+    NewerFormatError,
+    NotARecordFileError,
+    RecordFormatError,
+    RecordWriteError,
+    SeveralRunsError,
+    TruncatedRecordError,
+)
+from lens_results.merge import merge
+from lens_results.record import SampleRecord
+from lens_results.run_info import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo, new_run_id
+from lens_results.schema import FORMAT_VERSION
+from lens_results.writer import RecordWriter
+
+__all__ = [
+    "FORMAT_VERSION",
+    "EmptyRunError",
+    "HarnessInfo",
+    "IdentityInfo",
+    "InvalidRecordError",
+    "LensInfo",
+    "LensResultsError",
+    "MissingRecordError",
+    "ModelInfo",
+    "NewerFormatError",
+    "NotARecordFileError",
+    "RecordFormatError",
+    "RecordWriteError",
+    "RecordWriter",
+    "RunInfo",
+    "SampleRecord",
+    "SeveralRunsError",
+    "TruncatedRecordError",
+    "merge",
+    "new_run_id",
+]

@@ -1,0 +1,95 @@
+"""Normalise and check the values of a record: what was found, what was expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lens_results.errors import InvalidRecordError
+
+Array = npt.NDArray[Any]
+
+
+def text(value: str) -> str:
+    """`value` with lone surrogates, which UTF-8 cannot hold, replaced by U+FFFD."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def texts(values: Iterable[str]) -> tuple[str, ...]:
+    """A tuple of `text(value)`; a bare string is refused because it would become its letters."""
+    if isinstance(values, str):
+        raise InvalidRecordError(f"Found the string {values!r}, expected a tuple of strings. Write ({values!r},).")
+    return tuple(text(value) for value in values)
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise `InvalidRecordError` with a suggestion unless `value` is one of `allowed`."""
+    if value in allowed:
+        return
+    near = difflib.get_close_matches(str(value), allowed, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise InvalidRecordError(f"{name}: found {value!r}, expected one of {', '.join(allowed)}.{hint}")
+
+
+def array(name: str, value: Any, dtype: type[np.generic], ndim: tuple[int, ...]) -> Array:
+    """A read-only copy of `value` as `dtype` with a dimension count in `ndim`; NaN and infinity are refused."""
+    found = np.asarray(value)
+    if found.ndim not in ndim:
+        wanted = " or ".join(str(n) for n in ndim)
+        raise InvalidRecordError(
+            f"{name}: found shape {found.shape}, expected {wanted} dimension(s) with the layers first."
+        )
+    if found.dtype.kind not in "fiub":
+        raise InvalidRecordError(f"{name}: found dtype {found.dtype}, expected numbers.")
+    if not np.isfinite(found).all():
+        bad = int(np.argwhere(~np.isfinite(found))[0][0])
+        raise InvalidRecordError(
+            f"{name}: found {found[bad]} at row {bad}, expected finite numbers. "
+            "Store the sample with status='non_finite', a reason and no arrays."
+        )
+    with np.errstate(over="ignore"):
+        out = np.array(found, dtype=dtype, order="C")
+    if np.dtype(dtype).kind == "i" and not np.array_equal(out, found):
+        raise InvalidRecordError(f"{name}: found values that are not {np.dtype(dtype).name}, expected whole numbers.")
+    if not np.isfinite(out).all():
+        raise InvalidRecordError(f"{name}: found values beyond the range of {np.dtype(dtype).name}.")
+    out.setflags(write=False)
+    return out
+
+
+def number(name: str, value: Any) -> float | None:
+    """`value` as a float, None kept; NaN and infinity are refused."""
+    if value is None:
+        return None
+    out = float(value)
+    if not math.isfinite(out):
+        raise InvalidRecordError(f"{name}: found {out}, expected a finite number or None. Store None and say why.")
+    return out
+
+
+def numbers(name: str, values: Mapping[str, Any]) -> dict[str, float | None]:
+    """A copy of a name -> number mapping; see `number`."""
+    return {str(key): number(f"{name}[{key!r}]", value) for key, value in values.items()}
+
+
+def index(name: str, value: int | None, size: int) -> None:
+    """Raise unless `value` is None or an index into the `size` candidates."""
+    if value is not None and not 0 <= value < size:
+        raise InvalidRecordError(f"{name}: found {value}, expected an index into the {size} candidates or None.")
+
+
+def width(name: str, value: Array | None, expected: int, of: str) -> None:
+    """Raise unless a [layers, width] array is as wide as what it lists."""
+    if value is not None and value.shape[1] != expected:
+        raise InvalidRecordError(
+            f"{name}: found shape {value.shape}, expected {expected} columns, one for each of {of}."
+        )

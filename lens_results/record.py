@@ -1,0 +1,251 @@
+"""`SampleRecord`: what is kept of one sample.
+
+Per-layer arrays list the layers of the run's `lens.layer_index` (or of the record's own `layer_index`) in rising
+order; index 0 is the embedding output, index l the output of decoder block l before the final norm. Logarithms are
+natural, entropies and divergences in nats. A value that could not be computed is None, never 0 or NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lens_results import checks
+from lens_results.errors import InvalidRecordError
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+Key = tuple[str, int, int, int]
+
+KINDS = ("generate", "loglikelihood", "multi_round")
+STATUSES = ("ok", "no_answer", "unaligned", "capture_failed", "non_finite", "not_run", "identity_failed")
+CANDIDATE_METHODS = ("first_token", "teacher_forced")
+
+RANK_QUANTITIES = ("rank_pred", "rank_gold")
+LAYER_QUANTITIES = (
+    "logprob_pred",
+    "rank_pred",
+    "logprob_gold",
+    "rank_gold",
+    "entropy",
+    "cand_entropy",
+    "cand_mass",
+    "kl_last",
+    "jsd_last",
+    "margin_pred",
+    "log_odds",
+    "energy",
+    "resid_norm",
+)
+"""Quantities with one number a layer."""
+WIDE_QUANTITIES = ("cand_scores", "pivot_scores", "topk_ids", "topk_logprobs")
+"""Quantities with one row a layer."""
+
+_TEXTS = ("task", "question", "response")
+_OPTIONAL_TEXTS = ("split", "prompt_sha256", "cluster", "question_type", "status_reason", "answer_rule")
+_TEXT_TUPLES = ("gold", "image_sha256", "candidates", "pivot_labels")
+_INTS = ("doc_id", "request_idx", "repeat")
+_OPTIONAL_INTS = ("gold_candidate", "pred_candidate", "answer_step", "answer_token_id", "n_generated")
+_OPTIONAL_BOOLS = ("correct", "answer_aligned", "identity_argmax")
+_NO_ARRAYS = ("non_finite", "not_run")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SampleRecord:
+    """One sample: identity, content, target, outcome, readout by layer, controls, scalars, scores.
+
+    Values are normalised on construction (arrays become read-only copies, sequences tuples). Raises
+    `InvalidRecordError` when shapes disagree, a number is NaN or infinite, or a status lacks its reason.
+    `docs/record-format.md` defines every field.
+    """
+
+    # identity
+    task: str
+    doc_id: int
+    kind: str
+    split: str | None = None
+    request_idx: int = 0
+    repeat: int = 0
+    # content
+    question: str = ""
+    response: str = ""
+    gold: tuple[str, ...] = ()
+    image_sha256: tuple[str, ...] = ()
+    prompt_sha256: str | None = None
+    # target
+    candidates: tuple[str, ...] = ()
+    candidate_token_ids: tuple[tuple[int, ...], ...] = ()
+    candidate_method: str | None = None
+    gold_candidate: int | None = None
+    pred_candidate: int | None = None
+    pivot_labels: tuple[str, ...] = ()
+    cluster: str | None = None
+    question_type: str | None = None
+    binary: tuple[int, int] | None = None
+    # outcome
+    status: str = "ok"
+    status_reason: str | None = None
+    correct: bool | None = None
+    answer_rule: str | None = None
+    answer_aligned: bool | None = None
+    answer_step: int | None = None
+    answer_token_id: int | None = None
+    n_generated: int | None = None
+    identity_deviation: float | None = None
+    identity_argmax: bool | None = None
+    # layers
+    layer_index: tuple[int, ...] | None = None
+    logprob_pred: FloatArray | None = None
+    rank_pred: IntArray | None = None
+    logprob_gold: FloatArray | None = None
+    rank_gold: IntArray | None = None
+    entropy: FloatArray | None = None
+    cand_entropy: FloatArray | None = None
+    cand_mass: FloatArray | None = None
+    kl_last: FloatArray | None = None
+    jsd_last: FloatArray | None = None
+    margin_pred: FloatArray | None = None
+    log_odds: FloatArray | None = None
+    energy: FloatArray | None = None
+    resid_norm: FloatArray | None = None
+    cand_scores: FloatArray | None = None
+    pivot_scores: FloatArray | None = None
+    topk_ids: IntArray | None = None
+    topk_logprobs: FloatArray | None = None
+    topk_tokens: tuple[tuple[str, ...], ...] | None = None
+    # controls
+    controls: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
+    control_source: Mapping[str, int] = field(default_factory=dict)
+    # scalars
+    label_free: Mapping[str, float | None] = field(default_factory=dict)
+    gold_based: Mapping[str, float | None] = field(default_factory=dict)
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in self._normalised():
+            object.__setattr__(self, name, value)
+        self._check_choices()
+        self._check_target()
+        self._check_layers()
+        self._check_status()
+
+    @property
+    def key(self) -> Key:
+        """`(task, doc_id, request_idx, repeat)`: unique within a run."""
+        return (self.task, self.doc_id, self.request_idx, self.repeat)
+
+    @property
+    def n_layers(self) -> int | None:
+        """Length of the layer axis; None for a record without arrays."""
+        return next((len(value) for _, value in self._by_layer()), None)
+
+    def __eq__(self, other: object) -> bool:
+        """All fields equal, arrays element by element."""
+        if not isinstance(other, SampleRecord):
+            return NotImplemented
+        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    def __hash__(self) -> int:
+        """By key."""
+        return hash(self.key)
+
+    def _normalised(self) -> Iterator[tuple[str, Any]]:
+        yield from self._normalised_values()
+        for name in LAYER_QUANTITIES + WIDE_QUANTITIES:
+            value = getattr(self, name)
+            if value is not None:
+                dtype = np.int32 if name in RANK_QUANTITIES or name == "topk_ids" else np.float32
+                yield name, checks.array(name, value, dtype, (1,) if name in LAYER_QUANTITIES else (2,))
+        if self.topk_tokens is not None:
+            yield "topk_tokens", tuple(checks.texts(row) for row in self.topk_tokens)
+        controls = {
+            name: {q: checks.array(f"controls[{name!r}][{q!r}]", v, np.float32, (1, 2)) for q, v in arrays.items()}
+            for name, arrays in self.controls.items()
+        }
+        yield "controls", controls
+        yield "control_source", {name: int(doc_id) for name, doc_id in self.control_source.items()}
+        for name in ("label_free", "gold_based", "scores"):
+            yield name, checks.numbers(name, getattr(self, name))
+
+    def _normalised_values(self) -> Iterator[tuple[str, Any]]:
+        for name in _TEXTS:
+            yield name, checks.text(getattr(self, name))
+        for name in _TEXT_TUPLES:
+            yield name, checks.texts(getattr(self, name))
+        for name in _INTS:
+            yield name, int(getattr(self, name))
+        optional = ((_OPTIONAL_TEXTS, checks.text), (_OPTIONAL_INTS, int), (_OPTIONAL_BOOLS, bool))
+        for names, convert in optional:
+            for name in names:
+                value = getattr(self, name)
+                yield name, None if value is None else convert(value)
+        yield "identity_deviation", checks.number("identity_deviation", self.identity_deviation)
+        yield "candidate_token_ids", tuple(tuple(int(i) for i in ids) for ids in self.candidate_token_ids)
+        yield "binary", None if self.binary is None else tuple(int(i) for i in self.binary)
+        yield "layer_index", None if self.layer_index is None else tuple(int(i) for i in self.layer_index)
+
+    def _by_layer(self) -> Iterator[tuple[str, Any]]:
+        """Everything whose first axis is the layers."""
+        for name in (*LAYER_QUANTITIES, *WIDE_QUANTITIES, "topk_tokens", "layer_index"):
+            if getattr(self, name) is not None:
+                yield name, getattr(self, name)
+        for control, arrays in self.controls.items():
+            for name, value in arrays.items():
+                yield f"controls[{control!r}][{name!r}]", value
+
+    def _check_choices(self) -> None:
+        checks.one_of("kind", self.kind, KINDS)
+        checks.one_of("status", self.status, STATUSES)
+        if self.candidate_method is not None:
+            checks.one_of("candidate_method", self.candidate_method, CANDIDATE_METHODS)
+
+    def _check_target(self) -> None:
+        n = len(self.candidates)
+        checks.index("gold_candidate", self.gold_candidate, n)
+        checks.index("pred_candidate", self.pred_candidate, n)
+        if self.binary is not None:
+            if len(self.binary) != 2 or self.binary[0] == self.binary[1]:
+                raise InvalidRecordError(f"binary: found {self.binary}, expected (positive, negative) or None.")
+            for i in self.binary:
+                checks.index("binary", i, n)
+        if self.candidate_token_ids and len(self.candidate_token_ids) != n:
+            raise InvalidRecordError(
+                f"candidate_token_ids: found {len(self.candidate_token_ids)} entries, expected {n}, one a candidate."
+            )
+        checks.width("cand_scores", self.cand_scores, n, "the candidates")
+        if self.pivot_labels:
+            checks.width("pivot_scores", self.pivot_scores, len(self.pivot_labels), "pivot_labels")
+
+    def _check_layers(self) -> None:
+        n, first = None, ""
+        for name, value in self._by_layer():
+            if n is None:
+                n, first = len(value), name
+            if len(value) != n:
+                raise InvalidRecordError(
+                    f"{name}: found {len(value)} layers, expected {n} as in {first}. "
+                    "All arrays of a record list the same layers."
+                )
+        widths = {array.shape[1] for array in (self.topk_ids, self.topk_logprobs) if array is not None}
+        widths |= {len(row) for row in self.topk_tokens or ()}
+        if len(widths) > 1:
+            raise InvalidRecordError(f"top-k: found widths {sorted(widths)}, expected the same k in all of topk_*.")
+
+    def _check_status(self) -> None:
+        if self.status != "ok" and not self.status_reason:
+            raise InvalidRecordError(f"status_reason: found none for status {self.status!r}, expected why, in words.")
+        arrays = [name for name, _ in self._by_layer() if name != "layer_index"]
+        if self.status in _NO_ARRAYS and arrays:
+            raise InvalidRecordError(f"status {self.status!r}: found {arrays[0]}, expected no arrays.")
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    return type(a) is type(b) and bool(a == b)

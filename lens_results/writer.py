@@ -1,0 +1,103 @@
+"""Records to disk as a run goes: small whole files at short intervals, safe against a kill at any moment."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+from lens_results.codec import to_table
+from lens_results.errors import InvalidRecordError, LensResultsError
+from lens_results.record import SampleRecord
+from lens_results.run_info import RunInfo
+from lens_results.storage import (
+    file_metadata,
+    list_parts,
+    merged_numbers,
+    part_path,
+    parts_folder,
+    write_tables,
+)
+
+
+class RecordWriter:
+    """Appends the records of one process of a run to part files in `<directory>/.lens_parts/<run_id>/`.
+
+    A part is written when `part_rows` records wait, or on the first `append` at least `part_seconds` after the last
+    write; `flush()` writes at once. Every part that was written is readable whatever happens to the process.
+    All processes of a run share `run_info.run_id` and differ in `rank`. A second writer with the same run and rank,
+    after a restart, continues the numbering. Not thread-safe.
+
+    Raises `RecordWriteError` when the disk refuses; waiting records are kept and go out with the next flush.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        run_info: RunInfo,
+        rank: int = 0,
+        part_rows: int = 64,
+        part_seconds: float = 20.0,
+    ) -> None:
+        self.directory = Path(directory)
+        self.run_info = run_info
+        self.rank = rank
+        self.part_rows = part_rows
+        self.part_seconds = part_seconds
+        self._waiting: dict[str, list[SampleRecord]] = {}
+        self._last_write = time.monotonic()
+        self._next_number = self._first_number()
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Number of records not yet on disk."""
+        return sum(len(records) for records in self._waiting.values())
+
+    def append(self, record: SampleRecord) -> None:
+        """Take a record. Raises `InvalidRecordError` when its layers are not those of the run."""
+        if self._closed:
+            raise LensResultsError("append: found a closed RecordWriter. Open a new one on the same run to continue.")
+        self._check_layers(record)
+        self._waiting.setdefault(record.task, []).append(record)
+        if self.waiting >= self.part_rows or time.monotonic() - self._last_write >= self.part_seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, one part a task. Raises `RecordWriteError`."""
+        for task in list(self._waiting):
+            path = part_path(self.directory, self.run_info.run_id, task, self.rank, self._next_number)
+            metadata = file_metadata(self.run_info, task, part={"rank": self.rank, "number": self._next_number})
+            write_tables(path, [to_table(self._waiting[task])], metadata)
+            del self._waiting[task]
+            self._next_number += 1
+        self._last_write = time.monotonic()
+
+    def close(self) -> None:
+        """Write what waits and refuse further records. Does not merge: see `merge`."""
+        if not self._closed:
+            self.flush()
+            self._closed = True
+
+    def __enter__(self) -> RecordWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _first_number(self) -> int:
+        parts = list_parts(parts_folder(self.directory, self.run_info.run_id))
+        used = [part.number for part in parts if part.rank == self.rank]
+        for path in self.directory.glob(f"lens_*_{self.run_info.run_id}.parquet"):
+            used.append(merged_numbers(path).get(self.rank, 0))
+        return max(used, default=0) + 1
+
+    def _check_layers(self, record: SampleRecord) -> None:
+        expected = len(self.run_info.lens.layer_index)
+        if record.layer_index is None and record.n_layers not in (None, expected):
+            raise InvalidRecordError(
+                f"{record.key}: found {record.n_layers} layers, expected {expected} as in the run's "
+                "lens.layer_index. Give the record its own layer_index."
+            )
