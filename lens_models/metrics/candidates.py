@@ -1,0 +1,60 @@
+"""Who leads among the candidates: small functions of pooled candidate scores [layers, candidates]."""
+
+from __future__ import annotations
+
+import numpy as np
+from lens_models.metrics.layers import Bools, Floats
+from numpy.typing import NDArray
+
+NOBODY = -1
+
+
+def readable(scores: Floats) -> bool:
+    """Whether every layer holds a usable score: no NaN, no +inf, and not -inf for all candidates."""
+    if scores.shape[1] == 0:
+        return False
+    return bool(np.all(scores < np.inf) and np.all(np.isfinite(scores).any(axis=1)))
+
+
+def shares(scores: Floats) -> NDArray[np.float64]:
+    """q_l(c), the softmax of the scores over the candidates: float [L, C] -> float [L, C] with rows that sum to 1."""
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True), dtype=np.float64)
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def margins(scores: Floats) -> NDArray[np.float64]:
+    """z_l(c) minus the highest score among the others, in nats: float [L, C] -> float [L, C]; needs C >= 2."""
+    ordered = np.sort(np.asarray(scores, dtype=np.float64), axis=1)
+    best, second = ordered[:, -1:], ordered[:, -2:-1]
+    # A candidate on top is compared with the second (equal to it in a tie), all the others with the top.
+    return np.asarray(scores - np.where(scores == best, second, best))
+
+
+def leaders(scores: Floats) -> NDArray[np.int64]:
+    """The candidate with strictly the highest score, ``NOBODY`` in a tie: float [L, C] -> int [L]; needs C >= 2."""
+    first = np.argmax(scores, axis=1)
+    tied = (scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    return np.where(tied, NOBODY, first).astype(np.int64)
+
+
+def log_odds(scores: Floats, index: int) -> NDArray[np.float64]:
+    """log q_l(c) / (1 - q_l(c)) of candidate ``index``, in nats: float [L, C] -> float [L]; needs C >= 2.
+
+    For two candidates this is the difference of their scores.
+    """
+    others = np.delete(np.asarray(scores, dtype=np.float64), index, axis=1)
+    return np.asarray(scores[:, index] - np.logaddexp.reduce(others, axis=1))
+
+
+def runs(holds: Bools) -> list[tuple[int, int]]:
+    """Stretches of True as (first position, one past the last), in order: bool [L]."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], holds, [False])).astype(np.int8)))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def start_of_last_run(holds: Bools) -> int | None:
+    """Position from which ``holds`` is True up to the end; None when it is False at the end: bool [L]."""
+    if not holds[-1]:
+        return None
+    stretches = runs(holds)
+    return stretches[-1][0]

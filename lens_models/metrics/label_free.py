@@ -1,0 +1,196 @@
+"""Scalars that never look at the gold answer; only these may be ranked as predictors of error.
+
+Definitions and formulas: docs/metrics.md. A value that is not defined is None, never 0 or NaN.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import numpy as np
+from lens_models.metrics.candidates import (
+    NOBODY,
+    leaders,
+    log_odds,
+    margins,
+    readable,
+    shares,
+    start_of_last_run,
+)
+from lens_models.metrics.layers import Floats, Ints, LayerReadout
+from lens_models.metrics.thresholds import Thresholds
+
+
+def label_free_scalars(layers: LayerReadout, thresholds: Thresholds | None = None) -> dict[str, float | None]:
+    """All label-free metrics of one sample that follow from its layers (``visual_gain`` needs a second readout).
+
+    Args:
+        layers: The readout of the answer position.
+        thresholds: Cut-offs; the defaults when None.
+
+    Returns:
+        Metric name -> value, with the names of the ``label_free`` entries of ``METRICS`` in their order; None where
+        the metric is not defined for this sample.
+    """
+    limits = thresholds or Thresholds()
+    values = {
+        "commit_depth": commit_depth(layers),
+        "settle_depth": settle_depth(layers, limits.tau),
+        "flips": flips(layers, limits.theta),
+        "overthinking": overthinking(layers),
+        "auc_pred": auc_pred(layers),
+        "peak_layer": peak_layer(layers),
+        "late_drop": late_drop(layers),
+        "max_alt": max_alt(layers),
+        "dola_layer": dola_layer(layers),
+        "dola_jsd": dola_jsd(layers),
+        "final_prob": final_prob(layers),
+        "final_margin": final_margin(layers),
+    }
+    return {name: value if value is not None and isfinite(value) else None for name, value in values.items()}
+
+
+def commit_depth(layers: LayerReadout) -> float | None:
+    """Smallest depth from which the answer given leads in every layer up to the last."""
+    line = _leader_line(layers)
+    answer = _answer(layers)
+    if line is None or answer is None or not layers.has_last:
+        return None
+    start = start_of_last_run(line == answer)
+    return None if start is None else float(layers.depth[start])
+
+
+def settle_depth(layers: LayerReadout, tau: float) -> float | None:
+    """Smallest depth from which JSD(p_l, p_N) <= tau in every layer up to the last."""
+    if not layers.has_last or not np.all(np.isfinite(layers.jsd_last)):
+        return None
+    start = start_of_last_run(layers.jsd_last <= tau)
+    return None if start is None else float(layers.depth[start])
+
+
+def flips(layers: LayerReadout, theta: float) -> float | None:
+    """Number of changes of the leader among layers with candidate mass > theta; tied layers are passed over."""
+    line = _leader_line(layers)
+    if line is None:
+        return None
+    if _uses_candidates(layers):
+        if not np.all(np.isfinite(layers.cand_mass)):
+            return None
+        line = line[(layers.cand_mass > theta) & (line != NOBODY)]
+    return float(np.count_nonzero(np.diff(line)))
+
+
+def overthinking(layers: LayerReadout) -> float | None:
+    """Mean entropy in nats times the share of distinct top-1 tokens among the recorded layers."""
+    if not np.all(np.isfinite(layers.entropy)):
+        return None
+    return float(layers.entropy.mean() * np.unique(layers.top1_ids).size / layers.top1_ids.size)
+
+
+def auc_pred(layers: LayerReadout) -> float | None:
+    """Mean of q_l(answer given) over the upper half of the layers; of p_l where there are no candidates to look at."""
+    line = _answer_share(layers)
+    upper = layers.upper_half
+    return None if line is None or not upper.any() else float(line[upper].mean())
+
+
+def peak_layer(layers: LayerReadout) -> float | None:
+    """Layer in which p_l(answer given) is highest; the earliest in a tie."""
+    if np.isnan(layers.logprob_pred).any():
+        return None
+    return float(layers.layer_index[int(np.argmax(layers.logprob_pred))])
+
+
+def late_drop(layers: LayerReadout) -> float | None:
+    """p_l(answer given) at its peak minus p at the last layer, in [0, 1]."""
+    if np.isnan(layers.logprob_pred).any() or not layers.has_last:
+        return None
+    prob = np.exp(layers.logprob_pred.astype(np.float64))
+    return float(prob.max() - prob[-1])
+
+
+def max_alt(layers: LayerReadout) -> float | None:
+    """Highest q_l of any candidate but the answer given, over the upper half of the layers."""
+    upper = layers.upper_half
+    if not _comparable(layers) or layers.pred_index is None or not upper.any():
+        return None
+    return float(np.delete(shares(layers.cand_scores), layers.pred_index, axis=1)[upper].max())
+
+
+def dola_layer(layers: LayerReadout) -> float | None:
+    """Block of the lower half with the highest JSD to the last layer; the earliest in a tie."""
+    lower = layers.lower_half
+    if not lower.any() or not np.all(np.isfinite(layers.jsd_last[lower])):
+        return None
+    return float(layers.layer_index[lower][int(np.argmax(layers.jsd_last[lower]))])
+
+
+def dola_jsd(layers: LayerReadout) -> float | None:
+    """Highest JSD to the last layer among the blocks of the lower half, in nats."""
+    lower = layers.lower_half
+    return float(layers.jsd_last[lower].max()) if lower.any() else None
+
+
+def final_prob(layers: LayerReadout) -> float | None:
+    """q_N(answer given); p_N where there are no candidates to look at."""
+    line = _answer_share(layers)
+    return None if line is None or not layers.has_last else float(line[-1])
+
+
+def final_margin(layers: LayerReadout) -> float | None:
+    """z_N(answer given) minus the highest other candidate at the last layer, in nats."""
+    if not _comparable(layers) or layers.pred_index is None or not layers.has_last:
+        return None
+    return float(margins(layers.cand_scores)[-1, layers.pred_index])
+
+
+def final_log_odds(layers: LayerReadout) -> float | None:
+    """log q_N / (1 - q_N) of the answer given, in nats: what ``visual_gain`` compares between two images."""
+    if not _comparable(layers) or layers.pred_index is None or not layers.has_last:
+        return None
+    value = float(log_odds(layers.cand_scores, layers.pred_index)[-1])
+    return value if isfinite(value) else None
+
+
+def visual_gain(with_image: float | None, with_blank: float | None) -> float | None:
+    """Final log-odds of the answer given with its image minus with a blank image of the same size, in nats.
+
+    Args:
+        with_image: ``final_log_odds`` of the run itself.
+        with_blank: ``final_log_odds`` of the same answer read with the blank image.
+
+    Returns:
+        The difference; None when either is missing.
+    """
+    if with_image is None or with_blank is None or not isfinite(with_image - with_blank):
+        return None
+    return with_image - with_blank
+
+
+def _comparable(layers: LayerReadout) -> bool:
+    """Whether there are two or more candidates that may be looked at without knowing the gold answer."""
+    return _uses_candidates(layers) and layers.n_candidates >= 2 and readable(layers.cand_scores)
+
+
+def _uses_candidates(layers: LayerReadout) -> bool:
+    return layers.candidates_fixed and layers.n_candidates > 0
+
+
+def _leader_line(layers: LayerReadout) -> Ints | None:
+    """int [L]: the leading candidate of each layer, or the leading token where the vocabulary is the candidate set."""
+    if _uses_candidates(layers):
+        return leaders(layers.cand_scores) if _comparable(layers) else None
+    return layers.top1_ids
+
+
+def _answer(layers: LayerReadout) -> int | None:
+    return layers.pred_index if _uses_candidates(layers) else layers.pred_token
+
+
+def _answer_share(layers: LayerReadout) -> Floats | None:
+    """float [L]: q_l(answer given), or p_l(answer given) where the vocabulary is the candidate set."""
+    if not _uses_candidates(layers):
+        return None if np.isnan(layers.logprob_pred).any() else np.exp(layers.logprob_pred.astype(np.float64))
+    if not _comparable(layers) or layers.pred_index is None:
+        return None
+    return shares(layers.cand_scores)[:, layers.pred_index]

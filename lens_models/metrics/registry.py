@@ -1,0 +1,79 @@
+"""The list of all scalar metrics: what harness tables, records, reports and docs/metrics.md call them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Namespace = Literal["label_free", "gold_based"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One scalar metric.
+
+    Attributes:
+        namespace: ``label_free`` or ``gold_based``. Only label-free metrics may be ranked as predictors of error.
+        unit: ``depth`` (l / N), ``layer`` (number of a decoder block), ``nats``, ``share`` (0 to 1), ``count`` or
+            ``yes/no`` (1 or 0; its mean is a share of samples).
+        higher_is_better: For a model's mean; None where neither direction is better.
+        definition: One line; the formula stands in docs/metrics.md.
+    """
+
+    namespace: Namespace
+    unit: str
+    higher_is_better: bool | None
+    definition: str
+
+
+METRICS: dict[str, Metric] = {
+    "commit_depth": Metric(
+        "label_free", "depth", None, "Smallest depth from which the answer given leads the candidates to the end."
+    ),
+    "settle_depth": Metric(
+        "label_free", "depth", None, "Smallest depth from which the readout stays within tau of the last layer's (JSD)."
+    ),
+    "flips": Metric(
+        "label_free", "count", None, "Changes of the leading candidate among layers with candidate mass above theta."
+    ),
+    "overthinking": Metric(
+        "label_free", "nats", None, "Mean entropy over the layers times the share of distinct top-1 tokens."
+    ),
+    "auc_pred": Metric(
+        "label_free", "share", None, "Mean candidate share of the answer given over the upper half of the layers."
+    ),
+    "peak_layer": Metric("label_free", "layer", None, "Layer in which the probability of the answer given is highest."),
+    "late_drop": Metric(
+        "label_free", "share", None, "Probability of the answer given at its peak minus that at the last layer."
+    ),
+    "max_alt": Metric(
+        "label_free", "share", None, "Highest share of any other candidate over the upper half of the layers."
+    ),
+    "dola_layer": Metric(
+        "label_free", "layer", None, "Block of the lower half whose readout differs most from the last layer's (JSD)."
+    ),
+    "dola_jsd": Metric("label_free", "nats", None, "That largest divergence."),
+    "final_prob": Metric("label_free", "share", None, "Candidate share of the answer given at the last layer."),
+    "final_margin": Metric("label_free", "nats", None, "Score of the answer given minus the best other, last layer."),
+    "visual_gain": Metric(
+        "label_free", "nats", None, "Final log-odds of the answer given with the image minus with a blank image."
+    ),
+    "first_correct_layer": Metric(
+        "gold_based", "layer", None, "First layer where gold leads, with mass above theta, for m layers in a row."
+    ),
+    "stable_correct_layer": Metric("gold_based", "layer", None, "First layer from which gold leads to the end."),
+    "emerged": Metric("gold_based", "yes/no", True, "Whether there is a first correct layer."),
+    "stable_emerged": Metric("gold_based", "yes/no", True, "Whether gold leads at the last layer."),
+    "correct_then_lost": Metric(
+        "gold_based", "yes/no", False, "Gold led clearly for m layers in a row, and the answer is wrong."
+    ),
+    "wrong_then_corrected": Metric(
+        "gold_based", "yes/no", None, "A wrong candidate led clearly for m layers in a row, and the answer is right."
+    ),
+    "never_correct": Metric("gold_based", "yes/no", False, "Gold led in no layer with mass above theta."),
+}
+
+
+def names(namespace: Namespace) -> list[str]:
+    """The metrics of one name space, in the order of ``METRICS``."""
+    return [name for name, metric in METRICS.items() if metric.namespace == namespace]
