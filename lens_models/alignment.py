@@ -1,0 +1,87 @@
+"""From a character of the generated text to the generation step that produced it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lens_models.errors import LensError
+
+REPLACEMENT = "\ufffd"
+
+
+class AlignmentError(LensError, ValueError):
+    """A character cannot be traced to a generated token."""
+
+
+def step_of_char(tokenizer: Any, token_ids: Sequence[int], char: int, *, skip_special_tokens: bool = True) -> int:
+    """Index of the generated token that produced one character of the decoded text.
+
+    The token that *begins* the character is meant, where several tokens share the bytes of one (emoji, Cyrillic under
+    byte fallback): it is the step at which the choice was made. Takes about log2(len(token_ids)) decodes.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        token_ids: the ids generated, without the prompt, special tokens included.
+        char: index into `tokenizer.decode(token_ids, skip_special_tokens=skip_special_tokens)`.
+        skip_special_tokens: as in that call.
+
+    Raises:
+        AlignmentError: `char` is outside the text, or no prefix of the tokens decodes to the text up to it.
+    """
+    ids = [int(token_id) for token_id in token_ids]
+    prefixes = _Prefixes(tokenizer, ids, skip_special_tokens)
+    if not 0 <= char < len(prefixes.text):
+        raise AlignmentError(f"character {char} is outside the decoded text of {len(prefixes.text)} characters")
+    last = _first(lambda count: prefixes.settled(count) > char, 1, len(ids)) - 1
+    first = _first(lambda count: prefixes.settled(count) >= char, 0, last)
+    if prefixes.settled(first) != char:
+        return last
+    before = prefixes.decode(first)
+    for step in range(first, last):
+        if prefixes.decode(step + 1) != before:
+            return step
+    return last
+
+
+class _Prefixes:
+    """Decoded prefixes of one generation."""
+
+    def __init__(self, tokenizer: Any, ids: list[int], skip_special_tokens: bool) -> None:
+        self._tokenizer = tokenizer
+        self._ids = ids
+        self._skip = skip_special_tokens
+        self._decoded: dict[int, str] = {}
+        self.text = self.decode(len(ids))
+
+    def decode(self, count: int) -> str:
+        """Text of the first `count` tokens."""
+        if count not in self._decoded:
+            text = self._tokenizer.decode(self._ids[:count], skip_special_tokens=self._skip) if count else ""
+            self._decoded[count] = str(text)
+        return self._decoded[count]
+
+    def settled(self, count: int) -> int:
+        """How many leading characters of the whole text the first `count` tokens already give."""
+        if count >= len(self._ids):
+            return len(self.text)
+        prefix = self.decode(count).rstrip(REPLACEMENT)  # an unfinished character is not settled
+        common = min(len(prefix), len(self.text))
+        while prefix[:common] != self.text[:common]:
+            common = _common(prefix, self.text, common)
+        return common
+
+
+def _common(left: str, right: str, limit: int) -> int:
+    return next((index for index in range(limit) if left[index] != right[index]), limit)
+
+
+def _first(condition: Any, low: int, high: int) -> int:
+    """Smallest count in [low, high] that meets a condition which stays true once met; `high` is taken to meet it."""
+    while low < high:
+        middle = (low + high) // 2
+        if condition(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low

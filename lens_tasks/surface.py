@@ -1,0 +1,64 @@
+"""Surface forms of an answer, and the folding under which two forms count as the same.
+
+Mid layers often prefer the lower-case form of a word and late layers the capitalised one; models write Cyrillic `В`
+where a Latin `B` was meant. Both must be pooled, or the lens reports late emergence that is only a change of spelling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# Cyrillic capitals drawn like a Latin one, and the Latin one.
+_LOOKALIKES = dict(zip("АВЕКМНОРСТУХ", "ABEKMHOPCTYX", strict=True))
+_TO_CYRILLIC = {latin: cyrillic for cyrillic, latin in _LOOKALIKES.items()}
+_FOLD = {cyrillic.lower(): latin.lower() for cyrillic, latin in _LOOKALIKES.items()} | {"ё": "е"}
+_FOLD["ё"] = _FOLD["е"]
+
+
+def fold(text: str) -> str:
+    """Lower-case text with е for ё and Latin letters for their Cyrillic look-alikes; the length is kept.
+
+    Meant for comparison only: apply it to both sides.
+    """
+    return "".join(_fold_character(character) for character in text)
+
+
+def _fold_character(character: str) -> str:
+    lower = character.lower()
+    if len(lower) != 1:  # "İ" becomes two characters, which would move every offset after it
+        return character
+    return _FOLD.get(lower, lower)
+
+
+def word_forms(words: Iterable[str]) -> tuple[str, ...]:
+    """All forms of some words: as given, lower, Capitalised, UPPER, with е and ё, each with and without a space before.
+
+    >>> word_forms(["no"])
+    ('no', ' no', 'No', ' No', 'NO', ' NO')
+    """
+    forms = []
+    for word in words:
+        for spelling in _spellings(word.strip()):
+            forms += [spelling, f" {spelling}"]
+    return tuple(dict.fromkeys(forms))
+
+
+def _spellings(word: str) -> list[str]:
+    bases = [word, word.replace("ё", "е").replace("Ё", "Е")]
+    return [form for base in bases for form in (base, base.lower(), base.capitalize(), base.upper()) if form]
+
+
+def letter_forms(letter: str, *, cyrillic: bool = True) -> tuple[str, ...]:
+    """Forms of an option letter: the capital, its Cyrillic look-alike, each with and without a space before.
+
+    Small letters are left out on purpose: ` a` is an article and ` в` a preposition, not an answer.
+
+    >>> letter_forms("B")
+    ('B', ' B', 'В', ' В')
+    """
+    capital = letter.strip().upper()
+    capital = _LOOKALIKES.get(capital, capital)
+    capitals = [capital]
+    if cyrillic and capital in _TO_CYRILLIC:
+        capitals.append(_TO_CYRILLIC[capital])
+    return tuple(form for each in capitals for form in (each, f" {each}"))

@@ -1,0 +1,75 @@
+"""What an answer target is: the candidates of a question, the gold one, and what the question belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One possible answer.
+
+    Attributes:
+        label: its name in records and tables, unique within a target (`"yes"`, `"B"`, `"красный"`).
+        variants: surface forms a model may write it in, with and without a leading space, in several cases, with
+            look-alike letters and synonyms. The lens pools the tokens of all of them.
+    """
+
+    label: str
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AnswerTarget:
+    """What the lens looks for when a model answers one document of a task.
+
+    Attributes:
+        candidates: the closed set of possible answers; empty for open tasks, where the adapter takes the answer given
+            and the gold text.
+        gold: label of the right candidate; None when it is unknown (private tasks) or when there are no candidates.
+        gold_texts: acceptable answers as text, the one the scorer compares with first.
+        cluster: image or pair the document shares with others: the unit to resample in statistics.
+        question_type: the task's own division of its questions.
+        binary: (positive label, negative label) where the question is a yes/no one: the sign of the log-odds.
+        pivot: the English equivalents of `candidates`, same order and labels; empty where there are none.
+        source: which rule made this target: `pope`, `clevr`, `ruclevr`, `weird`, `rucommonvqa`, `choices`,
+            `prompt_options`, `yes_no`, `open`.
+        note: why a more specific rule did not apply although the task's name called for it; None when all is well.
+    """
+
+    candidates: tuple[Candidate, ...]
+    gold: str | None
+    gold_texts: tuple[str, ...] = ()
+    cluster: str | None = None
+    question_type: str | None = None
+    binary: tuple[str, str] | None = None
+    pivot: tuple[Candidate, ...] = ()
+    source: str = "open"
+    note: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Candidate labels, in the order of `candidates`."""
+        return tuple(candidate.label for candidate in self.candidates)
+
+
+class TargetError(ValueError):
+    """A document does not have what its task promises; `target_for` turns it into an open target with a note."""
+
+
+def gold_texts_of(gold: object) -> tuple[str, ...]:
+    """What a harness's `doc_to_target` returned, as texts without doubles and blanks.
+
+    Strings, numbers, lists of them and lists of `{"answer": ...}` (the VQA format) are understood.
+    """
+    if gold is None:
+        return ()
+    if isinstance(gold, dict):
+        gold = gold.get("answer", gold.get("text"))
+        return gold_texts_of(gold)
+    if isinstance(gold, Iterable) and not isinstance(gold, str | bytes):
+        texts = [text for item in gold for text in gold_texts_of(item)]
+    else:
+        texts = [str(gold)] if str(gold).strip() else []
+    return tuple(dict.fromkeys(texts))

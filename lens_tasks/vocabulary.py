@@ -1,0 +1,78 @@
+"""Closed answer vocabularies: yes/no in two languages, the 28 answers of CLEVR, their Russian counterparts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lens_tasks.surface import word_forms
+from lens_tasks.target_types import Candidate
+
+_NUMBERS = {
+    "0": ("zero", "ноль"),
+    "1": ("one", "один"),
+    "2": ("two", "два"),
+    "3": ("three", "три"),
+    "4": ("four", "четыре"),
+    "5": ("five", "пять"),
+    "6": ("six", "шесть"),
+    "7": ("seven", "семь"),
+    "8": ("eight", "восемь"),
+    "9": ("nine", "девять"),
+    "10": ("ten", "десять"),
+}
+
+# English label -> further English words, Russian label, further Russian words. The label is the benchmark's own answer.
+_WORDS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
+    "yes": ((), "да", ()),
+    "no": ((), "нет", ()),
+    "gray": (("grey",), "серый", ()),
+    "red": ((), "красный", ()),
+    "blue": ((), "синий", ()),
+    "green": ((), "зеленый", ()),
+    "brown": ((), "коричневый", ()),
+    "purple": (("violet",), "фиолетовый", ("пурпурный",)),
+    "cyan": (("turquoise",), "голубой", ("бирюзовый",)),
+    "yellow": ((), "желтый", ()),
+    "cube": ((), "куб", ("кубик",)),
+    "sphere": (("ball",), "сфера", ("шар",)),
+    "cylinder": ((), "цилиндр", ()),
+    "large": (("big",), "большой", ("крупный",)),
+    "small": (("tiny",), "маленький", ("малый",)),
+    "rubber": (("matte",), "резина", ("резиновый", "матовый")),
+    "metal": (("metallic", "shiny"), "металл", ("металлический", "блестящий")),
+}
+_WITH_YO = {"зеленый": "зелёный", "желтый": "жёлтый"}
+
+
+def _english(label: str, further: tuple[str, ...]) -> Candidate:
+    return Candidate(label, word_forms((label, *further)))
+
+
+def _russian(label: str, further: tuple[str, ...]) -> Candidate:
+    spellings = (label, _WITH_YO[label]) if label in _WITH_YO else (label,)
+    return Candidate(label, word_forms((*spellings, *further)))
+
+
+YES_NO = (_english("yes", ()), _english("no", ()))
+YES_NO_RUSSIAN = (_russian("да", ()), _russian("нет", ()))
+
+_ENGLISH_NUMBERS = tuple(_english(digit, (english,)) for digit, (english, _) in _NUMBERS.items())
+_RUSSIAN_NUMBERS = tuple(_russian(digit, (russian,)) for digit, (_, russian) in _NUMBERS.items())
+_ENGLISH_WORDS = tuple(_english(label, further) for label, (further, _, _) in _WORDS.items())
+_RUSSIAN_WORDS = tuple(_russian(label, further) for _, label, further in _WORDS.values())
+
+CLEVR = _ENGLISH_WORDS[:2] + _ENGLISH_NUMBERS + _ENGLISH_WORDS[2:]
+"""The 28 answers of CLEVR: yes, no, 0 to 10, eight colours, three shapes, two sizes, two materials."""
+
+RUCLEVR = _RUSSIAN_WORDS[:2] + _RUSSIAN_NUMBERS + _RUSSIAN_WORDS[2:]
+"""Their Russian counterparts in the initial form, in the order of `CLEVR`; е and ё, and common synonyms, are pooled."""
+
+RUSSIAN_TO_ENGLISH: Mapping[str, str] = MappingProxyType(
+    {russian.label: english.label for russian, english in zip(RUCLEVR, CLEVR, strict=True)}
+)
+
+
+def pivot_of(candidates: tuple[Candidate, ...], english: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """English forms under the labels of `candidates`, so that both sets can be compared label by label."""
+    return tuple(Candidate(own.label, other.variants) for own, other in zip(candidates, english, strict=True))
