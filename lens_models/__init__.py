@@ -1,0 +1,53 @@
+"""The logit lens for vision-language models: capture, exact readout, identity check, metrics.
+
+Importing this package loads torch and transformers, registers nothing and touches no network.
+"""
+
+from .errors import (
+    CaptureError,
+    IdentityError,
+    InputError,
+    LensArgumentError,
+    LensError,
+    ModelLoadError,
+    NotMultimodalError,
+    PartsError,
+    UnknownModelError,
+)
+from .generation import TracedGeneration, generate_with_trace
+from .identity import IdentityReport, prove_identity
+from .lens import LensSettings, LogitLens
+from .loading import LENS_TINY, LoadedModel, load_model
+from .parts import ModelParts, find_parts
+from .probe import probe_inputs
+from .readout import Readout, ReadoutRow, read_layers
+from .unembed import LogitTransform, Unembedding
+
+__all__ = [
+    "LENS_TINY",
+    "CaptureError",
+    "IdentityError",
+    "IdentityReport",
+    "InputError",
+    "LensArgumentError",
+    "LensError",
+    "LensSettings",
+    "LoadedModel",
+    "LogitLens",
+    "LogitTransform",
+    "ModelLoadError",
+    "ModelParts",
+    "NotMultimodalError",
+    "PartsError",
+    "Readout",
+    "ReadoutRow",
+    "TracedGeneration",
+    "Unembedding",
+    "UnknownModelError",
+    "find_parts",
+    "generate_with_trace",
+    "load_model",
+    "probe_inputs",
+    "prove_identity",
+    "read_layers",
+]

@@ -1,0 +1,175 @@
+"""Keep the residual stream of the predicting position while a model runs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .errors import CaptureError
+from .parts import ModelParts
+
+__all__ = ["ResidualCapture", "Trace", "resolve_layer_index"]
+
+_DEVICE_BUDGET_BYTES = 16 * 2**20
+
+
+@dataclass
+class Trace:
+    """What one capture kept. A step is one forward pass through the decoder.
+
+    `steps[t]` is `[layers, rows, ...positions, d]` in the model's dtype, the layer axis in the order of `layer_index`
+    (0 is the embedding output, l in 1..L the output of block l, before the final norm). Without chosen positions the
+    position is the last one, which predicts the next token. `first_logits` is the head's raw output
+    `[rows, ...positions, vocabulary]` of step 0, before any cap or scale.
+    """
+
+    layer_index: tuple[int, ...]
+    steps: list[Tensor] = field(default_factory=list)
+    first_logits: Tensor | None = None
+
+    @property
+    def n_steps(self) -> int:
+        """Number of forward passes seen."""
+        return len(self.steps)
+
+    @property
+    def n_rows(self) -> int:
+        """Batch rows of a forward pass (batch times beams)."""
+        return int(self.steps[0].shape[1]) if self.steps else 0
+
+    def residual(self, step: int, row: int) -> Tensor:
+        """`[layers, ...positions, d]` of one row at one step."""
+        return self.steps[step][:, row]
+
+
+class ResidualCapture:
+    """Context manager that hooks the decoder layers and the head of a model; the hooks go whatever happens.
+
+    The hooks read and never change what passes. A layer that a model skips (cross-attention layers without an image)
+    leaves the residual stream as it was, so its entry repeats the one before.
+
+    Args:
+        parts: the parts of the model that will run.
+        layer_index: which layers to keep, rising, out of 0..L; all blocks when None.
+        positions: `[rows, K]` sequence positions to keep at each forward pass; the last position when None.
+        keep_logits: keep the head's output of the first step, for the identity check.
+    """
+
+    def __init__(
+        self,
+        parts: ModelParts,
+        *,
+        layer_index: Sequence[int] | None = None,
+        positions: Tensor | None = None,
+        keep_logits: bool = True,
+    ) -> None:
+        self.parts = parts
+        index = resolve_layer_index(layer_index, parts.n_layers)
+        self.trace = Trace(index)
+        self._positions = positions
+        self._keep_logits = keep_logits
+        self._pending: dict[int, Tensor] = {}
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+        self._on_device = 0
+
+    def __enter__(self) -> Trace:
+        try:
+            # the input of block 1 is the embedding output; it also stands in for skipped leading layers
+            self._handles.append(self.parts.layers[0].register_forward_pre_hook(self._before_first, with_kwargs=True))
+            for number, layer in enumerate(self.parts.layers, start=1):
+                # all of them: a wanted layer that the model skips takes the value of the one before it
+                self._handles.append(layer.register_forward_hook(self._after(number)))
+            self._handles.append(self.parts.head.register_forward_hook(self._after_head))
+        except BaseException:
+            self._remove()
+            raise
+        return self.trace
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._pending.clear()
+
+    def _before_first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        hidden = args[0] if args else kwargs.get("hidden_states")
+        if isinstance(hidden, Tensor):
+            self._pending = {0: self._select(hidden)}
+
+    def _after(self, number: int) -> Any:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            hidden = output[0] if isinstance(output, tuple | list) else output
+            if not isinstance(hidden, Tensor) or hidden.dim() != 3:
+                found = f"{tuple(hidden.shape)}" if isinstance(hidden, Tensor) else type(hidden).__name__
+                raise CaptureError(
+                    f"layer {number} ({type(module).__name__}) of {self.parts.model_class} returned {found}; "
+                    "expected one residual stream [batch, sequence, d]. This architecture cannot be read."
+                )
+            self._pending[number] = self._select(hidden)
+
+        return hook
+
+    def _select(self, hidden: Tensor) -> Tensor:
+        # a slice would keep the whole [batch, sequence, d] alive, hence the copies
+        if self._positions is None:
+            return hidden[:, -1].detach().clone()
+        rows = torch.arange(hidden.shape[0], device=hidden.device).unsqueeze(1)
+        return hidden.detach()[rows, self._positions.to(hidden.device)]
+
+    def _after_head(self, module: nn.Module, args: Any, output: Any) -> None:
+        if not self._pending:
+            raise CaptureError(
+                f"{self.parts.model_class} computed logits without running its decoder layers "
+                f"'{self.parts.decoder_path}'; the layers found are not the ones in use."
+            )
+        if self._keep_logits and self.trace.first_logits is None:
+            self.trace.first_logits = self._select_logits(output)
+        self._append(torch.stack(self._filled(output.device)))
+        self._pending = {}
+
+    def _select_logits(self, logits: Tensor) -> Tensor:
+        if self._positions is None or logits.shape[1] == 1:
+            return logits[:, -1].detach().clone()
+        return self._select(logits)
+
+    def _filled(self, device: torch.device) -> list[Tensor]:
+        kept: list[Tensor] = []
+        current: Tensor | None = None
+        wanted = set(self.trace.layer_index)
+        for number in range(self.parts.n_layers + 1):
+            current = self._pending.get(number, current)
+            if number in wanted:
+                if current is None:
+                    raise CaptureError(f"layer {number} of {self.parts.model_class} gave no residual stream")
+                kept.append(current.to(device))
+        return kept
+
+    def _append(self, step: Tensor) -> None:
+        if step.device.type != "cpu":
+            self._on_device += step.numel() * step.element_size()
+            if self._on_device > _DEVICE_BUDGET_BYTES:
+                self.trace.steps = [kept.cpu() for kept in self.trace.steps]
+                self._on_device = step.numel() * step.element_size()
+        self.trace.steps.append(step)
+
+
+def resolve_layer_index(layer_index: Sequence[int] | None, n_layers: int) -> tuple[int, ...]:
+    """Rising, distinct layer numbers out of 0..L that end with L, which is needed as the reference of every divergence.
+
+    Raises:
+        CaptureError: a number is out of range.
+    """
+    if layer_index is None:
+        return tuple(range(1, n_layers + 1))
+    wrong = [number for number in layer_index if not 0 <= number <= n_layers]
+    if wrong:
+        raise CaptureError(f"layers {wrong} do not exist; this model has layers 0 (embedding) to {n_layers}")
+    return tuple(sorted({*layer_index, n_layers}))

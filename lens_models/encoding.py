@@ -1,0 +1,75 @@
+"""Turn conversations with images and videos into model inputs, with clear errors for what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from .errors import InputError
+
+__all__ = ["encode_texts", "open_image", "render_chat"]
+
+Conversation = Sequence[Mapping[str, Any]]
+
+
+def open_image(image: object, *, where: str) -> Image.Image:
+    """A readable RGB image from a PIL image, a path or encoded bytes.
+
+    Palette, CMYK, 16-bit and animated images become their (first) frame in RGB; an RGB image is returned as it is.
+
+    Raises:
+        InputError: names `where` the image came from and what is wrong with it.
+    """
+    try:
+        if isinstance(image, str):
+            image = Image.open(image)
+        if not isinstance(image, Image.Image):
+            raise InputError(f"{where}: expected an image, found {type(image).__name__}")
+        image.load()
+        if min(image.size) < 1:
+            raise InputError(f"{where}: the image is empty ({image.size[0]}x{image.size[1]})")
+        return image if image.mode == "RGB" else image.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{where}: the image cannot be read ({error}); check or remove this sample") from error
+
+
+def render_chat(processor: Any, conversation: Conversation) -> str:
+    """The prompt text of one conversation, by the model's own chat template, with the generation prompt.
+
+    Raises:
+        InputError: the checkpoint has no chat template.
+    """
+    try:
+        return str(processor.apply_chat_template(list(conversation), tokenize=False, add_generation_prompt=True))
+    except ValueError as error:
+        if "chat template" not in str(error) and "chat_template" not in str(error):
+            raise
+        raise InputError(
+            "this checkpoint has no chat template, so a conversation cannot be turned into a prompt. Use an "
+            "instruction-tuned checkpoint, or put a chat_template.jinja into the model folder."
+        ) from error
+
+
+def encode_texts(
+    processor: Any,
+    texts: Sequence[str],
+    *,
+    images: Sequence[object] = (),
+    videos: Sequence[object] = (),
+    audios: Sequence[object] = (),
+    **kwargs: Any,
+) -> Any:
+    """Left-padded model inputs of a batch of prompts and all their media in order of appearance."""
+    media = {"images": list(images), "videos": list(videos), "audio": list(audios)}
+    given = {name: values for name, values in media.items() if values}
+    tokenizer = getattr(processor, "tokenizer", processor)
+    tokenizer.padding_side = "left"
+    return processor(text=list(texts), padding=True, return_tensors="pt", **given, **kwargs)
+
+
+def move_inputs(inputs: Any, device: torch.device, dtype: torch.dtype | None = None) -> Any:
+    """Inputs on the model's device; images in the model's float dtype when one is given, as `BatchFeature.to` does."""
+    return inputs.to(device) if dtype is None else inputs.to(device, dtype)

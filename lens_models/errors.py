@@ -1,0 +1,62 @@
+"""The exceptions of the lens.
+
+LensError
+├── ModelLoadError          the checkpoint cannot be loaded
+│   ├── UnknownModelError   no such folder, and no such repository at hand
+│   └── NotMultimodalError  the checkpoint is not an image-text-to-text model
+├── PartsError              decoder layers, final norm or output embedding were not found
+├── IdentityError           the last layer's readout is not the model's own output
+├── CaptureError            a run gave other shapes than one residual per layer, row and step
+├── InputError              an image, video or prompt cannot be encoded
+└── LensArgumentError       a lens setting has a wrong name or value
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CaptureError",
+    "IdentityError",
+    "InputError",
+    "LensArgumentError",
+    "LensError",
+    "ModelLoadError",
+    "NotMultimodalError",
+    "PartsError",
+    "UnknownModelError",
+]
+
+
+class LensError(Exception):
+    """Base of all errors raised by `lens_models`."""
+
+
+class ModelLoadError(LensError):
+    """A checkpoint cannot be loaded."""
+
+
+class UnknownModelError(ModelLoadError):
+    """The name is neither a local model folder nor a repository that can be reached."""
+
+
+class NotMultimodalError(ModelLoadError):
+    """The checkpoint's architecture takes no images."""
+
+
+class PartsError(LensError):
+    """Decoder layers, final norm or output embedding of a model were not found."""
+
+
+class IdentityError(LensError):
+    """The readout of the last layer differs from the model's own logits."""
+
+
+class CaptureError(LensError):
+    """A forward or generate call did not give one residual per layer, row and step."""
+
+
+class InputError(LensError):
+    """An image, video or prompt cannot be encoded for the model."""
+
+
+class LensArgumentError(LensError, ValueError):
+    """A lens setting has an unknown name or a wrong value."""

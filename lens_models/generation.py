@@ -1,0 +1,101 @@
+"""Run `generate` as any caller would, with the capture beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .capture import ResidualCapture, Trace
+from .errors import CaptureError
+from .parts import ModelParts
+
+__all__ = ["TracedGeneration", "generate_with_trace"]
+
+
+@dataclass(frozen=True)
+class TracedGeneration:
+    """The output of `generate` and the residuals of every step that made it.
+
+    `sequences` is what `generate` returned, untouched. `new_tokens[b]` are the ids that row b generated, one per step,
+    trailing padding included. `trace.steps[t]` predicted `new_tokens[b][t]`.
+    """
+
+    sequences: Tensor
+    new_tokens: tuple[tuple[int, ...], ...]
+    trace: Trace
+    beam_indices: Tensor | None = None
+
+    def row(self, sample: int, step: int) -> int:
+        """The row of the forward pass at `step` that produced the sample's token (beams move between rows)."""
+        if self.beam_indices is None:
+            return sample
+        return int(self.beam_indices[sample, step])
+
+    def residual(self, sample: int, step: int) -> Tensor:
+        """`[layers, d]` that predicted token `step` of `sample`."""
+        return self.trace.residual(step, self.row(sample, step))
+
+
+@torch.inference_mode()
+def generate_with_trace(
+    model: nn.Module,
+    parts: ModelParts,
+    inputs: Mapping[str, Any],
+    *,
+    layer_index: Sequence[int] | None = None,
+    **generate_kwargs: Any,
+) -> TracedGeneration:
+    """Call `model.generate(**inputs, **generate_kwargs)` and keep the residual of each predicting position.
+
+    Greedy, sampled and beam search decoding work, in left-padded batches of any size. The call is the caller's own:
+    only beam search is asked for its beam indices in addition, which changes no token.
+
+    Raises:
+        CaptureError: several tokens a forward pass (speculative decoding), several sequences a prompt, or a model that
+            does not run its decoder through the parts found.
+    """
+    beams = _beams(model, generate_kwargs)
+    if beams > 1:
+        generate_kwargs = {**generate_kwargs, "return_dict_in_generate": True}
+    with ResidualCapture(parts, layer_index=layer_index) as trace:
+        output: Any = model.generate(**inputs, **generate_kwargs)  # type: ignore[operator]
+    sequences = output if isinstance(output, Tensor) else output.sequences
+    beam_indices = None if beams == 1 else getattr(output, "beam_indices", None)
+    _check(trace, sequences, beams, beam_indices)
+    n_new = trace.n_steps if beam_indices is None else min(trace.n_steps, int(beam_indices.shape[1]))
+    new_tokens = _new_tokens(sequences, n_new, inputs)
+    return TracedGeneration(sequences, new_tokens, trace, beam_indices)
+
+
+def _beams(model: nn.Module, kwargs: Mapping[str, Any]) -> int:
+    default = getattr(getattr(model, "generation_config", None), "num_beams", 1)
+    return int(kwargs.get("num_beams") or default or 1)
+
+
+def _check(trace: Trace, sequences: Tensor, beams: int, beam_indices: Tensor | None) -> None:
+    if trace.n_steps == 0:
+        raise CaptureError("generate() ran without calling the head that was found; nothing was captured")
+    if beams > 1 and beam_indices is None:
+        raise CaptureError(f"num_beams={beams}, but generate() returned no beam indices; use num_beams=1")
+    if trace.n_rows != sequences.shape[0] * beams:
+        raise CaptureError(
+            f"{trace.n_rows} rows ran for {sequences.shape[0]} sequences with num_beams={beams}; the lens reads one "
+            "sequence a prompt (num_return_sequences=1, no contrastive search or guidance)"
+        )
+
+
+def _new_tokens(sequences: Tensor, n_new: int, inputs: Mapping[str, Any]) -> tuple[tuple[int, ...], ...]:
+    prompt = inputs.get("input_ids")
+    length = int(sequences.shape[1])
+    prompt_length = int(prompt.shape[1]) if isinstance(prompt, Tensor) else 0
+    # encoder-decoder models and calls with embeddings return the new tokens alone, at most with a start token
+    if length - prompt_length != n_new and length - n_new not in (0, 1):
+        raise CaptureError(
+            f"{length - prompt_length} new tokens came out of {n_new} forward passes; decoding with several tokens a "
+            "pass (assistant_model, prompt_lookup_num_tokens) cannot be read, run it without"
+        )
+    return tuple(tuple(row) for row in sequences[:, length - n_new :].tolist())

@@ -1,0 +1,105 @@
+"""The lens of one model: prove it, run with it, read with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .capture import resolve_layer_index
+from .errors import LensArgumentError
+from .generation import TracedGeneration, generate_with_trace
+from .identity import IdentityReport, compare_logits, prove_identity, tolerance
+from .parts import ModelParts, find_parts
+from .readout import Readout, ReadoutRow, read_layers
+from .unembed import NormMode, Unembedding
+
+__all__ = ["LensSettings", "LogitLens"]
+
+
+@dataclass(frozen=True)
+class LensSettings:
+    """What to read.
+
+    Attributes:
+        layers: layer numbers out of 0..L (0 is the embedding output), or None for all blocks; L is always read.
+        topk: how many tokens of each layer to keep.
+        norm: "final" puts each layer through the model's final norm, as the model does with its last layer; "none"
+            leaves it out, as some published lenses do.
+        memory_limit: bytes a readout may use at a time; None chooses by device.
+    """
+
+    layers: tuple[int, ...] | None = None
+    topk: int = 5
+    norm: NormMode = "final"
+    memory_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.norm not in ("final", "none"):
+            raise LensArgumentError(f"norm={self.norm!r}; expected 'final' or 'none'")
+        if self.topk < 1:
+            raise LensArgumentError(f"topk={self.topk}; expected at least 1")
+
+
+class LogitLens:
+    """The proven lens of a loaded model.
+
+    Building it runs the model once on `probe` and refuses a model whose last layer is not read exactly.
+
+    Raises:
+        PartsError, IdentityError, CaptureError: see `lens_models.errors`.
+    """
+
+    def __init__(self, model: Any, probe: Mapping[str, Any], settings: LensSettings | None = None) -> None:
+        self.model = model
+        self.settings = settings or LensSettings()
+        self.parts: ModelParts = find_parts(model)
+        self.layer_index = resolve_layer_index(self.settings.layers, self.parts.n_layers)
+        self._exact, self.identity = prove_identity(model, self.parts, probe)
+        self._unembed = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
+
+    def generate(self, inputs: Mapping[str, Any], **generate_kwargs: Any) -> TracedGeneration:
+        """`model.generate` with the same arguments and the same tokens, and the trace of its steps."""
+        return generate_with_trace(self.model, self.parts, inputs, layer_index=self.layer_index, **generate_kwargs)
+
+    def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
+        """Per-layer quantities of each row, see `lens_models.readout`."""
+        return read_layers(self._unembed, rows, topk=self.settings.topk, memory_limit=self.settings.memory_limit)
+
+    @torch.inference_mode()
+    def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport:
+        """Identity of a batch at its first step, against the logits that the model computed during the run.
+
+        Args:
+            generation: the batch.
+            known: last-layer logits of samples whose first step was read anyway (`Readout.last_logits`); they are
+                compared instead of being computed again. Without any, the first sample is read for the check.
+        """
+        reference = generation.trace.first_logits
+        assert reference is not None
+        if not known or self.settings.norm != "final":
+            known = {0: self._exact(generation.residual(0, 0)[-1])}
+        samples = sorted(known)
+        rows = reference[[generation.row(sample, 0) for sample in samples]]
+        allowed = tolerance(rows)
+        ours = torch.stack([known[sample].to(rows.device) for sample in samples])
+        return compare_logits(ours, self._exact.transform(rows.float()), allowed=allowed)
+
+    def describe(self) -> dict[str, Any]:
+        """The definition of this lens for records: parts, norm, transform, layers, identity at load."""
+        return {
+            "model_class": self.parts.model_class,
+            "layers_path": self.parts.decoder_path,
+            "norm_path": self.parts.norm_path,
+            "head_path": self.parts.head_path,
+            "n_layers": self.parts.n_layers,
+            "hidden_size": self.parts.hidden_size,
+            "vocab_size": self.parts.vocab_size,
+            "norm": self.settings.norm,
+            "transform": str(self._exact.transform),
+            "layer_index": list(self.layer_index),
+            "topk": self.settings.topk,
+        }

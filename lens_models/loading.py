@@ -1,0 +1,163 @@
+"""Load a vision-language checkpoint and its processor, with errors that say what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from packaging.version import Version
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, UnknownModelError
+
+__all__ = ["LENS_TINY", "LoadedModel", "default_device", "load_model", "resolve_dtype", "resolve_pretrained"]
+
+LENS_TINY = "lens_tiny"
+_DTYPES: dict[str, str | torch.dtype] = {
+    "auto": "auto",
+    "float32": torch.float32,
+    "fp32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "bf16": torch.bfloat16,
+    "float16": torch.float16,
+    "fp16": torch.float16,
+    "half": torch.float16,
+}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in eval mode with its processor, and what was asked for."""
+
+    model: Any
+    processor: Any
+    name_or_path: str
+    revision: str | None
+
+    @property
+    def tokenizer(self) -> Any:
+        """The processor's tokenizer."""
+        return getattr(self.processor, "tokenizer", self.processor)
+
+
+def default_device() -> torch.device:
+    """CUDA when there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def resolve_dtype(dtype: str | torch.dtype | None) -> str | torch.dtype:
+    """A torch dtype or "auto" (the checkpoint's own) from its usual names.
+
+    Raises:
+        LensArgumentError: the name is not one of them.
+    """
+    if dtype is None or isinstance(dtype, torch.dtype):
+        return dtype or "auto"
+    found = _DTYPES.get(str(dtype).removeprefix("torch."))
+    if found is None:
+        raise LensArgumentError(f"dtype={dtype!r} is unknown; use one of {', '.join(_DTYPES)}")
+    return found
+
+
+def resolve_pretrained(name: str) -> str:
+    """The bundled model's folder for "lens_tiny", any other name unchanged.
+
+    Raises:
+        UnknownModelError: the name looks like a path and there is no such folder.
+    """
+    if name == LENS_TINY:
+        return str(Path(__file__).parent / LENS_TINY)
+    path = Path(name).expanduser()
+    looks_local = name.startswith(("/", "./", "../", "~")) or name.count("/") > 1
+    if looks_local and not path.is_dir():
+        raise UnknownModelError(
+            f"pretrained={name}: there is no such folder. Give a model folder or a repository name."
+        )
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise UnknownModelError(
+            f"pretrained={name}: the folder has no config.json, so it is no Hugging Face checkpoint"
+        )
+    return str(path) if path.is_dir() else name
+
+
+def load_model(
+    pretrained: str = LENS_TINY,
+    *,
+    dtype: str | torch.dtype | None = "auto",
+    device: str | torch.device | None = None,
+    device_map: str | dict[str, Any] | None = None,
+    attn_implementation: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    processor_kwargs: dict[str, Any] | None = None,
+) -> LoadedModel:
+    """Load any checkpoint that `AutoModelForImageTextToText` loads.
+
+    Weights in pickle files can run code when they are opened, so they are refused unless `allow_pickle` is set.
+
+    Raises:
+        UnknownModelError, NotMultimodalError, ModelLoadError: nothing there, a text-only model, weights not loadable.
+    """
+    path = resolve_pretrained(pretrained)
+    hub: dict[str, Any] = {"revision": revision} if revision else {}
+    hub["trust_remote_code"] = trust_remote_code
+    config = _load_config(pretrained, path, hub)
+    _require_multimodal(pretrained, config)
+    kwargs = dict(hub, **_dtype_argument(resolve_dtype(dtype)))
+    if attn_implementation is not None:
+        kwargs["attn_implementation"] = attn_implementation
+    if device_map is not None:
+        kwargs["device_map"] = device_map
+    if not allow_pickle:
+        kwargs["use_safetensors"] = True
+    model = _load_weights(pretrained, path, kwargs, allow_pickle)
+    if device_map is None:
+        model = model.to(device or default_device())
+    processor = AutoProcessor.from_pretrained(path, **hub, **(processor_kwargs or {}))
+    return LoadedModel(model.eval(), processor, pretrained, revision or getattr(config, "_commit_hash", None))
+
+
+def _dtype_argument(dtype: str | torch.dtype) -> dict[str, Any]:
+    name = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
+    return {name: dtype}
+
+
+def _load_config(pretrained: str, path: str, hub: dict[str, Any]) -> Any:
+    try:
+        return AutoConfig.from_pretrained(path, **hub)
+    except OSError as error:
+        first = str(error).strip().splitlines()[0]
+        raise UnknownModelError(
+            f"pretrained={pretrained}: no such model folder here, and the hub did not give it ({first})"
+        ) from error
+    except ValueError as error:
+        raise ModelLoadError(f"pretrained={pretrained}: the configuration cannot be read ({error})") from error
+
+
+def _require_multimodal(pretrained: str, config: Any) -> None:
+    if config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        return
+    if "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {}):
+        return
+    raise NotMultimodalError(
+        f"pretrained={pretrained} is a '{config.model_type}' model ({', '.join(config.architectures or ['?'])}), which "
+        "AutoModelForImageTextToText of this transformers version does not load: a text-only model, or one that needs "
+        "a newer transformers. Choose a vision-language checkpoint."
+    )
+
+
+def _load_weights(pretrained: str, path: str, kwargs: dict[str, Any], allow_pickle: bool) -> Any:
+    try:
+        return AutoModelForImageTextToText.from_pretrained(path, **kwargs)
+    except OSError as error:
+        if not allow_pickle and "safetensors" in str(error):
+            raise ModelLoadError(
+                f"pretrained={pretrained} has no safetensors weights. Pickle weights can run code when they are "
+                "opened; if you trust the source, pass allow_pickle=True."
+            ) from error
+        raise ModelLoadError(f"pretrained={pretrained}: the weights cannot be loaded ({error})") from error

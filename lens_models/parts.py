@@ -1,0 +1,177 @@
+"""Find the parts of a loaded model that the lens needs: decoder layers, final norm, output embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from .architectures import REFUSED, LayoutRule, layout_rule
+from .errors import PartsError
+
+__all__ = ["ModelParts", "find_parts"]
+
+_DECODER_PATHS = (
+    "model.language_model",
+    "model.text_model",
+    "language_model.model",
+    "language_model",
+    "model.decoder",
+    "decoder",
+    "model",
+)
+_LAYER_NAMES = ("layers", "h", "blocks", "block")
+_NORM_NAMES = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "norm_f", "final_norm", "layer_norm")
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """Where the residual stream of a model is, and how the model itself turns it into logits.
+
+    `layers[i]` is decoder block i + 1; its output is the residual stream at layer index i + 1, before the final norm.
+    `norm` is None for decoders without a final norm. Paths are dotted names inside the model, for messages and records.
+    """
+
+    model_class: str
+    layers: tuple[nn.Module, ...]
+    norm: nn.Module | None
+    head: nn.Module
+    decoder_path: str
+    norm_path: str | None
+    head_path: str
+    hidden_size: int
+    vocab_size: int
+
+    @property
+    def n_layers(self) -> int:
+        """Number of decoder blocks L; the layer index runs from 1 to L."""
+        return len(self.layers)
+
+    def describe(self) -> str:
+        """One line for messages: what was found where."""
+        return (
+            f"{self.model_class}: {self.n_layers} layers in '{self.decoder_path}', "
+            f"final norm '{self.norm_path}', head '{self.head_path}' ({self.hidden_size} -> {self.vocab_size})"
+        )
+
+
+def find_parts(model: nn.Module) -> ModelParts:
+    """Find layers, norm and head: transformers' accessors first, then a table of known layouts.
+
+    What is found is a proposal; `lens_models.identity` proves or refutes it.
+
+    Raises:
+        PartsError: a part is missing, or the architecture is known to carry no plain residual stream.
+    """
+    cls = type(model).__name__
+    config = getattr(model, "config", None)
+    model_type = getattr(config, "model_type", "")
+    if model_type in REFUSED:
+        raise PartsError(f"{cls} cannot be read: {REFUSED[model_type]}")
+    rule = layout_rule(model_type)
+    names = {id(module): name for name, module in model.named_modules()}
+    decoder = _find_decoder(model, rule)
+    layers_name, layers = _find_layers(decoder, cls)
+    norm_name, norm = _find_norm(decoder, rule)
+    head = _find_head(model, decoder, cls)
+    decoder_path = names.get(id(decoder), "")
+    return ModelParts(
+        model_class=cls,
+        layers=tuple(layers),
+        norm=norm,
+        head=head,
+        decoder_path=f"{decoder_path}.{layers_name}".lstrip("."),
+        norm_path=f"{decoder_path}.{norm_name}".lstrip(".") if norm is not None else None,
+        head_path=names.get(id(head), type(head).__name__),
+        hidden_size=_width(head, 1, "in_features"),
+        vocab_size=_width(head, 0, "out_features"),
+    )
+
+
+def _find_decoder(model: nn.Module, rule: LayoutRule | None) -> nn.Module:
+    for candidate in _decoder_candidates(model, rule):
+        if _layers_of(candidate) is not None:
+            return candidate
+    raise PartsError(
+        f"{type(model).__name__}: no decoder with a list of layers was found. Looked at get_decoder() and at "
+        f"{', '.join(_DECODER_PATHS)}. To teach the lens this architecture see docs/adding-a-model.md."
+    )
+
+
+def _decoder_candidates(model: nn.Module, rule: LayoutRule | None) -> Iterator[nn.Module]:
+    if rule is not None and rule.decoder is not None:
+        yield _walk(model, rule.decoder) or model
+    try:
+        decoder: Any = model.get_decoder()  # type: ignore[operator]
+    except (AttributeError, NotImplementedError, TypeError):
+        decoder = None
+    seen: set[int] = set()
+    while isinstance(decoder, nn.Module) and id(decoder) not in seen:
+        yield decoder
+        seen.add(id(decoder))
+        # a text model with its own head (BLIP-2 style) keeps the layers one level further down
+        nested = getattr(decoder, "get_decoder", None)
+        decoder = nested() if callable(nested) else None
+    for path in _DECODER_PATHS:
+        module = _walk(model, path)
+        if module is not None:
+            yield module
+
+
+def _walk(model: nn.Module, path: str) -> nn.Module | None:
+    module: Any = model
+    for name in path.split("."):
+        module = getattr(module, name, None)
+        if module is None:
+            return None
+    return module if isinstance(module, nn.Module) else None
+
+
+def _layers_of(decoder: nn.Module) -> tuple[str, nn.ModuleList] | None:
+    for name in _LAYER_NAMES:
+        layers = getattr(decoder, name, None)
+        if isinstance(layers, nn.ModuleList) and len(layers) > 0:
+            return name, layers
+    return None
+
+
+def _find_layers(decoder: nn.Module, cls: str) -> tuple[str, nn.ModuleList]:
+    found = _layers_of(decoder)
+    if found is None:
+        raise PartsError(f"{cls}: '{type(decoder).__name__}' has none of the layer lists {', '.join(_LAYER_NAMES)}.")
+    return found
+
+
+def _find_norm(decoder: nn.Module, rule: LayoutRule | None) -> tuple[str | None, nn.Module | None]:
+    names = (rule.norm,) if rule is not None and rule.norm is not None else _NORM_NAMES
+    for name in names:
+        norm = getattr(decoder, name, None)
+        if isinstance(norm, nn.Module):
+            return name, norm
+    return None, None
+
+
+def _find_head(model: nn.Module, decoder: nn.Module, cls: str) -> nn.Module:
+    for owner in (model, getattr(model, "language_model", None), decoder):
+        getter = getattr(owner, "get_output_embeddings", None)
+        head = getter() if callable(getter) else None
+        if isinstance(head, nn.Module):
+            return head
+        if isinstance(getattr(owner, "lm_head", None), nn.Module):
+            return owner.lm_head  # type: ignore[union-attr,return-value]
+    raise PartsError(
+        f"{cls}: get_output_embeddings() gave nothing and there is no 'lm_head'; a model without an output embedding "
+        "has no logits to read layers with."
+    )
+
+
+def _width(head: nn.Module, axis: int, attribute: str) -> int:
+    value = getattr(head, attribute, None)
+    if isinstance(value, int):
+        return value
+    weight = getattr(head, "weight", None)
+    if weight is None or weight.dim() != 2:
+        raise PartsError(f"the head {type(head).__name__} has neither '{attribute}' nor a two-dimensional weight")
+    return int(weight.shape[axis])

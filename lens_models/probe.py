@@ -1,0 +1,56 @@
+"""A small real input with an image, for the identity check when a model is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .encoding import encode_texts, render_chat
+from .errors import InputError
+
+__all__ = ["probe_image", "probe_inputs"]
+
+_QUESTION = "Is there a circle in the image?"
+
+
+def probe_image(size: int = 224) -> Image.Image:
+    """A deterministic RGB picture: a colour gradient with a bright disc."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    disc = ((x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.06)[..., None]
+    pixels = np.stack([x, y, 1 - x], axis=-1) * 0.7 + 0.3 * disc
+    return Image.fromarray((pixels * 255).astype(np.uint8))
+
+
+def probe_inputs(processor: Any) -> Any:
+    """One prompt with one image, encoded as the processor wants it: by chat template, else by its image token.
+
+    Raises:
+        InputError: none of the ways works; names each way and its error.
+    """
+    failures = []
+    for way in (_by_chat, _by_image_token, _by_text_alone):
+        try:
+            return way(processor)
+        except (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+            failures.append(f"{way.__name__[1:]}: {error}")
+    raise InputError(f"{type(processor).__name__} encoded no prompt with an image ({'; '.join(failures)})")
+
+
+def _by_chat(processor: Any) -> Any:
+    image = probe_image()
+    content = [{"type": "image", "image": image}, {"type": "text", "text": _QUESTION}]
+    text = render_chat(processor, [{"role": "user", "content": content}])
+    return encode_texts(processor, [text], images=[image])
+
+
+def _by_image_token(processor: Any) -> Any:
+    token = getattr(processor, "image_token", None) or getattr(processor.tokenizer, "image_token", None)
+    if not token:
+        raise InputError("the processor names no image token")
+    return encode_texts(processor, [f"{token} {_QUESTION}"], images=[probe_image()])
+
+
+def _by_text_alone(processor: Any) -> Any:
+    return encode_texts(processor, [_QUESTION], images=[probe_image()])
