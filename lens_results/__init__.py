@@ -1,5 +1,6 @@
 """The record format of lens runs: what is kept of a sample, a crash-safe writer, a reader with data frames."""
 
+from lens_results.discovery import UnmergedRun, discard_parts, find_unmerged
 from lens_results.errors import (
     EmptyRunError,
     InvalidRecordError,
@@ -13,6 +14,7 @@ from lens_results.errors import (
     TruncatedRecordError,
 )
 from lens_results.merge import merge
+from lens_results.reader import Run, load, load_all
 from lens_results.record import SampleRecord
 from lens_results.run_info import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo, new_run_id
 from lens_results.schema import FORMAT_VERSION
@@ -33,10 +35,16 @@ __all__ = [
     "RecordFormatError",
     "RecordWriteError",
     "RecordWriter",
+    "Run",
     "RunInfo",
     "SampleRecord",
     "SeveralRunsError",
     "TruncatedRecordError",
+    "UnmergedRun",
+    "discard_parts",
+    "find_unmerged",
+    "load",
+    "load_all",
     "merge",
     "new_run_id",
 ]

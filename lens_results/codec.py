@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from lens_results.ragged import ragged, ragged_flat
 from lens_results.record import LAYER_QUANTITIES, WIDE_QUANTITIES, SampleRecord
 from lens_results.schema import SCHEMA
 
 _MAPS = ("control_source", "label_free", "gold_based", "scores")
 _WIDE = frozenset(WIDE_QUANTITIES)
-_ARRAYS = frozenset((*LAYER_QUANTITIES, *WIDE_QUANTITIES))
+_ARRAYS = (*LAYER_QUANTITIES, *WIDE_QUANTITIES)
+_PLAIN = tuple(name for name in SCHEMA.names if name not in (*_ARRAYS, "controls"))
 
 
 def to_table(records: Iterable[SampleRecord]) -> pa.Table:
@@ -26,7 +29,13 @@ def to_table(records: Iterable[SampleRecord]) -> pa.Table:
 def from_table(table: pa.Table) -> Iterator[SampleRecord]:
     """The rows of a table with the columns of `SCHEMA`, in their order."""
     for batch in table.to_batches(max_chunksize=256):
-        yield from (_record(row) for row in batch.to_pylist())
+        plain = batch.select(list(_PLAIN)).to_pylist()
+        arrays = {name: ragged(batch.column(name)) for name in _ARRAYS}
+        for i, (row, controls) in enumerate(zip(plain, _controls(batch.column("controls")), strict=True)):
+            for name in _MAPS:
+                row[name] = dict(row[name])
+            row.update((name, column.row(i)) for name, column in arrays.items())
+            yield SampleRecord(controls=controls, **row)
 
 
 def _cell(record: SampleRecord, name: str) -> Any:
@@ -41,26 +50,22 @@ def _cell(record: SampleRecord, name: str) -> Any:
 
 
 def _control_rows(controls: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One row a (control, quantity); a [layers, width] array is flattened row by row. An empty control keeps a row."""
+    """One row a (control, quantity); a [layers, width] array is flattened row by row."""
     for name, arrays in controls.items():
-        if not arrays:
-            yield {"name": name, "quantity": "", "width": None, "values": []}
         for quantity, value in arrays.items():
             width = value.shape[1] if value.ndim == 2 else None
             yield {"name": name, "quantity": quantity, "width": width, "values": value.reshape(-1)}
 
 
-def _record(row: dict[str, Any]) -> SampleRecord:
-    for name in _MAPS:
-        row[name] = dict(row[name])
-    for name in _ARRAYS:
-        if row[name] is not None:
-            row[name] = np.asarray(row[name], dtype=np.float64 if name.startswith("rank") else None)
-    controls: dict[str, dict[str, Any]] = {}
-    for item in row["controls"]:
-        arrays = controls.setdefault(item["name"], {})
-        values = np.asarray(item["values"], dtype=np.float32)
-        if item["quantity"]:
-            arrays[item["quantity"]] = values if item["width"] is None else values.reshape(-1, item["width"])
-    row["controls"] = controls
-    return SampleRecord(**row)
+def _controls(column: pa.ListArray) -> Iterator[dict[str, dict[str, Any]]]:
+    """For each sample its controls: name -> quantity -> array."""
+    items = column.flatten()
+    names, quantities = (pc.struct_field(items, name).to_pylist() for name in ("name", "quantity"))
+    arrays = ragged_flat(pc.struct_field(items, "values"), pc.struct_field(items, "width"))
+    at = 0
+    for count in np.asarray(pc.list_value_length(column)):
+        found: dict[str, dict[str, Any]] = {}
+        for i in range(at, at + int(count)):
+            found.setdefault(names[i], {})[quantities[i]] = arrays.row(i)
+        at += int(count)
+        yield found

@@ -11,18 +11,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lens_results.errors import InvalidRecordError
 from lens_results.record import Key
 from lens_results.run_info import RunInfo
-from lens_results.schema import KEY_FIELDS, META_RUN, META_TASK, SCHEMA
-from lens_results.sources import Rows, pick, sorted_rows
+from lens_results.schema import KEY_FIELDS, META_TASK, SCHEMA
+from lens_results.sources import Rows, identity, pick, sorted_rows
 from lens_results.storage import (
     Part,
     file_metadata,
+    finished_files,
     list_parts,
+    live_parts,
     merged_numbers,
     merged_path,
     parts_folder,
     read_metadata,
+    run_of,
     write_tables,
 )
 
@@ -45,6 +49,8 @@ def merge(
 
     Returns task -> file for every task of the run. Raises `RecordWriteError`, and then no record is lost.
     """
+    if run_info is not None and run_info.run_id != run_id:
+        raise InvalidRecordError(f"run_info: found run {run_info.run_id!r}, expected {run_id!r} as in run_id.")
     folder = parts_folder(Path(directory), run_id)
     tasks = _tasks(Path(directory), run_id, list_parts(folder))
     merged = {}
@@ -54,20 +60,15 @@ def merge(
             part.path.unlink(missing_ok=True)
     _report_unknown(scores, merged)
     _remove_folder(folder)
+    for leftover in Path(directory).glob(f".lens_*_{run_id}.parquet.*.tmp"):
+        leftover.unlink(missing_ok=True)
     return merged
-
-
-def live_parts(directory: Path, run_id: str, parts: Sequence[Part]) -> list[Part]:
-    """The parts that the finished files do not hold yet."""
-    finished = {part.task: directory / f"lens_{part.task}_{run_id}.parquet" for part in parts}
-    numbers = {task: merged_numbers(path) for task, path in finished.items()}
-    return [part for part in parts if part.number > numbers[part.task].get(part.rank, 0)]
 
 
 def _tasks(directory: Path, run_id: str, parts: Sequence[Part]) -> dict[str, list[Part]]:
     """True task name -> its parts, also for tasks that are only in finished files."""
     tasks: dict[str, list[Part]] = {}
-    for path in directory.glob(f"lens_*_{run_id}.parquet"):
+    for path in finished_files(directory, run_id):
         tasks[read_metadata(path)[META_TASK].decode()] = []
     for part in parts:
         tasks.setdefault(read_metadata(part.path)[META_TASK].decode(), []).append(part)
@@ -83,24 +84,13 @@ def _merge_task(
         return path
     finished = [path] if path.exists() else []
     rows = sorted_rows([*finished, *(part.path for part in live)])
-    newest = (live[-1].path if live else path) if run_info is None else None
-    info = run_info or RunInfo.from_json(read_metadata(newest)[META_RUN].decode())  # type: ignore[arg-type]
-    info = info.with_identity(*_identity(rows))
+    info = (run_info or run_of(live[-1].path if live else path)).with_identity(*identity(rows))
     numbers = merged_numbers(path)
     for part in parts:
         numbers[part.rank] = max(part.number, numbers.get(part.rank, 0))
     metadata = file_metadata(info, task, merged={str(rank): number for rank, number in sorted(numbers.items())})
     write_tables(path, _scored(rows, scores or {}), metadata)
     return path
-
-
-def _identity(rows: Rows) -> tuple[float | None, bool | None, int]:
-    """Worst deviation, argmax agreement and number checked over the rows."""
-    table = pick(rows, ["identity_deviation", "identity_argmax"])
-    deviations = table["identity_deviation"].drop_null().to_numpy()
-    agreed = table["identity_argmax"].drop_null().to_pylist()
-    worst = float(deviations.max()) if len(deviations) else None
-    return worst, all(agreed) if agreed else None, max(len(deviations), len(agreed))
 
 
 def _scored(rows: Rows, scores: Scores) -> Iterator[pa.Table]:

@@ -157,15 +157,22 @@ class SampleRecord:
         yield from self._normalised_values()
         for name in LAYER_QUANTITIES + WIDE_QUANTITIES:
             value = getattr(self, name)
-            if value is not None:
+            if value is not None and np.size(value) == 0:
+                yield name, None  # no candidates or no layers: nothing was read out
+            elif value is not None:
                 dtype = np.int32 if name in RANK_QUANTITIES or name == "topk_ids" else np.float32
                 yield name, checks.array(name, value, dtype, (1,) if name in LAYER_QUANTITIES else (2,))
         if self.topk_tokens is not None:
             yield "topk_tokens", tuple(checks.texts(row) for row in self.topk_tokens)
         controls = {
-            name: {q: checks.array(f"controls[{name!r}][{q!r}]", v, np.float32, (1, 2)) for q, v in arrays.items()}
+            name: {
+                q: checks.array(f"controls[{name!r}][{q!r}]", v, np.float32, (1, 2))
+                for q, v in arrays.items()
+                if np.size(v)
+            }
             for name, arrays in self.controls.items()
         }
+        controls = {name: arrays for name, arrays in controls.items() if arrays}
         yield "controls", controls
         yield "control_source", {name: int(doc_id) for name, doc_id in self.control_source.items()}
         for name in ("label_free", "gold_based", "scores"):

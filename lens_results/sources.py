@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lens_results.schema import KEY_FIELDS, SCHEMA
-from lens_results.storage import read_metadata, unreadable
+from lens_results.schema import KEY_FIELDS, SCHEMA, check_version
+from lens_results.storage import unreadable
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,31 @@ class Rows:
         return Rows(self.files, self.file[chosen], self.row[chosen])
 
 
-def read(path: Path, columns: Sequence[str]) -> pa.Table:
+def read(path: Path, columns: Sequence[str], rows: npt.NDArray[np.int64] | None = None) -> pa.Table:
     """The named columns of one record file in the types of `SCHEMA`; a column the file lacks is empty.
 
+    With `rows` those rows in that order, and only the row groups they are in are read.
     Raises `RecordFormatError` when the file is damaged, foreign or too new.
     """
-    read_metadata(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            check_version(file.schema_arrow.metadata, path)
             present = [name for name in columns if name in file.schema_arrow.names]
-            table = file.read(columns=present)
+            table = file.read(columns=present) if rows is None else _read_rows(file, present, rows)
     except (pa.ArrowException, OSError) as err:
         raise unreadable(path, err) from err
     arrays = [table[name] if name in present else _absent(name, len(table)) for name in columns]
     return pa.Table.from_arrays(arrays, schema=pa.schema([SCHEMA.field(name) for name in columns]))
+
+
+def _read_rows(file: pq.ParquetFile, columns: Sequence[str], rows: npt.NDArray[np.int64]) -> pa.Table:
+    sizes = np.array([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
+    group = np.searchsorted(np.cumsum(sizes), rows, side="right")
+    wanted = np.unique(group)
+    table = file.read_row_groups(wanted.tolist(), columns=columns)
+    skipped = np.cumsum(np.where(np.isin(np.arange(len(sizes)), wanted), 0, sizes))
+    place = rows - skipped[group]
+    return table if np.array_equal(place, np.arange(len(table))) else table.take(pa.array(place))
 
 
 def sorted_rows(files: Sequence[Path]) -> Rows:
@@ -72,19 +83,25 @@ def sorted_rows(files: Sequence[Path]) -> Rows:
 
 def pick(rows: Rows, columns: Sequence[str]) -> pa.Table:
     """The named columns of the chosen rows, in their order."""
-    schema = pa.schema([SCHEMA.field(name) for name in columns])
-    used, tables, starts, start = np.unique(rows.file), [], {}, 0
-    for number in used:
-        tables.append(read(rows.files[number], columns))
-        starts[int(number)] = start
-        start += len(tables[-1])
-    if not tables:
-        return schema.empty_table()
+    tables = [pa.schema([SCHEMA.field(name) for name in columns]).empty_table()]
+    place = np.zeros(len(rows), dtype=np.int64)
+    start = 0
+    for number in np.unique(rows.file):
+        chosen = np.flatnonzero(rows.file == number)
+        tables.append(read(rows.files[number], columns, rows.row[chosen]))
+        place[chosen] = np.arange(start, start + len(chosen))
+        start += len(chosen)
     table = pa.concat_tables(tables)
-    wanted = np.array([starts[int(number)] for number in rows.file]) + rows.row
-    if len(wanted) == len(table) and np.array_equal(wanted, np.arange(len(wanted))):
-        return table
-    return table.take(pa.array(wanted))
+    return table if np.array_equal(place, np.arange(len(place))) else table.take(pa.array(place))
+
+
+def identity(rows: Rows) -> tuple[float | None, bool | None, int]:
+    """Worst deviation, argmax agreement and number of samples checked over the rows."""
+    table = pick(rows, ["identity_deviation", "identity_argmax"])
+    deviations = table["identity_deviation"].drop_null().to_numpy()
+    agreed = table["identity_argmax"].drop_null().to_pylist()
+    worst = float(deviations.max()) if len(deviations) else None
+    return worst, all(agreed) if agreed else None, max(len(deviations), len(agreed))
 
 
 def _absent(name: str, size: int) -> pa.Array:

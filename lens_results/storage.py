@@ -7,17 +7,33 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lens_results.errors import RecordWriteError, TruncatedRecordError
+from lens_results.errors import (
+    LensResultsError,
+    MissingRecordError,
+    NotARecordFileError,
+    RecordFormatError,
+    RecordWriteError,
+    TruncatedRecordError,
+)
 from lens_results.run_info import RunInfo
-from lens_results.schema import META_FORMAT, META_MERGED, META_RUN, META_TASK, SCHEMA, check_version, leaf_paths
+from lens_results.schema import (
+    META_FORMAT,
+    META_MERGED,
+    META_RUN,
+    META_TASK,
+    SCHEMA,
+    VERSION,
+    check_version,
+    leaf_paths,
+)
 
 PARTS_FOLDER = ".lens_parts"
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -69,12 +85,30 @@ def list_parts(folder: Path) -> list[Part]:
     return sorted(parts)
 
 
+def finished_files(directory: Path, run_id: str) -> list[Path]:
+    """The finished files of a run in `directory`."""
+    found = sorted(directory.glob(f"lens_*_{run_id}.parquet"))
+    return [path for path in found if run_of(path).run_id == run_id]
+
+
+def run_of(path: Path) -> RunInfo:
+    """The run description in a record file."""
+    return RunInfo.from_json(read_metadata(path)[META_RUN].decode())
+
+
 def merged_numbers(path: Path) -> dict[int, int]:
     """For each rank the number of its last part that a finished file holds; empty when there is no such file."""
     if not path.exists():
         return {}
     raw = read_metadata(path).get(META_MERGED, b"{}")
     return {int(rank): int(number) for rank, number in json.loads(raw).items()}
+
+
+def live_parts(directory: Path, run_id: str, parts: Sequence[Part]) -> list[Part]:
+    """The parts that the finished files do not hold yet."""
+    finished = {part.task: directory / f"lens_{part.task}_{run_id}.parquet" for part in parts}
+    numbers = {task: merged_numbers(path) for task, path in finished.items()}
+    return [part for part in parts if part.number > numbers[part.task].get(part.rank, 0)]
 
 
 def read_metadata(path: Path) -> dict[bytes, bytes]:
@@ -87,9 +121,20 @@ def read_metadata(path: Path) -> dict[bytes, bytes]:
     return metadata
 
 
-def unreadable(path: Path, err: Exception) -> TruncatedRecordError:
-    """The error for a file that Parquet cannot read."""
-    size = path.stat().st_size if path.exists() else 0
+def unreadable(path: Path, err: Exception) -> LensResultsError:
+    """The error for a file that could not be read as Parquet: gone, locked, foreign or cut short."""
+    if not path.exists():
+        return MissingRecordError(f"{path}: found nothing there any more; a run was just merged. Load it again.")
+    if isinstance(err, PermissionError) or path.is_dir():
+        return RecordFormatError(f"{path}: cannot be opened ({err}), expected a readable file.")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head not in (b"", b"PAR1"):
+        return NotARecordFileError(
+            f"{path}: found {size} bytes that are no Parquet, expected a lens record file. "
+            "Give the file or folder that a lens run wrote (lens_<task>_<run>.parquet)."
+        )
     return TruncatedRecordError(
         f"{path}: found {size} bytes that are not a whole Parquet file ({str(err).strip()}). It was cut short or "
         "damaged. Copy it again from where it was made, or remove it to read the rest of the run."
@@ -99,9 +144,9 @@ def unreadable(path: Path, err: Exception) -> TruncatedRecordError:
 def file_metadata(info: RunInfo, task: str, **more: Any) -> dict[bytes, bytes]:
     """The metadata of a record file: format version, run description, true task name and what `more` adds."""
     metadata = {
-        META_FORMAT: info.format_version.encode(),
-        META_RUN: info.to_json().encode(),
-        META_TASK: task.encode("utf-8"),
+        META_FORMAT: VERSION.encode(),
+        META_RUN: replace(info, format_version=VERSION).to_json().encode(),
+        META_TASK: task.encode(),
     }
     return metadata | {f"mmlens.{name}".encode(): json.dumps(value).encode() for name, value in more.items()}
 
@@ -130,6 +175,7 @@ def _parquet(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
         compression="zstd",
         use_dictionary=leaf_paths("other"),
         use_byte_stream_split=leaf_paths("float"),
+        write_page_checksum=True,
         write_statistics=[name for name in schema.names if not pa.types.is_nested(schema.field(name).type)],
     )
 

@@ -12,6 +12,7 @@ from lens_results.record import SampleRecord
 from lens_results.run_info import RunInfo
 from lens_results.storage import (
     file_metadata,
+    finished_files,
     list_parts,
     merged_numbers,
     part_path,
@@ -90,7 +91,7 @@ class RecordWriter:
     def _first_number(self) -> int:
         parts = list_parts(parts_folder(self.directory, self.run_info.run_id))
         used = [part.number for part in parts if part.rank == self.rank]
-        for path in self.directory.glob(f"lens_*_{self.run_info.run_id}.parquet"):
+        for path in finished_files(self.directory, self.run_info.run_id):
             used.append(merged_numbers(path).get(self.rank, 0))
         return max(used, default=0) + 1
 
