@@ -73,6 +73,12 @@ def locate_answer(
     return _at_first_content(body, begin, rule, candidates)
 
 
+def part_after_marker(response: str) -> str | None:
+    """The text behind the last answer marker ("ОТВЕТ", "Answer:"), to its end; None where there is no marker."""
+    ends = [match.end() for match in MARKER.finditer(response)]
+    return response[ends[-1] :] if ends else None
+
+
 def _stop(response: str, until: Sequence[str]) -> int:
     places = [response.find(stop) for stop in until if stop]
     return min((place for place in places if place >= 0), default=len(response))

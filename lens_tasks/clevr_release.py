@@ -1,0 +1,143 @@
+"""The official CLEVR release as one Parquet file that both harnesses load.
+
+Images are not copied: the rows hold the absolute paths of the release's own files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lens_tasks.prepared import MissingDataError, data_folder
+
+HOME = "https://cs.stanford.edu/people/jcjohns/clevr/"
+SPLIT = "val"  # the test split's answers are not public
+_COMPARED = {"equal_integer": "compare_integer", "less_than": "compare_integer", "greater_than": "compare_integer"}
+_FEATURES = {
+    "image": {"_type": "Image"},
+    "image_filename": {"dtype": "string", "_type": "Value"},
+    "image_index": {"dtype": "int64", "_type": "Value"},
+    "question_index": {"dtype": "int64", "_type": "Value"},
+    "question": {"dtype": "string", "_type": "Value"},
+    "answer": {"dtype": "string", "_type": "Value"},
+    "question_family": {"dtype": "string", "_type": "Value"},
+    "hops": {"dtype": "int64", "_type": "Value"},
+}
+_SCHEMA = pa.schema(
+    [
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("image_filename", pa.string()),
+        ("image_index", pa.int64()),
+        ("question_index", pa.int64()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("question_family", pa.string()),
+        ("hops", pa.int64()),
+    ],
+    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
+)
+
+
+def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
+    """Write the validation split of an unpacked CLEVR_v1.0 folder as `<out_dir>/clevr/validation.parquet`.
+
+    Args:
+        source_dir: the folder `CLEVR_v1.0`, or the one it lies in.
+        out_dir: folder of prepared data; by default where the `clevr` task looks (`lens_tasks.prepared`).
+
+    Returns:
+        The file written.
+
+    Raises:
+        MissingDataError: the questions or images are not where the official release has them.
+        ValueError: a question has no answer or no functional program.
+    """
+    root = _release_root(Path(source_dir).expanduser().resolve())
+    images = root / "images" / SPLIT
+    rows = list(_rows(_questions(root), images))
+    missing = next((row["image"]["path"] for row in rows if not Path(row["image"]["path"]).is_file()), None)
+    if missing:
+        raise MissingDataError(f"the image {missing} is missing; unpack CLEVR_v1.0.zip again ({HOME})")
+    target = validation_path(out_dir)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".parquet.part")
+    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), unfinished)
+    unfinished.replace(target)
+    return target
+
+
+def validation_path(out_dir: str | Path | None = None) -> Path:
+    """Where `prepare` writes."""
+    return (data_folder() if out_dir is None else Path(out_dir).expanduser().resolve()) / "clevr" / "validation.parquet"
+
+
+def prepared_validation() -> str:
+    """The prepared file, for the task's YAML.
+
+    Raises:
+        MissingDataError: it is not there yet; the message says what to download and what to run.
+    """
+    path = validation_path()
+    if not path.is_file():
+        raise MissingDataError(
+            f"the task 'clevr' needs the official CLEVR release, and {path} does not exist. "
+            f"Download CLEVR_v1.0.zip from {HOME}, unpack it, and run: mmlens prepare clevr /path/to/CLEVR_v1.0"
+        )
+    return str(path)
+
+
+def question_family(program: Sequence[Mapping[str, Any]]) -> str:
+    """exist, count, compare_integer, compare_attribute or query_attribute, from a functional program's last step.
+
+    Raises:
+        ValueError: the program is empty or ends in a function that gives no answer.
+    """
+    last = str(program[-1].get("function") or program[-1].get("type")) if program else "nothing"
+    if last in ("exist", "count"):
+        return last
+    if last in _COMPARED:
+        return _COMPARED[last]
+    if last.startswith("equal_"):
+        return "compare_attribute"
+    if last.startswith("query_"):
+        return "query_attribute"
+    raise ValueError(f"a CLEVR program ends in exist, count, equal_*, less_than, greater_than or query_*; found {last}")
+
+
+def _release_root(folder: Path) -> Path:
+    for root in (folder, folder / "CLEVR_v1.0"):
+        if (root / "questions" / f"CLEVR_{SPLIT}_questions.json").is_file():
+            return root
+    raise MissingDataError(
+        f"{folder} is not an unpacked CLEVR release: questions/CLEVR_{SPLIT}_questions.json is not in it. "
+        f"Download CLEVR_v1.0.zip from {HOME}, unpack it, and give the folder CLEVR_v1.0"
+    )
+
+
+def _questions(root: Path) -> list[dict[str, Any]]:
+    with (root / "questions" / f"CLEVR_{SPLIT}_questions.json").open(encoding="utf-8") as file:
+        questions: list[dict[str, Any]] = json.load(file)["questions"]
+    return questions
+
+
+def _rows(questions: Sequence[Mapping[str, Any]], images: Path) -> Iterator[dict[str, Any]]:
+    for index, question in enumerate(questions):
+        absent = [key for key in ("answer", "program", "image_filename", "question") if key not in question]
+        if absent:
+            raise ValueError(f"question {index} has no {absent[0]!r}; the split {SPLIT!r} of CLEVR_v1.0 has it")
+        program = question["program"]
+        yield {
+            "image": {"bytes": None, "path": str(images / question["image_filename"])},
+            "image_filename": question["image_filename"],
+            "image_index": question.get("image_index"),
+            "question_index": question.get("question_index", index),
+            "question": question["question"],
+            "answer": str(question["answer"]),
+            "question_family": question_family(program),
+            "hops": sum(str(step.get("function") or step.get("type")) == "relate" for step in program),
+        }

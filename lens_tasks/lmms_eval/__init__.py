@@ -1,0 +1,1 @@
+"""Tasks for lmms-eval: YAML files, and the sibling modules their `!function` tags name. Nothing to import from here."""
