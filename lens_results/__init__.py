@@ -13,7 +13,7 @@ from lens_results.errors import (
     SeveralRunsError,
     TruncatedRecordError,
 )
-from lens_results.merge import merge
+from lens_results.merging import merge
 from lens_results.reader import Run, load, load_all
 from lens_results.record import SampleRecord
 from lens_results.run_info import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo, new_run_id

@@ -18,7 +18,7 @@ from lens_results.errors import EmptyRunError, MissingRecordError, SeveralRunsEr
 from lens_results.frames import FloatGrid
 from lens_results.record import LAYER_QUANTITIES, WIDE_QUANTITIES, Key, SampleRecord
 from lens_results.schema import KEY_FIELDS, SCHEMA
-from lens_results.sources import identity, pick, sorted_rows
+from lens_results.sources import pick, sorted_rows, with_identity_of
 from lens_results.storage import run_of
 
 Paths = str | Path | Iterable[str | Path]
@@ -58,8 +58,7 @@ class Run:
         self._rows = sorted_rows(self.files)
         if not len(self._rows):
             raise EmptyRunError(f"Run {files.run_id} in {self.files[0]}: found no samples, expected at least one.")
-        info = run_of(self.files[-1])
-        self.info = info if self.complete else info.with_identity(*identity(self._rows))
+        self.info = with_identity_of(self._rows, run_of(self.files[-1]))
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -78,8 +78,8 @@ class LensInfo:
 class IdentityInfo:
     """How well the last layer's readout equals the model's own logits.
 
-    Deviations are max |Δ| relative to the range of the logits. `run_*` and `n_checked` are filled by `merge` from
-    the samples' own values.
+    Deviations are max |Δ| relative to the range of the logits. `run_*` and `n_checked` are computed from the
+    samples' own values: by `merge` those of its file, by `load` those of the whole run.
     """
 
     load_deviation: float | None = None
@@ -136,11 +136,6 @@ class RunInfo:
         except ValueError as err:
             raise RecordFormatError(f"Run description is not JSON ({err}); the file's metadata is damaged.") from err
         return _from_plain(RunInfo, plain, "run")
-
-    def with_identity(self, deviation: float | None, argmax: bool | None, n_checked: int) -> RunInfo:
-        """A copy with the run's worst identity deviation, argmax agreement and number of samples checked."""
-        found = replace(self.identity, run_deviation=deviation, run_argmax=argmax, n_checked=n_checked)
-        return replace(self, identity=found)
 
 
 _NESTED: dict[str, type[Any]] = {

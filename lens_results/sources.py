@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lens_results.run_info import RunInfo
 from lens_results.schema import KEY_FIELDS, SCHEMA, check_version
 from lens_results.storage import unreadable
 
@@ -95,13 +96,20 @@ def pick(rows: Rows, columns: Sequence[str]) -> pa.Table:
     return table if np.array_equal(place, np.arange(len(place))) else table.take(pa.array(place))
 
 
-def identity(rows: Rows) -> tuple[float | None, bool | None, int]:
-    """Worst deviation, argmax agreement and number of samples checked over the rows."""
+def with_identity_of(rows: Rows, info: RunInfo) -> RunInfo:
+    """`info` with the worst identity deviation and argmax agreement of the rows; unchanged when none was checked."""
     table = pick(rows, ["identity_deviation", "identity_argmax"])
     deviations = table["identity_deviation"].drop_null().to_numpy()
     agreed = table["identity_argmax"].drop_null().to_pylist()
-    worst = float(deviations.max()) if len(deviations) else None
-    return worst, all(agreed) if agreed else None, max(len(deviations), len(agreed))
+    if not len(deviations) and not agreed:
+        return info
+    found = replace(
+        info.identity,
+        run_deviation=float(deviations.max()) if len(deviations) else None,
+        run_argmax=all(agreed) if agreed else None,
+        n_checked=max(len(deviations), len(agreed)),
+    )
+    return replace(info, identity=found)
 
 
 def _absent(name: str, size: int) -> pa.Array:

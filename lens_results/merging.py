@@ -15,7 +15,7 @@ from lens_results.errors import InvalidRecordError
 from lens_results.record import Key
 from lens_results.run_info import RunInfo
 from lens_results.schema import KEY_FIELDS, META_TASK, SCHEMA
-from lens_results.sources import Rows, identity, pick, sorted_rows
+from lens_results.sources import Rows, pick, sorted_rows, with_identity_of
 from lens_results.storage import (
     Part,
     file_metadata,
@@ -44,8 +44,8 @@ def merge(
 
     Of several rows with one key the last written stays; rows are sorted by key. `scores` (key -> metric -> value) is
     joined; a value that is not finite becomes null. `run_info` replaces the description written with the parts;
-    its run-wide identity figures are always computed from the rows. Call it in one process, when all ranks have
-    closed their writers. A later call adds later parts or scores to the finished files.
+    its identity figures of the run are computed from the rows of each file. Call it in one process, when all ranks
+    have closed their writers. A later call adds later parts or scores to the finished files.
 
     Returns task -> file for every task of the run. Raises `RecordWriteError`, and then no record is lost.
     """
@@ -84,7 +84,7 @@ def _merge_task(
         return path
     finished = [path] if path.exists() else []
     rows = sorted_rows([*finished, *(part.path for part in live)])
-    info = (run_info or run_of(live[-1].path if live else path)).with_identity(*identity(rows))
+    info = with_identity_of(rows, run_info or run_of(live[-1].path if live else path))
     numbers = merged_numbers(path)
     for part in parts:
         numbers[part.rank] = max(part.number, numbers.get(part.rank, 0))
