@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from .capture import ResidualCapture, Trace
 from .errors import CaptureError
 from .parts import ModelParts
 
-__all__ = ["TracedGeneration", "generate_with_trace"]
+__all__ = ["TracedGeneration", "generate_with_trace", "generated_columns", "unchanged_random_state"]
 
 
 @dataclass(frozen=True)
@@ -99,3 +100,29 @@ def _new_tokens(sequences: Tensor, n_new: int, inputs: Mapping[str, Any]) -> tup
             "pass (assistant_model, prompt_lookup_num_tokens) cannot be read, run it without"
         )
     return tuple(tuple(row) for row in sequences[:, length - n_new :].tolist())
+
+
+def generated_columns(sequences: Tensor, inputs: Mapping[str, Any]) -> Tensor:
+    """The generated part of `generate`'s output, `[batch, new]`.
+
+    Decoder-only models repeat the prompt in front; encoder-decoder models and calls with embeddings do not.
+    """
+    prompt = inputs.get("input_ids")
+    if not isinstance(prompt, Tensor) or sequences.shape[1] < prompt.shape[1]:
+        return sequences
+    length = prompt.shape[1]
+    return sequences[:, length:] if torch.equal(sequences[:, :length], prompt.to(sequences.device)) else sequences
+
+
+@contextmanager
+def unchanged_random_state() -> Iterator[Callable[[], None]]:
+    """Yields a function that puts torch's random state back to what it was on entry."""
+    cpu = torch.get_rng_state()
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+    def rewind() -> None:
+        torch.set_rng_state(cpu)
+        if devices:
+            torch.cuda.set_rng_state_all(devices)
+
+    yield rewind

@@ -1,0 +1,1 @@
+"""The adapter for lmms-eval: `lmms-eval --model hf-multimodal-lens`."""

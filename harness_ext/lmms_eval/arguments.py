@@ -1,0 +1,78 @@
+"""`--model_args` of the model: those of the stock `huggingface` wrapper, and the lens's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from harness_ext.options import LENS_ARGUMENTS, LensOptions, reject_unknown, take_lens_options
+from lens_models import LENS_TINY, LensArgumentError
+
+__all__ = ["ModelArguments"]
+
+_ACCEPTED_WITHOUT_EFFECT = ("use_custom_video_loader", "max_image_size", "interleave_visuals", "max_batch_size")
+
+
+@dataclass(frozen=True)
+class ModelArguments:
+    """Checkpoint, placement, prompt and media settings; defaults are sensible for a machine with or without a GPU.
+
+    `dtype` is the checkpoint's own unless named. `max_num_frames` and `fps` are handed to the video processor only when
+    set. `use_cache` is the key-value cache of generation.
+    """
+
+    pretrained: str = LENS_TINY
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str | None = None
+    device_map: str | None = None
+    batch_size: int = 1
+    attn_implementation: str | None = None
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
+    use_cache: bool = True
+    system_prompt: str | None = None
+    reasoning_prompt: str | None = None
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    max_num_frames: int | None = None
+    fps: float | None = None
+    max_length: int = 2048
+
+    @classmethod
+    def parse(cls, arguments: Mapping[str, Any]) -> tuple[ModelArguments, LensOptions]:
+        """Split and check the arguments as lmms-eval gives them.
+
+        Raises:
+            LensArgumentError: an unknown name ("did you mean"), or a wrong value.
+        """
+        options, rest = take_lens_options(arguments)
+        own = {field.name for field in fields(cls)}
+        known = own | set(_ACCEPTED_WITHOUT_EFFECT)
+        reject_unknown([name for name in rest if name not in known], known | set(LENS_ARGUMENTS))
+        values = {name: value for name, value in rest.items() if name in own and value is not None}
+        if "batch_size" in values:
+            values["batch_size"] = _batch_size(values["batch_size"])
+        return cls(**values), options
+
+    @property
+    def processor_arguments(self) -> dict[str, Any]:
+        """What the processor is loaded with."""
+        pixels = {"min_pixels": self.min_pixels, "max_pixels": self.max_pixels}
+        return {name: value for name, value in pixels.items() if value is not None}
+
+    @property
+    def video_arguments(self) -> dict[str, Any]:
+        """What the processor is called with for videos."""
+        given = {"num_frames": self.max_num_frames, "fps": self.fps}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def _batch_size(value: object) -> int:
+    text = str(value)
+    if not text.isdigit() or int(text) < 1:
+        raise LensArgumentError(
+            f"batch_size={value!r}; expected a whole number from 1 on (automatic sizes are not used)"
+        )
+    return int(text)

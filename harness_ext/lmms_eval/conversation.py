@@ -1,0 +1,36 @@
+"""From lmms-eval's messages to a prompt text and its media."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lmms_eval.protocol import ChatMessages
+
+from lens_models.encoding import open_image, render_chat
+
+__all__ = ["Conversation", "render"]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A prompt as the model reads it, with its media in order of appearance."""
+
+    prompt: str
+    images: tuple[Any, ...] = ()
+    videos: tuple[Any, ...] = ()
+    audios: tuple[Any, ...] = ()
+
+
+def render(processor: Any, messages: Sequence[Mapping[str, Any]], *, where: str) -> Conversation:
+    """Apply the chat template of the checkpoint.
+
+    Raises:
+        InputError: an image that cannot be read (named by `where`), or a checkpoint without a chat template.
+    """
+    chat = ChatMessages(messages=list(messages))
+    prompt = render_chat(processor, chat.to_hf_messages())
+    images, videos, audios = chat.extract_media()
+    opened = tuple(open_image(image, where=f"{where}, image {i}") for i, image in enumerate(images))
+    return Conversation(prompt, opened, tuple(videos), tuple(audios))

@@ -1,0 +1,137 @@
+"""Put a lens run around lmms-eval's `evaluate`, and the lens metrics into its results.
+
+lmms-eval 0.7 offers a model no way to add metrics. Two functions of `lmms_eval.evaluator` are wrapped instead:
+`evaluate` (public), which tells the run's tasks and command line, and `_process_document_results` (private), which
+scores one document. The second is replaced only while a lens model is evaluated. Both are checked by signature.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+from lmms_eval import evaluator
+from lmms_eval.api.metrics import mean
+
+from harness_ext.recording import METRIC_NAMES, higher_is_better
+from harness_ext.recording.metrics_table import numeric_scores
+
+from .response_cache import RecordingCache
+from .run import LensRun
+
+__all__ = ["UnsupportedHarnessError", "install"]
+
+_MARK = "_lens_run"
+_SIGNATURES = {
+    "evaluate": ("lm", "task_dict", "cli_args", "response_cache"),
+    "_process_document_results": ("item", "task", "filter_key", "log_samples"),
+}
+
+
+class UnsupportedHarnessError(RuntimeError):
+    """This version of lmms-eval lacks a function that the lens metrics need."""
+
+
+def install() -> None:
+    """Wrap `lmms_eval.evaluator.evaluate` once; models without a lens pass through untouched.
+
+    Raises:
+        UnsupportedHarnessError: names the function, what was expected of it and what was found.
+    """
+    original = evaluator.evaluate
+    if getattr(original, _MARK, False):
+        return
+    for name, parameters in _SIGNATURES.items():
+        _require(name, parameters)
+
+    @functools.wraps(original)
+    def evaluate(lm: Any, task_dict: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(lm, "lens", None) is None:
+            return original(lm, task_dict, *args, **kwargs)
+        return _evaluate_with_lens(functools.partial(original, *args), lm, task_dict, kwargs)
+
+    setattr(evaluate, _MARK, True)
+    evaluator.evaluate = evaluate
+
+
+def _require(name: str, parameters: tuple[str, ...]) -> None:
+    function = getattr(evaluator, name, None)
+    found = tuple(inspect.signature(inspect.unwrap(function)).parameters) if callable(function) else ()
+    if not set(parameters) <= set(found):
+        raise UnsupportedHarnessError(
+            f"lmms-eval {version('lmms-eval')}: lmms_eval.evaluator.{name} was expected with the parameters "
+            f"{', '.join(parameters)}; found {', '.join(found) or 'no such function'}. Install lmms-eval 0.7.3, or run "
+            "with lens=False."
+        )
+
+
+def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, kwargs: dict[str, Any]) -> Any:
+    tasks = dict(_leaf_tasks(task_dict))
+    run = LensRun(lm, tasks, kwargs.get("cli_args"))
+    lm.responder.run = run
+    if kwargs.get("response_cache") is not None:
+        kwargs = {**kwargs, "response_cache": RecordingCache(kwargs["response_cache"], run)}
+    try:
+        with _lens_metrics(run, tasks):
+            results = original(lm=lm, task_dict=task_dict, **kwargs)
+    except BaseException:
+        run.abandon()
+        raise
+    finally:
+        lm.responder.run = None
+    files = run.finish()
+    if results is not None:
+        results["lens"] = {"run_id": run.recorder.run_info.run_id, "records": {t: str(f) for t, f in files.items()}}
+    return results
+
+
+def _leaf_tasks(task_dict: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Task name -> task object out of the harness's nested groups."""
+    for name, task in task_dict.items():
+        if isinstance(task, tuple):
+            task = task[1]
+        if isinstance(task, Mapping):
+            yield from _leaf_tasks(task)
+        elif task is not None:
+            yield str(getattr(task.config, "task", None) or name), task
+
+
+@contextmanager
+def _lens_metrics(run: LensRun, tasks: Mapping[str, Any]) -> Iterator[None]:
+    """While this lasts, scored documents carry the lens metrics and the tasks know how to average them."""
+    original = evaluator._process_document_results
+    evaluator._process_document_results = _with_lens(original, run)
+    for task in tasks.values():
+        task.aggregation = _merged(task.aggregation, dict.fromkeys(METRIC_NAMES, mean))
+        task.higher_is_better = _merged(task.higher_is_better, higher_is_better())
+    try:
+        yield
+    finally:
+        evaluator._process_document_results = original
+        for task in tasks.values():
+            del task.aggregation, task.higher_is_better
+
+
+def _with_lens(original: Callable[..., Any], run: LensRun) -> Callable[..., Any]:
+    """Runs in the harness's thread pool."""
+
+    @functools.wraps(original)
+    def process(item: Any, **kwargs: Any) -> Any:
+        processed = original(item, **kwargs)
+        task, doc_id = str(kwargs["task"].config.task), int(item[0])
+        run.recorder.add_scores(task, doc_id, numeric_scores(processed.metrics))
+        values = run.recorder.metrics(task, doc_id)
+        processed.metrics.update(values)
+        if processed.logged_sample is not None:
+            processed.logged_sample.update(values)
+        return processed
+
+    return process
+
+
+def _merged(original: Callable[[], Mapping[str, Any]], more: Mapping[str, Any]) -> Callable[[], dict[str, Any]]:
+    return lambda: {**original(), **more}

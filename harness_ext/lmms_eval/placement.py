@@ -1,0 +1,47 @@
+"""On which device this process runs the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator, DistributedType
+
+from lens_models import LensArgumentError
+from lens_models.loading import default_device
+
+from .arguments import ModelArguments
+
+__all__ = ["Placement", "place"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Device of a single-device model, or a device map, and this process's place among its peers."""
+
+    device: torch.device | None
+    device_map: str | None
+    rank: int
+    world_size: int
+
+
+def place(accelerator: Accelerator, arguments: ModelArguments) -> Placement:
+    """One whole model a process: its own GPU under `accelerate launch`, the CPU where there is none.
+
+    Raises:
+        LensArgumentError: a sharding mode in which no process holds the whole head, or a device map across processes.
+    """
+    if accelerator.num_processes == 1:
+        device = torch.device(arguments.device) if arguments.device else default_device()
+        return Placement(None if arguments.device_map else device, arguments.device_map, 0, 1)
+    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise LensArgumentError(
+            f"{accelerator.distributed_type} splits each layer over processes, so none of them can read it. Launch "
+            "with plain data parallelism (accelerate launch --multi_gpu), or one process with device_map=auto."
+        )
+    if arguments.device_map:
+        raise LensArgumentError("device_map cannot be combined with several processes; choose one of the two")
+    # a plain "cuda" or "cpu" names the kind; each process takes its own device of it
+    wanted = torch.device(arguments.device) if arguments.device else accelerator.device
+    device = wanted if wanted.type == "cpu" else accelerator.device
+    return Placement(device, None, accelerator.process_index, accelerator.num_processes)

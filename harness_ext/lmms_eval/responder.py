@@ -1,0 +1,180 @@
+"""Answer requests with the model, and let the lens read along."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from harness_ext.recording import BatchReader, LensRecorder
+from lens_models import CaptureError, TracedGeneration
+from lens_models.encoding import encode_texts
+from lens_models.generation import generated_columns, unchanged_random_state
+
+from .conversation import Conversation, render
+from .generation import generate_arguments
+from .requests import HarnessRequest
+from .run import LensRun
+
+if TYPE_CHECKING:
+    from .model import HFMultimodalLens
+
+__all__ = ["Answer", "Responder"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A generated text, the prompt it answers and how many tokens it took."""
+
+    text: str
+    prompt: str
+    n_tokens: int
+
+
+class Responder:
+    """Encodes, generates, decodes; with a lens also reads and records.
+
+    `run` is the harness run that is under way, or None when the model is called outside of `evaluate`; then answers
+    are given and nothing is recorded.
+    """
+
+    def __init__(self, owner: HFMultimodalLens) -> None:
+        self._owner = owner
+        self._reader = (
+            None if owner.lens is None else BatchReader(owner.lens, owner.tokenizer, owner.options.thresholds)
+        )
+        self._seconds = 0.0
+        self.run: LensRun | None = None
+
+    @property
+    def recorder(self) -> LensRecorder | None:
+        """Where records go, while a run is under way."""
+        return None if self.run is None else self.run.recorder
+
+    def answer(self, batch: Sequence[HarnessRequest]) -> list[Answer]:
+        """Answer requests that share their generation arguments."""
+        conversations = [self._conversation(request, self._messages(request)) for request in batch]
+        return self._respond(batch, conversations)
+
+    def converse(self, request: HarnessRequest) -> list[Answer]:
+        """Answer one request round by round; each round is recorded under its own request number."""
+        document = self._document(request)
+        answers: list[Answer] = []
+        previous: Any = None
+        messages = request.messages(document)
+        while True:
+            conversation = self._conversation(request, self._with_system(messages))
+            numbered = _numbered(request, len(answers))
+            answers += self._respond([numbered], [conversation], kind="multi_round")
+            payload = request.messages(
+                document,
+                round_idx=len(answers),
+                previous_output=[answer.text for answer in answers],
+                previous_round_info=previous,
+            )
+            if not (isinstance(payload, tuple) and len(payload) == 4):
+                return answers
+            messages, terminal, _, previous = payload
+            if terminal:
+                return answers
+
+    def score(self, requests: Sequence[HarnessRequest]) -> list[tuple[float, bool]]:
+        """Loss of the continuations of one document, and whether each is what greedy decoding gives."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Write waiting records."""
+        if self.recorder is not None:
+            self.recorder.flush()
+
+    def release(self) -> None:
+        """Let go of the model."""
+        self._reader = None
+
+    def take_seconds(self) -> float:
+        """Seconds spent in `generate` since the last call."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+    def _document(self, request: HarnessRequest) -> Any:
+        return self._owner.task_dict[request.task][request.split][request.doc_id]
+
+    def _messages(self, request: HarnessRequest) -> Any:
+        return self._with_system(request.messages(self._document(request)))
+
+    def _with_system(self, messages: Any) -> Any:
+        raw = self._owner.arguments.reasoning_prompt or self._owner.arguments.system_prompt
+        if not raw:
+            return messages
+        prompt = self._owner._resolve_system_prompt(raw.replace("\\n", "\n"))
+        return self._owner._apply_system_prompt(list(messages), prompt)
+
+    def _conversation(self, request: HarnessRequest, messages: Any) -> Conversation:
+        return render(self._owner.processor, messages, where=f"task {request.task}, document {request.doc_id}")
+
+    def _respond(
+        self, batch: Sequence[HarnessRequest], conversations: Sequence[Conversation], kind: str = "generate"
+    ) -> list[Answer]:
+        owner = self._owner
+        inputs = self._encode(conversations)
+        arguments = generate_arguments(batch[0].generation, owner.tokenizer, use_cache=owner.arguments.use_cache)
+        start = time.perf_counter()
+        sequences, trace = self._generate(inputs, arguments)
+        self._seconds += time.perf_counter() - start
+        new = generated_columns(sequences, inputs)
+        texts = owner.processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        if trace is not None:
+            self._record(batch, conversations, trace, texts, kind)
+        return [
+            Answer(text, conversation.prompt, int(row.shape[0]))
+            for text, conversation, row in zip(texts, conversations, new, strict=True)
+        ]
+
+    def _encode(self, conversations: Sequence[Conversation]) -> Any:
+        videos = [video for each in conversations for video in each.videos]
+        inputs = encode_texts(
+            self._owner.processor,
+            [each.prompt for each in conversations],
+            images=[image for each in conversations for image in each.images],
+            videos=videos,
+            audios=[audio for each in conversations for audio in each.audios],
+            **(self._owner.arguments.video_arguments if videos else {}),
+        )
+        return inputs.to(self._owner.device, self._owner.model.dtype)
+
+    def _generate(self, inputs: Any, arguments: dict[str, Any]) -> tuple[Any, TracedGeneration | CaptureError | None]:
+        """Sequences, and the trace or why there is none; a capture that fails costs no answer."""
+        if self._owner.lens is None or self.recorder is None:
+            return self._owner.model.generate(**inputs, **arguments), None
+        with unchanged_random_state() as rewind:
+            try:
+                trace = self._owner.lens.generate(inputs, **arguments)
+                return trace.sequences, trace
+            except CaptureError as error:
+                rewind()
+                return self._owner.model.generate(**inputs, **arguments), error
+
+    def _record(
+        self,
+        batch: Sequence[HarnessRequest],
+        conversations: Sequence[Conversation],
+        trace: TracedGeneration | CaptureError,
+        texts: Sequence[str],
+        kind: str,
+    ) -> None:
+        assert self.run is not None and self._reader is not None
+        samples = [
+            self.run.sample_request(request, self._document(request), conversation, kind)
+            for request, conversation in zip(batch, conversations, strict=True)
+        ]
+        if isinstance(trace, CaptureError):
+            records = [self._reader.failed(sample, text, trace) for sample, text in zip(samples, texts, strict=True)]
+        else:
+            records = self._reader.read(samples, trace, texts)
+        self.run.recorder.add(record for request, record in zip(batch, records, strict=True) if not request.padding)
+
+
+def _numbered(request: HarnessRequest, round_number: int) -> HarnessRequest:
+    task, doc_id, _, repeat = request.key
+    return replace(request, key=(task, doc_id, round_number, repeat))

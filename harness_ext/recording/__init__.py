@@ -1,0 +1,18 @@
+"""What both adapters share: from a generated answer to a record, and from records to a harness's metrics."""
+
+from .metrics_table import METRIC_NAMES, harness_metrics, higher_is_better
+from .reader import BatchReader
+from .recorder import LensRecorder
+from .request import SampleRequest, image_digest
+from .store import RecordStore
+
+__all__ = [
+    "METRIC_NAMES",
+    "BatchReader",
+    "LensRecorder",
+    "RecordStore",
+    "SampleRequest",
+    "harness_metrics",
+    "higher_is_better",
+    "image_digest",
+]

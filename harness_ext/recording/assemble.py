@@ -1,0 +1,165 @@
+"""Put a readout and what is known of its sample into a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from lens_models import IdentityReport, LogitLens, Readout
+from lens_models.metrics import LayerReadout, Thresholds, gold_based_scalars, label_free_scalars
+from lens_models.readout import FloatArray
+from lens_results import SampleRecord
+
+from .candidates import SampleCandidates
+from .position import AnswerPosition, Unlocated
+from .request import SampleRequest, text_digest
+
+__all__ = ["ReadSample", "RecordAssembler"]
+
+
+@dataclass(frozen=True)
+class ReadSample:
+    """One answered sample and its readout."""
+
+    request: SampleRequest
+    response: str
+    n_generated: int
+    position: AnswerPosition
+    candidates: SampleCandidates
+    readout: Readout
+
+
+class RecordAssembler:
+    """Makes records for one lens; holds what all samples share."""
+
+    def __init__(self, lens: LogitLens, tokenizer: Any, thresholds: Thresholds) -> None:
+        self._layer_index = np.asarray(lens.layer_index)
+        self._n_layers = lens.parts.n_layers
+        self._thresholds = thresholds
+        self._token_text = lru_cache(maxsize=65536)(lambda token: str(tokenizer.decode([token])))
+
+    def read(self, sample: ReadSample, identity: IdentityReport) -> SampleRecord:
+        """The record of a sample that was read; a readout that is not finite or not exact keeps its reason alone."""
+        common = _common(sample.request, sample.response, sample.n_generated, identity) | _answer(sample)
+        if not sample.readout.finite:
+            reason = "the model's logits at the answer are NaN or infinite"
+            return SampleRecord(**common, status="non_finite", status_reason=reason)
+        if not identity.exact:
+            reason = f"the readout of this batch was off by {identity.deviation:.2e} (allowed {identity.tolerance:.2e})"
+            return SampleRecord(**common, status="identity_failed", status_reason=reason)
+        layers = self._layer_readout(sample)
+        gold = sample.candidates.gold
+        return SampleRecord(
+            **common,
+            **self._arrays(sample),
+            label_free=label_free_scalars(layers, self._thresholds),
+            gold_based=gold_based_scalars(layers, gold, sample.candidates.correct, self._thresholds)
+            if sample.candidates.ids
+            else {},
+        )
+
+    def unread(
+        self,
+        request: SampleRequest,
+        response: str,
+        why: Unlocated,
+        *,
+        n_generated: int | None = None,
+        identity: IdentityReport | None = None,
+    ) -> SampleRecord:
+        """The record of a sample without a readout: its status and the reason."""
+        common = _common(request, response, n_generated, identity)
+        return SampleRecord(**common, status=why.status, status_reason=why.reason)
+
+    def _layer_readout(self, sample: ReadSample) -> LayerReadout:
+        readout, candidates = sample.readout, sample.candidates
+        return LayerReadout(
+            layer_index=self._layer_index,
+            n_layers=self._n_layers,
+            cand_scores=readout.cand_scores,
+            cand_mass=readout.cand_mass,
+            logprob_pred=readout.logprob_pred,
+            entropy=readout.entropy,
+            jsd_last=readout.jsd_last,
+            top1_ids=readout.top1_ids,
+            pred_index=candidates.pred if candidates.ids else None,
+            candidates_fixed=candidates.fixed,
+            pred_token=sample.position.token_id,
+        )
+
+    def _arrays(self, sample: ReadSample) -> dict[str, Any]:
+        readout, candidates = sample.readout, sample.candidates
+        arrays: dict[str, Any] = {
+            name: getattr(readout, name)
+            for name in (
+                "logprob_pred", "rank_pred", "logprob_gold", "rank_gold", "entropy", "kl_last", "jsd_last", "energy",
+                "resid_norm", "topk_ids", "topk_logprobs",
+            )
+        }  # fmt: skip
+        arrays["topk_tokens"] = tuple(tuple(self._token_text(int(t)) for t in row) for row in readout.topk_ids)
+        if candidates.ids:
+            arrays |= {name: getattr(readout, name) for name in ("cand_scores", "cand_mass", "cand_entropy")}
+            arrays["margin_pred"] = _margin(readout.cand_scores, candidates.pred)
+            arrays["log_odds"] = _log_odds(readout.cand_scores, candidates.binary)
+        if candidates.pivots:
+            arrays["pivot_scores"] = readout.pivot_scores
+        return arrays
+
+
+def _common(
+    request: SampleRequest, response: str, n_generated: int | None, identity: IdentityReport | None
+) -> dict[str, Any]:
+    task, doc_id, request_idx, repeat = request.key
+    target = request.target
+    return {
+        "task": task,
+        "doc_id": doc_id,
+        "request_idx": request_idx,
+        "repeat": repeat,
+        "kind": request.kind,
+        "split": request.split,
+        "question": request.question,
+        "response": response,
+        "gold": target.gold_texts,
+        "image_sha256": request.image_sha256,
+        "prompt_sha256": text_digest(request.prompt),
+        "cluster": target.cluster,
+        "question_type": target.question_type,
+        "n_generated": n_generated,
+        "identity_deviation": None if identity is None or not np.isfinite(identity.deviation) else identity.deviation,
+        "identity_argmax": None if identity is None else identity.argmax_agrees,
+    }
+
+
+def _answer(sample: ReadSample) -> dict[str, Any]:
+    candidates, position = sample.candidates, sample.position
+    return {
+        "candidates": candidates.labels,
+        "candidate_token_ids": candidates.ids,
+        "candidate_method": candidates.method,
+        "gold_candidate": candidates.gold,
+        "pred_candidate": candidates.pred,
+        "pivot_labels": candidates.pivot_labels if candidates.pivots else (),
+        "binary": candidates.binary if candidates.ids else None,
+        "correct": candidates.correct,
+        "answer_rule": position.span.rule,
+        "answer_aligned": position.span.aligned,
+        "answer_step": position.step,
+        "answer_token_id": position.token_id,
+    }
+
+
+def _margin(scores: FloatArray, pred: int | None) -> FloatArray | None:
+    if pred is None or scores.shape[1] < 2:
+        return None
+    others = np.delete(scores, pred, axis=1)
+    return np.asarray(scores[:, pred] - others.max(axis=1), dtype=np.float32)
+
+
+def _log_odds(scores: FloatArray, binary: tuple[int, int] | None) -> FloatArray | None:
+    if binary is None:
+        return None
+    return np.asarray(scores[:, binary[0]] - scores[:, binary[1]], dtype=np.float32)

@@ -1,0 +1,120 @@
+"""The candidates of one answered sample, in the model's tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lens_models.candidates import FIRST_TOKEN, candidate_tokens, variant_ids
+from lens_tasks import AnswerTarget, Candidate
+
+from .position import AnswerPosition
+
+__all__ = ["SampleCandidates", "resolve_candidates"]
+
+
+@dataclass(frozen=True)
+class SampleCandidates:
+    """What to read for a sample.
+
+    Attributes:
+        labels: candidate labels; empty when there is nothing to compare.
+        ids: token ids of each candidate, pooled; empty tuples never occur.
+        fixed: the candidates were known without the gold answer (closed task); otherwise they are the answer given
+            and the gold answer.
+        gold: index of the gold candidate, or None.
+        pred: index of the candidate that the answer names, or None.
+        gold_ids: token ids that stand for the gold answer.
+        pivots: token ids of the English equivalents; empty when there are none.
+        binary: indices of the positive and the negative candidate.
+        method: first_token or teacher_forced.
+        correct: whether the answer names the gold candidate; None when that cannot be said.
+        collisions: which tokens could not be used.
+    """
+
+    labels: tuple[str, ...] = ()
+    ids: tuple[tuple[int, ...], ...] = ()
+    fixed: bool = True
+    gold: int | None = None
+    pred: int | None = None
+    gold_ids: tuple[int, ...] = ()
+    pivots: tuple[tuple[int, ...], ...] = ()
+    pivot_labels: tuple[str, ...] = ()
+    binary: tuple[int, int] | None = None
+    method: str | None = None
+    correct: bool | None = None
+    collisions: tuple[str, ...] = ()
+
+
+def resolve_candidates(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> SampleCandidates:
+    """Closed tasks: their own candidate set. Open tasks: the answer given and, where known, the gold answer."""
+    return _closed(tokenizer, target, position) if target.candidates else _open(tokenizer, target, position)
+
+
+def _closed(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> SampleCandidates:
+    labels = target.labels
+    tokens = candidate_tokens(tokenizer, [c.variants for c in target.candidates], labels=labels)
+    pred = _index(labels, position.span.label)
+    gold = _index(labels, target.gold)
+    readable = tokens.method == FIRST_TOKEN
+    ids = tokens.ids if readable else ()
+    return SampleCandidates(
+        labels=labels,
+        ids=ids,
+        gold=gold,
+        pred=pred,
+        gold_ids=ids[gold] if ids and gold is not None else (),
+        pivots=_pivot_ids(tokenizer, target.pivot),
+        pivot_labels=tuple(c.label for c in target.pivot),
+        binary=_binary(labels, target),
+        method=tokens.method,
+        # an answer outside the set is a format error, which is not the same as a wrong answer
+        correct=None if gold is None or pred is None else gold == pred,
+        collisions=tokens.collisions,
+    )
+
+
+def _open(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> SampleCandidates:
+    answer = position.span.text.strip()
+    golds = [text.strip() for text in target.gold_texts if text.strip()]
+    right = answer.casefold() in {text.casefold() for text in golds}
+    first_ids = _first_ids(tokenizer, [text for gold in golds for text in (gold, f" {gold}")])
+    pred_ids = (position.token_id,)
+    if not golds:
+        return SampleCandidates(labels=(answer,), ids=(pred_ids,), fixed=False, pred=0, method=FIRST_TOKEN)
+    if right:
+        ids = tuple(dict.fromkeys((*pred_ids, *first_ids)))
+        return SampleCandidates(
+            (answer,), (ids,), fixed=False, gold=0, pred=0, gold_ids=ids, method=FIRST_TOKEN, correct=True
+        )
+    own = tuple(token for token in first_ids if token not in pred_ids)
+    if not own:
+        return SampleCandidates(
+            (answer,), (pred_ids,), fixed=False, pred=0, method=FIRST_TOKEN,
+            collisions=(f"the answer and {golds[0]!r} begin with the same token",),
+        )  # fmt: skip
+    return SampleCandidates(
+        (answer, golds[0]), (pred_ids, own), fixed=False, gold=1, pred=0, gold_ids=own, method=FIRST_TOKEN
+    )
+
+
+def _first_ids(tokenizer: Any, texts: list[str]) -> tuple[int, ...]:
+    sequences = [variant_ids(tokenizer, text) for text in texts]
+    return tuple(dict.fromkeys(sequence[0] for sequence in sequences if sequence))
+
+
+def _pivot_ids(tokenizer: Any, pivot: tuple[Candidate, ...]) -> tuple[tuple[int, ...], ...]:
+    if not pivot:
+        return ()
+    tokens = candidate_tokens(tokenizer, [c.variants for c in pivot], labels=[c.label for c in pivot])
+    return tokens.ids if tokens.method == FIRST_TOKEN else ()
+
+
+def _binary(labels: tuple[str, ...], target: AnswerTarget) -> tuple[int, int] | None:
+    if target.binary is None:
+        return None
+    return labels.index(target.binary[0]), labels.index(target.binary[1])
+
+
+def _index(labels: tuple[str, ...], label: str | None) -> int | None:
+    return labels.index(label) if label in labels else None

@@ -1,0 +1,83 @@
+"""Keep the records of a run: on disk as it goes, and by document for the harness's table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lens_results import RecordWriter, RunInfo, SampleRecord, merge
+from lens_results.record import Key
+
+from .metrics_table import harness_metrics
+
+__all__ = ["LensRecorder"]
+
+
+class LensRecorder:
+    """The records of one process of a run.
+
+    Args:
+        run_info: description of the run, the same in every process.
+        directory: folder of the record files; None keeps nothing but the values for the table.
+        rank: number of this process.
+
+    `metrics` may be called from several threads; everything else from one.
+    """
+
+    def __init__(self, run_info: RunInfo, directory: Path | None, rank: int = 0) -> None:
+        self.run_info = run_info
+        self.directory = directory
+        self.rank = rank
+        self._writers = [RecordWriter(directory, run_info, rank=rank)] if directory is not None else []
+        self._metrics: dict[Key, dict[str, float]] = {}
+        self._scores: dict[Key, dict[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether this document has a record."""
+        return key in self._metrics
+
+    def __len__(self) -> int:
+        """Number of documents with a record."""
+        return len(self._metrics)
+
+    def mirror(self, writer: RecordWriter) -> None:
+        """Write new records to a second place too."""
+        self._writers.append(writer)
+
+    def add(self, records: Iterable[SampleRecord]) -> None:
+        """Take records; a later one replaces an earlier one of the same key."""
+        for record in records:
+            self._metrics[record.key] = harness_metrics(record)
+            for writer in self._writers:
+                writer.append(record)
+
+    def metrics(self, task: str, doc_id: int) -> dict[str, float]:
+        """Values of a document for the harness's table; of its first request where it has several."""
+        return self._metrics.get((task, doc_id, 0, 0)) or harness_metrics(None)
+
+    def add_scores(self, task: str, doc_id: int, scores: Mapping[str, float]) -> None:
+        """The harness's own scores of a document; they join its records at the end."""
+        with self._lock:
+            self._scores.setdefault((task, doc_id, 0, 0), {}).update(scores)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        for writer in self._writers:
+            writer.flush()
+
+    def close(self) -> dict[Key, dict[str, float]]:
+        """Write what waits and hand over the scores of this process, for `finish` of the first one."""
+        for writer in self._writers:
+            writer.close()
+        known = self._metrics.keys()
+        return {key: scores for key, scores in self._scores.items() if key in known}
+
+    def finish(
+        self, scores: Mapping[Key, Mapping[str, float | None]], run_info: RunInfo | None = None
+    ) -> dict[str, Path]:
+        """Merge the parts of all processes into one file a task; call it in one process, after all have closed."""
+        if self.directory is None:
+            return {}
+        return merge(self.directory, self.run_info.run_id, scores, run_info)

@@ -1,0 +1,54 @@
+"""What an adapter knows of a request before the model answers it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from lens_results.record import Key
+from lens_tasks import AnswerTarget
+
+__all__ = ["SampleRequest", "image_digest", "text_digest"]
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """One request of a harness.
+
+    Attributes:
+        key: (task, doc_id, request_idx, repeat), unique within a run.
+        split: split of the task's data set.
+        question: the user's text, without the chat template.
+        prompt: the text that the model reads, chat template included.
+        target: candidates, gold, cluster, question type.
+        image_sha256: digests of the images, in order.
+        until: stop strings of the harness; text from the first of them on is no part of the answer.
+        kind: generate, loglikelihood or multi_round.
+    """
+
+    key: Key
+    split: str | None
+    question: str
+    prompt: str
+    target: AnswerTarget
+    image_sha256: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
+    kind: str = "generate"
+
+
+def image_digest(images: Sequence[object]) -> tuple[str, ...]:
+    """SHA-256 of the pixels of each image (mode and size included); media that are no images are left out."""
+    digests = []
+    for image in images:
+        if isinstance(image, Image.Image):
+            head = f"{image.mode} {image.size[0]}x{image.size[1]} ".encode()
+            digests.append(hashlib.sha256(head + image.tobytes()).hexdigest())
+    return tuple(digests)
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
