@@ -17,6 +17,8 @@ Array = npt.NDArray[Any]
 
 def text(value: str) -> str:
     """`value` with lone surrogates, which UTF-8 cannot hold, replaced by U+FFFD."""
+    if value.isascii():
+        return value
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -56,13 +58,18 @@ def array(name: str, value: Any, dtype: type[np.generic], ndim: tuple[int, ...])
             f"{name}: found {found[bad]} at row {bad}, expected finite numbers. "
             "Store the sample with status='non_finite', a reason and no arrays."
         )
-    with np.errstate(over="ignore"):
-        out = np.array(found, dtype=dtype, order="C")
-    if np.dtype(dtype).kind == "i" and not np.array_equal(out, found):
-        raise InvalidRecordError(f"{name}: found values that are not {np.dtype(dtype).name}, expected whole numbers.")
-    if not np.isfinite(out).all():
-        raise InvalidRecordError(f"{name}: found values beyond the range of {np.dtype(dtype).name}.")
+    out = np.array(found, order="C") if found.dtype == dtype else _converted(name, found, np.dtype(dtype))
     out.setflags(write=False)
+    return out
+
+
+def _converted(name: str, found: Array, dtype: np.dtype[Any]) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        out = np.array(found, dtype=dtype, order="C")
+    if dtype.kind == "i" and not np.array_equal(out, found):
+        raise InvalidRecordError(f"{name}: found values that are not {dtype.name}, expected whole numbers.")
+    if not np.isfinite(out).all():
+        raise InvalidRecordError(f"{name}: found values beyond the range of {dtype.name}.")
     return out
 
 

@@ -57,11 +57,11 @@ def merge(
     for task, parts in sorted(tasks.items()):
         merged[task] = _merge_task(Path(directory), run_id, task, parts, scores, run_info)
         for part in parts:
-            part.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a part that stays is known to be merged and is ignored
+                part.path.unlink()
     _report_unknown(scores, merged)
     _remove_folder(folder)
-    for leftover in Path(directory).glob(f".lens_*_{run_id}.parquet.*.tmp"):
-        leftover.unlink(missing_ok=True)
+    _remove_unfinished(Path(directory), f".lens_*_{run_id}.parquet.*.tmp")
     return merged
 
 
@@ -123,8 +123,13 @@ def _report_unknown(scores: Scores | None, merged: Mapping[str, Path]) -> None:
 
 def _remove_folder(folder: Path) -> None:
     """Remove a merged run's parts folder with what a killed writer left half-written in it."""
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+    _remove_unfinished(folder, ".*.tmp")
     with contextlib.suppress(OSError):
         folder.rmdir()
         folder.parent.rmdir()
+
+
+def _remove_unfinished(folder: Path, pattern: str) -> None:
+    for leftover in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            leftover.unlink()

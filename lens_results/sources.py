@@ -42,8 +42,9 @@ def read(path: Path, columns: Sequence[str], rows: npt.NDArray[np.int64] | None 
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            check_version(file.schema_arrow.metadata, path)
-            present = [name for name in columns if name in file.schema_arrow.names]
+            found = file.schema_arrow  # built anew at each access
+            check_version(found.metadata, path)
+            present = [name for name in columns if name in found.names]
             table = file.read(columns=present) if rows is None else _read_rows(file, present, rows)
     except (pa.ArrowException, OSError) as err:
         raise unreadable(path, err) from err

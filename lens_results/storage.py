@@ -162,10 +162,15 @@ def write_tables(path: Path, tables: Iterable[pa.Table], metadata: dict[bytes, b
             for table in tables:
                 writer.write_table(table.replace_schema_metadata(metadata), row_group_size=_ROW_GROUP)
     except OSError as err:
-        raise RecordWriteError(
-            f"Cannot write lens records into {path.parent}: {err.strerror or err}. What was written before is intact. "
-            "Free space there or make it writable, or choose another folder with lens_dir."
-        ) from err
+        raise refused(path.parent, err) from err
+
+
+def refused(folder: Path, err: OSError) -> RecordWriteError:
+    """The error for a folder that records cannot be written into."""
+    return RecordWriteError(
+        f"Cannot write lens records into {folder}: {err.strerror or err}. What was written before is intact. "
+        "Free space there or make it writable, or choose another folder with lens_dir."
+    )
 
 
 def _parquet(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:

@@ -17,6 +17,7 @@ from lens_results.storage import (
     merged_numbers,
     part_path,
     parts_folder,
+    refused,
     write_tables,
 )
 
@@ -47,7 +48,10 @@ class RecordWriter:
         self.part_seconds = part_seconds
         self._waiting: dict[str, list[SampleRecord]] = {}
         self._last_write = time.monotonic()
-        self._next_number = self._first_number()
+        try:
+            self._next_number = self._first_number()
+        except OSError as err:
+            raise refused(self.directory, err) from err
         self._closed = False
 
     @property
