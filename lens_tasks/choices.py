@@ -90,12 +90,15 @@ def _is_letter(text: str) -> bool:
     return len(text) == 1 and text.isalpha() and text.isupper()
 
 
-def gold_label(gold: object, candidates: Sequence[Candidate], options: Sequence[Option] = ()) -> str | None:
-    """The label `gold` means: an index into the candidates, a label or variant, an option's text; None if none."""
-    if isinstance(gold, int) and not isinstance(gold, bool):
-        in_range = 0 <= gold < len(candidates)
-        if candidates and not candidates[0].label.isdigit():
-            return candidates[gold].label if in_range else None
+def gold_label(
+    gold: object, candidates: Sequence[Candidate], options: Sequence[Option] = (), *, by_index: bool = True
+) -> str | None:
+    """The label `gold` means: an index into the candidates, a label or variant, an option's text; None if none.
+
+    `by_index=False` takes a whole number for a label ("1") and not for a place in the list.
+    """
+    if by_index and isinstance(gold, int) and not isinstance(gold, bool):
+        return candidates[gold].label if 0 <= gold < len(candidates) else None
     for text in gold_texts_of(gold):
         label = label_of(text, candidates)
         if label is not None:

@@ -52,19 +52,24 @@ def named_at(text: str, start: int, candidates: Sequence[Candidate]) -> Named | 
     Case, е/ё and Cyrillic/Latin look-alikes do not matter. A single letter before a further word does not count where
     it is a word of its own ("A dog ...", "В этом ...").
     """
-    folded = fold(text)
     forms = _forms(tuple(candidates))
+    window = text[start : start + _reach(forms)]  # responses may be long, and folding goes letter by letter
+    folded = fold(window)
     for form, label in forms:
-        end = start + len(form)
-        if not folded.startswith(form, start) or not _ends_word(folded, start, end):
+        end = len(form)
+        if not folded.startswith(form) or not _ends_word(folded, end):
             continue
-        if text[start:end] in _ONE_LETTER_WORDS and not _followed_by_own_text(folded, end, label, forms):
+        if window[:end] in _ONE_LETTER_WORDS and not _followed_by_own_text(folded, end, label, forms):
             continue
-        return Named(label, start, end)
+        return Named(label, start, start + end)
     return None
 
 
-def _ends_word(folded: str, start: int, end: int) -> bool:
+def _reach(forms: tuple[tuple[str, str], ...]) -> int:
+    return 2 * (len(forms[0][0]) if forms else 0) + 80
+
+
+def _ends_word(folded: str, end: int) -> bool:
     rest = folded[end : end + 2]
     if not rest:
         return True
@@ -72,7 +77,7 @@ def _ends_word(folded: str, start: int, end: int) -> bool:
         return False
     if not rest[1:].isalnum():
         return True
-    is_letter = end - start == 1 and folded[start].isalpha()
+    is_letter = end == 1 and folded[0].isalpha()
     # "no-one" is not "no", "it's" is not "it", "2.5" is not "2"; "A-strange" is A
     return not (rest[0] in "-'’" and not is_letter) and not (rest[0] in ".," and rest[1].isdigit())
 
@@ -90,14 +95,16 @@ def disqualified(text: str, start: int, named: Named | None, candidates: Sequenc
 
     `negated`: "not B", "B is wrong". `ambiguous`: "yes and no", "A or B", "A, B".
     """
-    folded = fold(text)
-    negation = _NEGATION.match(folded, start)
+    near = text[start : start + 2 * _reach(_forms(tuple(candidates)))]
+    folded = fold(near)
     if named is None:
-        return "negated" if negation and named_at(text, negation.end(), candidates) else None
-    if _DENIED.match(folded, named.end):
+        negation = _NEGATION.match(folded)
+        return "negated" if negation and named_at(near, negation.end(), candidates) else None
+    end = named.end - start
+    if _DENIED.match(folded, end):
         return "negated"
-    join = _JOIN.match(folded, named.end)
-    other = named_at(text, join.end(), candidates) if join else None
+    join = _JOIN.match(folded, end)
+    other = named_at(near, join.end(), candidates) if join else None
     if join is None or other is None or other.label == named.label:
         return None
     if "," in join.group() and re.match(r"[\s*_\"'».)!]*$", folded[other.end :]) is None:

@@ -111,7 +111,8 @@ def _from_prompt(base: AnswerTarget, prompt: str, gold: object, choices: Sequenc
         return None  # the harness compares the choices' own texts
     cyrillic = any("а" <= character <= "я" for character in prompt.lower())
     candidates = option_candidates(options, cyrillic=cyrillic)
-    label = gold_label(gold, candidates, options)
+    by_index = bool(choices) or not options[0].key.isdigit()
+    label = gold_label(gold, candidates, options, by_index=by_index)
     if label is None and base.gold_texts:
         return None  # a list in the prompt that the answer is not chosen from
     return replace(base, candidates=candidates, gold=label, source="prompt_options")
