@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from .capture import resolve_layer_index
 from .errors import LensArgumentError
 from .generation import TracedGeneration, generate_with_trace
-from .identity import IdentityReport, compare_logits, prove_identity, tolerance
+from .identity import IdentityReport, compare_logits, prove_identity
 from .parts import ModelParts, find_parts
 from .readout import Readout, ReadoutRow, read_layers
 from .unembed import NormMode, Unembedding
@@ -69,6 +69,14 @@ class LogitLens:
         """Per-layer quantities of each row, see `lens_models.readout`."""
         return read_layers(self._unembed, rows, topk=self.settings.topk, memory_limit=self.settings.memory_limit)
 
+    def logits(self, residual: Tensor) -> Tensor:
+        """Lens logits `[..., vocabulary]`, fp32, of residual vectors `[..., d]`."""
+        return self._unembed(residual)
+
+    def compare(self, residual: Tensor, model_logits: Tensor) -> IdentityReport:
+        """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned."""
+        return compare_logits(self._exact(residual), model_logits)
+
     @torch.inference_mode()
     def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport:
         """Identity of a batch at its first step, against the logits that the model computed during the run.
@@ -84,9 +92,11 @@ class LogitLens:
             known = {0: self._exact(generation.residual(0, 0)[-1])}
         samples = sorted(known)
         rows = reference[[generation.row(sample, 0) for sample in samples]]
-        allowed = tolerance(rows)
         ours = torch.stack([known[sample].to(rows.device) for sample in samples])
-        return compare_logits(ours, self._exact.transform(rows.float()), allowed=allowed)
+        transform = self._exact.transform
+        # the head's raw output, widened before cap or scale: its own dtype says how much rounding is in it
+        report = compare_logits(ours, transform(rows.float()), dtype=rows.dtype, masked=transform.masked)
+        return replace(report, transform=str(transform))
 
     def describe(self) -> dict[str, Any]:
         """The definition of this lens for records: parts, norm, transform, layers, identity at load."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness_ext.recording import BatchReader, LensRecorder
-from lens_models import CaptureError, TracedGeneration
+from harness_ext.recording.forced import Tokens
+from lens_models import CaptureError, InputError, TracedGeneration
+from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
 from lens_models.encoding import encode_texts
 from lens_models.generation import generated_columns, unchanged_random_state
 
@@ -81,7 +83,38 @@ class Responder:
 
     def score(self, requests: Sequence[HarnessRequest]) -> list[tuple[float, bool]]:
         """Loss of the continuations of one document, and whether each is what greedy decoding gives."""
-        raise NotImplementedError
+        by_prompt: dict[str, list[int]] = {}
+        conversations = [self._conversation(request, self._messages(request)) for request in requests]
+        for i, conversation in enumerate(conversations):
+            by_prompt.setdefault(conversation.prompt, []).append(i)
+        sequences = [self._continuation(request) for request in requests]
+        scored: dict[int, ScoredContinuation] = {}
+        for members in by_prompt.values():
+            results = self._score(conversations[members[0]], [sequences[i] for i in members])
+            scored.update(zip(members, results, strict=True))
+        ordered = [scored[i] for i in range(len(requests))]
+        if self.run is not None and self._reader is not None and not requests[0].padding:
+            sample = self.run.sample_request(
+                requests[0], self._document(requests[0]), conversations[0], "loglikelihood"
+            )
+            losses = [each.loss for each in ordered]
+            self.run.recorder.add([self._reader.read_choices(sample, sequences, ordered, losses.index(min(losses)))])
+        return [(each.loss, each.greedy) for each in ordered]
+
+    def _continuation(self, request: HarnessRequest) -> Tokens:
+        text = request.continuation
+        text = text(self._document(request)) if callable(text) else text
+        ids = self._owner.tokenizer.encode(str(text), add_special_tokens=False)
+        if not ids:
+            raise InputError(f"task {request.task}, document {request.doc_id}: the continuation {text!r} has no tokens")
+        return tuple(int(token) for token in ids)
+
+    def _score(
+        self, conversation: Conversation, sequences: Sequence[Tokens], before: Tokens = ()
+    ) -> list[ScoredContinuation]:
+        inputs = extend_inputs(self._encode([conversation]), before)
+        lens = None if self.recorder is None else self._owner.lens
+        return score_continuations(self._owner.model, inputs, sequences, lens=lens)
 
     def flush(self) -> None:
         """Write waiting records."""
@@ -171,7 +204,11 @@ class Responder:
         if isinstance(trace, CaptureError):
             records = [self._reader.failed(sample, text, trace) for sample, text in zip(samples, texts, strict=True)]
         else:
-            records = self._reader.read(samples, trace, texts)
+
+            def rescore(sample: int, before: Tokens, sequences: Sequence[Tokens]) -> list[ScoredContinuation]:
+                return self._score(conversations[sample], sequences, before)
+
+            records = self._reader.read(samples, trace, texts, rescore)
         self.run.recorder.add(record for request, record in zip(batch, records, strict=True) if not request.padding)
 
 

@@ -30,6 +30,7 @@ class SampleCandidates:
         method: first_token or teacher_forced.
         correct: whether the answer names the gold candidate; None when that cannot be said.
         collisions: which tokens could not be used.
+        sequences: token sequences of each candidate, where they have to be teacher-forced.
     """
 
     labels: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class SampleCandidates:
     method: str | None = None
     correct: bool | None = None
     collisions: tuple[str, ...] = ()
+    sequences: tuple[tuple[tuple[int, ...], ...], ...] = ()
 
 
 def resolve_candidates(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> SampleCandidates:
@@ -71,6 +73,7 @@ def _closed(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> S
         # an answer outside the set is a format error, which is not the same as a wrong answer
         correct=None if gold is None or pred is None else gold == pred,
         collisions=tokens.collisions,
+        sequences=() if readable or not all(tokens.sequences) else tokens.sequences,
     )
 
 

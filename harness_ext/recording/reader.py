@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from lens_models import CaptureError, IdentityReport, LogitLens, Readout, ReadoutRow, TracedGeneration
+from lens_models.candidates import TEACHER_FORCED
+from lens_models.continuations import ScoredContinuation
 from lens_models.metrics import Thresholds
 from lens_results import SampleRecord
+from lens_tasks import AnswerSpan
 
 from .assemble import ReadSample, RecordAssembler
 from .candidates import SampleCandidates, resolve_candidates
+from .forced import Rescore, Tokens, force_candidates, with_scores
 from .position import AnswerPosition, Unlocated, find_position, n_generated
 from .request import SampleRequest
 
@@ -33,9 +41,16 @@ class BatchReader:
         self._end_ids = _end_ids(lens.model, tokenizer)
 
     def read(
-        self, requests: Sequence[SampleRequest], generation: TracedGeneration, responses: Sequence[str]
+        self,
+        requests: Sequence[SampleRequest],
+        generation: TracedGeneration,
+        responses: Sequence[str],
+        rescore: Rescore,
     ) -> list[SampleRecord]:
-        """One record a request, in order. A sample without a readable answer gets a status and a reason."""
+        """One record a request, in order. A sample without a readable answer gets a status and a reason.
+
+        `rescore` runs the model again on one sample of the batch, for candidates that need teacher forcing.
+        """
         tokens = [row[: n_generated(row, self._end_ids)] for row in generation.new_tokens]
         positions = [
             find_position(self.tokenizer, request, response, row)
@@ -46,6 +61,11 @@ class BatchReader:
         rows = [self._row(generation, i, found[i], candidates[i]) for i in found]
         readouts = dict(zip(found, self.lens.read(rows), strict=True))
         identity = self._identity(generation, found, readouts)
+        for i in found:
+            if candidates[i].sequences:
+                before = tokens[i][: found[i].step]
+                score = functools.partial(rescore, i, before)
+                readouts[i], candidates[i] = force_candidates(readouts[i], candidates[i], score)
         records = []
         for i, (request, response, position) in enumerate(zip(requests, responses, positions, strict=True)):
             if isinstance(position, Unlocated):
@@ -57,6 +77,40 @@ class BatchReader:
                 record = self.assembler.read(sample, identity)
             records.append(record)
         return records
+
+    def read_choices(
+        self, request: SampleRequest, sequences: Sequence[Tokens], scored: Sequence[ScoredContinuation], pred: int
+    ) -> SampleRecord:
+        """The record of a multiple-choice document: its candidates are the continuations that were scored.
+
+        Args:
+            request: the document; its target's candidates are the choices, in order.
+            sequences: token ids of each choice.
+            scored: their scores, with layers.
+            pred: the choice that the harness counts as the model's answer.
+        """
+        labels = request.target.labels if len(request.target.labels) == len(sequences) else ()
+        labels = labels or tuple(f"choice {number}" for number in range(len(sequences)))
+        gold = labels.index(request.target.gold) if request.target.gold in labels else None
+        best = scored[pred]
+        assert best.residual is not None
+        token = sequences[pred][0]
+        readout = self.lens.read([ReadoutRow(best.residual, token)])[0]
+        scores = np.stack([np.asarray(each.layer_logprobs, dtype=np.float32) for each in scored], axis=1)
+        readout = replace(with_scores(readout, scores, gold), logprob_pred=scores[:, pred])
+        candidates = SampleCandidates(
+            labels=labels,
+            ids=tuple((sequence[0],) for sequence in sequences),
+            gold=gold,
+            pred=pred,
+            method=TEACHER_FORCED,
+            correct=None if gold is None else gold == pred,
+        )
+        span = AnswerSpan(0, len(labels[pred]), labels[pred], "continuation", True, labels[pred])
+        sample = ReadSample(
+            request, labels[pred], len(sequences[pred]), AnswerPosition(span, 0, token), candidates, readout
+        )
+        return self.assembler.read(sample, self.lens.compare(best.residual[-1:], best.first_logits.unsqueeze(0)))
 
     def failed(self, request: SampleRequest, response: str, error: CaptureError) -> SampleRecord:
         """The record of a sample whose capture failed although the model answered."""
