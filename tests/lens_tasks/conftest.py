@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clevr_questions import ANSWERS, PROGRAMS
+from PIL import Image
 
 MERA = Path(__file__).parents[1] / "data" / "mera"
 
@@ -28,3 +30,29 @@ def ruclevr_doc() -> dict[str, Any]:
 def weird_doc() -> dict[str, Any]:
     """A real record of MERA-evaluation/WEIRD."""
     return _mera_record("WEIRD")
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A tiny folder in the layout of the official release: two images, five questions."""
+    root = tmp_path / "CLEVR_v1.0"
+    (root / "questions").mkdir(parents=True)
+    (root / "images" / "val").mkdir(parents=True)
+    for index in range(2):
+        Image.new("RGBA", (48, 32), (index, 0, 0, 255)).save(root / "images" / "val" / f"CLEVR_val_{index:06d}.png")
+    questions = [
+        {
+            "question_index": index,
+            "image_index": index % 2,
+            "image_filename": f"CLEVR_val_{index % 2:06d}.png",
+            "split": "val",
+            "question": f"Question {index}?",
+            "answer": ANSWERS[family],
+            "question_family_index": 40 + index,
+            "program": program,
+        }
+        for index, (family, program) in enumerate(PROGRAMS.items())
+    ]
+    path = root / "questions" / "CLEVR_val_questions.json"
+    path.write_text(json.dumps({"info": {"version": "1.0"}, "questions": questions}), encoding="utf-8")
+    return root
