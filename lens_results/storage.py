@@ -158,7 +158,7 @@ def write_tables(path: Path, tables: Iterable[pa.Table], metadata: dict[bytes, b
     """
     schema = SCHEMA.with_metadata(metadata)
     try:
-        with _replacing(path) as file, _parquet(file, schema) as writer:
+        with replacing(path) as file, _parquet(file, schema) as writer:
             for table in tables:
                 writer.write_table(table.replace_schema_metadata(metadata), row_group_size=_ROW_GROUP)
     except OSError as err:
@@ -186,7 +186,7 @@ def _parquet(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that takes the place of `path` once it is safely on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -1,0 +1,218 @@
+"""Small pictures of a run's images beside its records, one a digest, for reports that are made without the data set."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import time
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from PIL import Image, UnidentifiedImageError
+
+from lens_results.errors import InvalidRecordError, LensResultsError, TruncatedRecordError
+from lens_results.reader import Run
+from lens_results.storage import PARTS_FOLDER, parts_folder, refused, replacing
+
+MAX_SIDE = 128
+"""Longest side of a thumbnail in pixels."""
+QUALITY = 80
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_PART = re.compile(r"thumbnails\.rank(?P<rank>\d+)\.(?P<number>\d{6,})\.zip")
+_STAMP = (1980, 1, 1, 0, 0, 0)  # the same pictures make the same file
+
+log = logging.getLogger(__name__)
+
+
+class ThumbnailWriter:
+    """Keeps a JPEG of at most `MAX_SIDE` pixels a side of every image of one process of a run.
+
+    Pictures go to part files in `<directory>/.lens_parts/<run_id>/`, `part_images` at a time or on the first `add` at
+    least `part_seconds` after the last write; `merge_thumbnails` makes one file of them. All processes of a run share
+    `run_id` and differ in `rank`. A second writer with the same run and rank continues. Not thread-safe.
+
+    `add`, `flush` and `close` raise `RecordWriteError` when the disk refuses; waiting pictures are kept.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        run_id: str,
+        rank: int = 0,
+        *,
+        part_images: int = 256,
+        part_seconds: float = 20.0,
+    ) -> None:
+        self.directory = Path(directory)
+        self.run_id = run_id
+        self.rank = rank
+        self.part_images = part_images
+        self.part_seconds = part_seconds
+        self._waiting: dict[str, bytes] = {}
+        parts = _parts(parts_folder(self.directory, run_id))
+        self._known = _names([thumbnails_path(self.directory, run_id), *parts])
+        self._next_number = max((number for r, number in parts.values() if r == rank), default=0) + 1
+        self._last_write = time.monotonic()
+        self._closed = False
+
+    def add(self, sha256: str, image: Image.Image | bytes) -> bool:
+        """Keep a thumbnail of an image (PIL or encoded) under its digest in the records; whether there is one now.
+
+        A digest that is known costs nothing. An image that cannot be decoded is logged and left out: a picture is no
+        reason to stop a run. Raises `InvalidRecordError` when the digest is no SHA-256 in lower-case hex.
+        """
+        if self._closed:
+            raise LensResultsError("add: found a closed ThumbnailWriter. Open a new one on the same run to continue.")
+        if not _DIGEST.fullmatch(sha256):
+            raise InvalidRecordError(f"sha256: found {sha256!r}, expected 64 lower-case hex digits.")
+        if sha256 in self._known:
+            return True
+        try:
+            self._waiting[sha256] = encode(image)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as err:
+            log.warning("No thumbnail of image %s: %s", sha256[:12], err)
+            return False
+        self._known.add(sha256)
+        if len(self._waiting) >= self.part_images or time.monotonic() - self._last_write >= self.part_seconds:
+            self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Write what waits as one part."""
+        if self._waiting:
+            name = f"thumbnails.rank{self.rank}.{self._next_number:06d}.zip"
+            _write(parts_folder(self.directory, self.run_id) / name, self._waiting)
+            self._waiting = {}
+            self._next_number += 1
+        self._last_write = time.monotonic()
+
+    def close(self) -> None:
+        """Write what waits and refuse further pictures. Does not merge: see `merge_thumbnails`."""
+        if not self._closed:
+            self.flush()
+            self._closed = True
+
+    def __enter__(self) -> ThumbnailWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def encode(image: Image.Image | bytes) -> bytes:
+    """A JPEG of at most `MAX_SIDE` pixels a side; transparent pixels are shown on white.
+
+    Raises `OSError` or `ValueError` for bytes that are no image.
+    """
+    if isinstance(image, bytes):
+        try:
+            image = Image.open(io.BytesIO(image))
+            image.draft("RGB", (2 * MAX_SIDE, 2 * MAX_SIDE))
+        except UnidentifiedImageError as err:
+            raise ValueError("the bytes are no image that Pillow knows") from err
+    small = image.copy()
+    if small.mode not in ("RGB", "L"):
+        layered = small.convert("RGBA")
+        small = Image.new("RGB", layered.size, "white")
+        small.paste(layered, mask=layered.getchannel("A"))
+    small.thumbnail((MAX_SIDE, MAX_SIDE))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
+def thumbnails_path(directory: str | Path, run_id: str) -> Path:
+    """Path of a run's finished thumbnail file; the record reader and MERA's packer pass it over."""
+    return Path(directory) / f"lens_thumbnails_{run_id}.zip"
+
+
+def merge_thumbnails(directory: str | Path, run_id: str) -> Path | None:
+    """Collect the parts of all ranks into `<directory>/lens_thumbnails_<run_id>.zip` and delete them.
+
+    Call it in one process when all ranks have closed their writers; a later call adds later parts. A part that cannot
+    be read is logged and left where it is. Returns the file, or None for a run without pictures. Raises
+    `RecordWriteError`, and then nothing is lost.
+    """
+    home = Path(directory)
+    path, folder = thumbnails_path(home, run_id), parts_folder(home, run_id)
+    parts = list(_parts(folder))
+    pictures: dict[str, bytes] = {}
+    read = []
+    for file in [path, *parts] if path.exists() else parts:
+        try:
+            pictures |= {name: data for name, data in _read(file).items() if name not in pictures}
+        except LensResultsError as err:
+            log.warning("%s", err)
+        else:
+            read.append(file)
+    if parts and pictures:
+        _write(path, pictures)
+    for file in read:
+        if file != path:
+            with contextlib.suppress(OSError):
+                file.unlink()
+    for emptied in (folder, folder.parent):
+        with contextlib.suppress(OSError):
+            emptied.rmdir()
+    return path if path.exists() else None
+
+
+def load_thumbnails(run: Run) -> dict[str, bytes]:
+    """Image digest -> JPEG of all pictures kept for a run, finished or not; empty where none were kept.
+
+    Raises `TruncatedRecordError` for a file that was cut short or damaged.
+    """
+    pictures: dict[str, bytes] = {}
+    for folder in dict.fromkeys(file.resolve().parent for file in run.files):
+        home = folder.parent.parent if folder.parent.name == PARTS_FOLDER else folder
+        files = [thumbnails_path(home, run.info.run_id), *_parts(parts_folder(home, run.info.run_id))]
+        for file in files:
+            if file.exists():
+                pictures |= _read(file)
+    return pictures
+
+
+def _parts(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Part files of a run -> (rank, number), in order of name."""
+    found = {}
+    for path in sorted(folder.glob("thumbnails.rank*.zip")):
+        if match := _PART.fullmatch(path.name):
+            found[path] = (int(match["rank"]), int(match["number"]))
+    return found
+
+
+def _names(files: Iterable[Path]) -> set[str]:
+    """Digests in the files that can be read."""
+    names: set[str] = set()
+    for file in files:
+        with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
+            names.update(Path(name).stem for name in archive.namelist())
+    return names
+
+
+def _read(file: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {Path(name).stem: archive.read(name) for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile, EOFError) as err:
+        raise TruncatedRecordError(
+            f"{file}: found no whole zip file ({err}), expected the thumbnails of a run. It was cut short or damaged. "
+            "Copy it again from where it was made, or remove it to go without its pictures."
+        ) from err
+
+
+def _write(path: Path, pictures: Mapping[str, bytes]) -> None:
+    """A zip of `<digest>.jpg` that appears complete or not at all. Raises `RecordWriteError`."""
+    try:
+        with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+            for name, data in sorted(pictures.items()):
+                archive.writestr(zipfile.ZipInfo(f"{name}.jpg", _STAMP), data)
+    except OSError as err:
+        raise refused(path.parent, err) from err
