@@ -1,0 +1,46 @@
+"""The bundled benchmarks' pictures: which seeds they come from, and how a picture stands in a table row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, TypedDict
+
+from lens_tasks.scenes.render import encode_png, render
+from lens_tasks.scenes.sample import sample_scene
+from lens_tasks.scenes.world import Scene
+
+SEEDS: Final = {
+    "pope_mini": range(100_000, 101_000),
+    "clevr_mini": range(200_000, 201_000),
+    "ruclevr_mini": range(300_000, 301_000),
+    "weird_mini": range(400_000, 401_000),
+}
+"""Scene seeds of each benchmark (pair seeds for weird_mini). Training uses seeds from ten million up."""
+
+
+class ImageCell(TypedDict):
+    """A picture as `datasets` stores it."""
+
+    bytes: bytes
+    path: str
+
+
+def image_cell(scene: Scene, name: str) -> ImageCell:
+    """The PNG of a scene under a file name."""
+    return ImageCell(bytes=encode_png(render(scene)), path=name)
+
+
+def scenes_of(benchmark: str, count: int, wanted: Callable[[Scene], bool]) -> Iterator[tuple[int, Scene]]:
+    """The first ``count`` scenes of a benchmark's seeds that are ``wanted``, numbered from 0.
+
+    Raises RuntimeError when the seeds run out first.
+    """
+    found = 0
+    for seed in SEEDS[benchmark]:
+        scene = sample_scene(seed)
+        if found < count and wanted(scene):
+            yield found, scene
+            found += 1
+        if found == count:
+            return
+    raise RuntimeError(f"{benchmark}: {found} of {count} scenes found in {len(SEEDS[benchmark])} seeds")

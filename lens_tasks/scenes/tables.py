@@ -1,0 +1,113 @@
+"""Rows to Parquet files that `datasets` reads back with the right features."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_IMAGE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_TEXT: Final = pa.string()
+_CATEGORIES: Final = pa.struct([("commonsense_violation_subgroup", _TEXT), ("commonsense_violation_group", _TEXT)])
+
+SCHEMAS: Final = {
+    "pope_mini": pa.schema(
+        [
+            ("id", _TEXT),
+            ("question_id", _TEXT),
+            ("question", _TEXT),
+            ("answer", _TEXT),
+            ("image_source", _TEXT),
+            ("image", _IMAGE),
+            ("category", _TEXT),
+        ]
+    ),
+    "clevr_mini": pa.schema(
+        [
+            ("image", _IMAGE),
+            ("image_filename", _TEXT),
+            ("image_index", pa.int32()),
+            ("question_index", pa.int32()),
+            ("question", _TEXT),
+            ("answer", _TEXT),
+            ("question_family", _TEXT),
+            ("program", _TEXT),
+        ]
+    ),
+    "ruclevr_mini": pa.schema(
+        [
+            ("instruction", _TEXT),
+            ("inputs", pa.struct([("image", _IMAGE), ("question", _TEXT)])),
+            ("outputs", _TEXT),
+            (
+                "meta",
+                pa.struct(
+                    [
+                        ("id", pa.int32()),
+                        ("question_type", _TEXT),
+                        ("image", pa.struct([("synt_source", pa.list_(_TEXT)), ("type", pa.list_(_TEXT))])),
+                    ]
+                ),
+            ),
+        ]
+    ),
+    "weird_mini": pa.schema(
+        [
+            ("instruction", _TEXT),
+            (
+                "inputs",
+                pa.struct([("image", _IMAGE), ("question", _TEXT), ("option_a", _TEXT), ("option_b", _TEXT)]),
+            ),
+            ("outputs", _TEXT),
+            (
+                "meta",
+                pa.struct(
+                    [
+                        ("id", pa.int32()),
+                        ("categories", _CATEGORIES),
+                        ("pair_id", _TEXT),
+                        ("image", pa.struct([("synt_source", pa.list_(_TEXT)), ("source", _TEXT)])),
+                    ]
+                ),
+            ),
+        ]
+    ),
+}
+"""Arrow schema of each benchmark. POPE and CLEVR have an image column; MERA's pictures are bytes inside ``inputs``."""
+
+
+def _features(schema: pa.Schema) -> dict[str, Any]:
+    """The description of top-level columns that `datasets` looks for, with ``image`` as its Image feature."""
+    return {
+        field.name: {"_type": "Image"} if field.name == "image" else {"dtype": str(field.type), "_type": "Value"}
+        for field in schema
+    }
+
+
+def to_table(benchmark: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Arrow table of a benchmark's rows."""
+    schema = SCHEMAS[benchmark]
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    if "image" in schema.names:
+        # Nested columns need no description: `datasets` derives structs from the Arrow types themselves.
+        note = json.dumps({"info": {"features": _features(schema)}})
+        table = table.replace_schema_metadata({"huggingface": note})
+    return table
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write one file; the dictionary limit is high enough to store each repeated picture once."""
+    pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=8 * 2**20, row_group_size=len(table))
+
+
+def content_hash(table: pa.Table) -> str:
+    """SHA-256 of all values in a table, whatever version of Parquet stored them."""
+    digest = hashlib.sha256()
+    for row in table.to_pylist():
+        digest.update(repr(row).encode("utf-8"))
+    return digest.hexdigest()
