@@ -21,7 +21,8 @@ from .loading import LENS_TINY, LoadedModel, load_model
 from .parts import ModelParts, find_parts
 from .probe import probe_inputs
 from .readout import Readout, ReadoutRow, read_layers
-from .unembed import LogitTransform, Unembedding
+from .transforms import LogitTransform, observe_transform
+from .unembed import Unembedding
 
 __all__ = [
     "LENS_TINY",
@@ -47,6 +48,7 @@ __all__ = [
     "find_parts",
     "generate_with_trace",
     "load_model",
+    "observe_transform",
     "probe_inputs",
     "prove_identity",
     "read_layers",

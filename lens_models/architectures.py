@@ -9,13 +9,23 @@ __all__ = ["REFUSED", "LayoutRule", "layout_rule"]
 
 @dataclass(frozen=True)
 class LayoutRule:
-    """Where the decoder (dotted path from the model) and the final norm (name in the decoder) are."""
+    """What the general search cannot know about an architecture.
+
+    Attributes:
+        decoder: dotted path from the model to the module that holds the list of layers.
+        norm: dotted path from the decoder to what stands between the last layer and the head.
+        interleaved: blocks outside the list of layers change the residual stream between them.
+    """
 
     decoder: str | None = None
     norm: str | None = None
+    interleaved: bool = False
 
 
-_RULES: dict[str, LayoutRule] = {}
+_RULES: dict[str, LayoutRule] = {
+    # gated cross-attention blocks stand in a list of their own and run before every n-th layer
+    "idefics": LayoutRule(interleaved=True),
+}
 
 REFUSED: dict[str, str] = {
     "gemma3n": (

@@ -1,8 +1,10 @@
 """Quantities of next-token distributions, as pure functions of logits.
 
-Logits are fp32 with the vocabulary as the last axis; all logarithms are natural, so entropies and divergences are in
-nats. Formulas: Cover & Thomas, Elements of Information Theory (2006), ch. 2; Lin (1991) for the Jensen-Shannon
-divergence; Liu et al. (2020), arXiv 2010.03759, for the energy.
+The vocabulary is the last axis; all logarithms are natural, so entropies and divergences are in nats. A token of
+probability zero (a logit of -inf) adds nothing. Formulas: Cover & Thomas, Elements of Information Theory (2006), ch. 2;
+Lin (1991) for the Jensen-Shannon divergence; Liu et al. (2020), arXiv 2010.03759, for the energy.
+
+Functions of log-probabilities take the probabilities too where the caller has them, so that none is computed twice.
 """
 
 from __future__ import annotations
@@ -13,36 +15,48 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["energy", "entropy", "jsd", "kl", "pooled_logits", "rank_of"]
+__all__ = ["energy", "entropy", "jsd", "kl", "pooled_logits", "rank_among", "rank_of"]
 
 
-def entropy(logp: Tensor) -> Tensor:
-    """Entropy H(p) = -sum p log p of log-probabilities `[..., V]`; a zero probability adds nothing."""
-    return -(logp.exp() * logp.clamp_min(torch.finfo(logp.dtype).min)).sum(-1)
+def entropy(logp: Tensor, p: Tensor | None = None) -> Tensor:
+    """Entropy H(p) = -sum p log p of log-probabilities `[..., V]`."""
+    return _weighted(logp.exp() if p is None else p, logp).sum(-1).neg_()
 
 
 def energy(logits: Tensor) -> Tensor:
     """Energy -logsumexp(z) of logits `[..., V]`."""
-    return -torch.logsumexp(logits, dim=-1)
+    return torch.logsumexp(logits, dim=-1).neg_()
 
 
-def kl(logp_reference: Tensor, logp: Tensor) -> Tensor:
-    """KL(reference || p), `[..., V]` broadcast against `[..., V]`."""
-    return (logp_reference.exp() * (logp_reference - logp)).sum(-1).clamp_min_(0.0)
+def kl(logp_reference: Tensor, logp: Tensor, p_reference: Tensor | None = None) -> Tensor:
+    """KL(reference || p), `[..., V]` broadcast against `[..., V]`; inf where p is zero and the reference is not."""
+    p_reference = logp_reference.exp() if p_reference is None else p_reference
+    return _weighted(p_reference, logp_reference - logp).sum(-1).clamp_min_(0.0)
 
 
-def jsd(logp: Tensor, logp_reference: Tensor) -> Tensor:
+def jsd(logp: Tensor, logp_reference: Tensor, p: Tensor | None = None, p_reference: Tensor | None = None) -> Tensor:
     """Jensen-Shannon divergence of two distributions, in [0, ln 2]."""
+    p = logp.exp() if p is None else p
+    p_reference = logp_reference.exp() if p_reference is None else p_reference
     mixture = torch.logaddexp(logp, logp_reference).sub_(math.log(2.0))
-    left = (logp.exp() * (logp - mixture)).sum(-1)
-    right = (logp_reference.exp() * (logp_reference - mixture)).sum(-1)
-    return left.add_(right).mul_(0.5).clamp_(0.0, math.log(2.0))
+    total = _weighted(p, logp - mixture).sum(-1)
+    total += _weighted(p_reference, torch.sub(logp_reference, mixture, out=mixture)).sum(-1)
+    return total.mul_(0.5).clamp_(0.0, math.log(2.0))
+
+
+def _weighted(p: Tensor, values: Tensor) -> Tensor:
+    """`p * values`, and 0 where p is 0 whatever the value."""
+    return (p * values).masked_fill_(p == 0, 0.0)
 
 
 def rank_of(logits: Tensor, token_ids: Sequence[int]) -> Tensor:
     """Rank of the best of the given tokens in logits `[..., V]`; 1 is the most likely, ties share the better rank."""
-    best = logits[..., list(token_ids)].amax(-1, keepdim=True)
-    return (logits > best).sum(-1) + 1
+    return rank_among(logits, logits[..., list(token_ids)].amax(-1))
+
+
+def rank_among(logits: Tensor, score: Tensor) -> Tensor:
+    """Rank of scores `[...]` among logits `[..., V]`: one more than the number of logits above."""
+    return (logits > score.unsqueeze(-1)).sum(-1) + 1
 
 
 def pooled_logits(logits: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
@@ -51,11 +65,7 @@ def pooled_logits(logits: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
     A group without tokens has no logit; its column is -inf.
     """
     columns = [
-        torch.logsumexp(logits[..., list(group)], dim=-1)
-        if group
-        else torch.full(logits.shape[:-1], -math.inf, dtype=logits.dtype, device=logits.device)
+        torch.logsumexp(logits[..., list(group)], dim=-1) if group else logits.new_full(logits.shape[:-1], -math.inf)
         for group in groups
     ]
-    if not columns:
-        return logits.new_empty((*logits.shape[:-1], 0))
-    return torch.stack(columns, dim=-1)
+    return torch.stack(columns, dim=-1) if columns else logits.new_empty((*logits.shape[:-1], 0))

@@ -31,17 +31,24 @@ class TracedGeneration:
     beam_indices: Tensor | None = None
 
     def row(self, sample: int, step: int) -> int:
-        """The row of the forward pass at `step` that produced the sample's token (beams move between rows)."""
+        """The row of the forward pass at `step` that produced the sample's token (beams move between rows).
+
+        Raises:
+            CaptureError: the sample's best beam ended before `step`.
+        """
         if self.beam_indices is None:
             return sample
-        return int(self.beam_indices[sample, step])
+        row = int(self.beam_indices[sample, step]) if step < self.beam_indices.shape[1] else -1
+        if row < 0:
+            raise CaptureError(f"the best beam of sample {sample} ended before step {step}")
+        return row
 
     def residual(self, sample: int, step: int) -> Tensor:
         """`[layers, d]` that predicted token `step` of `sample`."""
         return self.trace.residual(step, self.row(sample, step))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def generate_with_trace(
     model: nn.Module,
     parts: ModelParts,
@@ -59,6 +66,7 @@ def generate_with_trace(
         CaptureError: several tokens a forward pass (speculative decoding), several sequences a prompt, or a model that
             does not run its decoder through the parts found.
     """
+    _refuse_several_tokens_a_pass(model, generate_kwargs)
     beams = _beams(model, generate_kwargs)
     if beams > 1:
         generate_kwargs = {**generate_kwargs, "return_dict_in_generate": True}
@@ -75,6 +83,15 @@ def generate_with_trace(
 def _beams(model: nn.Module, kwargs: Mapping[str, Any]) -> int:
     default = getattr(getattr(model, "generation_config", None), "num_beams", 1)
     return int(kwargs.get("num_beams") or default or 1)
+
+
+def _refuse_several_tokens_a_pass(model: nn.Module, kwargs: Mapping[str, Any]) -> None:
+    """Speculative decoding verifies several tokens in one pass; the last position is then not the predicting one."""
+    configs = (kwargs, kwargs.get("generation_config"), getattr(model, "generation_config", None))
+    for name in ("assistant_model", "prompt_lookup_num_tokens", "assistant_early_exit"):
+        values = [c.get(name) if isinstance(c, Mapping) else getattr(c, name, None) for c in configs]
+        if any(value is not None for value in values):
+            raise CaptureError(f"{name} decodes several tokens a pass, which the lens does not read; run without it")
 
 
 def _check(trace: Trace, sequences: Tensor, beams: int, beam_indices: Tensor | None) -> None:

@@ -32,6 +32,7 @@ class ModelParts:
 
     `layers[i]` is decoder block i + 1; its output is the residual stream at layer index i + 1, before the final norm.
     `norm` is None for decoders without a final norm. Paths are dotted names inside the model, for messages and records.
+    `interleaved` says that other blocks are known to change the stream between the layers.
     """
 
     model_class: str
@@ -43,6 +44,7 @@ class ModelParts:
     head_path: str
     hidden_size: int
     vocab_size: int
+    interleaved: bool = False
 
     @property
     def n_layers(self) -> int:
@@ -87,6 +89,7 @@ def find_parts(model: nn.Module) -> ModelParts:
         head_path=names.get(id(head), type(head).__name__),
         hidden_size=_width(head, 1, "in_features"),
         vocab_size=_width(head, 0, "out_features"),
+        interleaved=rule is not None and rule.interleaved,
     )
 
 

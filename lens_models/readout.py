@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import distributions as dist
 from .errors import CaptureError
+from .readout_tokens import ReadoutRow, TokenColumns, row_tokens, token_quantities
 from .unembed import Unembedding
 
 __all__ = ["Readout", "ReadoutRow", "read_layers"]
@@ -20,28 +21,9 @@ __all__ = ["Readout", "ReadoutRow", "read_layers"]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 
-_LIVE_COPIES = 4  # logits, log-probabilities, mixture and one product live at the same time
+_LIVE_COPIES = 4  # log-probabilities, probabilities, mixture and one product live at the same time
 _DEFAULT_LIMIT = {"cpu": 512 * 2**20}
-_DEVICE_LIMIT = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class ReadoutRow:
-    """One position to read.
-
-    Attributes:
-        residual: `[layers, d]`, the last entry being the last decoder block.
-        token_id: the token that the model gave at this position.
-        candidates: token ids of each candidate's surface variants, pooled by logsumexp; may be empty.
-        gold: token ids of the gold answer's surface variants; empty when unknown.
-        pivots: like `candidates`, a second set read beside them.
-    """
-
-    residual: Tensor
-    token_id: int
-    candidates: tuple[tuple[int, ...], ...] = ()
-    gold: tuple[int, ...] = ()
-    pivots: tuple[tuple[int, ...], ...] = ()
+_DEVICE_LIMIT = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -86,10 +68,11 @@ def read_layers(
     needs at most is about four times layers x samples x vocabulary x 4 bytes.
 
     Raises:
-        CaptureError: rows with different numbers of layers, or `topk` < 1.
+        CaptureError: rows with different numbers of layers, a token outside the vocabulary, or `topk` < 1.
     """
     if topk < 1:
         raise CaptureError(f"topk={topk}; expected at least 1")
+    _check_tokens(rows, unembed.parts.vocab_size)
     if len({row.residual.shape for row in rows}) > 1:
         raise CaptureError(f"rows of different shapes: {sorted({tuple(row.residual.shape) for row in rows})}")
     limit = memory_limit or _DEFAULT_LIMIT.get(unembed.device.type, _DEVICE_LIMIT)
@@ -98,6 +81,14 @@ def read_layers(
         residual = torch.stack([row.residual.to(unembed.device) for row in group], dim=1)
         out.extend(_read_group(unembed, residual, group, topk, limit))
     return out
+
+
+def _check_tokens(rows: Sequence[ReadoutRow], vocabulary: int) -> None:
+    """A wrong index stops a GPU for good, so it is caught here."""
+    for row in rows:
+        wrong = sorted({number for number in row_tokens(row) if not 0 <= number < vocabulary})
+        if wrong:
+            raise CaptureError(f"token ids {wrong} are outside the model's vocabulary of {vocabulary}")
 
 
 def _groups(rows: Sequence[ReadoutRow], vocabulary: int, limit: int) -> Iterator[Sequence[ReadoutRow]]:
@@ -116,15 +107,18 @@ def _read_group(
     layers, samples = residual.shape[:2]
     step = max(1, limit // (_LIVE_COPIES * samples * unembed.parts.vocab_size * 4))
     last_logits = unembed(residual[-1])
-    last_logp = torch.log_softmax(last_logits, dim=-1)
-    pieces: list[_Piece] = []
+    last = _Reference.of(last_logits)
+    tokens = TokenColumns.of(group, residual.device)
+    pieces: list[dict[str, Tensor]] = []
     for start in range(0, layers, step):
         chunk = residual[start : start + step]
-        # the last layer's row is computed once and used as its own reference, so its divergences are exactly zero
+        # the last layer's row is computed once and used as its own reference
         logits = unembed(chunk) if start + step < layers else _with_last(unembed, chunk, last_logits)
-        pieces.append(_read_chunk(logits, chunk, last_logp, group, topk))
-    for sample in range(samples):
-        yield _assemble(pieces, sample, last_logits[sample])
+        pieces.append(_read_chunk(logits, chunk, last, tokens, topk))
+    values = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    values["jsd_last"][-1] = values["kl_last"][-1] = 0.0
+    for sample, row in enumerate(group):
+        yield _assemble({name: value[:, sample] for name, value in values.items()}, row, last_logits[sample])
 
 
 def _with_last(unembed: Unembedding, chunk: Tensor, last_logits: Tensor) -> Tensor:
@@ -134,62 +128,60 @@ def _with_last(unembed: Unembedding, chunk: Tensor, last_logits: Tensor) -> Tens
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """Some layers of a group: quantities of all samples `[layers, samples, ...]`, and of each sample's own tokens."""
+class _Reference:
+    """The last layer's distributions `[samples, V]`."""
 
-    shared: dict[str, Tensor]
-    own: list[dict[str, Tensor]]
+    logp: Tensor
+    p: Tensor
 
-    def of(self, sample: int) -> dict[str, Tensor]:
-        return {name: values[:, sample] for name, values in self.shared.items()} | self.own[sample]
+    @classmethod
+    def of(cls, logits: Tensor) -> _Reference:
+        logp = torch.log_softmax(logits, dim=-1)
+        return cls(logp, logp.exp())
 
 
-def _read_chunk(logits: Tensor, residual: Tensor, last_logp: Tensor, group: Sequence[ReadoutRow], topk: int) -> _Piece:
-    """Quantities of one chunk of logits `[layers, samples, V]`, moved to the CPU."""
-    logp = torch.log_softmax(logits, dim=-1)
-    top = torch.topk(logp, min(topk, logp.shape[-1]), dim=-1)
-    shared = {
-        "entropy": dist.entropy(logp),
-        "kl_last": dist.kl(last_logp, logp),
-        "jsd_last": dist.jsd(logp, last_logp),
-        "energy": dist.energy(logits),
+def _read_chunk(
+    logits: Tensor, residual: Tensor, last: _Reference, tokens: TokenColumns, topk: int
+) -> dict[str, Tensor]:
+    """Quantities of one chunk of logits `[layers, samples, V]` as `[layers, samples, ...]` on the CPU.
+
+    `logits` is overwritten with log-probabilities once everything that needs logits is done.
+    """
+    energy = dist.energy(logits)
+    top = torch.topk(logits, min(topk, logits.shape[-1]), dim=-1)
+    token_logits = tokens.gather(logits)
+    integers = {"topk_ids": top.indices} | tokens.ranks(logits, token_logits)
+    logp = logits.add_(energy.unsqueeze(-1))
+    p = logp.exp()
+    floats = {
+        "energy": energy,
+        "entropy": dist.entropy(logp, p),
+        "kl_last": dist.kl(last.logp, logp, last.p),
+        "jsd_last": dist.jsd(logp, last.logp, p, last.p),
         "resid_norm": residual.float().norm(dim=-1),
-        "topk_ids": top.indices,
-        "topk_logprobs": top.values,
+        "topk_logprobs": top.values + energy.unsqueeze(-1),
+        "token_logits": token_logits,
     }
-    own = [_read_tokens(logits[:, sample], logp[:, sample], row) for sample, row in enumerate(group)]
-    return _Piece(_to_cpu(shared), [_to_cpu(values) for values in own])
-
-
-def _read_tokens(logits: Tensor, logp: Tensor, row: ReadoutRow) -> dict[str, Tensor]:
-    """Quantities of one sample's own tokens, `[layers, V]` -> `[layers, ...]`."""
-    scores = dist.pooled_logits(logits, row.candidates)
-    out = {
-        "logprob_pred": logp[:, row.token_id],
-        "rank_pred": dist.rank_of(logits, (row.token_id,)),
-        "cand_scores": scores,
-        "cand_mass": dist.pooled_logits(logp, row.candidates).exp().sum(-1),
-        "cand_entropy": dist.entropy(torch.log_softmax(scores, -1)) if row.candidates else scores.sum(-1),
-        "pivot_scores": dist.pooled_logits(logits, row.pivots),
-    }
-    if row.gold:
-        out["logprob_gold"] = torch.logsumexp(logp[:, list(row.gold)], -1)
-        out["rank_gold"] = dist.rank_of(logits, row.gold)
-    return out
+    return _to_cpu(floats) | _to_cpu(integers)
 
 
 def _to_cpu(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.cpu() for name, value in values.items()}
+    """All of them in one transfer: every transfer waits for the device."""
+    wide = {name: value if value.dim() == 3 else value.unsqueeze(-1) for name, value in values.items()}
+    packed = torch.cat(list(wide.values()), dim=-1).cpu()
+    parts = torch.split(packed, [value.shape[-1] for value in wide.values()], dim=-1)
+    return {name: part.reshape(values[name].shape) for name, part in zip(wide, parts, strict=True)}
 
 
-_INTEGER = {"rank_pred", "rank_gold", "topk_ids"}
+_PER_ROW = ("energy", "entropy", "kl_last", "jsd_last", "resid_norm", "topk_logprobs")
 
 
-def _assemble(pieces: list[_Piece], sample: int, last_logits: Tensor) -> Readout:
-    parts = [piece.of(sample) for piece in pieces]
-    values: dict[str, Any] = {
-        name: torch.cat([part[name] for part in parts]).numpy().astype(np.int32 if name in _INTEGER else np.float32)
-        for name in parts[0]
-    }
-    finite = bool(torch.isfinite(last_logits).all()) and bool(np.isfinite(values["energy"]).all())
-    return Readout(**values, last_logits=last_logits, finite=finite)
+def _assemble(values: dict[str, Tensor], row: ReadoutRow, last_logits: Tensor) -> Readout:
+    floats = {name: values[name] for name in _PER_ROW} | token_quantities(values["token_logits"], values["energy"], row)
+    integers = {"topk_ids": values["topk_ids"], "rank_pred": values["rank_pred"]}
+    if row.gold:
+        integers["rank_gold"] = values["rank_gold"]
+    arrays: dict[str, Any] = {name: value.numpy().astype(np.float32) for name, value in floats.items()}
+    arrays |= {name: value.numpy().astype(np.int32) for name, value in integers.items()}
+    finite = bool(np.isfinite(arrays["energy"]).all() and np.isfinite(arrays["entropy"]).all())
+    return Readout(**arrays, last_logits=last_logits, finite=finite)

@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from .parts import ModelParts
+from .transforms import LogitTransform
 
-__all__ = ["LogitTransform", "NormMode", "Unembedding", "transform_candidates"]
+__all__ = ["NormMode", "Unembedding"]
 
 NormMode = Literal["final", "none"]
 _CAST_CHUNK_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class LogitTransform:
-    """What a model does to the output of its head: nothing, a soft cap `value * tanh(z / value)`, or a factor."""
-
-    kind: Literal["none", "softcap", "scale"] = "none"
-    value: float = 1.0
-
-    def __call__(self, logits: Tensor) -> Tensor:
-        """Apply to fp32 logits of any shape, in place."""
-        if self.kind == "softcap":
-            return logits.div_(self.value).tanh_().mul_(self.value)
-        if self.kind == "scale":
-            return logits.mul_(self.value)
-        return logits
-
-    def __str__(self) -> str:
-        return "none" if self.kind == "none" else f"{self.kind}({self.value:g})"
-
-
-def transform_candidates(config: object) -> tuple[LogitTransform, ...]:
-    """All transforms that a configuration hints at, the plain one first.
-
-    Wrapper classes often ignore what the text configuration says, so the identity check picks among these.
-    """
-    get_text = getattr(config, "get_text_config", None)
-    configs = [config] if not callable(get_text) else [get_text(decoder=True), config]
-    found = [LogitTransform()]
-    for entry in configs:
-        for name, kind, invert in _HINTS:
-            value = getattr(entry, name, None)
-            if isinstance(value, int | float) and value not in (0, 1):
-                found.append(LogitTransform(kind, 1.0 / value if invert else float(value)))
-    return tuple(dict.fromkeys(found))
-
-
-_HINTS: tuple[tuple[str, Literal["softcap", "scale"], bool], ...] = (
-    ("final_logit_softcapping", "softcap", False),
-    ("logits_soft_cap", "softcap", False),
-    ("logit_scale", "scale", False),
-    ("lm_head_multiplier", "scale", False),
-    ("output_multiplier_scale", "scale", False),
-    ("logits_scaling", "scale", True),
-)
 
 
 class Unembedding:
@@ -75,8 +30,8 @@ class Unembedding:
 
     @property
     def device(self) -> torch.device:
-        """Where the logits are computed: the device of the head."""
-        return next(self.parts.head.parameters()).device
+        """Where the logits are computed: the device of the head, or where an offloaded head runs."""
+        return _device_of(self.parts.head)
 
     @torch.no_grad()
     def __call__(self, residual: Tensor) -> Tensor:
@@ -97,22 +52,43 @@ class Unembedding:
         norm = self.parts.norm
         if norm is None or self.norm_mode == "none":
             return flat.to(self.device)
-        parameter = next(norm.parameters(), None)
+        inputs = flat.to(_device_of(norm, flat.device))
         # some norms look at the sequence axis, so give them the shape [batch, sequence, d]
-        inputs = flat.unsqueeze(0) if parameter is None else flat.to(parameter.device).unsqueeze(0)
-        return norm(inputs).squeeze(0).to(self.device)  # type: ignore[no-any-return]
+        return norm(inputs.unsqueeze(0)).squeeze(0).to(self.device)  # type: ignore[no-any-return]
+
+
+def _device_of(module: nn.Module, default: torch.device | None = None) -> torch.device:
+    """Where a module computes; weights that accelerate keeps elsewhere between calls are on "meta"."""
+    parameter = next(module.parameters(), None)
+    if parameter is None:
+        return default or torch.device("cpu")
+    if parameter.device.type != "meta":
+        return parameter.device
+    return torch.device(getattr(getattr(module, "_hf_hook", None), "execution_device", None) or "cpu")
+
+
+def _is_plain(head: nn.Module) -> bool:
+    """Whether the head is an ordinary weight in memory: not quantised, sharded, adapted or offloaded."""
+    weight: Any = getattr(head, "weight", None)
+    return (
+        type(head) is nn.Linear
+        and type(weight) in (Tensor, nn.Parameter)
+        and weight.dtype.is_floating_point
+        and weight.device.type != "meta"
+    )
 
 
 def _head_product(head: nn.Module, hidden: Tensor) -> Tensor:
     """`hidden @ W.T (+ bias)` with fp32 accumulation and result; `[rows, d]` -> `[rows, vocabulary]`."""
-    weight = getattr(head, "weight", None)
-    if type(head) is not nn.Linear or not isinstance(weight, Tensor) or not weight.dtype.is_floating_point:
+    if not _is_plain(head):
         return head(hidden.to(_compute_dtype(head, hidden))).float()  # type: ignore[no-any-return]
+    weight: Tensor = head.weight  # type: ignore[assignment]
+    bias: Tensor | None = head.bias  # type: ignore[assignment]
     hidden = hidden.to(weight.dtype)
-    if weight.dtype == torch.float32:
-        return torch.nn.functional.linear(hidden, weight, head.bias)
+    if weight.dtype in (torch.float32, torch.float64):
+        return torch.nn.functional.linear(hidden, weight, bias).float()
     logits = _mixed_product(hidden, weight)
-    return logits if head.bias is None else logits.add_(head.bias.float())
+    return logits if bias is None else logits.add_(bias.float())
 
 
 def _compute_dtype(head: nn.Module, hidden: Tensor) -> torch.dtype:

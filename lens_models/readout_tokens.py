@@ -1,0 +1,105 @@
+"""The tokens that a readout looks at: the answer given, the candidates, the gold answer, the pivots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import distributions as dist
+
+__all__ = ["ReadoutRow", "TokenColumns", "row_tokens", "token_quantities"]
+
+Groups = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class ReadoutRow:
+    """One position to read.
+
+    Attributes:
+        residual: `[layers, d]`, the last entry being the last decoder block.
+        token_id: the token that the model gave at this position.
+        candidates: token ids of each candidate's surface variants, pooled by logsumexp; may be empty.
+        gold: token ids of the gold answer's surface variants; empty when unknown.
+        pivots: like `candidates`, a second set read beside them.
+    """
+
+    residual: Tensor
+    token_id: int
+    candidates: tuple[tuple[int, ...], ...] = ()
+    gold: tuple[int, ...] = ()
+    pivots: tuple[tuple[int, ...], ...] = ()
+
+
+def row_tokens(row: ReadoutRow) -> Iterator[int]:
+    """The token ids of a row in the order of the columns: answer, gold, candidates, pivots."""
+    yield row.token_id
+    yield from row.gold
+    for group in (*row.candidates, *row.pivots):
+        yield from group
+
+
+@dataclass(frozen=True)
+class TokenColumns:
+    """The tokens of a group of rows, padded to the longest: `ids` `[samples, M]`, `gold` `[samples, M]` marks gold."""
+
+    ids: Tensor
+    gold: Tensor
+
+    @classmethod
+    def of(cls, rows: Sequence[ReadoutRow], device: torch.device) -> TokenColumns:
+        """The columns of the rows, on the device where their logits will be."""
+        tokens = [list(row_tokens(row)) for row in rows]
+        width = max(map(len, tokens))
+        ids = torch.tensor([row + [0] * (width - len(row)) for row in tokens])
+        gold = torch.tensor([[0 < column <= len(row.gold) for column in range(width)] for row in rows])
+        return cls(ids.to(device), gold.to(device))
+
+    def gather(self, logits: Tensor) -> Tensor:
+        """`[layers, samples, V]` -> `[layers, samples, M]`."""
+        return logits.gather(-1, self.ids.expand(logits.shape[0], -1, -1))
+
+    def ranks(self, logits: Tensor, token_logits: Tensor) -> dict[str, Tensor]:
+        """Ranks `[layers, samples]` of the answer and of the best gold token; without gold the latter means nothing."""
+        best_gold = token_logits.masked_fill(~self.gold, -math.inf).amax(-1)
+        return {
+            "rank_pred": dist.rank_among(logits, token_logits[..., 0]),
+            "rank_gold": dist.rank_among(logits, best_gold),
+        }
+
+
+def token_quantities(token_logits: Tensor, energy: Tensor, row: ReadoutRow) -> dict[str, Tensor]:
+    """Log-probabilities and pooled scores of one row's tokens.
+
+    Args:
+        token_logits: `[layers, M]`, fp32, in the order of `row_tokens`.
+        energy: `[layers]`, minus the logsumexp of all logits.
+        row: whose tokens they are.
+    """
+    start = 1 + len(row.gold)
+    scores, start = _pooled(token_logits, row.candidates, start)
+    pivots, _ = _pooled(token_logits, row.pivots, start)
+    distinct = torch.log_softmax(scores, -1) if row.candidates else scores
+    out = {
+        "logprob_pred": token_logits[:, 0] + energy,
+        "cand_scores": scores,
+        "cand_mass": (scores + energy.unsqueeze(-1)).exp().sum(-1),
+        "cand_entropy": dist.entropy(distinct),
+        "pivot_scores": pivots,
+    }
+    if row.gold:
+        out["logprob_gold"] = torch.logsumexp(token_logits[:, 1 : 1 + len(row.gold)], -1) + energy
+    return out
+
+
+def _pooled(token_logits: Tensor, groups: Groups, start: int) -> tuple[Tensor, int]:
+    """Pooled logits `[layers, C]` of groups whose tokens begin at a column, and the column after them."""
+    columns = []
+    for group in groups:
+        columns.append(range(start, start + len(group)))
+        start += len(group)
+    return dist.pooled_logits(token_logits, columns), start

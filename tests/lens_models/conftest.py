@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from zoo import ZOO, Specimen
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Models this small are slower with several threads, many times so on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(params=sorted(ZOO))
+def specimen(request: pytest.FixtureRequest) -> Specimen:
+    return ZOO[request.param]
+
+
+@pytest.fixture
+def llava() -> Specimen:
+    return ZOO["llava"]
+
+
+@cache
+def built(model_type: str, dtype: torch.dtype = torch.float32) -> Any:
+    """A model that tests share and leave as it is."""
+    return ZOO[model_type].build(dtype)
