@@ -26,7 +26,7 @@ _FEATURES = {
     "question": {"dtype": "string", "_type": "Value"},
     "answer": {"dtype": "string", "_type": "Value"},
     "question_family": {"dtype": "string", "_type": "Value"},
-    "hops": {"dtype": "int64", "_type": "Value"},
+    "program": {"dtype": "string", "_type": "Value"},
 }
 _SCHEMA = pa.schema(
     [
@@ -37,7 +37,7 @@ _SCHEMA = pa.schema(
         ("question", pa.string()),
         ("answer", pa.string()),
         ("question_family", pa.string()),
-        ("hops", pa.int64()),
+        ("program", pa.string()),
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
@@ -139,5 +139,5 @@ def _rows(questions: Sequence[Mapping[str, Any]], images: Path) -> Iterator[dict
             "question": question["question"],
             "answer": str(question["answer"]),
             "question_family": question_family(program),
-            "hops": sum(str(step.get("function") or step.get("type")) == "relate" for step in program),
+            "program": json.dumps(program),
         }

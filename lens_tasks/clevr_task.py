@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lens_tasks.clevr import target
-from lens_tasks.pope_task import doc_to_text, doc_to_visual
+from lens_tasks.pope_task import doc_to_prompt, doc_to_text, doc_to_visual
 from lens_tasks.scoring import short_answer_scores
 
-__all__ = ["doc_to_text", "doc_to_visual", "process_results"]
+__all__ = ["doc_to_prompt", "doc_to_text", "doc_to_visual", "process_results"]
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from PIL import Image
 
+PLACEHOLDER = "<image>"
+"""Stands for the image in a prompt: MERA's and lm-eval's convention."""
+
 
 def to_image(value: Any) -> Image.Image:
     """An RGB image from a PIL image, encoded bytes, a path, or the `{"bytes", "path"}` form of `datasets`.

@@ -12,10 +12,8 @@ from PIL import Image
 
 from lens_tasks import ruclevr, rucommonvqa, weird
 from lens_tasks.documents import nested
-from lens_tasks.images import to_image
+from lens_tasks.images import PLACEHOLDER, to_image
 from lens_tasks.scoring import short_answer_scores
-
-PLACEHOLDER = "<image>"
 
 
 def prompt(doc: Mapping[str, Any]) -> str:

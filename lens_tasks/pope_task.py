@@ -12,9 +12,12 @@ from typing import Any
 from PIL import Image
 
 from lens_tasks.answers import AnswerSpan, locate_answer
-from lens_tasks.images import to_image
+from lens_tasks.images import PLACEHOLDER, to_image
 from lens_tasks.pope import target
 from lens_tasks.scoring import short_answer_scores
+
+POST_PROMPT = "\nAnswer the question using a single word or phrase."
+"""The stock task's `post_prompt`; the YAML files for lmms-eval say it again, where users can change it."""
 
 Entry = Mapping[str, Any]
 
@@ -28,6 +31,11 @@ def doc_to_text(doc: Mapping[str, Any], specific: Mapping[str, str] | None = Non
     """The question between the harness's `pre_prompt` and `post_prompt`."""
     texts = specific or {}
     return f"{texts.get('pre_prompt', '')}{doc['question'].strip()}{texts.get('post_prompt', '')}"
+
+
+def doc_to_prompt(doc: Mapping[str, Any]) -> str:
+    """The same prompt for lm-eval, which wants the image's place in the text."""
+    return PLACEHOLDER + doc_to_text(doc, {"post_prompt": POST_PROMPT})
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from datasets import Dataset, Features, Value
@@ -14,21 +15,12 @@ from PIL import Image
 
 from lens_tasks import target_for
 from lens_tasks.clevr_release import prepare
-from lens_tasks.folders import lmms_eval_tasks
+from lens_tasks.folders import lmms_eval_tasks, minis
 from lens_tasks.prepared import FOLDER_VARIABLE, MissingDataError
 from lens_tasks.repope import LABELS_VARIABLE
 
-TASKS = [
-    "clevr",
-    "clevr_mini",
-    "pope_mini",
-    "pope_repope",
-    "ruclevr",
-    "ruclevr_mini",
-    "rucommonvqa",
-    "weird",
-    "weird_mini",
-]
+MINIS = ["clevr_mini", "pope_mini", "ruclevr_mini", "weird_mini"]
+TASKS = sorted([*MINIS, "clevr", "pope_repope", "ruclevr", "rucommonvqa", "weird"])
 POPE_FEATURES = Features(
     {name: Value("string") for name in ("id", "question_id", "question", "answer", "image_source", "category")}
     | {"image": ImageFeature()}
@@ -84,14 +76,15 @@ def test_all_tasks_and_groups_are_found():
 
 
 @pytest.fixture(scope="module")
-def stock():
-    """The index of the stock tasks; reading all their files takes seconds."""
-    return TaskManager(model_name="hf-multimodal-lens")
+def everything():
+    """The stock tasks and ours; reading all the stock files takes seconds."""
+    return TaskManager(include_path=str(lmms_eval_tasks()), model_name="hf-multimodal-lens")
 
 
-def test_no_name_hides_behind_a_stock_task(stock):
-    assert not set(stock.all_tasks) & {*TASKS, "lens_mini", "lens_suite"}
-    assert "pope" in stock.all_tasks  # lens_suite runs the stock task
+def test_no_name_hides_behind_a_stock_task(everything):
+    for name in [*TASKS, "lens_mini", "lens_suite"]:
+        assert Path(everything.task_index[name]["yaml_path"]).parent == lmms_eval_tasks()
+    assert "pope" in everything.all_tasks  # lens_suite runs the stock task
 
 
 def test_a_bundled_parquet_is_found_from_any_directory(loaded, tmp_path):
@@ -113,13 +106,35 @@ def test_a_bundled_parquet_is_found_from_any_directory(loaded, tmp_path):
     assert target_for("pope_mini", doc, gold=task.doc_to_target(doc)).cluster == "scene0"
 
 
-def test_pope_mini_asks_as_the_stock_task(loaded, tmp_path, stock):
+@pytest.mark.parametrize("name", MINIS)
+def test_bundled_minis(name, loaded):
+    if not (minis() / f"{name}.parquet").is_file():
+        pytest.skip(f"{name}.parquet is not built yet")
+    task = loaded(name)
+    assert len(task.eval_docs) >= 600
+    golds = set()
+    for doc in task.eval_docs_no_media:
+        target = target_for(name, doc, gold=task.doc_to_target(doc))
+        assert target.note is None
+        assert target.gold in target.labels
+        assert target.cluster is not None
+        assert target.question_type is not None
+        scores = task.process_results(doc, [target.gold_texts[0]])
+        assert scores.get("exact_match", 1.0) == scores.get("pope_accuracy", {"score": 1.0})["score"] == 1.0
+        golds.add(target.gold)
+    assert len(golds) >= 2
+    doc = task.eval_docs[0]
+    assert "image" in [part["type"] for part in task.doc_to_messages(doc)[0]["content"]]
+    assert task.doc_to_visual(doc)[0].mode == "RGB"
+
+
+def test_pope_mini_asks_as_the_stock_task(loaded, tmp_path, everything):
     package = tmp_path / "lens_tasks"
     shutil.copytree(lmms_eval_tasks(), package / "lmms_eval")
     write_pope(package / "minis" / "pope_mini.parquet")
     write_pope(tmp_path / "lmms-lab-encoder" / "POPE" / "test-00000-of-00001.parquet")
     ours = loaded("pope_mini", package / "lmms_eval")
-    theirs = get_task_dict(["pope"], stock, "chat")["pope"]
+    theirs = get_task_dict(["pope"], everything, "chat")["pope"]
     assert ours.doc_to_text(ours.eval_docs[1]) == theirs.doc_to_text(theirs.eval_docs[1])
     assert ours.config.generation_kwargs == theirs.config.generation_kwargs
     assert set(theirs.aggregation()) <= set(ours.aggregation())

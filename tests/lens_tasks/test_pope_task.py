@@ -55,9 +55,14 @@ def test_predicted_yes_and_lenient_score(answer, yes, lenient, format_error):
 
 
 def test_prompt_is_the_stock_tasks():
-    specific = {"pre_prompt": "<", "post_prompt": "\nAnswer the question using a single word or phrase."}
+    specific = {"pre_prompt": "<", "post_prompt": pope_task.POST_PROMPT}
     assert pope_task.doc_to_text(DOCS[0], specific) == stock.pope_doc_to_text(DOCS[0], specific)
     assert pope_task.doc_to_visual(DOCS[0])[0].mode == "RGB"
+
+
+def test_prompt_for_lm_eval_holds_the_image():
+    specific = {"post_prompt": pope_task.POST_PROMPT}
+    assert pope_task.doc_to_prompt(DOCS[0]) == "<image>" + stock.pope_doc_to_text(DOCS[0], specific)
 
 
 def test_a_question_without_answer_cannot_be_scored():
