@@ -89,7 +89,7 @@ def compare_logits(
     if masked:
         ours, theirs = _without(ours, masked), _without(theirs, masked)
     spread, allowed, delta = _spread(theirs), tolerance(theirs, dtype), (ours - theirs).abs()
-    share = (delta.amax(-1) / spread).nan_to_num(nan=float("inf"))
+    share = (delta.amax(-1) / spread).nan_to_num(nan=float("inf"), posinf=float("inf"))
     choice = theirs.argmax(-1, keepdim=True)
     behind = (ours.amax(-1) - ours.gather(-1, choice).squeeze(-1)) / spread
     worst = int((share / allowed).argmax())

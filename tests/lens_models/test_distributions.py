@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import Tensor
+from torch.distributions import Categorical, kl_divergence
+
+from lens_models import distributions as dist
+
+LOGITS = arrays("float32", (3, 7), elements=st.floats(-40, 40, width=32)).map(torch.from_numpy)
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    return torch.log_softmax(logits, -1)
+
+
+@given(LOGITS)
+def test_entropy_is_torchs(logits: Tensor) -> None:
+    ours = dist.entropy(log_softmax(logits))
+    torch.testing.assert_close(ours, Categorical(logits=logits).entropy(), atol=1e-5, rtol=1e-5)
+    assert bool(((ours >= -1e-6) & (ours <= math.log(7) + 1e-5)).all())
+
+
+@given(LOGITS, LOGITS)
+def test_kl_is_torchs(reference: Tensor, logits: Tensor) -> None:
+    ours = dist.kl(log_softmax(reference), log_softmax(logits))
+    theirs = kl_divergence(Categorical(logits=reference), Categorical(logits=logits))
+    torch.testing.assert_close(ours, theirs.clamp_min(0), atol=1e-4, rtol=1e-4)
+    assert bool((ours >= 0).all())
+
+
+@given(LOGITS, LOGITS)
+def test_jsd_is_symmetric_and_bounded_and_the_mean_of_two_kls(a: Tensor, b: Tensor) -> None:
+    p, q = log_softmax(a), log_softmax(b)
+    ours = dist.jsd(p, q)
+    torch.testing.assert_close(ours, dist.jsd(q, p), atol=1e-6, rtol=1e-5)
+    assert bool(((ours >= 0) & (ours <= math.log(2))).all())
+    mixture = Categorical(probs=(p.double().exp() + q.double().exp()) / 2)
+    halves = [kl_divergence(Categorical(logits=x.double()), mixture) for x in (p, q)]
+    torch.testing.assert_close(ours.double(), (halves[0] + halves[1]) / 2, atol=1e-5, rtol=1e-4)
+
+
+@given(LOGITS)
+def test_a_distribution_does_not_diverge_from_itself(logits: Tensor) -> None:
+    logp = log_softmax(logits)
+    assert bool((dist.kl(logp, logp) == 0).all())
+    assert bool((dist.jsd(logp, logp) < 1e-6).all())
+
+
+@given(LOGITS, st.floats(-30, 30, width=32))
+def test_energy_falls_as_logits_rise_together(logits: Tensor, shift: float) -> None:
+    torch.testing.assert_close(dist.energy(logits + shift), dist.energy(logits) - shift, atol=1e-4, rtol=1e-4)
+    assert bool((dist.energy(logits) <= -logits.amax(-1) + 1e-5).all())
+
+
+@given(LOGITS, st.lists(st.integers(0, 6), min_size=1, max_size=4))
+def test_rank_counts_the_logits_above_the_best_token(logits: Tensor, tokens: list[int]) -> None:
+    ours = dist.rank_of(logits, tokens)
+    for row, rank in zip(logits.tolist(), ours.tolist(), strict=True):
+        best = max(row[token] for token in tokens)
+        assert rank == 1 + sum(value > best for value in row)
+
+
+def test_ties_share_the_better_rank() -> None:
+    logits = torch.tensor([2.0, 5.0, 2.0, 2.0, 1.0])
+    assert [int(dist.rank_of(logits, [token])) for token in range(5)] == [2, 1, 2, 2, 5]
+    assert int(dist.rank_of(logits, [4, 3])) == 2
+
+
+@given(LOGITS)
+def test_pooling_is_logsumexp_over_variants(logits: Tensor) -> None:
+    groups = ((0,), (1, 2, 5), (6, 3))
+    ours = dist.pooled_logits(logits, groups)
+    for column, group in enumerate(groups):
+        expected = logits.double()[:, list(group)].exp().sum(-1).log()
+        torch.testing.assert_close(ours[:, column].double(), expected, atol=1e-4, rtol=1e-5)
+
+
+def test_pooling_of_nothing() -> None:
+    logits = torch.randn(2, 3, 5)
+    assert dist.pooled_logits(logits, ()).shape == (2, 3, 0)
+    pooled = dist.pooled_logits(logits, ((), (1,)))
+    assert bool((pooled[..., 0] == -math.inf).all())
+    assert torch.equal(pooled[..., 1], logits[..., 1])
+
+
+MASK = torch.tensor([0.0, 0.0, -math.inf, 0.0, torch.finfo(torch.float32).min, 0.0, 0.0])
+
+
+@given(LOGITS, LOGITS)
+def test_tokens_that_cannot_be_said_add_nothing(a: Tensor, b: Tensor) -> None:
+    keep = torch.isfinite(MASK) & (MASK == 0)
+    masked, free = [log_softmax(x + MASK) for x in (a, b)], [log_softmax(x[:, keep]) for x in (a, b)]
+    torch.testing.assert_close(dist.entropy(masked[0]), dist.entropy(free[0]))
+    torch.testing.assert_close(dist.kl(*masked), dist.kl(*free))
+    torch.testing.assert_close(dist.jsd(*masked), dist.jsd(*free))
+    torch.testing.assert_close(dist.energy(a + MASK), dist.energy(a[:, keep]))
+
+
+def test_kl_is_infinite_where_only_the_reference_can_be() -> None:
+    possible, impossible = torch.zeros(4), torch.tensor([0.0, 0.0, 0.0, -math.inf])
+    reference, logp = log_softmax(possible), log_softmax(impossible)
+    assert dist.kl(reference, logp) == math.inf
+    assert float(dist.kl(logp, reference)) == pytest.approx(math.log(4 / 3))
+    assert 0 < float(dist.jsd(logp, reference)) < math.log(2)
+
+
+def test_far_distributions_reach_the_bound() -> None:
+    a, b = log_softmax(torch.tensor([200.0, 0.0, 0.0])), log_softmax(torch.tensor([0.0, 200.0, 0.0]))
+    assert float(dist.jsd(a, b)) == pytest.approx(math.log(2), abs=1e-6)
+    assert float(dist.kl(a, b)) == pytest.approx(200.0)
+    assert float(dist.entropy(a)) == 0.0
+
+
+def test_nan_stays_nan() -> None:
+    nan = torch.tensor([math.nan, 1.0])
+    assert bool(torch.isnan(torch.stack([dist.entropy(nan), dist.kl(nan, nan), dist.jsd(nan, nan)])).all())
+
+
+def test_given_probabilities_change_nothing() -> None:
+    torch.manual_seed(0)
+    a, b = log_softmax(torch.randn(2, 50)), log_softmax(torch.randn(2, 50))
+    assert torch.equal(dist.entropy(a, a.exp()), dist.entropy(a))
+    assert torch.equal(dist.kl(a, b, a.exp()), dist.kl(a, b))
+    assert torch.equal(dist.jsd(a, b, a.exp(), b.exp()), dist.jsd(a, b))

@@ -1,0 +1,283 @@
+"""The gate refuses every reading that is wrong, whatever the dtype, and never one that is right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from conftest import built
+from torch import nn
+from zoo import ZOO, Specimen
+
+from lens_models import CaptureError, IdentityError, ModelParts, PartsError, find_parts, prove_identity
+from lens_models.identity import IdentityReport, compare_logits, tolerance
+from lens_models.transforms import LogitTransform, observe_transform
+from lens_models.unembed import Unembedding
+
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+
+
+class Twice(nn.Module):
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.norm(hidden))
+
+
+def vision_layers(model: Any) -> tuple[nn.Module, ...]:
+    lists = [m for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and "vi" in name and len(m) == 2]
+    return tuple(lists[0])
+
+
+Fault = Callable[[Any, ModelParts], ModelParts]
+FAULTS: dict[str, Fault] = {
+    "norm skipped": lambda model, parts: replace(parts, norm=None),
+    "norm applied twice": lambda model, parts: replace(parts, norm=Twice(parts.norm)),  # type: ignore[arg-type]
+    "another norm": lambda model, parts: replace(parts, norm=parts.layers[-1].input_layernorm),  # type: ignore[arg-type]
+    "last layer missing": lambda model, parts: replace(parts, layers=parts.layers[:-1]),
+    "a layer missing in between": lambda model, parts: replace(parts, layers=parts.layers[:1] + parts.layers[2:]),
+    "two layers exchanged": lambda model, parts: replace(
+        parts, layers=(*parts.layers[:-2], parts.layers[-1], parts.layers[-2])
+    ),
+    "layers of the vision tower": lambda model, parts: replace(parts, layers=vision_layers(model)),
+    "a sublayer instead of the block": lambda model, parts: replace(
+        parts,
+        layers=tuple(layer.mlp for layer in parts.layers),  # type: ignore[misc]
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_faults_are_refused(specimen: Specimen, fault: str, dtype: torch.dtype) -> None:
+    model = built(specimen.model_type, dtype)
+    parts = FAULTS[fault](model, find_parts(model))
+    with pytest.raises((IdentityError, CaptureError)):
+        prove_identity(model, parts, specimen.inputs((6,), dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(
+    ("model_type", "wrong"),
+    [
+        ("paligemma", LogitTransform()),  # its class applies the cap
+        ("gemma3", LogitTransform("softcap", 3.0)),  # its class ignores the configured cap
+        ("cohere2_vision", LogitTransform("scale", 0.25)),  # its class ignores the configured scale
+    ],
+)
+def test_an_ignored_cap_or_scale_is_seen(model_type: str, wrong: LogitTransform, dtype: torch.dtype) -> None:
+    from lens_models.capture import ResidualCapture
+
+    model = built(model_type, dtype)
+    parts = find_parts(model)
+    with torch.no_grad(), ResidualCapture(parts) as trace:
+        logits = model(**ZOO[model_type].inputs((6,), dtype)).logits[:, -1]
+    assert not compare_logits(Unembedding(parts, transform=wrong)(trace.steps[0][-1]), logits).exact
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(
+    "transform",
+    [
+        LogitTransform(),
+        LogitTransform("softcap", 30.0),
+        LogitTransform("softcap", 7.3),
+        LogitTransform("scale", 0.0625),
+        LogitTransform("scale", 13.7),
+        LogitTransform("scale", 0.088388),
+        LogitTransform("none", 1.0, (3, 5, 159)),
+        LogitTransform("softcap", 50.0, (0,)),
+    ],
+    ids=str,
+)
+def test_what_the_class_does_to_its_logits_is_observed(
+    llava: Specimen, transform: LogitTransform, dtype: torch.dtype
+) -> None:
+    model = _with_tail(llava, dtype, lambda z: _in_dtype(transform, z))
+    found = observe_transform(model, find_parts(model), llava.inputs((6,), dtype))
+    assert (found.kind, found.masked) == (transform.kind, transform.masked)
+    assert found.value == pytest.approx(transform.value, rel=1e-5 if dtype == torch.float32 else 6e-3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", ["final_logit_softcapping", "logits_scaling", "logit_scale"])
+def test_a_configured_number_is_taken_exactly(llava: Specimen, name: str, dtype: torch.dtype) -> None:
+    transform = {
+        "final_logit_softcapping": LogitTransform("softcap", 29.3),
+        "logits_scaling": LogitTransform("scale", 1 / 7.7),
+        "logit_scale": LogitTransform("scale", 0.0877),
+    }[name]
+    model = _with_tail(llava, dtype, lambda z: _in_dtype(transform, z))
+    value = 7.7 if name == "logits_scaling" else transform.value
+    setattr(model.config.text_config, name, value)
+    assert observe_transform(model, find_parts(model), llava.inputs((6,), dtype)) == transform
+
+
+def test_an_unknown_tail_is_refused(llava: Specimen) -> None:
+    model = _with_tail(llava, torch.float32, torch.relu)
+    with pytest.raises(IdentityError, match=r"LlavaForConditionalGeneration does something to the output of its head"):
+        prove_identity(model, find_parts(model), llava.inputs())
+
+
+def test_a_tail_that_drops_tokens_is_refused(llava: Specimen) -> None:
+    model = _with_tail(llava, torch.float32, lambda z: z[..., :150])
+    with pytest.raises(IdentityError, match=r"turns 160 outputs of its head 'lm_head' into 150 logits"):
+        observe_transform(model, find_parts(model), llava.inputs())
+
+
+def test_logits_widened_after_a_16_bit_head_are_not_held_to_fp32(llava: Specimen) -> None:
+    model = _with_tail(llava, torch.bfloat16, torch.Tensor.float)
+    _, report = prove_identity(model, find_parts(model), llava.inputs((6,), torch.bfloat16))
+    assert report.dtype == "bfloat16"
+    assert report.exact
+
+
+def _in_dtype(transform: LogitTransform, logits: torch.Tensor) -> torch.Tensor:
+    """As a model does it, each operation rounded."""
+    if transform.kind == "softcap":
+        logits = torch.tanh(logits / transform.value) * transform.value
+    if transform.kind == "scale":
+        logits = logits * transform.value
+    logits[..., list(transform.masked)] = torch.finfo(logits.dtype).min
+    return logits
+
+
+def _with_tail(specimen: Specimen, dtype: torch.dtype, tail: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    model = specimen.build(dtype)
+
+    def change(module: nn.Module, args: Any, output: Any) -> Any:
+        output.logits = tail(output.logits)
+        return output
+
+    model.register_forward_hook(change)
+    return model
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("scale", [0.02, 1.0, 30.0])
+def test_right_readouts_pass_and_wrong_ones_do_not_in_16_bits(
+    llava: Specimen, dtype: torch.dtype, scale: float
+) -> None:
+    """Many seeds, small and large logits: the margin is on both sides."""
+    for seed in range(12):
+        model = llava.build(dtype, seed=seed)
+        with torch.no_grad():
+            model.lm_head.weight.mul_(scale)
+        inputs = llava.inputs((3, 6, 5), dtype, seed=seed)
+        parts = find_parts(model)
+        _, report = prove_identity(model, parts, inputs)
+        assert report.rounding < 0.5
+        for fault in ("norm skipped", "norm applied twice", "last layer missing", "another norm"):
+            with pytest.raises((IdentityError, CaptureError)):
+                prove_identity(model, FAULTS[fault](model, parts), inputs)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_logits_far_from_zero_hide_no_fault(dtype: torch.dtype) -> None:
+    """At 100 ± 1 a bfloat16 logit is rounded to a half: much is allowed at the largest, little on average."""
+    torch.manual_seed(0)
+    exact = 100 + torch.randn(4, 5000)
+    rounded = exact.to(dtype)
+    assert compare_logits(exact, rounded).exact
+    other = 100 + torch.randn(4, 5000)
+    assert not compare_logits(other, rounded).exact
+
+
+def test_the_message_of_a_refusal(llava: Specimen) -> None:
+    model = built("llava")
+    parts = replace(find_parts(model), norm=None)
+    with pytest.raises(IdentityError) as caught:
+        prove_identity(model, parts, llava.inputs())
+    message = str(caught.value)
+    assert re.fullmatch(
+        r"the lens does not read LlavaForConditionalGeneration exactly, so it is refused\. Found: "
+        r"LlavaForConditionalGeneration: 4 layers in 'model\.language_model\.layers', final norm "
+        r"'model\.language_model\.norm', head 'lm_head' \(32 -> 160\), transform none\. The last layer's readout is off "
+        r"by \d\.\d\de[+-]\d\d of the logit range \(allowed 1\.00e-04, float32\), first choice (agrees|differs)\. Try "
+        r"dtype=float32 to rule out rounding; if it stays, the parts found are not the ones the model uses: "
+        r"docs/adding-a-model\.md shows how to name them\. lens=False runs the model without the lens\.",
+        message,
+    )
+
+
+def test_the_message_of_a_broken_chain(llava: Specimen) -> None:
+    model = built("llava")
+    parts = find_parts(model)
+    with pytest.raises(CaptureError) as caught:
+        prove_identity(model, replace(parts, layers=parts.layers[:1] + parts.layers[2:]), llava.inputs())
+    assert str(caught.value) == (
+        "layer 2 of LlavaForConditionalGeneration does not receive what layer 1 gave: the layers found in "
+        "'model.language_model.layers' are not the whole residual stream, so readouts of the layers before the last "
+        "would be wrong. The model is refused; lens=False runs it without the lens."
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_nan_logits_are_refused_with_advice(specimen: Specimen, dtype: torch.dtype) -> None:
+    model = specimen.build(dtype)
+    with torch.no_grad():
+        next(iter(find_parts(model).layers[-2].parameters())).fill_(float("nan"))
+    with pytest.raises(IdentityError, match=r"gave NaN or infinite logits .* checkpoint's dtype \(dtype=auto\) or in"):
+        prove_identity(model, find_parts(model), specimen.inputs((6,), dtype))
+
+
+def test_a_head_called_twice_is_refused(llava: Specimen) -> None:
+    model = llava.build()
+
+    def again(module: nn.Module, args: Any, output: Any) -> None:
+        model.lm_head.forward = nn.Linear.forward.__get__(model.lm_head)
+        model.lm_head(torch.zeros(1, 1, 32))
+
+    model.register_forward_hook(again)
+    with pytest.raises(CaptureError, match="computed logits without running its decoder layers"):
+        prove_identity(model, find_parts(model), llava.inputs())
+
+
+def test_a_known_unreadable_architecture_is_refused() -> None:
+    model = nn.Module()
+    model.config = type("Config", (), {"model_type": "gemma3n"})()  # type: ignore[assignment]
+    with pytest.raises(PartsError, match=r"Module cannot be read: its layers carry four parallel streams \(AltUp\)"):
+        find_parts(model)
+
+
+def test_two_reports_are_exact_together_only_when_both_are() -> None:
+    strict = IdentityReport(2e-4, 1e-4, True, 1, "float32")
+    loose = IdentityReport(1e-3, 1e-2, True, 2, "bfloat16", rounding=0.3)
+    for both in (strict.worst(loose), loose.worst(strict)):
+        assert not both.exact
+        assert (both.deviation, both.tolerance, both.n_checked, both.rounding) == (2e-4, 1e-4, 3, 0.3)
+    assert not replace(loose, argmax_agrees=False).worst(loose).exact
+
+
+def test_tolerance_is_that_of_the_dtype() -> None:
+    logits = torch.tensor([[-2.0, 2.0]])
+    assert tolerance(logits, torch.float32).tolist() == [1e-4]
+    assert tolerance(logits, torch.bfloat16).tolist() == pytest.approx([2 * 2 * 2**-7 / 4])
+    assert tolerance(logits, torch.float16).tolist() == pytest.approx([2 * 2 * 2**-10 / 4])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_none_is_an_infinite_deviation(bad: float) -> None:
+    right = torch.randn(1, 8)
+    wrong = right.clone()
+    wrong[0, 3] = bad
+    assert compare_logits(wrong, right).deviation == float("inf")
+    assert not compare_logits(wrong, right).exact
+    assert not compare_logits(right, wrong).exact
+
+
+def test_ties_of_the_first_choice_agree() -> None:
+    logits = torch.tensor([[1.0, 5.0, 5.0, 0.0]])
+    nearly = torch.tensor([[1.0, 5.0 - 1e-7, 5.0, 0.0]])
+    assert compare_logits(nearly, logits).argmax_agrees
+
+
+def test_shapes_must_agree() -> None:
+    with pytest.raises(CaptureError, match=r"shape \(1, 4\) against logits of shape \(1, 5\)"):
+        compare_logits(torch.zeros(1, 4), torch.zeros(1, 5))
