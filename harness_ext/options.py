@@ -102,8 +102,8 @@ def reject_unknown(names: Iterable[str], known: Iterable[str]) -> None:
     """
     known = sorted(known)
     for name in names:
-        near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
         raise LensArgumentError(f"unknown model argument '{name}'. {hint}")
 
 

@@ -8,17 +8,16 @@ scores one document. The second is replaced only while a lens model is evaluated
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any
 
 from lmms_eval import evaluator
 from lmms_eval.api.metrics import mean
 
-from harness_ext.recording import METRIC_NAMES, higher_is_better
+from harness_ext.compatibility import UnsupportedHarnessError, require_function
 from harness_ext.recording.metrics_table import numeric_scores
+from harness_ext.task_objects import leaf_tasks, table_knows_lens_metrics
 
 from .response_cache import RecordingCache
 from .run import LensRun
@@ -32,10 +31,6 @@ _SIGNATURES = {
 }
 
 
-class UnsupportedHarnessError(RuntimeError):
-    """This version of lmms-eval lacks a function that the lens metrics need."""
-
-
 def install() -> None:
     """Wrap `lmms_eval.evaluator.evaluate` once; models without a lens pass through untouched.
 
@@ -46,7 +41,7 @@ def install() -> None:
     if getattr(original, _MARK, False):
         return
     for name, parameters in _SIGNATURES.items():
-        _require(name, parameters)
+        require_function(evaluator, name, parameters, distribution="lmms-eval", tested="0.7.3")
 
     @functools.wraps(original)
     def evaluate(lm: Any, task_dict: Any, *args: Any, **kwargs: Any) -> Any:
@@ -58,19 +53,8 @@ def install() -> None:
     evaluator.evaluate = evaluate
 
 
-def _require(name: str, parameters: tuple[str, ...]) -> None:
-    function = getattr(evaluator, name, None)
-    found = tuple(inspect.signature(inspect.unwrap(function)).parameters) if callable(function) else ()
-    if not set(parameters) <= set(found):
-        raise UnsupportedHarnessError(
-            f"lmms-eval {version('lmms-eval')}: lmms_eval.evaluator.{name} was expected with the parameters "
-            f"{', '.join(parameters)}; found {', '.join(found) or 'no such function'}. Install lmms-eval 0.7.3, or run "
-            "with lens=False."
-        )
-
-
 def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, kwargs: dict[str, Any]) -> Any:
-    tasks = dict(_leaf_tasks(task_dict))
+    tasks = dict(leaf_tasks(task_dict))
     run = LensRun(lm, tasks, kwargs.get("cli_args"))
     lm.responder.run = run
     if kwargs.get("response_cache") is not None:
@@ -89,31 +73,16 @@ def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, k
     return results
 
 
-def _leaf_tasks(task_dict: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
-    """Task name -> task object out of the harness's nested groups."""
-    for name, task in task_dict.items():
-        if isinstance(task, tuple):
-            task = task[1]
-        if isinstance(task, Mapping):
-            yield from _leaf_tasks(task)
-        elif task is not None:
-            yield str(getattr(task.config, "task", None) or name), task
-
-
 @contextmanager
 def _lens_metrics(run: LensRun, tasks: Mapping[str, Any]) -> Iterator[None]:
     """While this lasts, scored documents carry the lens metrics and the tasks know how to average them."""
     original = evaluator._process_document_results
     evaluator._process_document_results = _with_lens(original, run)
-    for task in tasks.values():
-        task.aggregation = _merged(task.aggregation, dict.fromkeys(METRIC_NAMES, mean))
-        task.higher_is_better = _merged(task.higher_is_better, higher_is_better())
     try:
-        yield
+        with table_knows_lens_metrics(tasks, mean):
+            yield
     finally:
         evaluator._process_document_results = original
-        for task in tasks.values():
-            del task.aggregation, task.higher_is_better
 
 
 def _with_lens(original: Callable[..., Any], run: LensRun) -> Callable[..., Any]:
@@ -131,7 +100,3 @@ def _with_lens(original: Callable[..., Any], run: LensRun) -> Callable[..., Any]
         return processed
 
     return process
-
-
-def _merged(original: Callable[[], Mapping[str, Any]], more: Mapping[str, Any]) -> Callable[[], dict[str, Any]]:
-    return lambda: {**original(), **more}

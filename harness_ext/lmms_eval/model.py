@@ -122,8 +122,11 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             self.cache_hook.add_partial("generate_until", (answer.prompt, dict(request.generation)), answer.text)
         return [GenerationResult(a.text, TokenCounts(output_tokens=a.n_tokens)) for a in ordered]
 
-    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Loss of each continuation, the lower the better as lmms-eval's `acc` expects it, and whether it is greedy."""
+    def loglikelihood(self, requests: list[Instance]) -> list[GenerationResult]:
+        """Loss of each continuation, the lower the better as lmms-eval's `acc` expects it, and whether it is greedy.
+
+        The pair travels as the text of a result: the evaluator of lmms-eval 0.7.3 turns a bare pair into a string.
+        """
         prepared = normalise(requests)
         groups: dict[tuple[str, int, int], list[int]] = {}
         for i, request in enumerate(prepared):
@@ -135,7 +138,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             scored = self.responder.score([prepared[i] for i in members])
             results.update(zip(members, scored, strict=True))
         self.responder.flush()
-        return [results[i] for i in range(len(prepared))]
+        return [GenerationResult(results[i]) for i in range(len(prepared))]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[list[str]]:
         """Answer round after round, as long as the task asks; one list of texts a request."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness_ext.recording import BatchReader, LensRecorder
 from harness_ext.recording.forced import Tokens
+from harness_ext.recording.tracing import generate_traced
 from lens_models import CaptureError, InputError, TracedGeneration
 from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
 from lens_models.encoding import encode_texts
-from lens_models.generation import generated_columns, unchanged_random_state
+from lens_models.generation import generated_columns
 
 from .conversation import Conversation, render
 from .generation import generate_arguments
@@ -131,7 +132,13 @@ class Responder:
         return seconds
 
     def _document(self, request: HarnessRequest) -> Any:
-        return self._owner.task_dict[request.task][request.split][request.doc_id]
+        try:
+            return self._owner.task_dict[request.task][request.split][request.doc_id]
+        except (OSError, SyntaxError, ValueError) as error:  # the data set decodes a document's images here
+            raise InputError(
+                f"task {request.task}, document {request.doc_id}: the document cannot be read ({error}); check or "
+                "remove it"
+            ) from error
 
     def _messages(self, request: HarnessRequest) -> Any:
         return self._with_system(request.messages(self._document(request)))
@@ -177,16 +184,10 @@ class Responder:
         return inputs.to(self._owner.device, self._owner.model.dtype)
 
     def _generate(self, inputs: Any, arguments: dict[str, Any]) -> tuple[Any, TracedGeneration | CaptureError | None]:
-        """Sequences, and the trace or why there is none; a capture that fails costs no answer."""
+        """Sequences, and with a lens the trace or why there is none."""
         if self._owner.lens is None or self.recorder is None:
             return self._owner.model.generate(**inputs, **arguments), None
-        with unchanged_random_state() as rewind:
-            try:
-                trace = self._owner.lens.generate(inputs, **arguments)
-                return trace.sequences, trace
-            except CaptureError as error:
-                rewind()
-                return self._owner.model.generate(**inputs, **arguments), error
+        return generate_traced(self._owner.lens, inputs, arguments)
 
     def _record(
         self,

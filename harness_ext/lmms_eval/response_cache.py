@@ -39,10 +39,11 @@ class RecordingCache:
 
     def execute(self, lm: Any, request_type: str, instances: list[Any]) -> list[Any]:
         """Answers as the harness's cache gives them, and a record for each."""
+        if request_type == "loglikelihood":
+            return list(lm.loglikelihood(instances))  # the harness's cache would give the pairs back as strings
         answers: list[Any] = []
-        # the continuations of a multiple-choice document belong together
-        step = len(instances) if request_type == "loglikelihood" else _BATCHES_AT_A_TIME * int(lm.batch_size)
-        for start in range(0, len(instances), max(1, step)):
+        step = _BATCHES_AT_A_TIME * int(lm.batch_size)
+        for start in range(0, len(instances), step):
             answers += self._execute_some(lm, request_type, instances[start : start + step])
         return answers
 

@@ -1,0 +1,87 @@
+"""The harnesses' task objects: both lay them out alike, because one began as a copy of the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from harness_ext.recording import METRIC_NAMES, higher_is_better
+from lens_tasks import AnswerTarget, target_for
+
+__all__ = ["answer_target", "ask", "config_value", "leaf_tasks", "shadowed", "table_knows_lens_metrics"]
+
+log = logging.getLogger(__name__)
+
+
+def leaf_tasks(task_dict: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Task name -> task object out of a harness's nested groups."""
+    for name, task in task_dict.items():
+        if isinstance(task, tuple):
+            task = task[1]
+        if isinstance(task, Mapping):
+            yield from leaf_tasks(task)
+        elif task is not None:
+            yield str(getattr(task.config, "task", None) or name), task
+
+
+def config_value(task: Any, name: str) -> Any:
+    """An entry of a task's configuration as a JSON value; None where there is none."""
+    value = getattr(getattr(task, "config", None), name, None)
+    return value if isinstance(value, str | int | float | bool | list | dict | type(None)) else str(value)
+
+
+def answer_target(task: Any, name: str, document: Any, prompt: str) -> AnswerTarget:
+    """The candidates and the gold answer of a document, from our targets or the task's own `doc_to_target`."""
+    has_choices = getattr(getattr(task, "config", None), "doc_to_choice", None) is not None
+    return target_for(
+        name,
+        document,
+        prompt=prompt,
+        gold=ask(task, "doc_to_target", document),
+        choices=ask(task, "doc_to_choice", document) if has_choices else None,
+    )
+
+
+def ask(task: Any, method: str, document: Any) -> Any:
+    """What a task's method says of a document, or None: private tasks have no gold answer."""
+    function: Callable[[Any], Any] | None = getattr(task, method, None)
+    if function is None:
+        return None
+    try:
+        return function(document)
+    except Exception as error:  # what a task's own code raises for a missing answer is not ours to know
+        log.debug("%s of %s: %r", method, getattr(task, "task_name", task), error)
+        return None
+
+
+@contextmanager
+def shadowed(target: Any, **attributes: Any) -> Iterator[None]:
+    """Give an object other attributes for a while; what it had of its own comes back."""
+    own = {name: vars(target)[name] for name in attributes if name in vars(target)}
+    for name, value in attributes.items():
+        setattr(target, name, value)
+    try:
+        yield
+    finally:
+        for name in attributes:
+            if name in own:
+                setattr(target, name, own[name])
+            else:
+                delattr(target, name)
+
+
+@contextmanager
+def table_knows_lens_metrics(tasks: Mapping[str, Any], mean: Callable[..., float]) -> Iterator[None]:
+    """For a while the tasks know how to average the lens metrics and which direction is better."""
+    with ExitStack() as stack:
+        for task in tasks.values():
+            aggregation = _merged(task.aggregation, dict.fromkeys(METRIC_NAMES, mean))
+            direction = _merged(task.higher_is_better, higher_is_better())
+            stack.enter_context(shadowed(task, aggregation=aggregation, higher_is_better=direction))
+        yield
+
+
+def _merged(original: Callable[[], Mapping[str, Any]], more: Mapping[str, Any]) -> Callable[[], dict[str, Any]]:
+    return lambda: {**original(), **more}

@@ -1,0 +1,54 @@
+"""Continuations scored under `--force_simple`, against an independent computation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import Evaluate
+from tiny_tasks import rows
+
+from lens_models import load_model
+from lens_models.encoding import encode_texts, render_chat
+
+
+def independent_losses(question: str, image: object, choices: list[str]) -> list[float]:
+    """Mean negative log-likelihood from the model's loss on the whole text, one choice at a time."""
+    loaded = load_model("lens_tiny")
+    content = [{"type": "image", "image": image}, {"type": "text", "text": question}]
+    prompt = render_chat(loaded.processor, [{"role": "user", "content": content}])
+    losses = []
+    for choice in choices:
+        inputs = encode_texts(loaded.processor, [prompt + choice], images=[image])
+        n_prompt = encode_texts(loaded.processor, [prompt], images=[image])["input_ids"].shape[1]
+        labels = inputs["input_ids"].clone()
+        labels[:, :n_prompt] = -100
+        with torch.no_grad():
+            losses.append(float(loaded.model(**inputs, labels=labels).loss))
+    return losses
+
+
+def test_choices_are_scored_as_by_the_models_own_loss_and_read_at_every_layer(evaluate: Evaluate) -> None:
+    outcome = evaluate("tiny_choice", limit=3, force_simple=True)
+    records = list(outcome.run.records())
+    assert len(records) == 3
+    right = []
+    for record, row in zip(records, rows(), strict=False):
+        losses = independent_losses(row["question"], row["image"], [" yes", " no way"])
+        right.append(float(int(np.argmin(losses)) == row["choice"]))
+        assert record.candidates == ("yes", "no way")
+        assert record.candidate_method == "teacher_forced"
+        assert record.pred_candidate == int(np.argmin(losses))
+        assert record.gold_candidate == row["choice"]
+        assert record.cand_scores is not None
+        lengths = [len(ids) for ids in (load_model("lens_tiny").tokenizer.encode(t) for t in (" yes", " no way"))]
+        np.testing.assert_allclose(-record.cand_scores[-1] / lengths, losses, atol=1e-4)
+    assert outcome.value("tiny_choice", "acc") == pytest.approx(np.mean(right))
+    assert outcome.value("tiny_choice", "lens_coverage") == 1.0
+
+
+def test_scores_are_the_same_without_the_lens(evaluate: Evaluate) -> None:
+    with_lens = evaluate("tiny_choice", force_simple=True)
+    without = evaluate("tiny_choice", "lens=False", force_simple=True, output="plain")
+    ours, plain = (o.results["samples"]["tiny_choice"] for o in (with_lens, without))
+    assert [s["filtered_resps"] for s in ours] == [s["filtered_resps"] for s in plain]
