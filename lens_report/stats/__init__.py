@@ -1,0 +1,78 @@
+"""Statistics of lens records: what may be claimed about where answers appear and whether that tells of errors.
+
+The protocol and the reasons for it stand in docs/statistics.md. Functions take arrays or data frames with one row a
+sample and return frozen results that say why a number is missing; nothing here reads files or draws figures.
+
+- `rank_predictors`: the whole protocol for label-free metrics as predictors of error
+- `associate`, `delta_auroc`, `logistic_increment`, `stratified_auroc`: its parts
+- `permutation_null`, `max_t`, `random_walk_null`, `holm`: nulls and multiplicity
+- `held_out_best_layer`, `layer_curve`, `emergence`: statements about layers
+- `score_interval`, `compare_runs`: scores of one run and differences of two
+- `scored_rows`, `without_repetitions`, `strata_labels`: which rows may be used
+- `power`, `design_effect`: whether a set is large enough
+"""
+
+from __future__ import annotations
+
+from lens_report.stats.association import Association, associate
+from lens_report.stats.best_layer import BestLayer, held_out_best_layer
+from lens_report.stats.clusters import Clusters, bootstrap
+from lens_report.stats.gain import Gain, delta_auroc
+from lens_report.stats.increment import Increment, logistic_increment
+from lens_report.stats.means import LayerCurve, layer_curve, score_interval
+from lens_report.stats.multiplicity import holm
+from lens_report.stats.naming import NotAPredictorError, require_predictors
+from lens_report.stats.pairs import Comparison, compare_runs
+from lens_report.stats.permutation import NullTest, max_t, permutation_null
+from lens_report.stats.power import Power, design_effect, power
+from lens_report.stats.predictors import Columns, Predictor, Ranking, rank_predictors
+from lens_report.stats.random_walk import RandomWalk, path_metrics, random_walk_null
+from lens_report.stats.results import Estimate
+from lens_report.stats.rows import Deduplicated, Selection, numbers, scored_rows, strata_labels, without_repetitions
+from lens_report.stats.strata import Stratified, stratified_auroc
+from lens_report.stats.survival import EmergenceCurve, emergence
+
+__all__ = [
+    "Association",
+    "BestLayer",
+    "Clusters",
+    "Columns",
+    "Comparison",
+    "Deduplicated",
+    "EmergenceCurve",
+    "Estimate",
+    "Gain",
+    "Increment",
+    "LayerCurve",
+    "NotAPredictorError",
+    "NullTest",
+    "Power",
+    "Predictor",
+    "RandomWalk",
+    "Ranking",
+    "Selection",
+    "Stratified",
+    "associate",
+    "bootstrap",
+    "compare_runs",
+    "delta_auroc",
+    "design_effect",
+    "emergence",
+    "held_out_best_layer",
+    "holm",
+    "layer_curve",
+    "logistic_increment",
+    "max_t",
+    "numbers",
+    "path_metrics",
+    "permutation_null",
+    "power",
+    "random_walk_null",
+    "rank_predictors",
+    "require_predictors",
+    "score_interval",
+    "scored_rows",
+    "strata_labels",
+    "stratified_auroc",
+    "without_repetitions",
+]

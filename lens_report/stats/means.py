@@ -1,0 +1,136 @@
+"""Means and shares of clustered samples: scores of a task, curves over the layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+
+from lens_report.stats.clusters import Clusters
+from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, join_notes
+
+Floats = NDArray[np.float64]
+WILSON = "Wilson score interval at the effective sample size of the clusters"
+ROBUST = "cluster-robust t interval"
+
+
+def score_interval(values: ArrayLike, clusters: Clusters | ArrayLike) -> Estimate:
+    """A task's score with its clustered interval.
+
+    For a score of 0 and 1 it is Wilson's interval with the sample size divided by the design effect of the clusters
+    (never taken below 1) and the t quantile for the clusters, so that it stays within 0 and 1 and is not empty at a
+    score of 0 or 1. For other scores it is the cluster-robust t interval of the mean.
+
+    Args:
+        values: float [n]; rows with NaN are left out.
+        clusters: Labels [n].
+
+    Returns:
+        The mean with its interval; a note says why when there is none.
+    """
+    rows = _Known.of(values, clusters)
+    if rows.why_none:
+        return rows.sizes.missing(rows.why_none)
+    n, mean = rows.sizes.n, float(rows.values.mean())
+    if rows.sizes.n_clusters < MIN_CLUSTERS:
+        return rows.sizes.estimate(mean, None, None, ROBUST, join_notes(rows.note, rows.sizes.too_small))
+    quantile = float(student.ppf(0.975, rows.sizes.n_clusters - 1))
+    error = float(mean_error(rows.values[:, None], rows.clusters)[0])
+    if not np.isin(rows.values, (0.0, 1.0)).all():
+        return rows.sizes.estimate(mean, mean - quantile * error, mean + quantile * error, ROBUST, rows.note)
+    spread = mean * (1 - mean)
+    # With no spread to measure the design effect by, each cluster counts as one observation.
+    effective = rows.sizes.n_clusters if spread == 0 else min(n, spread / max(error**2, spread / n))
+    low, high = wilson(mean, effective, quantile)
+    return rows.sizes.estimate(mean, low, high, WILSON, rows.note)
+
+
+def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
+    """Wilson's interval of a share from ``n`` observations (Wilson 1927)."""
+    scale = 1.0 + quantile**2 / n
+    centre = (share + quantile**2 / (2 * n)) / scale
+    half = quantile / scale * sqrt(share * (1 - share) / n + quantile**2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mean_error(values: Floats, clusters: Clusters) -> Floats:
+    """Cluster-robust standard error of the mean of every column: float [n, k] with NaN where unknown -> float [k].
+
+    The CR1 estimator: the sums of residuals within clusters, squared and added up, with the factor G / (G - 1).
+    NaN where fewer than two clusters are known.
+    """
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    filled = np.where(known, values, 0.0)
+    mean = filled.sum(axis=0) / np.maximum(count, 1)
+    sums = clusters.sums(np.where(known, values - mean, 0.0))
+    present = (clusters.sums(known.astype(np.float64)) > 0).sum(axis=0)
+    factor = np.where(present > 1, present / np.maximum(present - 1, 1), np.nan)
+    return np.asarray(np.sqrt(factor * (sums**2).sum(axis=0)) / np.maximum(count, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class LayerCurve:
+    """Mean of a quantity at every layer with 95 % intervals, pointwise.
+
+    Attributes:
+        mean: float [L]; NaN where no row has a value.
+        low: float [L], NaN where no interval can be given (fewer than `MIN_CLUSTERS` clusters).
+        high: float [L].
+        n: int [L], rows with a value.
+        n_clusters: int [L], their clusters.
+    """
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    n: NDArray[np.int64]
+    n_clusters: NDArray[np.int64]
+
+
+def layer_curve(values: ArrayLike, clusters: Clusters | ArrayLike) -> LayerCurve:
+    """Mean by layer with cluster-robust t intervals.
+
+    Args:
+        values: float [n, L], NaN where unknown: entropy, log-odds, whether gold leads (1 or 0), ...
+        clusters: Labels [n].
+
+    Returns:
+        The curve. These arrays are for plotting, so a missing value is NaN here.
+    """
+    columns = np.asarray(values, dtype=np.float64)
+    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    known = np.isfinite(columns)
+    n = known.sum(axis=0)
+    present = (groups.sums(known.astype(np.float64)) > 0).sum(axis=0)
+    mean = np.full(columns.shape[1], np.nan)
+    np.divide(np.where(known, columns, 0.0).sum(axis=0), n, out=mean, where=n > 0)
+    enough = present >= MIN_CLUSTERS
+    half = np.where(enough, student.ppf(0.975, np.maximum(present - 1, 1)) * mean_error(columns, groups), np.nan)
+    return LayerCurve(mean, mean - half, mean + half, n.astype(np.int64), present.astype(np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    values: Floats
+    clusters: Clusters
+    note: str
+
+    @classmethod
+    def of(cls, values: ArrayLike, clusters: Clusters | ArrayLike) -> _Known:
+        column = np.asarray(values, dtype=np.float64)
+        groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+        known = np.isfinite(column)
+        note = f"{int((~known).sum())} of {known.size} rows have no value" if not known.all() else ""
+        return cls(column[known], groups.at(known), note)
+
+    @property
+    def sizes(self) -> Sizes:
+        return Sizes(self.values.size, self.clusters.n_present())
+
+    @property
+    def why_none(self) -> str:
+        return "" if self.values.size else "no rows with a value"

@@ -1,0 +1,107 @@
+"""Two runs on the same samples: the difference of their scores, paired and clustered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from lens_report.stats.clusters import Clusters
+from lens_report.stats.means import ROBUST, mean_error
+from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, join_notes
+from lens_report.stats.rows import numbers
+
+SAMPLE_KEYS = ("task", "doc_id", "request_idx", "repeat")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Run B minus run A.
+
+    Attributes:
+        difference: Mean of B - A over the shared samples.
+        mean_a: Mean of A over them; None without shared samples.
+        mean_b: Mean of B over them.
+        p_value: Two-sided clustered paired t test; None when there is no interval.
+        b_higher: Samples in which B has the higher value (B right where A is wrong).
+        a_higher: Samples in which A has the higher value.
+        only_a: Samples that only run A has a value for.
+        only_b: Samples that only run B has a value for.
+    """
+
+    difference: Estimate
+    mean_a: float | None
+    mean_b: float | None
+    p_value: float | None
+    b_higher: int
+    a_higher: int
+    only_a: int
+    only_b: int
+
+
+def compare_runs(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    *,
+    value: str = "correct",
+    cluster: str = "cluster",
+    keys: Sequence[str] = SAMPLE_KEYS,
+) -> Comparison:
+    """Compare a column of two runs on the samples that both have, cluster by cluster.
+
+    Args:
+        a: One row a sample.
+        b: The other run.
+        value: Column to compare: ``correct``, a ``score.*`` or a ``label_free.*``.
+        cluster: Column of clusters, taken from run A.
+        keys: Columns that identify a sample.
+
+    Returns:
+        The difference with a cluster-robust interval and test. Samples of one run only are counted and left out.
+
+    Raises:
+        ValueError: A run holds a sample twice.
+    """
+    both = _joined(a, b, value, cluster, list(keys))
+    has_a, has_b = both["a"].notna().to_numpy(), both["b"].notna().to_numpy()
+    shared = both[has_a & has_b]
+    only_a, only_b = int((has_a & ~has_b).sum()), int((has_b & ~has_a).sum())
+    gap = (shared["b"] - shared["a"]).to_numpy(dtype=np.float64)
+    clusters = Clusters.of(shared["cluster"])
+    sizes = Sizes(gap.size, clusters.n_present())
+    note = f"{only_a} samples of the first run and {only_b} of the second are not shared" if only_a + only_b else ""
+    if not gap.size:
+        return Comparison(sizes.missing(join_notes(note, "no shared samples")), None, None, None, 0, 0, only_a, only_b)
+    difference, p_value = _test(gap, clusters, sizes, note)
+    mean_a, mean_b = float(shared["a"].mean()), float(shared["b"].mean())
+    return Comparison(difference, mean_a, mean_b, p_value, int((gap > 0).sum()), int((gap < 0).sum()), only_a, only_b)
+
+
+def _joined(a: pd.DataFrame, b: pd.DataFrame, value: str, cluster: str, keys: list[str]) -> pd.DataFrame:
+    for name, frame in (("first", a), ("second", b)):
+        repeated = int(frame.duplicated(subset=keys).sum())
+        if repeated:
+            raise ValueError(f"the {name} run holds {repeated} samples twice by {', '.join(keys)}")
+    left = a[keys].assign(a=numbers(_as_number(a[value])), cluster=a[cluster])
+    right = b[keys].assign(b=numbers(_as_number(b[value])))
+    return left.merge(right, on=keys, how="outer")
+
+
+def _as_number(column: pd.Series) -> pd.Series:
+    return column.astype("boolean").astype("Float64") if column.dtype in (object, bool, "boolean") else column
+
+
+def _test(gap: np.ndarray, clusters: Clusters, sizes: Sizes, note: str) -> tuple[Estimate, float | None]:
+    mean = float(gap.mean())
+    if sizes.n_clusters < MIN_CLUSTERS:
+        return sizes.estimate(mean, None, None, ROBUST, join_notes(note, sizes.too_small)), None
+    error = float(mean_error(gap[:, None], clusters)[0])
+    if error == 0.0:
+        reason = "no interval: the difference is the same in all clusters"
+        return sizes.estimate(mean, None, None, ROBUST, join_notes(note, reason)), None
+    half = float(student.ppf(0.975, sizes.n_clusters - 1)) * error
+    p_value = float(2 * student.sf(abs(mean) / error, sizes.n_clusters - 1))
+    return sizes.estimate(mean, mean - half, mean + half, f"paired {ROBUST}", note), p_value

@@ -1,0 +1,214 @@
+"""Nulls from permuted labels: errors are dealt out again among samples of the same stratum.
+
+Within a stratum (predicted answer, question type) the permuted errors are independent of the score. Errors of one image
+go together, and so may scores: a plain permutation would then reject a true null too often. The test statistic is
+therefore studentised by its cluster-robust error, sum_g U_g / sqrt(sum_g U_g^2) with U_g the sum over cluster g of
+(centred rank) x (centred error), whose distribution does not depend on the clusters when there are many of them
+(Janssen 1997; Chung and Romano 2013).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.stats import rankdata
+
+from lens_report.stats.clusters import Clusters
+from lens_report.stats.ranks import ratio
+from lens_report.stats.results import Sizes, join_notes
+
+Floats = NDArray[np.float64]
+N_PERMUTATIONS = 2_000
+BLOCK = 128
+
+
+@dataclass(frozen=True)
+class NullTest:
+    """An observed AUROC beside its distribution under a null.
+
+    Attributes:
+        observed: AUROC on the data; None when there is none, and then ``note`` says why.
+        null_low: 2.5 percentile of the AUROC under the null.
+        null_high: 97.5 percentile.
+        p_value: Two-sided.
+        p_adjusted: Two-sided, corrected for all scores tested together (max-T); None for a single score.
+        n_simulations: Permutations or simulated data sets.
+        n: Rows used.
+        n_clusters: Clusters among them.
+        n_errors: Errors among them.
+        method: Which null.
+        note: Why there is no result, or what was left out.
+    """
+
+    observed: float | None
+    null_low: float | None
+    null_high: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    n_simulations: int
+    n: int
+    n_clusters: int
+    n_errors: int
+    method: str
+    note: str = ""
+
+    @classmethod
+    def missing(cls, sizes: Sizes, method: str, note: str) -> NullTest:
+        """No result, for the reason given."""
+        return cls(None, None, None, None, None, 0, sizes.n, sizes.n_clusters, sizes.n_errors or 0, method, note)
+
+
+METHOD = "errors permuted within strata, studentised by cluster"
+
+
+def permutation_null(
+    score: ArrayLike,
+    error: ArrayLike,
+    clusters: Clusters | ArrayLike,
+    *,
+    strata: ArrayLike | None = None,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> NullTest:
+    """Test of no association between a score and errors within strata.
+
+    Args:
+        score: float [n]; rows with NaN are left out.
+        error: [n], 1 for a wrong answer.
+        clusters: Labels [n].
+        strata: int [n], for example of `strata_labels`; None for one stratum.
+        n_permutations: Number of permutations.
+        seed: Of the permutations.
+
+    Returns:
+        The observed AUROC, the interval that stratified chance alone gives, and a p-value.
+    """
+    values = np.asarray(score, dtype=np.float64)[:, None]
+    found = max_t(values, error, clusters, strata=strata, n_permutations=n_permutations, seed=seed)[0]
+    return replace(found, p_adjusted=None)
+
+
+def max_t(
+    scores: ArrayLike,
+    error: ArrayLike,
+    clusters: Clusters | ArrayLike,
+    *,
+    strata: ArrayLike | None = None,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> list[NullTest]:
+    """Permutation tests of several scores at once, such as one score at every layer, with max-T adjusted p-values.
+
+    Args:
+        scores: float [n, k]; rows with a NaN in any column are left out.
+        error: [n], 1 for a wrong answer.
+        clusters: Labels [n].
+        strata: int [n]; None for one stratum.
+        n_permutations: Number of permutations, the same for all scores.
+        seed: Of the permutations.
+
+    Returns:
+        One test for each column. ``p_adjusted`` compares the column with the largest statistic over all columns in
+        each permutation (Westfall and Young 1993), so the chance of any false alarm is kept at the level.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    wrong = np.asarray(error, dtype=np.float64)
+    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    known = np.isfinite(values).all(axis=1) & np.isfinite(wrong)
+    note = f"{int((~known).sum())} of {known.size} rows have no value" if not known.all() else ""
+    groups, values, labels = groups.at(known), values[known], wrong[known] > 0
+    sizes = Sizes(labels.size, groups.n_present(), int(labels.sum()))
+    reason = "no rows with a value and a verdict" if not labels.size else sizes.too_small.removeprefix("no interval: ")
+    level = np.zeros(known.size, dtype=np.int64) if strata is None else np.asarray(strata, dtype=np.int64)
+    if reason:
+        return [NullTest.missing(sizes, METHOD, join_notes(note, reason))] * values.shape[1]
+    problem = _Problem.of(values, labels, groups, level[known])
+    return problem.tests(n_permutations, np.random.default_rng(seed), sizes, note)
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Centred ranks by cluster, ready for permuted errors."""
+
+    by_cluster: list[csr_array]
+    error: Floats
+    members: list[NDArray[np.int64]]
+    offset: Floats
+    pairs: float
+
+    @classmethod
+    def of(cls, values: Floats, error: NDArray[np.bool_], clusters: Clusters, strata: NDArray[np.int64]) -> _Problem:
+        ranks = np.asarray(rankdata(values, axis=0), dtype=np.float64)
+        _, level = np.unique(strata, return_inverse=True)
+        counts = np.bincount(level)
+        means = np.stack([np.bincount(level, weights=column) / counts for column in ranks.T], axis=1)
+        centred = ranks - means[level]
+        centred[np.abs(centred) < 1e-9] = 0.0
+        n, n_error = error.size, int(error.sum())
+        cells = (clusters.codes, np.arange(n))
+        return cls(
+            by_cluster=[csr_array((column, cells), shape=(clusters.count, n)) for column in centred.T],
+            error=error.astype(np.float64),
+            members=[np.flatnonzero(level == index) for index in range(counts.size)],
+            # AUROC = (rank sum of the errors - its minimum) / pairs; permutations keep the share of the strata's means.
+            offset=means[level].T @ error - n_error * (n_error + 1) / 2,
+            pairs=float(n_error * (n - n_error)),
+        )
+
+    def permuted(self, n_draws: int, rng: np.random.Generator) -> Floats:
+        """Errors dealt out again within strata: float [n, n_draws]."""
+        out = np.empty((self.error.size, n_draws))
+        for rows in self.members:
+            out[rows] = rng.permuted(np.repeat(self.error[rows, None], n_draws, axis=1), axis=0)
+        return out
+
+    def statistics(self, error: Floats) -> tuple[Floats, Floats]:
+        """AUROC and studentised statistic of every score: errors float [n, draws] -> two float [k, draws]."""
+        centred = error.copy()
+        for rows in self.members:
+            centred[rows] -= self.error[rows].mean()
+        auroc, student = [], []
+        for matrix, offset in zip(self.by_cluster, self.offset, strict=True):
+            by_cluster = matrix @ centred
+            total = by_cluster.sum(axis=0)
+            auroc.append((total + offset) / self.pairs)
+            student.append(ratio(total, np.sqrt(np.einsum("gd,gd->d", by_cluster, by_cluster))))
+        return np.stack(auroc), np.stack(student)
+
+    def tests(self, n_permutations: int, rng: np.random.Generator, sizes: Sizes, note: str) -> list[NullTest]:
+        observed, statistic = (line[:, 0] for line in self.statistics(self.error[:, None]))
+        blocks = [min(BLOCK, n_permutations - start) for start in range(0, n_permutations, BLOCK)]
+        parts = [self.statistics(self.permuted(size, rng)) for size in blocks]
+        null_auroc = np.concatenate([part[0] for part in parts], axis=1)
+        null = np.abs(np.concatenate([part[1] for part in parts], axis=1))
+        highest = np.nanmax(np.where(np.isnan(null), 0.0, null), axis=0)
+        tests = []
+        for column, value in enumerate(statistic):
+            if not np.isfinite(value):
+                tests.append(NullTest.missing(sizes, METHOD, join_notes(note, "the value is constant within strata")))
+                continue
+            low, high = np.quantile(null_auroc[column], (0.025, 0.975))
+            tests.append(
+                NullTest(
+                    float(observed[column]),
+                    float(low),
+                    float(high),
+                    _p_value(null[column], abs(value)),
+                    _p_value(highest, abs(value)),
+                    n_permutations,
+                    sizes.n,
+                    sizes.n_clusters,
+                    sizes.n_errors or 0,
+                    METHOD,
+                    note,
+                )
+            )
+        return tests
+
+
+def _p_value(null: Floats, value: float) -> float:
+    """Share of the null at least as extreme, the observed value counted in; a relative slack of 1e-9 keeps ties."""
+    return float((1 + np.count_nonzero(null >= value * (1 - 1e-9))) / (1 + null.size))

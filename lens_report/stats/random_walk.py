@@ -1,0 +1,198 @@
+"""The null in which the path through the layers carries nothing beyond the final margin.
+
+Commitment depth or mean upper-layer confidence go with errors even when the layers are a random walk that happens to
+end at the final margin: short margins were crossed late. To see how much of an association that explains, walks are
+fitted to the run and simulated from each sample's own final margin. A drifting random walk, given where it ends, is a
+straight line in its end plus a bridge that does not depend on it; so each layer is regressed on the last one, and the
+residuals of all layers of one sample, taken together, are its bridge. In a simulated run every sample gets the bridge
+of another sample, cluster for cluster: spread, shape and dependence stay, any link to the errors is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from scipy.stats import rankdata
+
+from lens_report.stats.clusters import Clusters
+from lens_report.stats.naming import LABEL_FREE, sign
+from lens_report.stats.permutation import NullTest
+from lens_report.stats.results import Sizes, join_notes
+
+Floats = NDArray[np.float64]
+N_SIMULATIONS = 500
+METHOD = "random walk fitted to the run, from each sample's final margin"
+
+
+@dataclass(frozen=True, eq=False)
+class RandomWalk:
+    """Walks through the layers given their end, fitted separately for each stratum (predicted answer).
+
+    Attributes:
+        intercept: float [strata, L].
+        slope: float [strata, L]; 1 at the last layer.
+        spread: float [strata, L], standard deviation of the residuals; 0 at the last layer.
+        bridges: float [n, L], residuals divided by the spread of their stratum.
+        stratum: int [n], of the samples it was fitted to.
+        clusters: of these samples.
+    """
+
+    intercept: Floats
+    slope: Floats
+    spread: Floats
+    bridges: Floats
+    stratum: NDArray[np.int64]
+    clusters: Clusters
+
+    @classmethod
+    def fit(cls, paths: Floats, clusters: Clusters, strata: NDArray[np.int64]) -> RandomWalk:
+        """Least squares of each layer on the last: paths float [n, L] without NaN, strata int [n] of any codes."""
+        _, stratum = np.unique(strata, return_inverse=True)
+        shape = (int(stratum.max()) + 1, paths.shape[1])
+        intercept, slope, spread = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        bridges = np.zeros_like(paths)
+        for level in range(shape[0]):
+            rows = stratum == level
+            mean = paths[rows].mean(axis=0)
+            end = paths[rows, -1] - mean[-1]
+            power = float(end @ end)
+            slope[level] = (end @ (paths[rows] - mean)) / power if power > 0 else 0.0
+            slope[level, -1] = 1.0
+            intercept[level] = mean - slope[level] * mean[-1]
+            residuals = paths[rows] - intercept[level] - np.outer(paths[rows, -1], slope[level])
+            spread[level] = residuals.std(axis=0)
+            spread[level, -1] = 0.0
+            np.divide(residuals, spread[level], out=residuals, where=spread[level] > 0)
+            bridges[rows] = residuals
+        return cls(intercept, slope, spread, bridges, stratum.astype(np.int64), clusters)
+
+    def simulate(self, final: Floats, rng: np.random.Generator) -> Floats:
+        """Paths of the same samples that end at the given final margins: float [n] -> float [n, L]."""
+        bridges = self.bridges[self._donors(rng)] * self.spread[self.stratum]
+        return self.intercept[self.stratum] + self.slope[self.stratum] * final[:, None] + bridges
+
+    def _donors(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """For every row the row whose bridge it gets: clusters are exchanged, and within them members in random order.
+
+        Among clusters of one size every bridge is handed out once; a larger cluster uses those of a smaller one again.
+        """
+        shuffled = rng.permutation(self.clusters.codes.size)
+        order = shuffled[np.argsort(self.clusters.codes[shuffled], kind="stable")]
+        sizes = np.bincount(self.clusters.codes, minlength=self.clusters.count)
+        starts = np.cumsum(sizes) - sizes
+        present = np.flatnonzero(sizes)
+        partner = np.zeros_like(sizes)
+        partner[present] = rng.permutation(present)
+        codes = self.clusters.codes[order]
+        place = np.arange(order.size) - starts[codes]
+        donors = np.empty(order.size, dtype=np.int64)
+        donors[order] = order[starts[partner[codes]] + place % sizes[partner[codes]]]
+        return donors
+
+
+def path_metrics(paths: Floats, depth: Floats) -> dict[str, Floats]:
+    """Label-free metrics that follow from the margin of the answer given alone.
+
+    Args:
+        paths: float [n, L], z_l(answer given) minus the best other candidate, in nats.
+        depth: float [L], relative depth in [0, 1].
+
+    Returns:
+        ``commit_depth`` (NaN where the last margin is not positive), ``flips`` (changes of sign), ``auc_pred`` and
+        ``max_alt`` (of the share expit(margin), which is q for two candidates), each float [n].
+    """
+    leads = paths > 0
+    later_loss = np.flip(np.logical_or.accumulate(np.flip(~leads, axis=1), axis=1), axis=1)
+    first = later_loss.sum(axis=1)
+    upper = expit(paths[:, depth > 0.5])
+    return {
+        "commit_depth": np.where(leads[:, -1], depth[np.minimum(first, depth.size - 1)], np.nan),
+        "flips": np.count_nonzero(np.diff(leads, axis=1), axis=1).astype(np.float64),
+        "auc_pred": upper.mean(axis=1),
+        "max_alt": 1.0 - upper.min(axis=1),
+    }
+
+
+def random_walk_null(
+    paths: ArrayLike,
+    depth: ArrayLike,
+    error: ArrayLike,
+    clusters: Clusters | ArrayLike,
+    *,
+    strata: ArrayLike | None = None,
+    n_simulations: int = N_SIMULATIONS,
+    seed: int = 0,
+) -> dict[str, NullTest]:
+    """AUROC of error of the path metrics, beside what a random walk with the same final margins gives.
+
+    Args:
+        paths: float [n, L], margin of the answer given at each layer; rows with NaN are left out.
+        depth: float [L], relative depth, rising to 1.
+        error: [n], 1 for a wrong answer.
+        clusters: Labels [n].
+        strata: int [n], the predicted answer; walks are fitted to each apart. None for one walk.
+        n_simulations: Simulated runs.
+        seed: Of the simulations.
+
+    Returns:
+        Metric -> test, metrics oriented so that high values are meant to go with errors. An observed AUROC inside the
+        null's interval says: nothing beyond the final margin was found.
+    """
+    margins, wrong = np.asarray(paths, dtype=np.float64), np.asarray(error, dtype=np.float64)
+    depths = np.asarray(depth, dtype=np.float64)
+    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    known = np.isfinite(margins).all(axis=1) & np.isfinite(wrong)
+    note = f"{int((~known).sum())} of {known.size} rows have no path" if not known.all() else ""
+    margins, labels, groups = margins[known], wrong[known] > 0, groups.at(known)
+    sizes = Sizes(labels.size, groups.n_present(), int(labels.sum()))
+    reason = _why_none(margins, depths, sizes)
+    if reason:
+        return dict.fromkeys(("commit_depth", "flips", "auc_pred", "max_alt"), NullTest.missing(sizes, METHOD, reason))
+    level = np.zeros(known.size, dtype=np.int64) if strata is None else np.asarray(strata, dtype=np.int64)
+    walk, rng = RandomWalk.fit(margins, groups, level[known]), np.random.default_rng(seed)
+    observed = _aurocs(path_metrics(margins, depths), labels)
+    simulated = [
+        _aurocs(path_metrics(walk.simulate(margins[:, -1], rng), depths), labels) for _ in range(n_simulations)
+    ]
+    return {
+        name: _test(value, np.array([one[name] for one in simulated], dtype=np.float64), sizes, note)
+        for name, value in observed.items()
+    }
+
+
+def _why_none(margins: Floats, depth: Floats, sizes: Sizes) -> str:
+    if not sizes.n:
+        return "no rows with a path and a verdict"
+    if margins.shape[1] < 3 or not (depth > 0.5).any():
+        return f"a walk needs three recorded layers, found {margins.shape[1]}"
+    return sizes.too_small.removeprefix("no interval: ")
+
+
+def _aurocs(metrics: Mapping[str, Floats], error: NDArray[np.bool_]) -> dict[str, float]:
+    out = {}
+    for name, values in metrics.items():
+        known = np.isfinite(values)
+        ranks = rankdata(sign(LABEL_FREE + name) * values[known])
+        wrong = error[known]
+        n_error, n_right = int(wrong.sum()), int((~wrong).sum())
+        lowest = n_error * (n_error + 1) / 2
+        out[name] = (ranks[wrong].sum() - lowest) / (n_error * n_right) if n_error and n_right else np.nan
+    return out
+
+
+def _test(observed: float, null: Floats, sizes: Sizes, note: str) -> NullTest:
+    null = null[np.isfinite(null)]
+    if not np.isfinite(observed) or not null.size:
+        return NullTest.missing(sizes, METHOD, join_notes(note, "one class only among the rows with the metric"))
+    low, high = np.quantile(null, (0.025, 0.975))
+    tail = min(np.count_nonzero(null <= observed), np.count_nonzero(null >= observed))
+    p_value = float(min(1.0, 2.0 * (1 + tail) / (1 + null.size)))
+    n_errors = sizes.n_errors or 0
+    return NullTest(
+        float(observed), float(low), float(high), p_value, None, null.size, sizes.n, sizes.n_clusters, n_errors,
+        METHOD, note,
+    )  # fmt: skip

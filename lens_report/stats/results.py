@@ -1,0 +1,116 @@
+"""What the statistics return: frozen results that say why a number is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_CLASS = 5
+"""Fewest errors, and fewest right answers, for which an interval is given."""
+MIN_CLUSTERS = 10
+"""Fewest clusters for which an interval is given."""
+MAX_LOST_DRAWS = 0.05
+"""Largest share of bootstrap draws that may lack one class before the interval is withheld."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval.
+
+    Attributes:
+        value: The estimate; None when there is none, and then ``note`` says why.
+        low: Lower end of the interval; None when no interval is given, and then ``note`` says why.
+        high: Upper end of the interval.
+        n: Rows used.
+        n_clusters: Clusters (images, pairs) among them.
+        n_errors: Wrong answers among them; None where errors play no part.
+        method: How the interval was made.
+        note: What a reader has to know: why something is missing, how many rows were left out.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_clusters: int
+    n_errors: int | None = None
+    method: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):
+            number = getattr(self, name)
+            if number is not None and not isfinite(number):
+                raise ValueError(f"{name} of an estimate is a finite number or None, found {number}")
+        if (self.value is None or self.low is None or self.high is None) and not self.note:
+            raise ValueError("an estimate without a value or an interval needs a note that says why")
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval exists and lies on one side of zero."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many rows, clusters and errors an estimate rests on."""
+
+    n: int
+    n_clusters: int
+    n_errors: int | None = None
+
+    def missing(self, note: str, method: str = "") -> Estimate:
+        """An estimate that has no value, for the reason given."""
+        return Estimate(None, None, None, self.n, self.n_clusters, self.n_errors, method, note)
+
+    def estimate(self, value: float, low: float | None, high: float | None, method: str, note: str = "") -> Estimate:
+        """An estimate of these sizes."""
+        return Estimate(value, low, high, self.n, self.n_clusters, self.n_errors, method, note)
+
+    @property
+    def too_small(self) -> str:
+        """Why no interval can be given; empty when one can."""
+        if self.n_clusters < MIN_CLUSTERS:
+            return f"no interval: {self.n_clusters} clusters, at least {MIN_CLUSTERS} are needed"
+        if self.n_errors is not None and min(self.n_errors, self.n - self.n_errors) < MIN_CLASS:
+            return (
+                f"no interval: {self.n_errors} wrong and {self.n - self.n_errors} right answers, "
+                f"at least {MIN_CLASS} of each are needed"
+            )
+        return ""
+
+
+def percentile_estimate(
+    value: float, draws: NDArray[np.float64], sizes: Sizes, method: str, note: str = ""
+) -> Estimate:
+    """An estimate with the 2.5 and 97.5 percentiles of its bootstrap draws as the interval.
+
+    Args:
+        value: The estimate on the data themselves.
+        draws: float [draws]; NaN where a draw had one class only.
+        sizes: What it rests on.
+        method: Name of the bootstrap.
+        note: Goes before any note about the interval.
+
+    Returns:
+        The estimate; without an interval when the data are too small or too many draws are NaN.
+    """
+    if not isfinite(value):
+        return sizes.missing(join_notes(note, "not defined on these data"), method)
+    usable = draws[np.isfinite(draws)]
+    lost = 1.0 - usable.size / draws.size if draws.size else 1.0
+    reason = sizes.too_small
+    if not reason and lost > MAX_LOST_DRAWS:
+        reason = f"no interval: {lost:.0%} of the resampled sets have one class only"
+    if reason:
+        return sizes.estimate(value, None, None, method, join_notes(note, reason))
+    low, high = np.quantile(usable, (0.025, 0.975))
+    return sizes.estimate(value, float(low), float(high), method, note)
+
+
+def join_notes(*notes: str) -> str:
+    """The notes that are not empty, separated by semicolons."""
+    return "; ".join(note for note in notes if note)
