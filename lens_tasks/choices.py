@@ -12,8 +12,10 @@ from lens_tasks.target_types import Candidate, gold_texts_of
 
 # "A. cat", "(B) dog", "C) ...", "D: ...", "1. cat"; at the start of a line.
 _OPTION = re.compile(r"^[ \t]*\(?(?P<key>[A-ZА-Я]|\d{1,2})[.):][ \t]*(?P<text>\S.*?)[ \t]*$", re.MULTILINE)
-_INLINE_OPTION = re.compile(
-    r"\((?P<key>[A-Z]|\d{1,2})\)[ \t]*(?P<text>[^()\n]+?)[ \t]*(?=[,;]?[ \t]*\(|$)", re.MULTILINE
+_IN_BRACKETS = re.compile(r"\((?P<key>[A-Z]|\d{1,2})\)[ \t]*(?P<text>[^()\n]+?)[ \t]*(?=[,;]?[ \t]*\(|$)", re.MULTILINE)
+# "Options: A: cat, B: dog"
+_IN_A_LINE = re.compile(
+    r"(?:^|[\s,;:])(?P<key>[A-Z])[.):][ \t]+(?P<text>[^\n]+?)(?=[,;]?[ \t]+[A-Z][.):][ \t]|[ \t]*$)", re.MULTILINE
 )
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST_OPTION_WORDS = 3
@@ -32,7 +34,7 @@ def options_in(prompt: str) -> tuple[Option, ...]:
 
     The last list, because few-shot examples come before the question.
     """
-    for pattern in (_OPTION, _INLINE_OPTION):
+    for pattern in (_OPTION, _IN_BRACKETS, _IN_A_LINE):
         found = [Option(_latin(match["key"]), match["text"]) for match in pattern.finditer(prompt)]
         options = _last_run(found)
         if options:

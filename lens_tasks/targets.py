@@ -6,6 +6,7 @@ yes or no, and leaves the rest open. How to add a task: docs/adding-a-task.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from re import Pattern
@@ -34,6 +35,11 @@ class TaskTargets:
     columns: tuple[str, ...]
     target: Callable[[Mapping[str, Any], object], AnswerTarget]
 
+
+_YES_NO_SETS: tuple[tuple[Pattern[str], tuple[Candidate, ...], tuple[Candidate, ...]], ...] = (
+    (re.compile(r"\byes\W+(?:or\W+)?no\b", re.IGNORECASE), YES_NO, ()),
+    (re.compile(r"\bда\W+(?:или\W+)?нет\b", re.IGNORECASE), YES_NO_RUSSIAN, pivot_of(YES_NO_RUSSIAN, YES_NO)),
+)
 
 TASK_TARGETS: tuple[TaskTargets, ...] = tuple(
     TaskTargets(module.TASK_NAME, module.COLUMNS, module.target)
@@ -86,7 +92,9 @@ def _general(doc: Mapping[str, Any], prompt: str, gold: object, choices: Sequenc
         cluster=first_scalar(doc, CLUSTER_COLUMNS),
         question_type=first_scalar(doc, QUESTION_TYPE_COLUMNS),
     )
-    return _from_prompt(base, prompt, gold, choices) or _from_choices(base, gold, choices) or _yes_no(base) or base
+    return (
+        _from_prompt(base, prompt, gold, choices) or _from_choices(base, gold, choices) or _yes_no(base, prompt) or base
+    )
 
 
 def _texts(gold: object, choices: Sequence[str]) -> tuple[str, ...]:
@@ -118,12 +126,13 @@ def _from_prompt(base: AnswerTarget, prompt: str, gold: object, choices: Sequenc
     return replace(base, candidates=candidates, gold=label, source="prompt_options")
 
 
-def _yes_no(base: AnswerTarget) -> AnswerTarget | None:
-    for candidates, pivot in ((YES_NO, ()), (YES_NO_RUSSIAN, pivot_of(YES_NO_RUSSIAN, YES_NO))):
-        labels = [label_of(text, candidates) for text in base.gold_texts]
-        if labels and labels[0] is not None:
+def _yes_no(base: AnswerTarget, prompt: str) -> AnswerTarget | None:
+    """Yes/no where the gold answer is one of the two, or is unknown and the prompt asks for one of the two."""
+    for asked, candidates, pivot in _YES_NO_SETS:
+        label = label_of(base.gold_texts[0], candidates) if base.gold_texts else None
+        if label is not None or (not base.gold_texts and asked.search(prompt)):
             binary = _binary(candidates)
-            return replace(base, candidates=candidates, gold=labels[0], binary=binary, pivot=pivot, source="yes_no")
+            return replace(base, candidates=candidates, gold=label, binary=binary, pivot=pivot, source="yes_no")
     return None
 
 

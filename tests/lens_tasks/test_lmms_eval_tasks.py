@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+import yaml
 from datasets import Dataset, Features, Value
 from datasets import Image as ImageFeature
 from lmms_eval.tasks import TaskManager, get_task_dict
@@ -15,7 +16,7 @@ from PIL import Image
 
 from lens_tasks import target_for
 from lens_tasks.clevr_release import prepare
-from lens_tasks.folders import lmms_eval_tasks, minis
+from lens_tasks.folders import lmms_eval_tasks
 from lens_tasks.prepared import FOLDER_VARIABLE, MissingDataError
 from lens_tasks.repope import LABELS_VARIABLE
 
@@ -84,7 +85,13 @@ def everything():
 def test_no_name_hides_behind_a_stock_task(everything):
     for name in [*TASKS, "lens_mini", "lens_suite"]:
         assert Path(everything.task_index[name]["yaml_path"]).parent == lmms_eval_tasks()
-    assert "pope" in everything.all_tasks  # lens_suite runs the stock task
+
+
+@pytest.mark.parametrize("group", ["lens_mini", "lens_suite"])
+def test_groups_name_tasks_that_exist(group, everything):
+    members = yaml.safe_load((lmms_eval_tasks() / f"{group}.yaml").read_text())["task"]
+    assert len(members) == 4
+    assert set(members) <= set(everything.all_subtasks)
 
 
 def test_a_bundled_parquet_is_found_from_any_directory(loaded, tmp_path):
@@ -108,8 +115,6 @@ def test_a_bundled_parquet_is_found_from_any_directory(loaded, tmp_path):
 
 @pytest.mark.parametrize("name", MINIS)
 def test_bundled_minis(name, loaded):
-    if not (minis() / f"{name}.parquet").is_file():
-        pytest.skip(f"{name}.parquet is not built yet")
     task = loaded(name)
     assert len(task.eval_docs) >= 600
     golds = set()
@@ -126,6 +131,13 @@ def test_bundled_minis(name, loaded):
     doc = task.eval_docs[0]
     assert "image" in [part["type"] for part in task.doc_to_messages(doc)[0]["content"]]
     assert task.doc_to_visual(doc)[0].mode == "RGB"
+
+
+def test_the_minis_load_as_a_group(everything, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    ((group, members),) = get_task_dict(["lens_mini"], everything, "chat").items()
+    assert group.group == "lens_mini"
+    assert sorted(members) == MINIS
 
 
 def test_pope_mini_asks_as_the_stock_task(loaded, tmp_path, everything):

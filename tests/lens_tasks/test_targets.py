@@ -130,6 +130,7 @@ def test_the_fallback_of_a_strange_document_is_still_useful():
         ("What is it?\nA. cat\nB. dog", "dog", ("A", "B"), "B"),
         ("What is it?\n(A) cat\n(B) dog", "(B)", ("A", "B"), "B"),
         ("What is it? (A) cat (B) dog", "A", ("A", "B"), "A"),
+        ("What is it?\nOptions: A: cat, B: big dog, C: 3 cows\nPlease select.", "C", ("A", "B", "C"), "C"),
         ("What is it?\n1. cat\n2. dog", "2", ("1", "2"), "2"),
         ("What is it?\n0. cat\n1. dog", 1, ("0", "1"), "1"),
         ("What is it?\nA: cat\nB: dog", 0, ("A", "B"), "A"),
@@ -186,6 +187,21 @@ def test_yes_no_gold(gold, labels, binary):
     target = target_for("hallusion", {"image_id": 5, "type": "vs"}, gold=gold)
     assert (target.labels, target.binary, target.source) == (labels, binary, "yes_no")
     assert (target.cluster, target.question_type) == ("5", "vs")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "labels"),
+    [
+        ("Is it red? Answer yes or no.", ("yes", "no")),
+        ("Is it red? (Yes/No)", ("yes", "no")),
+        ("Он красный? Ответь да или нет.", ("да", "нет")),
+        ("Is it red?", ()),
+    ],
+)
+def test_yes_no_prompt_without_gold(prompt, labels):
+    target = target_for("private", {}, prompt=prompt)
+    assert (target.labels, target.gold) == (labels, None)
+    assert target_for("open", {}, prompt=prompt, gold="crimson").candidates == ()
 
 
 @pytest.mark.parametrize(
