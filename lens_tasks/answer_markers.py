@@ -32,18 +32,30 @@ PHRASE = re.compile(
 """Counts where a candidate follows, or where no candidates are known: "The answer is"."""
 
 WEAK_PHRASE = re.compile(
-    rf"\bответ{_QUESTION_RU}(?=\s)|\b(?:выбираю|выбрать)(?:\s+(?:вариант|ответ))?(?=\s)"
+    rf"\bответ{_QUESTION_RU}(?=\s)|\banswer(?=\s)|\b(?:выбираю|выбрать)(?:\s+(?:вариант|ответ))?(?=\s)"
     r"|\bI\s+(?:would\s+|will\s+)?(?:choose|pick|select|say)\b",
     re.IGNORECASE,
 )
 """Counts only where a candidate follows: "Ответ да", "I choose"."""
 
+_NUMBER = r"(?=\d|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\b)"
+
 LEAD_IN = re.compile(
-    r"(?:(?:the|correct|right|правильный|верный|это|it\s+is|it['’]s)\s+)*"
-    r"(?:option|choice|letter|вариант(?:\s+ответа)?|буква|литера|пункт|это|it\s+is|it['’]s)\b[\s:*_\"'«(-]*",
+    "(?:"
+    + "|".join(
+        [
+            r"(?:(?:the|this)\s+)?(?:image|picture)\s+(?:is|looks)\b",
+            r"(?:изображение|картинка|фотография)(?:\s+выглядит)?(?=\s)",
+            r"(?:(?:the|correct|right|правильный|верный|правильная|верная)\s+)*"
+            r"(?:option|choice|letter|вариант(?:\s+ответа)?|буква|литера|пункт)\b",
+            rf"there\s+(?:is|are)\s+(?:(?:only|exactly)\s+)?{_NUMBER}",
+            r"(?:it\s+is|it['’]s|это|an?|the)\b",
+        ]
+    )
+    + r")[\s:*_\"'«(—-]*",
     re.IGNORECASE,
 )
-"""Stepped over where a candidate follows: "Option", "буква", "It is"."""
+"""Stepped over, several in a row if need be, where a candidate follows: "Option", "буква", "It is a", "There are"."""
 
 REASONING = re.compile(r"[\s#*_]*(?:рассуждени[ея]|reasoning)\b", re.IGNORECASE)
 """A response that begins so promises an answer marker further on."""

@@ -18,6 +18,7 @@ _CONTENT = re.compile(r"[^\W_]")
 _LINE = re.compile(r"[^\n]*")
 _TAIL = re.compile(r"[\s\W_]*(?:</answer>.*)?$", re.IGNORECASE)
 _SHORT_ANSWER_WORDS = 2
+_MOST_LEAD_INS = 3
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,13 @@ def _skip_lead_in(body: str, begin: int, candidates: Sequence[Candidate]) -> int
     content = _CONTENT.search(body, begin)
     if content is None:
         return None
-    lead_in = LEAD_IN.match(body, content.start())
-    if lead_in and lead_in.end() < len(body) and named_at(body, lead_in.end(), candidates):
-        return lead_in.end()
-    return content.start()
+    place = content.start()
+    for _ in range(_MOST_LEAD_INS):
+        lead_in = LEAD_IN.match(body, place)
+        if named_at(body, place, candidates) or lead_in is None:
+            break
+        place = lead_in.end()
+    return place if named_at(body, place, candidates) else content.start()
 
 
 def _span(body: str, start: int, rule: str, candidates: Sequence[Candidate]) -> AnswerSpan:

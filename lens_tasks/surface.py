@@ -11,8 +11,7 @@ from collections.abc import Iterable
 # Cyrillic capitals drawn like a Latin one, and the Latin one.
 _LOOKALIKES = dict(zip("АВЕКМНОРСТУХ", "ABEKMHOPCTYX", strict=True))
 _TO_CYRILLIC = {latin: cyrillic for cyrillic, latin in _LOOKALIKES.items()}
-_FOLD = {cyrillic.lower(): latin.lower() for cyrillic, latin in _LOOKALIKES.items()} | {"ё": "е"}
-_FOLD["ё"] = _FOLD["е"]
+_FOLD = str.maketrans({cyrillic.lower(): latin.lower() for cyrillic, latin in [*_LOOKALIKES.items(), ("Ё", "E")]})
 
 
 def fold(text: str) -> str:
@@ -20,14 +19,10 @@ def fold(text: str) -> str:
 
     Meant for comparison only: apply it to both sides.
     """
-    return "".join(_fold_character(character) for character in text)
-
-
-def _fold_character(character: str) -> str:
-    lower = character.lower()
-    if len(lower) != 1:  # "İ" becomes two characters, which would move every offset after it
-        return character
-    return _FOLD.get(lower, lower)
+    lower = text.lower()
+    if len(lower) != len(text):  # "İ" becomes two characters, which would move every offset after it
+        lower = "".join(small if len(small := character.lower()) == 1 else character for character in text)
+    return lower.translate(_FOLD)
 
 
 def word_forms(words: Iterable[str]) -> tuple[str, ...]:

