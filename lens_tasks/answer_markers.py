@@ -36,7 +36,7 @@ WEAK_PHRASE = re.compile(
     r"|\bI\s+(?:would\s+|will\s+)?(?:choose|pick|select|say)\b",
     re.IGNORECASE,
 )
-"""Counts only where a candidate follows: "Ответ да", "I choose"."""
+"""Counts only where a candidate follows, and the first word is none: "Мой ответ да", "I choose"."""
 
 _NUMBER = r"(?=\d|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\b)"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from re import Pattern
 
 from lens_tasks.answer_markers import LEAD_IN, MARKER, PHRASE, REASONING, THINK_END, THINK_START, WEAK_PHRASE
 from lens_tasks.naming import Named, disqualified, named_at
@@ -19,6 +20,11 @@ _LINE = re.compile(r"[^\n]*")
 _TAIL = re.compile(r"[\s\W_]*(?:</answer>.*)?$", re.IGNORECASE)
 _SHORT_ANSWER_WORDS = 2
 _MOST_LEAD_INS = 3
+_NOTHING_LEFT = {
+    "first_content": "the response has no words",
+    "after_think": "nothing after the reasoning block",
+    "after_marker": "an answer marker with nothing after it",
+}
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,12 @@ def locate_answer(
         begin, rule = end_of_thought.end(), "after_think"
     if THINK_START.search(body, begin):
         return NoAnswer("the reasoning block is never closed")
-    marked = _after_marker(body, begin, candidates)
-    if isinstance(marked, NoAnswer):
-        return marked
-    if marked is not None:
-        return _span(body, marked[0], marked[1], candidates)
-    return _at_first_content(body, begin, rule, candidates)
+    for marker in MARKER.finditer(body, begin):
+        begin, rule = marker.end(), "after_marker"
+    phrase = _after_phrase(PHRASE, body, begin, candidates)
+    if phrase is not None:
+        return _span(body, phrase, "after_phrase", candidates)
+    return _at_content(body, begin, rule, candidates)
 
 
 def part_after_marker(response: str) -> str | None:
@@ -85,19 +91,13 @@ def _stop(response: str, until: Sequence[str]) -> int:
     return min((place for place in places if place >= 0), default=len(response))
 
 
-def _after_marker(body: str, begin: int, candidates: Sequence[Candidate]) -> tuple[int, str] | NoAnswer | None:
-    """Place and rule of the text after the last marker or phrase that counts."""
-    last = max((match.end() for match in MARKER.finditer(body, begin)), default=None)
-    patterns = (PHRASE, WEAK_PHRASE) if candidates else (PHRASE,)
-    phrases = sorted(match.end() for pattern in patterns for match in pattern.finditer(body, last or begin))
-    for end in reversed(phrases):
+def _after_phrase(phrases: Pattern[str], body: str, begin: int, candidates: Sequence[Candidate]) -> int | None:
+    """Place of the answer behind the last phrase that a candidate follows (any word, where no candidates are known)."""
+    for end in reversed([match.end() for match in phrases.finditer(body, begin)]):
         place = _skip_lead_in(body, end, candidates)
         if place is not None and (not candidates or _chosen_or_denied(body, place, candidates)):
-            return place, "after_phrase"
-    if last is None:
-        return None
-    place = _skip_lead_in(body, last, candidates)
-    return NoAnswer("an answer marker with nothing after it") if place is None else (place, "after_marker")
+            return place
+    return None
 
 
 def _chosen_or_denied(body: str, place: int, candidates: Sequence[Candidate]) -> bool:
@@ -105,15 +105,21 @@ def _chosen_or_denied(body: str, place: int, candidates: Sequence[Candidate]) ->
     return named is not None or disqualified(body, place, None, candidates) is not None
 
 
-def _at_first_content(body: str, begin: int, rule: str, candidates: Sequence[Candidate]) -> AnswerSpan | NoAnswer:
+def _at_content(body: str, begin: int, rule: str, candidates: Sequence[Candidate]) -> AnswerSpan | NoAnswer:
+    """The answer at the first word from `begin` on, which is the start, the end of a thought or a marker."""
     content = _CONTENT.search(body, begin)
-    if content is None:
-        return NoAnswer("nothing after the reasoning block" if rule == "after_think" else "the response has no words")
-    if REASONING.match(body, begin):
-        return NoAnswer("reasoning without an answer marker after it")
     place = _skip_lead_in(body, begin, candidates)
-    assert place is not None  # there is content
-    return _span(body, place, rule if place == content.start() else "after_lead_in", candidates)
+    if content is None or place is None:
+        return NoAnswer(_NOTHING_LEFT[rule])
+    if rule != "after_marker" and REASONING.match(body, begin):
+        return NoAnswer("reasoning without an answer marker after it")
+    if candidates and not _chosen_or_denied(body, place, candidates):
+        weak = _after_phrase(WEAK_PHRASE, body, begin, candidates)
+        if weak is not None:
+            return _span(body, weak, "after_phrase", candidates)
+    if rule != "after_marker" and place != content.start():
+        rule = "after_lead_in"
+    return _span(body, place, rule, candidates)
 
 
 def _skip_lead_in(body: str, begin: int, candidates: Sequence[Candidate]) -> int | None:
