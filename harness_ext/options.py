@@ -23,6 +23,7 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_m": "layers in a row for which a lead must last",
     "lens_delta": "clear lead, in nats",
     "lens_tau": "Jensen-Shannon divergence below which a layer equals the last, in nats",
+    "lens_thumbnails": "keep a small picture of each image beside the records, for the report (True)",
     "lens_memory_mb": "memory that one readout may use, in MiB",
 }
 """Name -> meaning of every lens argument."""
@@ -36,6 +37,7 @@ class LensOptions:
     settings: LensSettings = field(default_factory=LensSettings)
     thresholds: Thresholds = field(default_factory=Thresholds)
     directory: Path | None = None
+    thumbnails: bool = True
 
 
 def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[str, Any]]:
@@ -55,7 +57,14 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         memory_limit=_whole(own, "lens_memory_mb", 0) * 2**20 or None,
     )
     directory = Path(str(own["lens_dir"])).expanduser() if own.get("lens_dir") else None
-    return LensOptions(_flag(own.get("lens", True), "lens"), settings, thresholds, directory), rest
+    options = LensOptions(
+        enabled=_flag(own.get("lens", True), "lens"),
+        settings=settings,
+        thresholds=thresholds,
+        directory=directory,
+        thumbnails=_flag(own.get("lens_thumbnails", True), "lens_thumbnails"),
+    )
+    return options, rest
 
 
 def _thresholds(own: Mapping[str, Any]) -> Thresholds:

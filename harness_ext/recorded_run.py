@@ -26,10 +26,11 @@ class RecordedRun:
         directory: folder of the record files, or None when the user named none.
         rank: number of this process.
         log: where the harness's users look.
+        thumbnails: keep small pictures of the images too.
     """
 
-    def __init__(self, info: RunInfo, directory: Path | None, rank: int, log: _Log) -> None:
-        self.recorder = LensRecorder(info, directory, rank=rank)
+    def __init__(self, info: RunInfo, directory: Path | None, rank: int, log: _Log, *, thumbnails: bool = True) -> None:
+        self.recorder = LensRecorder(info, directory, rank=rank, thumbnails=thumbnails)
         self._log = log
         if directory is None and first_process():
             log.warning("Lens records are not kept: give --output_path, or lens_dir=FOLDER in --model_args")

@@ -202,6 +202,8 @@ class Responder:
             self.run.sample_request(request, self._document(request), conversation, kind)
             for request, conversation in zip(batch, conversations, strict=True)
         ]
+        for sample, conversation in zip(samples, conversations, strict=True):
+            self.run.recorder.add_images(sample.image_sha256, conversation.images)
         if isinstance(trace, CaptureError):
             records = [self._reader.failed(sample, text, trace) for sample, text in zip(samples, texts, strict=True)]
         else:

@@ -49,7 +49,7 @@ class LensRun(RecordedRun):
             harness="lmms-eval",
             settings=_settings(owner, tasks, cli_args),
         )
-        super().__init__(info, directory, owner.rank, logger)
+        super().__init__(info, directory, owner.rank, logger, thumbnails=owner.options.thumbnails)
 
     def sample_request(
         self, request: HarnessRequest, document: Any, conversation: Conversation, kind: str

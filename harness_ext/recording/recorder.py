@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lens_results import RecordWriter, RunInfo, SampleRecord, merge
+from PIL import Image
+
+from lens_results import RecordWriter, RunInfo, SampleRecord, ThumbnailWriter, merge, merge_thumbnails
 from lens_results.record import Key
 
 from .metrics_table import harness_metrics
 
 __all__ = ["LensRecorder"]
+
+_PART_SECONDS = 5.0  # what a kill can cost at most, beside one batch
 
 
 class LensRecorder:
@@ -21,15 +25,21 @@ class LensRecorder:
         run_info: description of the run, the same in every process.
         directory: folder of the record files; None keeps nothing but the values for the table.
         rank: number of this process.
+        thumbnails: keep small pictures of the images too.
 
     `metrics` may be called from several threads; everything else from one.
     """
 
-    def __init__(self, run_info: RunInfo, directory: Path | None, rank: int = 0) -> None:
+    def __init__(self, run_info: RunInfo, directory: Path | None, rank: int = 0, *, thumbnails: bool = True) -> None:
         self.run_info = run_info
         self.directory = directory
         self.rank = rank
-        self._writers = [RecordWriter(directory, run_info, rank=rank)] if directory is not None else []
+        self._writers = (
+            [RecordWriter(directory, run_info, rank=rank, part_seconds=_PART_SECONDS)] if directory is not None else []
+        )
+        self._thumbnails = (
+            ThumbnailWriter(directory, run_info.run_id, rank) if directory is not None and thumbnails else None
+        )
         self._metrics: dict[Key, dict[str, float]] = {}
         self._scores: dict[Key, dict[str, float]] = {}
         self._lock = threading.Lock()
@@ -53,6 +63,12 @@ class LensRecorder:
             for writer in self._writers:
                 writer.append(record)
 
+    def add_images(self, digests: Sequence[str], images: Sequence[Image.Image]) -> None:
+        """Keep a thumbnail of each image under its digest."""
+        if self._thumbnails is not None:
+            for digest, image in zip(digests, images, strict=True):
+                self._thumbnails.add(digest, image)
+
     def metrics(self, task: str, doc_id: int) -> dict[str, float]:
         """Values of a document for the harness's table; of its first request where it has several."""
         return self._metrics.get((task, doc_id, 0, 0)) or harness_metrics(None)
@@ -64,12 +80,12 @@ class LensRecorder:
 
     def flush(self) -> None:
         """Write what waits."""
-        for writer in self._writers:
+        for writer in self._all_writers():
             writer.flush()
 
     def close(self) -> dict[Key, dict[str, float]]:
         """Write what waits and hand over the scores of this process, for `finish` of the first one."""
-        for writer in self._writers:
+        for writer in self._all_writers():
             writer.close()
         known = self._metrics.keys()
         return {key: scores for key, scores in self._scores.items() if key in known}
@@ -80,4 +96,11 @@ class LensRecorder:
         """Merge the parts of all processes into one file a task; call it in one process, after all have closed."""
         if self.directory is None:
             return {}
-        return merge(self.directory, self.run_info.run_id, scores, run_info)
+        files = merge(self.directory, self.run_info.run_id, scores, run_info)
+        merge_thumbnails(self.directory, self.run_info.run_id)
+        return files
+
+    def _all_writers(self) -> Iterator[RecordWriter | ThumbnailWriter]:
+        yield from self._writers
+        if self._thumbnails is not None:
+            yield self._thumbnails

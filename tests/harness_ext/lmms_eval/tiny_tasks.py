@@ -9,7 +9,7 @@ import numpy as np
 from datasets import Dataset, Features, Image, Value
 from PIL import Image as PILImage
 
-_UTILS = '''
+_UTILS = """
 def to_visual(doc):
     return [doc["image"].convert("RGB")]
 
@@ -39,7 +39,7 @@ def rounds_text(doc, lmms_eval_specific_kwargs=None, previous_output=None, round
 
 def rounds_score(doc, results):
     return {"rounds": float(len(results[0]))}
-'''
+"""
 
 _BASE = """
 dataset_path: parquet

@@ -1,0 +1,26 @@
+"""The `mmlens` command. Each subcommand is a module of its own; heavy imports wait until one is called."""
+
+from __future__ import annotations
+
+import typer
+
+from harness_ext.cli.check import check
+from harness_ext.cli.prepare import prepare
+from harness_ext.cli.tasks import tasks
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Layer-wise answer readouts (the logit lens) beside every score of lmms-eval, lm-eval and MERA.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(check)
+app.command()(tasks)
+app.add_typer(prepare, name="prepare")
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app()

@@ -1,0 +1,32 @@
+"""`mmlens prepare ...`: bring a data set into the form that its task reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness_ext.cli.failures import told
+
+__all__ = ["prepare"]
+
+prepare = typer.Typer(help="Bring a data set into the form that its task reads.", no_args_is_help=True)
+
+
+@prepare.command()
+def clevr(
+    source: Annotated[Path, typer.Argument(help="The unpacked official release, CLEVR_v1.0.")],
+    out: Annotated[Path | None, typer.Option(help="Where to put the prepared files.")] = None,
+) -> None:
+    """Prepare the validation split of CLEVR for the task `clevr`."""
+    from lens_tasks.clevr_release import prepare as prepare_clevr
+    from lens_tasks.prepared import MissingDataError
+
+    with told(MissingDataError, ValueError):
+        typer.echo(f"Prepared: {prepare_clevr(source, out)}")
+
+
+@prepare.callback()
+def _prepare() -> None:
+    """Keeps `clevr` a subcommand."""
