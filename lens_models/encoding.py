@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
 from .errors import InputError
 
-__all__ = ["encode_texts", "open_image", "render_chat"]
+__all__ = ["encode_texts", "move_inputs", "open_image", "render_chat"]
 
 Conversation = Sequence[Mapping[str, Any]]
 
@@ -18,22 +21,41 @@ Conversation = Sequence[Mapping[str, Any]]
 def open_image(image: object, *, where: str) -> Image.Image:
     """A readable RGB image from a PIL image, a path or encoded bytes.
 
-    Palette, CMYK, 16-bit and animated images become their (first) frame in RGB; an RGB image is returned as it is.
+    Palette, CMYK and animated images become their (first) frame in RGB, 16-bit greys are scaled to 8 bits; an RGB image
+    is returned as it is.
 
     Raises:
         InputError: names `where` the image came from and what is wrong with it.
     """
     try:
-        if isinstance(image, str):
-            image = Image.open(image)
-        if not isinstance(image, Image.Image):
-            raise InputError(f"{where}: expected an image, found {type(image).__name__}")
-        image.load()
-        if min(image.size) < 1:
-            raise InputError(f"{where}: the image is empty ({image.size[0]}x{image.size[1]})")
-        return image if image.mode == "RGB" else image.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        opened = _opened(image, where)
+        opened.load()
+        if min(opened.size) < 1:
+            raise InputError(f"{where}: the image is empty ({opened.size[0]}x{opened.size[1]})")
+        return opened if opened.mode == "RGB" else _as_rgb(opened)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{where}: the image cannot be read ({error}); check or remove this sample") from error
+
+
+def _opened(image: object, where: str) -> Image.Image:
+    if isinstance(image, bytes):
+        return Image.open(BytesIO(image))
+    if isinstance(image, str | os.PathLike):
+        return Image.open(image)
+    if isinstance(image, Image.Image):
+        return image
+    raise InputError(f"{where}: expected an image, a path or encoded bytes, found {type(image).__name__}")
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # Pillow's own conversion clips at 255, which turns a 16-bit grey picture white
+        grey = np.asarray(image, dtype=np.int64)
+        grey = grey // 257 if grey.max() > 255 else grey
+        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
 
 
 def render_chat(processor: Any, conversation: Conversation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 import transformers
 from packaging.version import Version
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
@@ -17,6 +19,7 @@ from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, Unkno
 __all__ = ["LENS_TINY", "LoadedModel", "default_device", "load_model", "resolve_dtype", "resolve_pretrained"]
 
 LENS_TINY = "lens_tiny"
+_log = logging.getLogger(__name__)
 _DTYPES: dict[str, str | torch.dtype] = {
     "auto": "auto",
     "float32": torch.float32,
@@ -117,8 +120,8 @@ def load_model(
         kwargs["use_safetensors"] = True
     model = _load_weights(pretrained, path, kwargs, allow_pickle)
     if device_map is None:
-        model = model.to(device or default_device())
-    processor = AutoProcessor.from_pretrained(path, **hub, **(processor_kwargs or {}))
+        model = _to_device(model, device or default_device())
+    processor = _load_processor(pretrained, path, {**hub, **(processor_kwargs or {})})
     return LoadedModel(model.eval(), processor, pretrained, revision or getattr(config, "_commit_hash", None))
 
 
@@ -131,6 +134,8 @@ def _load_config(pretrained: str, path: str, hub: dict[str, Any]) -> Any:
     try:
         return AutoConfig.from_pretrained(path, **hub)
     except OSError as error:
+        if Path(path).is_dir():
+            raise ModelLoadError(f"pretrained={pretrained}: the configuration cannot be read ({error})") from error
         first = str(error).strip().splitlines()[0]
         raise UnknownModelError(
             f"pretrained={pretrained}: no such model folder here, and the hub did not give it ({first})"
@@ -153,11 +158,49 @@ def _require_multimodal(pretrained: str, config: Any) -> None:
 
 def _load_weights(pretrained: str, path: str, kwargs: dict[str, Any], allow_pickle: bool) -> Any:
     try:
-        return AutoModelForImageTextToText.from_pretrained(path, **kwargs)
-    except OSError as error:
-        if not allow_pickle and "safetensors" in str(error):
+        model, info = AutoModelForImageTextToText.from_pretrained(path, output_loading_info=True, **kwargs)
+    except (OSError, SafetensorError) as error:
+        if not allow_pickle and _has_pickle_only(path, error):
             raise ModelLoadError(
                 f"pretrained={pretrained} has no safetensors weights. Pickle weights can run code when they are "
                 "opened; if you trust the source, pass allow_pickle=True."
             ) from error
         raise ModelLoadError(f"pretrained={pretrained}: the weights cannot be loaded ({error})") from error
+    except ValueError as error:
+        if "attn_implementation" not in str(error):
+            raise
+        raise LensArgumentError(f"attn_implementation={kwargs.get('attn_implementation')}: {error}") from error
+    missing = sorted(info.get("missing_keys") or ())
+    if missing:
+        _log.warning(
+            "pretrained=%s lacks %d weights, which are random now: %s%s. Its answers mean nothing if they matter.",
+            *(pretrained, len(missing), ", ".join(missing[:3]), ", ..." if len(missing) > 3 else ""),
+        )
+    return model
+
+
+def _has_pickle_only(path: str, error: Exception) -> bool:
+    """Whether weights are there, in pickle files alone. Of a repository only the loader's message tells."""
+    folder = Path(path)
+    if folder.is_dir():
+        return any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors"))
+    return "safetensors" in str(error)
+
+
+def _to_device(model: Any, device: str | torch.device) -> Any:
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise LensArgumentError(f"device={device} cannot be used ({error})") from error
+
+
+def _load_processor(pretrained: str, path: str, kwargs: dict[str, Any]) -> Any:
+    try:
+        return AutoProcessor.from_pretrained(path, **kwargs)
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(
+            f"pretrained={pretrained}: the processor cannot be loaded ({error}). The folder needs the tokenizer and "
+            "image processor files of the checkpoint beside its weights."
+        ) from error
