@@ -1,0 +1,133 @@
+"""Pack several single-turn conversations about one picture into one row that shares the picture.
+
+The prompts are tokenized whole, exactly as at test time. Their common beginning (which holds the picture) is the
+trunk; what is left of each is a branch that sees the trunk and itself, at the positions it would have alone.
+A branch is therefore trained on precisely the computation of a single-turn prompt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from training.mixture import IMAGE, Turn
+from training.prompts import SYSTEM
+
+IMAGE_TOKENS = 16
+GRID = 4
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Token ids [n], rotary positions [3, n], branch of each token [n] (0 trunk), targets and their weights [n]."""
+
+    ids: Ints
+    positions: Ints
+    branch: Ints
+    targets: Ints
+    weights: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows padded to one length; ``mask`` is [batch, 1, n, n], True where attention is allowed."""
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    mask: torch.Tensor
+    image_mask: torch.Tensor
+    picked: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+
+
+class Packer:
+    """Turns conversations into rows with one tokenizer."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, length: int, reason_weight: float = 0.05) -> None:
+        self.tokenizer, self.length, self.reason_weight = tokenizer, length, reason_weight
+        self.image_id = int(tokenizer.convert_tokens_to_ids("<|image_pad|>"))
+        self.pad_id = int(tokenizer.pad_token_id)
+
+    def _prompt(self, turn: Turn, system: bool) -> str:
+        pads = "<|vision_start|>" + "<|image_pad|>" * IMAGE_TOKENS + "<|vision_end|>"
+        head = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n" if system else ""
+        return f"{head}<|im_start|>user\n{turn.prompt.replace(IMAGE, pads)}<|im_end|>\n<|im_start|>assistant\n"
+
+    def _answer(self, turn: Turn) -> tuple[list[int], list[float]]:
+        """Ids of answer and end mark; the graded word weighs 1, the reasoning before it little."""
+        encoding = self.tokenizer(turn.answer, return_offsets_mapping=True, add_special_tokens=False)
+        ids, spans = list(encoding["input_ids"]), encoding["offset_mapping"]
+        weights = [1.0 if end > turn.graded_from else self.reason_weight for _, end in spans]
+        return [*ids, int(self.tokenizer.eos_token_id)], [*weights, 0.2]
+
+    def row(self, turns: list[Turn], system: bool) -> Row:
+        """Pack as many of the turns as the length allows (the first always)."""
+        prompts = self.tokenizer([self._prompt(t, system) for t in turns], add_special_tokens=False)["input_ids"]
+        shared = min(len(p) for p in prompts) - 1
+        for prompt in prompts[1:]:
+            same = next((i for i in range(shared) if prompt[i] != prompts[0][i]), shared)
+            shared = min(shared, same)
+        trunk = prompts[0][:shared]
+        ids, branch, order = list(trunk), [0] * shared, list(range(shared))
+        targets, weights = [-100] * shared, [0.0] * shared
+        for number, (turn, prompt) in enumerate(zip(turns, prompts, strict=True), start=1):
+            answer, answer_weights = self._answer(turn)
+            tail = prompt[shared:] + answer[:-1]
+            if number > 1 and len(ids) + len(tail) > self.length:
+                break
+            blank = len(prompt) - shared - 1
+            ids += tail
+            branch += [number] * len(tail)
+            order += range(shared, shared + len(tail))
+            targets += [-100] * blank + answer
+            weights += [0.0] * blank + answer_weights
+        return Row(
+            np.asarray(ids),
+            self._positions(np.asarray(ids), np.asarray(order), trunk),
+            np.asarray(branch),
+            np.asarray(targets),
+            np.asarray(weights, dtype=np.float32),
+        )
+
+    def _positions(self, ids: Ints, order: Ints, trunk: list[int]) -> Ints:
+        """Rotary positions as Qwen2-VL counts them: the picture takes GRID steps in height and width."""
+        start = trunk.index(self.image_id)
+        text = np.where(order >= start + IMAGE_TOKENS, order - IMAGE_TOKENS + GRID, order)
+        positions = np.stack([text, text, text])
+        cells = np.arange(IMAGE_TOKENS)
+        span = slice(start, start + IMAGE_TOKENS)
+        positions[:, span] = np.stack([cells * 0, cells // GRID, cells % GRID]) + start
+        return positions
+
+    def batch(self, rows: list[Row]) -> Batch:
+        """Pad on the right and build the attention mask of trunks and branches."""
+        longest = max(len(row.ids) for row in rows)
+        longest = (longest + 31) // 32 * 32
+        ids = np.full((len(rows), longest), self.pad_id)
+        branch = np.full((len(rows), longest), -1)
+        targets = np.full((len(rows), longest), -100)
+        weights = np.zeros((len(rows), longest), dtype=np.float32)
+        positions = np.zeros((3, len(rows), longest), dtype=np.int64)
+        for i, row in enumerate(rows):
+            n = len(row.ids)
+            ids[i, :n], branch[i, :n], targets[i, :n], weights[i, :n] = row.ids, row.branch, row.targets, row.weights
+            positions[:, i, :n] = row.positions
+        causal = np.tril(np.ones((longest, longest), dtype=bool))
+        seen = (branch[:, None, :] == 0) | (branch[:, None, :] == branch[:, :, None])
+        picked = np.flatnonzero(targets.reshape(-1) != -100)
+        return Batch(
+            torch.from_numpy(ids),
+            torch.from_numpy(positions),
+            torch.from_numpy(seen & causal)[:, None],
+            torch.from_numpy(ids == self.image_id),
+            torch.from_numpy(picked),
+            torch.from_numpy(targets.reshape(-1)[picked]),
+            torch.from_numpy(weights.reshape(-1)[picked]),
+        )

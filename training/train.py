@@ -1,0 +1,286 @@
+"""Train lens_tiny: ``python -m training.train --config training/configs/STAGE.yaml --data DIR --out DIR``.
+
+A stage is one YAML file. ``vision`` stages train the vision tower alone to tell what stands in each cell of the
+picture; ``joint`` stages train everything on packed questions, loss on the answers only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the customary name
+import yaml
+from torch import distributed, multiprocessing
+from transformers import PreTrainedTokenizerFast, Qwen2VLForConditionalGeneration
+
+from training.cells import NAMES, cell_targets
+from training.forward import CellReader, answer_logits, patches, see
+from training.mixture import Mixture, row_turns
+from training.model import Shape, build_config, build_model, build_processor, save_folder
+from training.muon import Muon
+from training.packing import Batch, Packer
+from training.tokenizer import train_tokenizer
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Settings of one stage, as in its YAML file."""
+
+    kind: str
+    steps: int
+    batch: int
+    rate: float
+    warmup: int
+    decay: int
+    seed: int
+    length: int = 256
+    turns: int = 12
+    cell_weight: float = 0.5
+    frozen_vision: bool = False
+    muon_factor: float = 2.0
+    weight_decay: float = 0.05
+    system: float = 0.1
+    mixture: Mixture = field(default_factory=Mixture)
+
+    @classmethod
+    def read(cls, path: Path) -> Stage:
+        """Read a YAML file; unknown keys raise TypeError."""
+        raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        mixture = raw.pop("mixture", {})
+        for name in ("hops", "tails"):
+            if name in mixture:
+                mixture[name] = tuple(mixture[name])
+        return cls(**raw, mixture=Mixture(**mixture))
+
+    def rate_at(self, step: int) -> float:
+        """Linear warm-up, constant, linear decay to nothing over the last ``decay`` steps."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        fall = min(1.0, (self.steps - step) / max(1, self.decay))
+        return self.rate * min(rise, fall)
+
+
+class Stream:
+    """Endless batches: patches, cell targets and, in joint stages, packed questions.
+
+    With a frozen vision tower the first part is its cached output, [batch, 16, width], in place of patches.
+    """
+
+    def __init__(self, stage: Stage, data: Path, packer: Packer, first_step: int, part: tuple[int, int]) -> None:
+        self.stage, self.data, self.packer, self.first_step = stage, data, packer, first_step
+        self.rank, self.world = part
+        self.embeddings: Path | None = None
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, Batch | None]]:
+        pictures = np.load(self.data / "images.npy", mmap_mode="r")
+        with (self.data / "scenes.pkl").open("rb") as file:
+            scenes = pickle.load(file)
+        cached = None if self.embeddings is None else np.load(self.embeddings, mmap_mode="r")
+        step = self.first_step
+        while True:
+            # A generator of its own for each step: a stage that is resumed sees what it would have seen.
+            rng = np.random.default_rng((self.stage.seed, step, self.rank))
+            chosen = np.sort(rng.integers(len(scenes), size=self.stage.batch // self.world))
+            cells = torch.from_numpy(np.stack([cell_targets(scenes[i]) for i in chosen])).float()
+            packed = None
+            if self.stage.kind == "joint":
+                rows = []
+                for i in chosen:
+                    turns = row_turns(rng, scenes[i], self.stage.mixture, self.stage.turns)
+                    rows.append(self.packer.row(turns, bool(rng.random() < self.stage.system)))
+                packed = self.packer.batch(rows)
+            if cached is None:
+                seen = patches(np.asarray(pictures[chosen]))
+            else:
+                seen = torch.from_numpy(np.asarray(cached[chosen])).float()
+            yield seen, cells, packed
+            step += 1
+
+
+class Trainer:
+    """Model, cell reader and optimizer, with their checkpoint."""
+
+    def __init__(self, stage: Stage, shape: Shape, tokenizer: PreTrainedTokenizerFast) -> None:
+        torch.manual_seed(stage.seed)
+        self.stage, self.shape, self.tokenizer = stage, shape, tokenizer
+        self.model: Qwen2VLForConditionalGeneration = build_model(build_config(shape, tokenizer), shape.layers)
+        self.reader = CellReader(shape.width, len(NAMES))
+        self.model.model.visual.requires_grad_(not stage.frozen_vision)
+        named = [*self.model.named_parameters(), *self.reader.named_parameters()]
+        self.parameters = [p for _, p in named if p.requires_grad]
+        # Muon for the matrices inside the blocks (orthogonal updates learn in fewer steps), AdamW for the rest.
+        inner = [p for n, p in named if p.requires_grad and p.dim() == 2 and (".layers." in n or ".blocks." in n)]
+        known = {id(p) for p in inner}
+        self.muon = Muon(inner, lr=stage.rate, weight_decay=stage.weight_decay)
+        rest = [p for p in self.parameters if id(p) not in known]
+        self.adam = torch.optim.AdamW(rest, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+
+    def load(self, path: Path, with_optimizer: bool) -> int:
+        """Read a checkpoint; returns the number of steps already done in its stage."""
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.reader.load_state_dict(state["reader"])
+        if with_optimizer:
+            self.adam.load_state_dict(state["adam"])
+            self.muon.load_state_dict(state["muon"])
+        return int(state["step"])
+
+    def save(self, folder: Path, step: int) -> None:
+        """Write the checkpoint, atomically, and the model as a Hugging Face folder beside it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "model": self.model.state_dict(),
+            "reader": self.reader.state_dict(),
+            "adam": self.adam.state_dict(),
+            "muon": self.muon.state_dict(),
+            "step": step,
+        }
+        torch.save(state, folder / "checkpoint.tmp")
+        (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
+        save_folder(self.model, build_processor(self.tokenizer, self.shape.patch), folder / "model")
+
+    def step(self, number: int, item: tuple[torch.Tensor, torch.Tensor, Batch | None]) -> dict[str, float]:
+        """One update; returns what to log."""
+        pixels, cells, packed = item
+        log: dict[str, float] = {}
+        loss = torch.zeros(())
+        images = pixels
+        if not self.stage.frozen_vision:
+            images = see(self.model, pixels)
+            # Most cells are empty: weigh what is there up, or the reader says "nothing" for long.
+            cell_loss = F.binary_cross_entropy_with_logits(
+                self.reader(images), cells, pos_weight=torch.full((len(NAMES),), 3.0)
+            )
+            log["cells"] = float(cell_loss.detach())
+            loss = loss + cell_loss * 10.0 * self.stage.cell_weight
+        if packed is not None:
+            logits = answer_logits(self.model, images, packed)
+            each = F.cross_entropy(logits, packed.targets, reduction="none")
+            answer_loss = (each * packed.weights).sum() / packed.weights.sum()
+            loss = loss + answer_loss
+            graded = packed.weights >= 1.0
+            log |= {
+                "answers": float(answer_loss.detach()),
+                "right": float((logits.argmax(-1) == packed.targets)[graded].float().mean()),
+                "questions": float((packed.targets == self.tokenizer.eos_token_id).sum()),
+            }
+        rate = self.stage.rate_at(number)
+        for group in self.adam.param_groups:
+            group["lr"] = rate
+        for group in self.muon.param_groups:
+            group["lr"] = rate * self.stage.muon_factor
+        self.model.zero_grad(set_to_none=True)
+        self.reader.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(self.parameters)
+        log["norm"] = float(torch.nn.utils.clip_grad_norm_(self.parameters, 1.0))
+        self.adam.step()
+        self.muon.step()
+        return log
+
+    @torch.inference_mode()
+    def write_embeddings(self, data: Path, path: Path) -> None:
+        """Cache what the vision tower makes of every picture, float16 [n, 16, width]."""
+        pictures = np.load(data / "images.npy", mmap_mode="r")
+        parts = [
+            see(self.model, patches(np.asarray(pictures[start : start + 100]))).half().numpy()
+            for start in range(0, len(pictures), 100)
+        ]
+        np.save(path, np.concatenate(parts))
+
+
+def average_gradients(parameters: list[torch.Tensor]) -> None:
+    """Mean over the processes, in one exchange; does nothing in a single process."""
+    if not distributed.is_initialized():
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    flat = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    start = 0
+    for parameter in parameters:
+        size = parameter.numel()
+        parameter.grad = flat[start : start + size].view_as(parameter)
+        start += size
+
+
+def train(trainer: Trainer, args: argparse.Namespace, first: int, part: tuple[int, int]) -> None:
+    """Run the stage, logging means of ``every`` steps and saving ten times as rarely."""
+    stage, out, every = trainer.stage, args.out, args.every
+    packer = Packer(trainer.tokenizer, stage.length)
+    stream = Stream(stage, args.data, packer, first, part)
+    if stage.frozen_vision:
+        stream.embeddings = out / "embeddings.npy"
+        if part[0] == 0 and not stream.embeddings.exists():
+            trainer.write_embeddings(args.data, stream.embeddings)
+        if distributed.is_initialized():
+            distributed.barrier()
+    loader = iter(stream)
+    sums: dict[str, float] = {}
+    start = time.monotonic()
+    for number, item in zip(range(first, stage.steps), loader, strict=False):
+        for name, value in trainer.step(number, item).items():
+            sums[name] = sums.get(name, 0.0) + value / every
+        if part[0] == 0 and (number + 1) % every == 0:
+            line = {"step": number + 1, "seconds": round(time.monotonic() - start, 1)}
+            print(json.dumps(line | {name: round(value, 4) for name, value in sums.items()}), flush=True)
+            sums = {}
+        if part[0] == 0 and (number + 1) % (10 * every) == 0:
+            trainer.save(out, number + 1)
+    if part[0] == 0:
+        trainer.save(out, stage.steps)
+
+
+def run(rank: int, args: argparse.Namespace) -> None:
+    """One process of ``args.processes``; each takes its share of every batch."""
+    torch.set_num_threads(args.threads)
+    if args.processes > 1:
+        rendezvous = f"file://{args.out.resolve() / 'rendezvous'}"
+        distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=args.processes)
+    shape = Shape()
+    if args.start is None:
+        tokenizer = train_tokenizer(shape.vocabulary)
+    else:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(args.start.parent / "model")
+    trainer = Trainer(Stage.read(args.config), shape, tokenizer)
+    first = 0
+    if args.resume and (args.out / "checkpoint.pt").exists():
+        first = trainer.load(args.out / "checkpoint.pt", with_optimizer=True)
+    elif args.start is not None:
+        trainer.load(args.start, with_optimizer=args.keep_optimizer)
+    train(trainer, args, first, (rank, args.processes))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="YAML file of the stage")
+    parser.add_argument("--data", type=Path, required=True, help="folder written by training.pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and model")
+    parser.add_argument("--start", type=Path, help="checkpoint of an earlier stage to start from")
+    parser.add_argument("--keep-optimizer", action="store_true", help="with --start: take over its optimizer too")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--every", type=int, default=20, help="steps between log lines")
+    parser.add_argument("--processes", type=int, default=2, help="processes that share each batch")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "rendezvous").unlink(missing_ok=True)
+    if args.processes == 1:
+        run(0, args)
+    else:
+        multiprocessing.spawn(run, (args,), nprocs=args.processes)
+
+
+if __name__ == "__main__":
+    main()
