@@ -94,8 +94,8 @@ def parse_layers(value: object) -> tuple[int, ...] | None:
         value = "+".join(str(item) for item in value)
     numbers: list[int] = []
     for piece in str(value).replace(" ", "").split("+"):
-        first, _, last = piece.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        first, dash, last = piece.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
             raise LensArgumentError(f"lens_layers={value!r}: expected 'all' or numbers and ranges such as 0+4-8+24")
         numbers.extend(range(int(first), int(last or first) + 1))
     if not numbers:

@@ -46,7 +46,7 @@ def test_a_layer_that_does_not_exist_is_refused_with_the_range() -> None:
 
 
 def test_an_unknown_folder_is_named() -> None:
-    with pytest.raises(UnknownModelError, match="pretrained=./nowhere: there is no such folder"):
+    with pytest.raises(UnknownModelError, match=r"pretrained=\./nowhere: there is no such folder"):
         make("pretrained=./nowhere")
 
 
@@ -56,7 +56,7 @@ def test_a_text_only_model_is_refused(tmp_path: Path) -> None:
         num_key_value_heads=2, bos_token_id=0, eos_token_id=1,
     )  # fmt: skip
     Qwen2ForCausalLM(config).save_pretrained(tmp_path)
-    with pytest.raises(NotMultimodalError, match="is a 'qwen2' model .* Choose a vision-language checkpoint"):
+    with pytest.raises(NotMultimodalError, match=r"is a 'qwen2' model .* Choose a vision-language checkpoint"):
         make(f"pretrained={tmp_path}")
 
 
