@@ -1,4 +1,4 @@
-"""Layers, norm and head that accelerate moves about. One machine without a GPU can show the hooks, not the transfers."""
+"""Layers, norm and head that accelerate moves about. A machine without a GPU can show the hooks, not the transfers."""
 
 from __future__ import annotations
 

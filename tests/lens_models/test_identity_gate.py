@@ -198,8 +198,8 @@ def test_the_message_of_a_refusal(llava: Specimen) -> None:
     assert re.fullmatch(
         r"the lens does not read LlavaForConditionalGeneration exactly, so it is refused\. Found: "
         r"LlavaForConditionalGeneration: 4 layers in 'model\.language_model\.layers', final norm "
-        r"'model\.language_model\.norm', head 'lm_head' \(32 -> 160\), transform none\. The last layer's readout is off "
-        r"by \d\.\d\de[+-]\d\d of the logit range \(allowed 1\.00e-04, float32\), first choice (agrees|differs)\. Try "
+        r"'model\.language_model\.norm', head 'lm_head' \(32 -> 160\), transform none\. The last layer's "
+        r"readout is off by \d\.\d\de[+-]\d\d of the logit range \(allowed 1\.00e-04, float32\), first choice (agrees|differs)\. Try "
         r"dtype=float32 to rule out rounding; if it stays, the parts found are not the ones the model uses: "
         r"docs/adding-a-model\.md shows how to name them\. lens=False runs the model without the lens\.",
         message,
