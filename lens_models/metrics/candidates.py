@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from lens_models.metrics.layers import Bools, Floats
 from numpy.typing import NDArray
+
+from lens_models.metrics.layers import Bools, Floats
 
 NOBODY = -1
 

@@ -7,6 +7,7 @@ candidate (an open task answered with the gold answer itself) leads where its ma
 from __future__ import annotations
 
 import numpy as np
+
 from lens_models.metrics.candidates import leaders, margins, readable, runs, start_of_last_run
 from lens_models.metrics.layers import Bools, LayerReadout
 from lens_models.metrics.registry import names

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import isfinite
 
 import numpy as np
+
 from lens_models.metrics.candidates import (
     NOBODY,
     leaders,
