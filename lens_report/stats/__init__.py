@@ -6,7 +6,7 @@ sample and return frozen results that say why a number is missing; nothing here 
 - `rank_predictors`: the whole protocol for label-free metrics as predictors of error
 - `associate`, `delta_auroc`, `logistic_increment`, `stratified_auroc`: its parts
 - `permutation_null`, `max_t`, `random_walk_null`, `holm`: nulls and multiplicity
-- `held_out_best_layer`, `layer_curve`, `emergence`: statements about layers
+- `auroc_by_layer`, `held_out_best_layer`, `layer_curve`, `emergence`: statements about layers
 - `score_interval`, `compare_runs`: scores of one run and differences of two
 - `scored_rows`, `without_repetitions`, `strata_labels`: which rows may be used
 - `power`, `design_effect`: whether a set is large enough
@@ -19,6 +19,7 @@ from lens_report.stats.best_layer import BestLayer, held_out_best_layer
 from lens_report.stats.clusters import Clusters, bootstrap
 from lens_report.stats.gain import Gain, delta_auroc
 from lens_report.stats.increment import Increment, logistic_increment
+from lens_report.stats.layer_auroc import auroc_by_layer
 from lens_report.stats.means import LayerCurve, layer_curve, score_interval
 from lens_report.stats.multiplicity import holm
 from lens_report.stats.naming import NotAPredictorError, require_predictors
@@ -53,6 +54,7 @@ __all__ = [
     "Selection",
     "Stratified",
     "associate",
+    "auroc_by_layer",
     "bootstrap",
     "compare_runs",
     "delta_auroc",

@@ -145,9 +145,10 @@ def _fit(design: Floats, metric: Floats, rows: Scored) -> Increment:
             ),
         )
     try:
-        # A fit that warns (separation, no convergence, singular Hessian) is no result.
+        # A fit that warns (separation, no convergence, singular Hessian) is no result; an overflow on the way is fine.
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.simplefilter("ignore", RuntimeWarning)
             wrong, groups = rows.error.astype(np.float64), {"groups": rows.clusters.codes}
             alone = sm.Logit(wrong, design).fit(disp=0, maxiter=100)
             both = sm.Logit(wrong, full).fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds=groups)
@@ -155,6 +156,8 @@ def _fit(design: Floats, metric: Floats, rows: Scored) -> Increment:
         return Increment.missing(sizes, join_notes(rows.note, f"the regression did not converge: {problem}"))
     ratio = max(2.0 * float(both.llf - alone.llf), 0.0)
     low, high = np.asarray(both.conf_int())[-1]
+    if not np.isfinite([low, high, ratio]).all():
+        return Increment.missing(sizes, join_notes(rows.note, "the regression did not converge: no finite interval"))
     return Increment(
         float(both.params[-1]),
         float(low),

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lens_report.stats.association import METHOD, Scored
-from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, bootstrap
+from lens_report.stats.clusters import N_DRAWS, Clusters, bootstrap
 from lens_report.stats.gain import pairs_within
-from lens_report.stats.ranks import RankTable
-from lens_report.stats.results import Estimate, join_notes, percentile_estimate
+from lens_report.stats.layer_auroc import auroc_estimate, auroc_statistic
+from lens_report.stats.results import Estimate, join_notes
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,12 @@ def stratified_auroc(
         reason = "no level holds both errors and right answers with differing values"
         return Stratified(levels, everything.sizes.missing(reason, METHOD))
     codes = pd.factorize(pd.Series(names[np.isfinite(values) & np.isfinite(wrong)]))[0].astype(np.int64)
-    statistics = [_auroc(rows) for rows in usable.values()]
+    statistics = [auroc_statistic(rows) for rows in usable.values()]
     statistics.append(pairs_within(everything.score, everything.error, codes, everything.clusters))
     draws = bootstrap(groups, statistics, n_draws=n_draws, seed=seed)
     found = [
-        _estimate(statistic, line, rows)
+        auroc_estimate(rows, statistic, line)
         for statistic, line, rows in zip(statistics, draws, [*usable.values(), everything], strict=True)
     ]
     levels |= dict(zip(usable, found[:-1], strict=True))
     return Stratified({level: levels[level] for level in parts}, found[-1])
-
-
-def _auroc(rows: Scored) -> Statistic:
-    table = RankTable.build(rows.score, rows.error, rows.clusters)
-    return lambda weights: table.pairs(weights).auroc
-
-
-def _estimate(statistic: Statistic, draws: NDArray[np.float64], rows: Scored) -> Estimate:
-    value = float(statistic(np.ones((rows.clusters.count, 1)))[0])
-    return percentile_estimate(value, draws, rows.sizes, f"{METHOD}, {draws.size} draws", rows.note)

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from stats_simulation import simulate_run
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from lens_report.stats import Clusters, emergence, held_out_best_layer, layer_curve
+from lens_report.stats import Clusters, associate, auroc_by_layer, emergence, held_out_best_layer, layer_curve
 from lens_report.stats.best_layer import column_aurocs
 
 
@@ -97,6 +97,20 @@ def test_best_layer_is_found_and_judged_on_other_rows():
     found = held_out_best_layer(layers, run.error, run.cluster, n_draws=300)
     assert found.chosen == (11,) * 5
     assert found.auroc.value == pytest.approx(roc_auc_score(run.error, -layers[:, 11]), abs=0.01)
+
+
+def test_auroc_by_layer_is_that_of_each_layer():
+    run = simulate_run(4)
+    values = run.paths[:, :4].copy()
+    values[:5, 1] = np.nan
+    values[:, 2] = 1.0
+    found = auroc_by_layer(values, run.error, run.cluster, n_draws=200)
+    for layer in (0, 1, 3):
+        assert found[layer] == associate(values[:, layer], run.error, run.cluster, n_draws=200).auroc
+    assert found[2].note == "the value is the same in all rows"
+    assert [one.note for one in auroc_by_layer(values, np.zeros(900), run.cluster)] == [
+        "5 of 900 rows have no value; no answer is wrong" if layer == 1 else "no answer is wrong" for layer in range(4)
+    ]
 
 
 def test_best_layer_says_why_there_is_none():

@@ -1,0 +1,216 @@
+"""True nulls are rejected at the nominal rate, and intervals cover, on samples clustered by image.
+
+The runs of `simulate_run` hold no information about errors beyond the final margin, while metrics and errors both
+depend on the image. The fast tests look for gross faults; the slow ones measure the rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+from stats_simulation import SimulatedRun, simulate_run
+
+from lens_report.stats import (
+    associate,
+    compare_runs,
+    delta_auroc,
+    emergence,
+    held_out_best_layer,
+    logistic_increment,
+    max_t,
+    path_metrics,
+    permutation_null,
+    random_walk_null,
+    score_interval,
+)
+from lens_report.stats.results import Estimate
+
+
+def image_metric(run: SimulatedRun) -> np.ndarray:
+    """The hardest case for a test that ignores clusters: the same value for all samples of an image."""
+    return (np.bincount(run.cluster, weights=run.noise) / np.bincount(run.cluster))[run.cluster]
+
+
+def outside(estimate: Estimate, truth: float) -> bool:
+    return not estimate.low <= truth <= estimate.high
+
+
+def commit_depth(run: SimulatedRun) -> np.ndarray:
+    return path_metrics(run.paths, run.depth)["commit_depth"]
+
+
+def noisy_layers(run: SimulatedRun, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(size=run.paths.shape) + rng.normal(size=(run.cluster.max() + 1, run.paths.shape[1]))[run.cluster]
+    return np.cumsum(steps, axis=1)
+
+
+Rejects = Callable[[SimulatedRun, int], bool]
+NULLS: dict[str, Rejects] = {
+    "AUROC interval": lambda run, seed: outside(
+        associate(run.noise, run.error, run.cluster, n_draws=600, seed=seed).auroc, 0.5
+    ),
+    "AUROC interval, image-level metric": lambda run, seed: outside(
+        associate(image_metric(run), run.error, run.cluster, n_draws=600, seed=seed).auroc, 0.5
+    ),
+    "Spearman interval": lambda run, seed: (
+        associate(run.noise, run.error, run.cluster, n_draws=600, seed=seed).spearman.excludes_zero
+    ),
+    "point-biserial interval": lambda run, seed: (
+        associate(run.noise, run.error, run.cluster, n_draws=600, seed=seed).point_biserial.excludes_zero
+    ),
+    "permutation": lambda run, seed: (
+        permutation_null(run.noise, run.error, run.cluster, strata=run.pred, n_permutations=199, seed=seed).p_value
+        <= 0.05
+    ),
+    "permutation, image-level metric": lambda run, seed: (
+        permutation_null(image_metric(run), run.error, run.cluster, n_permutations=199, seed=seed).p_value <= 0.05
+    ),
+    "max-T over layers, any": lambda run, seed: (
+        min(
+            test.p_adjusted
+            for test in max_t(noisy_layers(run, seed), run.error, run.cluster, n_permutations=199, seed=seed)
+        )
+        <= 0.05
+    ),
+    "increment of noise": lambda run, seed: (
+        logistic_increment(run.noise, run.error, run.cluster, margin=run.margin, categories=[run.pred]).p_wald <= 0.05
+    ),
+    "increment of commit depth": lambda run, seed: (
+        logistic_increment(commit_depth(run), run.error, run.cluster, margin=run.margin, categories=[run.pred]).p_wald
+        <= 0.05
+    ),
+    "random walk": lambda run, seed: (
+        random_walk_null(run.paths, run.depth, run.error, run.cluster, strata=run.pred, n_simulations=99, seed=seed)[
+            "commit_depth"
+        ].p_value
+        <= 0.05
+    ),
+    "best held-out layer": lambda run, seed: outside(
+        held_out_best_layer(noisy_layers(run, seed), run.error, run.cluster, n_draws=600, seed=seed).auroc, 0.5
+    ),
+}
+
+
+def rejection_rate(rejects: Rejects, n_runs: int, first_seed: int = 10_000) -> float:
+    return float(np.mean([rejects(simulate_run(first_seed + i), i) for i in range(n_runs)]))
+
+
+@pytest.mark.parametrize("name", [name for name in NULLS if name != "random walk"])
+def test_true_nulls_are_not_rejected_often(name: str):
+    assert rejection_rate(NULLS[name], 25) <= 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", NULLS)
+def test_true_nulls_are_rejected_at_the_nominal_rate(name: str):
+    assert rejection_rate(NULLS[name], 600) == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_metric_without_information_hardly_ever_gains():
+    gains = [
+        delta_auroc(metric(run), [run.margin], run.error, run.cluster, n_draws=400, seed=i).adds
+        for i, run in enumerate(map(simulate_run, range(200)))
+        for metric in (lambda run: run.noise, commit_depth)
+    ]
+    assert np.mean(gains) <= 0.025
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_planted_effects_are_found():
+    found = {"gain": [], "increment": [], "permutation": [], "AUROC": []}
+    for seed in range(60):
+        run = simulate_run(seed, planted=1.5)
+        found["gain"].append(delta_auroc(run.noise, [run.margin], run.error, run.cluster, n_draws=400).adds)
+        found["increment"].append(
+            logistic_increment(run.noise, run.error, run.cluster, margin=run.margin).p_wald < 0.05
+        )
+        found["permutation"].append(NULLS["permutation"](run, seed))
+        found["AUROC"].append(NULLS["AUROC interval"](run, seed))
+    assert {name: np.mean(hits) >= 0.9 for name, hits in found.items()} == dict.fromkeys(found, True)
+
+
+def test_rows_taken_as_independent_reject_too_often():
+    def ignoring_images(run: SimulatedRun, seed: int) -> bool:
+        rows = np.arange(run.error.size)
+        return outside(associate(image_metric(run), run.error, rows, n_draws=300, seed=seed).auroc, 0.5)
+
+    assert rejection_rate(ignoring_images, 60) > 0.1
+
+
+def coverage_of_auroc(n_runs: int) -> float:
+    large = simulate_run(0, n_clusters=60_000, per_cluster=5, planted=1.0)
+    truth = roc_auc_score(large.error, large.noise)
+    misses = []
+    for seed in range(n_runs):
+        run = simulate_run(seed + 1, planted=1.0)
+        misses.append(outside(associate(run.noise, run.error, run.cluster, n_draws=600).auroc, truth))
+    return 1 - float(np.mean(misses))
+
+
+def coverage_of_score(n_runs: int, level: float) -> float:
+    """Answers right with probability expit(level + image effect)."""
+    truth = expit(level + np.random.default_rng(0).normal(0, 1, 2_000_000)).mean()
+    misses = []
+    for seed in range(n_runs):
+        rng = np.random.default_rng(seed + 1)
+        cluster = np.repeat(np.arange(60), 8)
+        right = rng.random(480) < expit(level + rng.normal(0, 1, 60))[cluster]
+        misses.append(outside(score_interval(right, cluster), truth))
+    return 1 - float(np.mean(misses))
+
+
+def coverage_of_emergence(n_runs: int) -> float:
+    truth = expit(np.random.default_rng(0).normal(0, 1, 2_000_000)).mean()
+    misses = []
+    for seed in range(n_runs):
+        rng = np.random.default_rng(seed + 1)
+        cluster = np.repeat(np.arange(60), 8)
+        share = expit(rng.normal(0, 1, 60))[cluster]
+        event = np.where(rng.random(480) < share, rng.integers(1, 5, 480), np.nan)
+        misses.append(outside(emergence(event, [1, 2, 3, 4], cluster, n_draws=400, seed=seed).emerged, truth))
+    return 1 - float(np.mean(misses))
+
+
+def test_intervals_cover_most_of_the_time():
+    assert coverage_of_score(60, 2.0) >= 0.87
+    assert coverage_of_emergence(40) >= 0.85
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_intervals_cover_at_the_nominal_rate():
+    assert coverage_of_auroc(400) == pytest.approx(0.95, abs=0.025)
+    assert coverage_of_score(1000, 0.5) == pytest.approx(0.95, abs=0.025)
+    assert coverage_of_score(1000, 3.5) == pytest.approx(0.95, abs=0.025), "near a score of 1"
+    assert coverage_of_emergence(400) == pytest.approx(0.95, abs=0.025)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_equal_runs_differ_at_the_nominal_rate():
+    rejected = []
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        cluster = np.repeat(np.arange(60), 8)
+        shared = rng.normal(0, 1, 60)[cluster]
+        frames = [
+            pd.DataFrame(
+                {
+                    "task": "t", "doc_id": np.arange(480), "request_idx": 0, "repeat": 0, "cluster": cluster,
+                    "correct": rng.random(480) < expit(1 + shared + rng.normal(0, 0.8, 60)[cluster]),
+                }
+            )
+            for _ in range(2)
+        ]  # fmt: skip
+        rejected.append(compare_runs(*frames).p_value <= 0.05)
+    assert np.mean(rejected) == pytest.approx(0.05, abs=0.02)
