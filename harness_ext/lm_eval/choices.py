@@ -1,0 +1,106 @@
+"""Multiple-choice requests with images: the log-probability of each continuation, and each layer's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lm_eval.models.utils import resize_image
+from tqdm import tqdm
+
+from harness_ext.recording.forced import Tokens
+from lens_models import InputError
+from lens_models.continuations import ScoredContinuation, score_continuations
+
+from .guards import visuals
+from .tagging import TaggedRequest, tag
+
+if TYPE_CHECKING:
+    from .model import HFMultimodalLens
+
+__all__ = ["ChoiceScorer", "continuation_tokens"]
+
+
+class ChoiceScorer:
+    """Scores the continuations of one document after the other; with a lens also reads and records them."""
+
+    def __init__(self, owner: HFMultimodalLens) -> None:
+        self._owner = owner
+
+    @torch.inference_mode()
+    def score(self, instances: Sequence[Any], *, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """(sum of log-probabilities in nats, whether every token is the model's first choice) of each request."""
+        requests = tag(instances)
+        groups: dict[tuple[str, int, int], list[int]] = {}
+        for place, request in enumerate(requests):
+            task, doc_id, _, repeat = request.key
+            groups.setdefault((task, doc_id, repeat), []).append(place)
+        results: dict[int, tuple[float, bool]] = {}
+        hidden = disable_tqdm or self._owner.rank != 0
+        for members in tqdm(groups.values(), disable=hidden, desc="Running loglikelihood requests with images"):
+            scored = self._document([requests[place] for place in members])
+            results.update(zip(members, [(each.logprob, each.greedy) for each in scored], strict=True))
+        if self._owner.run is not None:
+            self._owner.run.recorder.flush()
+        answers = [results[place] for place in range(len(requests))]
+        for request, answer in zip(requests, answers, strict=True):
+            self._owner.cache_hook.add_partial("loglikelihood", request.instance.args, answer)
+        return answers
+
+    def _document(self, requests: Sequence[TaggedRequest]) -> list[ScoredContinuation]:
+        sequences = [self._continuation(request) for request in requests]
+        by_prompt: dict[str, list[int]] = {}
+        for place, request in enumerate(requests):
+            by_prompt.setdefault(request.instance.args[0], []).append(place)
+        images = self._images(requests[0])
+        scored: dict[int, ScoredContinuation] = {}
+        for prompt, members in by_prompt.items():
+            inputs = self._owner.tok_batch_multimodal_encode([prompt], [images])
+            lens = self._owner.lens if self._owner.run is not None else None
+            wanted = [sequences[place] for place in members]
+            scored.update(zip(members, score_continuations(self._owner.model, inputs, wanted, lens=lens), strict=True))
+        ordered = [scored[place] for place in range(len(requests))]
+        self._record(requests[0], sequences, ordered, images)
+        return ordered
+
+    def _record(
+        self,
+        request: TaggedRequest,
+        sequences: Sequence[Tokens],
+        scored: Sequence[ScoredContinuation],
+        images: Sequence[Any],
+    ) -> None:
+        run = self._owner.run
+        if run is None or request.padding:
+            return
+        sample = run.sample_request(request, self._owner._as_read(request.instance.args[0]), images, "loglikelihood")
+        values = [each.logprob for each in scored]
+        run.recorder.add([self._owner.reader.read_choices(sample, sequences, scored, values.index(max(values)))])
+
+    def _images(self, request: TaggedRequest) -> list[Any]:
+        owner = self._owner
+        size = (owner.image_width, owner.image_height, owner.image_max_side)
+        return [resize_image(image, *size) for image in visuals(request.instance)]
+
+    def _continuation(self, request: TaggedRequest) -> Tokens:
+        context, continuation = request.instance.args[:2]
+        where = f"task {request.key[0]}, document {request.key[1]}"
+        if not context:
+            raise InputError(
+                f"{where}: a request with images and an empty prompt cannot be scored; metrics that need one "
+                "(acc_mutual_info) are not available for tasks with images"
+            )
+        tokens = continuation_tokens(self._owner.tokenizer, context, continuation)
+        if not tokens:
+            raise InputError(f"{where}: the continuation {continuation!r} has no tokens")
+        return tokens
+
+
+def continuation_tokens(tokenizer: Any, context: str, continuation: str) -> Tokens:
+    """The tokens that `continuation` adds to `context`; on its own where the two do not share their beginning."""
+    before = tokenizer.encode(context, add_special_tokens=False)
+    whole = tokenizer.encode(context + continuation, add_special_tokens=False)
+    alone = tokenizer.encode(continuation, add_special_tokens=False)
+    tokens = whole[len(before) :] if whole[: len(before)] == before else alone
+    return tuple(int(token) for token in tokens)

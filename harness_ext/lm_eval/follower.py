@@ -1,0 +1,158 @@
+"""Follow lm-eval's own generation code from outside: what it encoded, what the model generated, what it answered.
+
+The harness's code runs unchanged. The model hands it stand-ins for its model and its cache hook: the first generates
+with the lens beside it, the second hears of every answer as soon as there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from harness_ext.recording import BatchReader
+from harness_ext.recording.forced import Tokens
+from harness_ext.recording.tracing import generate_traced
+from lens_models import CaptureError, TracedGeneration
+from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
+from lens_results import SampleRecord
+
+from .run import LensRun
+from .tagging import TaggedPrompt, TaggedRequest
+
+if TYPE_CHECKING:
+    from lens_models import LogitLens
+
+__all__ = ["AnswerFollower", "AnswerHook", "TracingModel"]
+
+
+@dataclass
+class _Batch:
+    """A batch on its way through the harness."""
+
+    prompts: Sequence[TaggedPrompt]
+    images: Sequence[Sequence[Any]]
+    encode_alone: Callable[[int], Mapping[str, Any]]
+    trace: TracedGeneration | CaptureError | None = None
+    answers: dict[int, str] = field(default_factory=dict)
+
+
+class AnswerFollower:
+    """Reads each batch when its last answer is known.
+
+    Args:
+        lens: the proven lens of the model.
+        reader: makes records.
+        run: takes them.
+        render: a prompt as the model reads it.
+    """
+
+    def __init__(self, lens: LogitLens, reader: BatchReader, run: LensRun, render: Callable[[str], str]) -> None:
+        self.lens = lens
+        self._reader = reader
+        self._run = run
+        self._render = render
+        self._batch: _Batch | None = None
+
+    def encoded(
+        self,
+        prompts: Sequence[str],
+        images: Sequence[Sequence[Any]],
+        encode_alone: Callable[[int], Mapping[str, Any]],
+    ) -> None:
+        """The harness encoded a batch; `encode_alone` encodes one row of it again."""
+        tagged = [prompt for prompt in prompts if isinstance(prompt, TaggedPrompt)]
+        self._batch = _Batch(tagged, images, encode_alone) if len(tagged) == len(prompts) else None
+
+    def generated(self, trace: TracedGeneration | CaptureError) -> None:
+        """The model generated the batch."""
+        if self._batch is not None:
+            self._batch.trace = trace
+
+    def answered(self, prompt: object, text: str) -> None:
+        """The harness decoded an answer and cut it at its stop strings."""
+        batch = self._batch
+        if batch is None or batch.trace is None:
+            return
+        for row, own in enumerate(batch.prompts):
+            if own is prompt:
+                batch.answers[row] = text
+        if len(batch.answers) == len(batch.prompts):
+            self._batch = None
+            self._record(batch)
+
+    def report_missing(self, requests: Iterable[TaggedRequest], answers: Iterable[str]) -> None:
+        """Answers that came another way than through a batch are recorded as such, never left out."""
+        error = CaptureError("the harness answered this request without a batch that the lens could follow")
+        for request, answer in zip(requests, answers, strict=True):
+            if not request.padding and self._run.key(request) not in self._run.recorder:
+                sample = self._run.sample_request(request, str(request.instance.args[0]), (), "generate")
+                self._run.recorder.add([self._reader.failed(sample, answer, error)])
+
+    @torch.inference_mode()
+    def _record(self, batch: _Batch) -> None:
+        samples = [
+            self._run.sample_request(prompt.request, self._render(prompt), images, "generate")
+            for prompt, images in zip(batch.prompts, batch.images, strict=True)
+        ]
+        answers = [batch.answers[row] for row in range(len(samples))]
+        if isinstance(batch.trace, CaptureError):
+            records = [self._reader.failed(s, text, batch.trace) for s, text in zip(samples, answers, strict=True)]
+        else:
+            assert batch.trace is not None
+            texts = self._alignable(batch.trace, answers)
+            read = self._reader.read(samples, batch.trace, texts, self._rescore(batch))
+            records = [_with_response(record, text) for record, text in zip(read, answers, strict=True)]
+        kept = [r for r, prompt in zip(records, batch.prompts, strict=True) if not prompt.request.padding]
+        self._run.recorder.add(kept)
+
+    def _alignable(self, trace: TracedGeneration, answers: Sequence[str]) -> list[str]:
+        """The answers as they begin the generated text; the whole text where the harness dropped its beginning."""
+        decode = self._reader.tokenizer.decode
+        texts = [decode(row, skip_special_tokens=True) for row in trace.new_tokens]
+        return [answer if text.startswith(answer) else text for answer, text in zip(answers, texts, strict=True)]
+
+    def _rescore(self, batch: _Batch) -> Callable[[int, Tokens, Sequence[Tokens]], list[ScoredContinuation]]:
+        def rescore(row: int, before: Tokens, sequences: Sequence[Tokens]) -> list[ScoredContinuation]:
+            inputs = extend_inputs(batch.encode_alone(row), before)
+            return score_continuations(self.lens.model, inputs, sequences, lens=self.lens)
+
+        return rescore
+
+
+def _with_response(record: SampleRecord, answer: str) -> SampleRecord:
+    return record if record.response == answer else replace(record, response=answer)
+
+
+class TracingModel:
+    """Stands in for the model in the harness's generation code; everything but `generate` is the model's own."""
+
+    def __init__(self, model: Any, follower: AnswerFollower) -> None:
+        self._model = model
+        self._follower = follower
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, **arguments: Any) -> Any:
+        """What the model's `generate` returns."""
+        inputs = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
+        rest = {name: value for name, value in arguments.items() if name not in inputs}
+        sequences, trace = generate_traced(self._follower.lens, inputs, rest)
+        self._follower.generated(trace)
+        return sequences
+
+
+class AnswerHook:
+    """Stands before lm-eval's cache hook."""
+
+    def __init__(self, hook: Any, follower: AnswerFollower) -> None:
+        self._hook = hook
+        self._follower = follower
+
+    def add_partial(self, attr: str, req: Any, res: Any) -> None:
+        """Hand on, then tell the follower: `req` begins with the prompt, `res` is the answer."""
+        self._hook.add_partial(attr, req, res)
+        self._follower.answered(req[0], res)

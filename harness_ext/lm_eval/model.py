@@ -1,0 +1,150 @@
+"""`hf-multimodal-lens` for lm-eval: its own `hf-multimodal` model, with the lens beside its generation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
+from lm_eval.models.utils import replace_placeholders
+
+from harness_ext.options import take_lens_options
+from harness_ext.recording import BatchReader
+from lens_models import LENS_TINY, LogitLens, probe_inputs
+from lens_models.loading import default_device, resolve_pretrained
+
+from .choices import ChoiceScorer
+from .evaluation import install
+from .follower import AnswerFollower, AnswerHook, TracingModel
+from .guards import check_arguments, check_instances, check_processes
+from .tagging import tag, with_tagged_prompt
+
+if TYPE_CHECKING:
+    from .run import LensRun
+
+__all__ = ["HFMultimodalLens"]
+
+log = logging.getLogger(__name__)
+
+
+class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
+    """The model class behind `lm-eval-lens --model hf-multimodal-lens`.
+
+    Takes the arguments of `hf-multimodal` and the lens's own (`harness_ext.options.LENS_ARGUMENTS`). Answers are those
+    of `hf-multimodal`, whose code runs unchanged; with `lens=False` it is that model. Multiple-choice requests with
+    images, which `hf-multimodal` does not answer, are scored by the model's own log-probabilities.
+
+    Raises:
+        LensArgumentError, UnknownModelError, PartsError, IdentityError: see `lens_models.errors`.
+    """
+
+    _stand_in: TracingModel | None = None
+    _follower: AnswerFollower | None = None
+    cache_hook: Any
+    reader: BatchReader
+
+    def __init__(self, pretrained: Any = LENS_TINY, *, device: str | None = None, **arguments: Any) -> None:
+        self.options, own = take_lens_options(arguments)
+        self.arguments = {"pretrained": pretrained, "device": device, **own}
+        if self.options.enabled:
+            check_arguments(own)
+        self.run: LensRun | None = None
+        self.lens: LogitLens | None = None
+        path = resolve_pretrained(pretrained) if isinstance(pretrained, str) else pretrained
+        self.name_or_path = pretrained if isinstance(pretrained, str) else str(pretrained.name_or_path)
+        super().__init__(path, device=device or str(default_device()), **own)
+        self.commit: str | None = getattr(self.config, "_commit_hash", None) or own.get("revision")
+        if self.options.enabled:
+            check_processes(getattr(self, "accelerator", None))
+            self.lens = self._make_lens()
+            self.reader = BatchReader(self.lens, self.tokenizer, self.options.thresholds)
+        install()
+
+    def _make_lens(self) -> LogitLens:
+        model = super().model
+        lens = LogitLens(model, probe_inputs(self.processor).to(self.device, model.dtype), self.options.settings)
+        report = lens.identity
+        log.info(
+            "Lens: %s; last layer equals the model's logits within %.1e of their range (allowed %.1e, %s)",
+            lens.parts.describe(), report.deviation, report.tolerance, report.dtype,
+        )  # fmt: skip
+        return lens
+
+    @property
+    def model(self) -> Any:
+        """The model; while lm-eval's generation code runs with a lens, its stand-in."""
+        return super().model if self._stand_in is None else self._stand_in
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+        """Answer each request as `hf-multimodal` does; during an evaluation the lens records each."""
+        if self.lens is None or self.run is None:
+            return list(super().generate_until(requests, disable_tqdm=disable_tqdm))
+        check_instances(requests)
+        tagged = tag(requests)
+        follower = AnswerFollower(self.lens, self.reader, self.run, self._as_read)
+        with self._followed_by(follower):
+            instances = [with_tagged_prompt(request) for request in tagged]
+            answers = list(super().generate_until(instances, disable_tqdm=disable_tqdm))
+        follower.report_missing(tagged, answers)
+        self.run.recorder.flush()
+        return answers
+
+    @contextmanager
+    def _followed_by(self, follower: AnswerFollower) -> Iterator[None]:
+        hook = self.cache_hook
+        self._stand_in, self._follower = TracingModel(super().model, follower), follower
+        self.cache_hook = AnswerHook(hook, follower)
+        try:
+            yield
+        finally:
+            self._stand_in = self._follower = None
+            self.cache_hook = hook
+
+    def tok_batch_multimodal_encode(
+        self, strings: Sequence[str], images: Sequence[Sequence[Any]], *args: Any, **kwargs: Any
+    ) -> Any:
+        """As in `hf-multimodal`; the lens learns which requests make a batch."""
+        encode = super().tok_batch_multimodal_encode
+        inputs = encode([str(string) for string in strings], list(images), *args, **kwargs)
+        if self._follower is not None:
+            self._follower.encoded(
+                strings, images, lambda row: encode([str(strings[row])], [images[row]], *args, **kwargs)
+            )
+        return inputs
+
+    def tok_batch_encode(self, strings: Sequence[str], *args: Any, **kwargs: Any) -> Any:
+        """As in `hf-multimodal`, for requests without images."""
+        encode = super().tok_batch_encode
+        encoded = encode([str(string) for string in strings], *args, **kwargs)
+
+        def alone(row: int) -> dict[str, Any]:
+            ids, mask = encode([str(strings[row])], *args, **kwargs)
+            return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+
+        if self._follower is not None:
+            self._follower.encoded(strings, [()] * len(strings), alone)
+        return encoded
+
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """Log-probability of each continuation and whether it is greedy, with images too."""
+        if not requests or len(requests[0].args) < 3:
+            return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
+        check_instances(requests)
+        return ChoiceScorer(self).score(requests, disable_tqdm=disable_tqdm)
+
+    def _as_read(self, prompt: str) -> str:
+        """The prompt with the model's own image token, as lm-eval puts it where no chat template did."""
+        if self.chat_applied:
+            return str(prompt)
+        return str(replace_placeholders(str(prompt), DEFAULT_IMAGE_PLACEHOLDER, self.image_token, self.max_images))
+
+    def get_model_info(self) -> dict[str, Any]:
+        """What lm-eval writes into its results, and the definition of the lens."""
+        info = dict(super().get_model_info())
+        if self.lens is not None:
+            report = self.lens.identity
+            identity = {"deviation": report.deviation, "tolerance": report.tolerance, "dtype": str(report.dtype)}
+            info["lens"] = {**self.lens.describe(), "identity": identity}
+        return info

@@ -1,0 +1,118 @@
+"""One evaluation of lm-eval with a lens: its tasks, its record folder, its records."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness_ext.processes import share
+from harness_ext.recorded_run import RecordedRun
+from harness_ext.recording import SampleRequest, image_digest
+from harness_ext.run_description import RunSettings, describe_run
+from harness_ext.task_objects import answer_target, ask, config_value
+from lens_results import new_run_id
+from lens_results.record import Key
+
+from .tagging import TaggedRequest
+
+if TYPE_CHECKING:
+    from .model import HFMultimodalLens
+
+__all__ = ["LensRun"]
+
+log = logging.getLogger(__name__)
+
+
+class LensRun(RecordedRun):
+    """Knows the tasks of an evaluation and keeps its records.
+
+    Args:
+        owner: the model.
+        tasks: task name -> lm-eval's task object.
+        call: the arguments of `simple_evaluate`; empty when `evaluate` was called without it.
+        samples: task name -> numbers of the chosen documents (`--samples`), or None for all.
+    """
+
+    def __init__(
+        self,
+        owner: HFMultimodalLens,
+        tasks: Mapping[str, Any],
+        call: Mapping[str, Any],
+        samples: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
+        assert owner.lens is not None
+        self._tasks = tasks
+        self._chosen = {task: sorted(set(numbers)) for task, numbers in (samples or {}).items()}
+        info = describe_run(
+            share(new_run_id()),
+            owner.lens,
+            owner.options.thresholds,
+            name_or_path=owner.name_or_path,
+            revision=owner.commit,
+            harness="lm-eval",
+            settings=_settings(owner, tasks, call),
+        )
+        super().__init__(info, _directory(owner, call), owner.rank, log)
+
+    def document_number(self, task: str, position: int) -> int:
+        """Number of a document in its split; lm-eval counts the chosen ones."""
+        chosen = self._chosen.get(task)
+        return chosen[position] if chosen else position
+
+    def key(self, request: TaggedRequest) -> Key:
+        """The record key of a request."""
+        task, position, index, repeat = request.key
+        return (task, self.document_number(task, position), index, repeat)
+
+    def sample_request(self, request: TaggedRequest, prompt: str, images: Sequence[Any], kind: str) -> SampleRequest:
+        """What the lens needs to know of a request; a task that cannot name its gold answer has none."""
+        name, document = request.key[0], request.instance.doc
+        task = self._tasks.get(name)
+        question = ask(task, "doc_to_text", document)
+        question = question if isinstance(question, str) else prompt
+        return SampleRequest(
+            key=self.key(request),
+            split=config_value(task, "test_split") or config_value(task, "validation_split"),
+            question=question,
+            prompt=prompt,
+            target=answer_target(task, name, document, question),
+            image_sha256=image_digest(images),
+            until=_stop_strings(request.instance),
+            kind=kind,
+        )
+
+
+def _stop_strings(instance: Any) -> tuple[str, ...]:
+    arguments = instance.args[1]
+    until = arguments.get("until") if isinstance(arguments, Mapping) else None
+    return (until,) if isinstance(until, str) else tuple(str(stop) for stop in until or ())
+
+
+def _directory(owner: HFMultimodalLens, call: Mapping[str, Any]) -> Path | None:
+    """Beside the harness's own results, which go to `<output_path>/<model name>/`."""
+    if owner.options.directory is not None:
+        return owner.options.directory
+    tracker = call.get("evaluation_tracker")
+    output = getattr(tracker, "output_path", None)
+    if not output:
+        return None
+    if Path(output).suffix == ".json":
+        return Path(output).parent
+    return Path(output) / str(tracker.general_config_tracker.model_name_sanitized)  # type: ignore[union-attr]
+
+
+def _settings(owner: HFMultimodalLens, tasks: Mapping[str, Any], call: Mapping[str, Any]) -> RunSettings:
+    prompt = ("system_instruction", "apply_chat_template", "fewshot_as_multiturn")
+    seeds = ("random_seed", "numpy_random_seed", "torch_random_seed", "fewshot_random_seed")
+    return RunSettings(
+        generation={name: config_value(task, "generation_kwargs") for name, task in tasks.items()},
+        prompt={
+            **{name: call.get(name) for name in prompt},
+            "num_fewshot": {name: config_value(task, "num_fewshot") for name, task in tasks.items()},
+        },
+        limits={name: call.get(name) for name in ("limit", "samples", "batch_size")},
+        seeds={name: call.get(name) for name in seeds},
+        args={name: str(value) for name, value in owner.arguments.items() if value is not None},
+    )

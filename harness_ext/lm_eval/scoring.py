@@ -1,0 +1,49 @@
+"""The lens metrics of a document join those of its task while the harness scores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from harness_ext.recording.metrics_table import numeric_scores
+from harness_ext.task_objects import config_value, shadowed
+
+from .run import LensRun
+
+__all__ = ["read_by_lens", "scoring_with_lens"]
+
+_PLACEHOLDER_METRIC = "bypass"  # what --predict_only puts in the place of a task's metrics
+
+
+def read_by_lens(task: Any) -> bool:
+    """Whether the lens reads a task's requests: generated answers, and multiple choice with images."""
+    return bool(task.OUTPUT_TYPE == "generate_until") or (
+        task.OUTPUT_TYPE in ("multiple_choice", "loglikelihood") and bool(config_value(task, "doc_to_image"))
+    )
+
+
+@contextmanager
+def scoring_with_lens(run: LensRun, name: str, task: Any) -> Iterator[None]:
+    """While this lasts, the task's scored documents carry the lens metrics.
+
+    The harness walks `doc_iterator` and calls `process_results` for each document in turn, so the iterator knows which
+    document is scored.
+    """
+    current: list[int] = [0]
+
+    def doc_iterator(*args: Any, **kwargs: Any) -> Iterator[tuple[int, Any]]:
+        for position, document in original_iterator(*args, **kwargs):
+            current[0] = run.document_number(name, position)
+            yield position, document
+
+    def process_results(document: Any, results: Any) -> dict[str, Any]:
+        metrics = dict(original_process(document, results))
+        scores = {name: value for name, value in metrics.items() if name != _PLACEHOLDER_METRIC}
+        run.recorder.add_scores(name, current[0], numeric_scores(scores))
+        return {**metrics, **run.recorder.metrics(name, current[0])}
+
+    original_iterator: Callable[..., Iterator[tuple[int, Any]]] = task.doc_iterator
+    original_process: Callable[..., Any] = task.process_results
+    with shadowed(task, doc_iterator=doc_iterator, process_results=process_results):
+        yield

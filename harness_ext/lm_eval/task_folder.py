@@ -1,0 +1,35 @@
+"""Make lm-eval look for tasks in our folder too. It has no entry point for tasks."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import lens_tasks
+
+__all__ = ["register_task_folder", "task_folder"]
+
+_MARK = "_lens_task_folder"
+
+
+def task_folder() -> Path:
+    """The folder with the task YAMLs for lm-eval: what `--include_path` would be given."""
+    return Path(lens_tasks.__file__).parent / "lm_eval"
+
+
+def register_task_folder() -> None:
+    """Put our folder before those of `--include_path`; of two tasks of one name, lm-eval takes the later one."""
+    from lm_eval.tasks import TaskManager
+
+    original = TaskManager.__init__
+    if getattr(original, _MARK, False):
+        return
+
+    @functools.wraps(original)
+    def init(self: Any, verbosity: Any = None, include_path: Any = None, *args: Any, **kwargs: Any) -> None:
+        given = [include_path] if isinstance(include_path, str | Path) else list(include_path or [])
+        original(self, verbosity, [str(task_folder()), *given], *args, **kwargs)
+
+    setattr(init, _MARK, True)
+    TaskManager.__init__ = init

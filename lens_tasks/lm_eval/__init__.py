@@ -1,0 +1,1 @@
+"""Tasks for lm-eval: YAML files, and the sibling modules their `!function` tags name. Nothing to import from here."""

@@ -1,0 +1,25 @@
+"""The answers are those of `hf-multimodal`, and each has its record."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from lm_eval_outcome import Evaluate
+
+TASKS = "ruclevr,weird"
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_answers_equal_the_stock_model_byte_for_byte(evaluate: Evaluate, batch_size: int) -> None:
+    stock = evaluate(TASKS, model="hf-multimodal", output="stock", batch_size=batch_size)
+    ours = evaluate(TASKS, batch_size=batch_size)
+    for task in TASKS.split(","):
+        assert ours.texts(task) == stock.texts(task)
+        assert ours.value(task, "exact_match") == stock.value(task, "exact_match")
+    samples = ours.run.samples
+    assert sorted(samples["task"]) == ["ruclevr"] * 5 + ["weird"] * 5
+    assert set(samples["doc_id"]) == set(range(5))
+    for _, row in samples.iterrows():
+        assert row["response"] == ours.texts(row["task"])[row["doc_id"]]
+    assert samples["identity_deviation"].max() < 1e-4
+    assert np.isfinite(samples["identity_deviation"]).all()
