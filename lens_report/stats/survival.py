@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lens_report.stats.clusters import N_DRAWS, Clusters, Weights, bootstrap
-from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, join_notes
+from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, interval_levels, join_notes
 
 Floats = NDArray[np.float64]
 METHOD = "Kaplan-Meier, cluster percentile bootstrap"
@@ -88,7 +88,7 @@ def emergence(
         )
         return EmergenceCurve(grid, share, empty, empty, median, emerged, sizes.too_small)
     draws = bootstrap(groups, [shares], n_draws=n_draws, seed=seed)[0]
-    low, high = np.quantile(draws, (0.025, 0.975), axis=1)
+    low, high = np.quantile(draws, interval_levels(sizes.n_clusters), axis=1)
     emerged = sizes.estimate(float(share[-1]), float(low[-1]), float(high[-1]), METHOD)
     return EmergenceCurve(grid, share, low, high, _median(share, draws, grid, sizes), emerged)
 
@@ -100,7 +100,7 @@ def _median(share: Floats, draws: Floats | None, layer: NDArray[np.int64], sizes
     if draws is None:
         return sizes.estimate(float(value), None, None, METHOD, sizes.too_small)
     crossings = np.sort(_crossing(draws, layer))
-    low, high = (float(crossings[round(q * (crossings.size - 1))]) for q in (0.025, 0.975))
+    low, high = (float(crossings[round(q * (crossings.size - 1))]) for q in interval_levels(sizes.n_clusters))
     note = "" if np.isfinite(high) else "no upper end: in some resampled sets fewer than half emerged"
     return sizes.estimate(float(value), low, high if np.isfinite(high) else None, METHOD, join_notes(note))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import norm, pearsonr, spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 from stats_simulation import simulate_run
 
@@ -67,8 +67,9 @@ def test_interval_equals_a_bootstrap_that_copies_rows():
     for times in drawn.T.astype(int):
         rows = np.concatenate([np.flatnonzero(run.cluster == c) for c in np.repeat(np.arange(25), times)])
         copies.append(references(run.noise[rows], run.error[rows]))
-    expected = np.quantile(copies, (0.025, 0.975), axis=0).T
-    np.testing.assert_allclose([(one.low, one.high) for one in estimates(found)], expected, rtol=1e-9)
+    low = norm.cdf(-np.sqrt(25 / 24) * 2.063899)  # 24 degrees of freedom
+    expected = np.quantile(copies, (low, 1 - low), axis=0).T
+    np.testing.assert_allclose([(one.low, one.high) for one in estimates(found)], expected, rtol=1e-5)
 
 
 def test_draws_are_multinomial_and_do_not_depend_on_blocks():

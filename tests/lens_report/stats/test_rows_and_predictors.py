@@ -8,6 +8,7 @@ from math import isnan
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from stats_simulation import simulate_run
 
 from lens_report.stats import (
@@ -24,7 +25,7 @@ from lens_report.stats import (
     strata_labels,
     without_repetitions,
 )
-from lens_report.stats.results import Sizes, percentile_estimate
+from lens_report.stats.results import Sizes, interval_levels, percentile_estimate
 
 QUICK = {"n_draws": 300, "n_permutations": 100}
 
@@ -202,11 +203,16 @@ def test_an_estimate_is_finite_or_explained():
     assert not Sizes(1, 1).missing("none").excludes_zero
 
 
+def test_levels_widen_for_few_clusters():
+    assert interval_levels(100_000) == (pytest.approx(0.025, abs=1e-5), pytest.approx(0.975, abs=1e-5))
+    assert interval_levels(10)[0] == pytest.approx(norm.cdf(-np.sqrt(10 / 9) * 2.262157), abs=1e-6)
+
+
 def test_percentile_interval_needs_usable_draws():
     sizes = Sizes(100, 50, 20)
     draws = np.r_[np.linspace(0, 1, 90), np.full(10, np.nan)]
     lost = percentile_estimate(0.5, draws, sizes, "m")
     assert (lost.low, lost.note) == (None, "no interval: 10% of the resampled sets have one class only")
     fine = percentile_estimate(0.5, np.linspace(0, 1, 1001), sizes, "m")
-    assert (fine.low, fine.high) == (pytest.approx(0.025), pytest.approx(0.975))
+    assert (fine.low, fine.high) == (pytest.approx(0.0212, abs=1e-3), pytest.approx(0.9788, abs=1e-3))
     assert percentile_estimate(float("nan"), draws, sizes, "m").note == "not defined on these data"
