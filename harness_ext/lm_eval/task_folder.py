@@ -19,17 +19,20 @@ def task_folder() -> Path:
 
 
 def register_task_folder() -> None:
-    """Put our folder before those of `--include_path`; of two tasks of one name, lm-eval takes the later one."""
+    """Add our folder to every task search; tasks of `--include_path` win on equal names."""
     from lm_eval.tasks import TaskManager
 
     original = TaskManager.__init__
     if getattr(original, _MARK, False):
         return
+    later_wins = hasattr(TaskManager, "load")  # since the task manager was rewritten for 0.4.10
 
     @functools.wraps(original)
     def init(self: Any, verbosity: Any = None, include_path: Any = None, *args: Any, **kwargs: Any) -> None:
         given = [include_path] if isinstance(include_path, str | Path) else list(include_path or [])
-        original(self, verbosity, [str(task_folder()), *given], *args, **kwargs)
+        # releases of the 0.4.9 line differ in which of two tasks of one name they keep: the first, or the last
+        around = [] if later_wins else given
+        original(self, verbosity, [*around, str(task_folder()), *given], *args, **kwargs)
 
     setattr(init, _MARK, True)
     TaskManager.__init__ = init

@@ -16,6 +16,18 @@ from harness_ext.lm_eval.plugin import MODEL_ID, register
 from lens_models import LENS_TINY
 from lens_models.loading import resolve_pretrained
 
+_THIRD_PARTY = (
+    # lm-eval 0.4.9 on transformers 4
+    "ignore:The class `AutoModelForVision2Seq` is deprecated:FutureWarning",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            for rule in _THIRD_PARTY:
+                item.add_marker(pytest.mark.filterwarnings(rule))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:

@@ -32,6 +32,10 @@ def doc_to_bytes(doc):
 
 def doc_to_yes_no(doc):
     return ["да", "нет"]
+
+
+def fail(doc, results):
+    return {"exact_match": 1 / 0}
 """
 
 _GENERATE = """
@@ -108,7 +112,7 @@ metadata:
 
 
 def write_mera_folder(folder: Path, rows: int = 5) -> Path:
-    """The tasks `ruclevr`, `weird`, `private` (no answers), `bytes` (media not loaded), `choice` and `text`."""
+    """The tasks ruclevr, weird, private (no answers), bytes (media not loaded), failing, choice and text."""
     data = folder / "data"
     data.mkdir(parents=True)
     for name in ("ruclevr", "weird"):

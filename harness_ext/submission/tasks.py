@@ -1,0 +1,81 @@
+"""Which file of the archive takes the answers of which task, and how MERA numbers its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["TASK_FILES", "document_id", "file_of", "tasks_of", "with_task_files"]
+
+_DOMAINS: dict[str, tuple[str, ...]] = {
+    "UniScienceVQA": (
+        "unisciencevqa_applied_sciences",
+        "unisciencevqa_business",
+        "unisciencevqa_cultural_studies",
+        "unisciencevqa_fundamental_sciences",
+        "unisciencevqa_social_sciences",
+        "unisciencevqa_health_and_medicine",
+    ),
+    "SchoolScienceVQA": (
+        "schoolsciencevqa_biology",
+        "schoolsciencevqa_chemistry",
+        "schoolsciencevqa_physics",
+        "schoolsciencevqa_earth_science",
+        "schoolsciencevqa_history_all",
+        "schoolsciencevqa_history_ru",
+        "schoolsciencevqa_economics",
+    ),
+    "ruNaturalScienceVQA": (
+        "runaturalsciencevqa_biology",
+        "runaturalsciencevqa_chemistry",
+        "runaturalsciencevqa_physics",
+        "runaturalsciencevqa_earth_science",
+    ),
+}
+_SINGLE = (
+    "AQUARIA", "CommonVideoQA", "LabTabVQA", "RealVideoQA", "RealVQA", "ruCLEVR", "ruCommonVQA", "ruEnvAQA",
+    "ruHHH_Image", "ruHHH_Video", "ruMathVQA", "ruSLUn", "ruTiE_Audio", "ruTiE_Vision", "WEIRD",
+)  # fmt: skip
+
+TASK_FILES: dict[str, str] = {
+    **{name.lower(): name for name in _SINGLE},
+    **{task: name for name, tasks in _DOMAINS.items() for task in tasks},
+}
+"""Task name in the harness -> name of its file in the archive, without `.json`."""
+
+
+def with_task_files(own: Mapping[str, str] | None) -> dict[str, str]:
+    """`TASK_FILES` with a user's own tasks in the place of those that the same files take otherwise."""
+    own = own or {}
+    return {**{task: name for task, name in TASK_FILES.items() if name not in own.values()}, **own}
+
+
+def file_of(task: str, files: Mapping[str, str]) -> str | None:
+    """The file for a task's answers, or None for a task that is not MERA's."""
+    return files.get(task) or files.get(task.lower())
+
+
+def tasks_of(file: str, files: Mapping[str, str]) -> tuple[str, ...]:
+    """The tasks whose answers one file takes together."""
+    return tuple(task for task, name in files.items() if name == file)
+
+
+def document_id(doc: Any) -> int | None:
+    """`meta.id` of a document, or None where it is not in MERA's form.
+
+    ruTiE's documents without an id are numbered by dialogue and question, as MERA's packer does.
+    """
+    meta = doc.get("meta") if isinstance(doc, Mapping) else None
+    if not isinstance(meta, Mapping):
+        return None
+    if meta.get("id") is not None:
+        return _whole(meta["id"])
+    question, dialogue = _whole(meta.get("question_id")), _whole(meta.get("dialog_id"))
+    return None if question is None or dialogue is None else question + 500 * dialogue + 11
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None

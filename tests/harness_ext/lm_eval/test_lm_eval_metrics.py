@@ -1,0 +1,138 @@
+"""The lens metrics stand in the harness's own results, and only where a lens ran."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from lm_eval import evaluator
+from lm_eval.tasks import TaskManager
+from lm_eval_outcome import Evaluate, Outcome
+
+from lens_results import load
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Outcome]:
+    return {}
+
+
+def test_metrics_stand_in_results_samples_and_files(evaluate: Evaluate, task_manager: TaskManager) -> None:
+    outcome = evaluate("ruclevr,private", batch_size=4)
+    assert outcome.value("ruclevr", "lens_coverage") is not None
+    assert outcome.value("ruclevr", "lens_emerged") is not None
+    assert outcome.value("private", "lens_final_prob") is not None
+    assert outcome.value("private", "lens_emerged") is None, "a task without gold answers has no gold-based metrics"
+    assert outcome.results["higher_is_better"]["ruclevr"]["lens_coverage"] is True
+    sample = outcome.results["samples"]["ruclevr"][0]
+    assert "lens_coverage" in sample["metrics"]
+    assert sample["lens_coverage"] in (0.0, 1.0)
+    written = next(outcome.folder.glob("results_*.json"))
+    assert "lens_coverage,none" in json.loads(written.read_text())["results"]["ruclevr"]
+    lens = json.loads(written.read_text())["config"]["lens"]
+    assert lens["n_layers"] == len(lens["layer_index"])
+    assert lens["identity"]["deviation"] <= lens["identity"]["tolerance"]
+
+    names = sorted(path.name for path in outcome.folder.iterdir())
+    assert all(name.startswith(("lens_", "results_", "samples_")) for name in names)
+    assert [name for name in names if name.startswith("lens_") and name.endswith(".parquet")] == [
+        Path(file).name for _, file in sorted(outcome.results["lens"]["records"].items())
+    ]
+
+    run = outcome.run
+    for number, sample in enumerate(outcome.results["samples"]["ruclevr"]):
+        record = run.record(("ruclevr", number, 0, 0))
+        assert record.scores["exact_match"] == sample["exact_match"]
+        assert record.gold == (sample["target"],)
+        assert record.question_type == "binary" or record.question_type
+    assert run.info.harness.name == "lm-eval"
+    assert run.info.prompt["apply_chat_template"] is True
+    assert run.info.limits["batch_size"] == 4
+
+    tasks = task_manager.load(["ruclevr"]) if hasattr(task_manager, "load") else None
+    if tasks is not None:
+        assert "lens_coverage" not in tasks["tasks"]["ruclevr"].aggregation()
+
+
+def test_predict_only_keeps_answers_and_lens_metrics(evaluate: Evaluate) -> None:
+    outcome = evaluate("ruclevr", predict_only=True, limit=2)
+    assert outcome.value("ruclevr", "bypass") is not None
+    assert outcome.value("ruclevr", "lens_coverage") is not None
+    run = outcome.run
+    assert len(run.samples) == 2
+    assert run.record(("ruclevr", 0, 0, 0)).scores == {}, "a placeholder is no score"
+
+
+def test_without_the_lens_nothing_is_added(evaluate: Evaluate) -> None:
+    outcome = evaluate("ruclevr", "lens=False", limit=2)
+    assert not [name for name in outcome.results["results"]["ruclevr"] if name.startswith("lens")]
+    assert "lens" not in outcome.results
+    assert "lens" not in outcome.results["config"]
+    assert not list(outcome.folder.glob("lens_*"))
+
+
+def test_chosen_samples_keep_their_document_numbers(evaluate: Evaluate) -> None:
+    outcome = evaluate("ruclevr", samples={"ruclevr": [1, 3]})
+    assert sorted(outcome.run.samples["doc_id"]) == [1, 3]
+    logged = {sample["doc_id"]: sample["resps"][0][0] for sample in outcome.results["samples"]["ruclevr"]}
+    assert {number: outcome.run.record(("ruclevr", number, 0, 0)).response for number in (1, 3)} == logged
+
+
+def test_text_tasks_are_read_too(evaluate: Evaluate) -> None:
+    outcome = evaluate("text")
+    assert outcome.value("text", "lens_coverage") is not None
+    assert list(outcome.run.samples["response"]) == outcome.texts("text")
+    assert outcome.texts("text") == evaluate("text", model="hf-multimodal", output="stock").texts("text")
+
+
+def test_multiple_choice_with_images_is_scored_and_read(evaluate: Evaluate) -> None:
+    outcome = evaluate("choice", limit=3)
+    assert outcome.value("choice", "acc") is not None
+    assert outcome.value("choice", "lens_coverage") == 1.0
+    record = outcome.run.record(("choice", 0, 0, 0))
+    assert record.kind == "loglikelihood"
+    assert record.candidates == ("да", "нет")
+    scores = [resp[0][0] for resp in outcome.results["samples"]["choice"][0]["resps"]]
+    assert record.pred_candidate == scores.index(max(scores))
+    assert list(record.cand_scores[-1]) == pytest.approx([float(score) for score in scores], abs=1e-3)
+
+
+def test_cached_answers_bring_their_records_back(
+    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = str(tmp_path / "cache" / "answers")
+    if not _caches_images(cache):
+        pytest.skip("this version of lm-eval cannot cache requests with images")
+    first = evaluate("ruclevr", limit=2, use_cache=cache)
+    second = evaluate("ruclevr", limit=2, use_cache=cache, output="again")
+    assert first.texts("ruclevr") == second.texts("ruclevr")
+    again = second.run.record(("ruclevr", 1, 0, 0))
+    assert again.response == first.run.record(("ruclevr", 1, 0, 0)).response
+    assert second.value("ruclevr", "lens_coverage") == first.value("ruclevr", "lens_coverage")
+    for path in Path(f"{cache}_rank0.lens").iterdir():
+        path.unlink()
+    third = evaluate("ruclevr", limit=2, use_cache=cache, output="third")
+    assert len(third.run.samples) == 2, "a cached answer without a record is read again"
+
+
+def _caches_images(cache: str) -> bool:
+    from lm_eval.api.model import hash_args
+    from PIL import Image
+
+    try:
+        hash_args("generate_until", ("a", {}, {"visual": [Image.new("RGB", (2, 2))]}))
+    except TypeError:
+        return False
+    return True
+
+
+def test_a_failed_run_leaves_readable_records(
+    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = evaluator.evaluate
+    with pytest.raises(ZeroDivisionError):
+        evaluate("ruclevr,failing", batch_size=1)
+    folder = next((tmp_path / "out").iterdir())
+    assert len(load(folder).samples) == 5
+    assert evaluator.evaluate is before

@@ -1,0 +1,103 @@
+"""What the lens cannot read under lm-eval is refused with what was found and what to use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from accelerate import DistributedType
+from lm_eval import evaluator
+from lm_eval_outcome import Evaluate
+from PIL import Image
+
+from harness_ext.compatibility import UnsupportedHarnessError
+from harness_ext.lm_eval import evaluation
+from harness_ext.lm_eval.guards import check_arguments, check_instances, check_processes
+from harness_ext.lm_eval.model import HFMultimodalLens
+from harness_ext.lm_eval.task_folder import task_folder
+from lens_models import InputError, LensArgumentError, UnknownModelError
+
+
+def request(*args: Any) -> SimpleNamespace:
+    return SimpleNamespace(args=args, task_name="ruclevr", doc_id=7)
+
+
+def test_tensor_parallelism_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LensArgumentError, match=r"tp_plan=auto: tensor parallelism splits .* Use parallelize=True"):
+        check_arguments({"tp_plan": "auto"})
+    monkeypatch.setenv("HARNESS_TENSOR_PARALLEL", "1")
+    with pytest.raises(LensArgumentError, match="HARNESS_TENSOR_PARALLEL=1"):
+        check_arguments({})
+    monkeypatch.setenv("HARNESS_TENSOR_PARALLEL", "0")
+    check_arguments({"tp_plan": None})
+
+
+@pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED])
+def test_split_layers_are_refused(kind: DistributedType) -> None:
+    with pytest.raises(LensArgumentError, match="splits each layer over processes"):
+        check_processes(SimpleNamespace(distributed_type=kind))
+    check_processes(None)
+
+
+def test_chat_histories_are_refused() -> None:
+    history = [{"role": "user", "content": [{"type": "text", "text": "?"}]}]
+    with pytest.raises(InputError, match=r"document 7: the request is a chat history.*Run without --pass_multimodal"):
+        check_instances([request(history, {})])
+
+
+@pytest.mark.parametrize(
+    ("variable", "media"),
+    [("LOAD_BASE64", {"url": "data:image/png;base64,"}), ("LOAD_BYTES", b"\x89PNG"), ("LOAD_FILES", {"image": "/x"})],
+)
+def test_media_in_other_forms_are_refused(variable: str, media: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(
+        InputError, match=rf"document 7, image 0: expected a PIL image, found .*{variable}=1 is set.*unset"
+    ):
+        check_instances([request("?", {}, {"visual": [media]})])
+
+
+def test_audio_and_video_are_refused() -> None:
+    with pytest.raises(InputError, match=r"the request has video.*use lmms-eval"):
+        check_instances([request("?", {}, {"visual": [], "video": ["clip.mp4"]})])
+    check_instances([request("?", {}, {"visual": [Image.new("RGB", (2, 2))]}), request("?", {})])
+
+
+def test_a_run_with_unloaded_media_stops_before_the_model_is_asked(evaluate: Evaluate) -> None:
+    with pytest.raises(InputError, match="task bytes, document 0, image 0: expected a PIL image, found bytes"):
+        evaluate("bytes", limit=1)
+
+
+def test_wrong_arguments_are_named() -> None:
+    with pytest.raises(LensArgumentError, match="Did you mean lens_layers"):
+        HFMultimodalLens(lens_layer="all")
+    with pytest.raises(UnknownModelError, match="there is no such folder"):
+        HFMultimodalLens("/nowhere/at/all")
+
+
+def test_an_unsupported_lm_eval_is_named_with_both_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def evaluate(model: object) -> None: ...
+
+    monkeypatch.setattr(evaluator, "evaluate", evaluate)
+    with pytest.raises(UnsupportedHarnessError, match=r"lm_eval\.evaluator\.evaluate was expected .*; found model\."):
+        evaluation.install()
+
+
+def test_importing_registers_nothing() -> None:
+    program = (
+        "import harness_ext.lm_eval, harness_ext.lm_eval.cli, harness_ext.lm_eval.plugin, sys;"
+        "assert 'lm_eval' not in sys.modules, 'lm_eval was imported';"
+        "import harness_ext.lm_eval.model;"
+        "from lm_eval.api.registry import MODEL_REGISTRY;"
+        "assert 'hf-multimodal-lens' not in MODEL_REGISTRY"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=280)
+
+
+def test_the_task_folder_holds_the_tasks() -> None:
+    names = {path.stem for path in Path(task_folder()).glob("*.yaml")}
+    assert {"pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini", "pope", "clevr", "ruclevr", "weird"} <= names
