@@ -173,6 +173,15 @@ class Run:
         return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
     @cached_property
+    def token_texts(self) -> dict[int, str]:
+        """Token id -> its text, for all tokens in the top-k of the run's samples."""
+        table = pick(self._rows, ["topk_ids", "topk_tokens"])
+        known = table.filter(pc.and_(table["topk_ids"].is_valid(), table["topk_tokens"].is_valid()))
+        ids, texts = (frames.single(known, name).flatten().flatten() for name in ("topk_ids", "topk_tokens"))
+        pairs = pd.DataFrame({"id": ids.to_numpy(zero_copy_only=False), "text": texts.to_pandas()})
+        return dict(pairs.drop_duplicates("id").itertuples(index=False, name=None))
+
+    @cached_property
     def _row_of(self) -> dict[tuple[Any, ...], int]:
         return {key: i for i, key in enumerate(self.keys.itertuples(index=False, name=None))}
 

@@ -258,3 +258,10 @@ def test_nine_thousand_samples_open_in_two_seconds(tmp_path: Path, make_record: 
     samples = load(file).samples
     assert time.perf_counter() - start < 2
     assert len(samples) == 9000
+
+
+def test_texts_of_tokens_come_once(run: Run, make_record: Any) -> None:
+    record = make_record(0)
+    texts = run.token_texts
+    assert texts[int(record.topk_ids[3, 2])] == record.topk_tokens[3][2]
+    assert len(texts) == len(set(record.topk_ids.ravel().tolist()))

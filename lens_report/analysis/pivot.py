@@ -1,0 +1,49 @@
+"""Do the layers go through English? English equivalents of the answer beside the answer in the task's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lens_report.analysis.candidates import cand_scores, indices
+from lens_report.analysis.curves import ALL, GroupCurve, grouped
+from lens_report.subject import Subject
+
+
+@dataclass(frozen=True, eq=False)
+class Pivot:
+    """English against the task's language by layer.
+
+    Attributes:
+        layers: int [L].
+        n: Samples with both scores.
+        gap: Score of the answer's English equivalent minus that of the answer itself, nats.
+        ahead: Share of samples in which the English equivalent scores higher.
+    """
+
+    layers: np.ndarray
+    n: int
+    gap: GroupCurve
+    ahead: GroupCurve
+
+
+def pivot(subject: Subject) -> Pivot | None:
+    """The pivot of a task whose candidates have English equivalents; None on other tasks."""
+    own, english = cand_scores(subject), subject.wide("pivot_scores")
+    if own is None or english is None:
+        return None
+    frame = subject.frame
+    paired = (frame["pivot_labels"].map(len) == frame["candidates"].map(len)).to_numpy(dtype=bool)
+    answer = indices(subject, "pred_candidate")
+    known = paired & (answer >= 0)
+    place = np.where(known, answer, 0)[:, None, None]
+    gap = np.take_along_axis(english, place, axis=2)[..., 0] - np.take_along_axis(own, place, axis=2)[..., 0]
+    gap = np.where(known[:, None], gap, np.nan)
+    if not np.isfinite(gap).any():
+        return None
+    everything = {ALL: known}
+    ahead = np.where(np.isfinite(gap), (gap > 0).astype(np.float64), np.nan)
+    (gap_line,) = grouped(subject, gap, everything)
+    (ahead_line,) = grouped(subject, ahead, everything)
+    return Pivot(subject.layers, gap_line.n, gap_line, ahead_line)

@@ -1,0 +1,210 @@
+"""Does the lens predict errors, beyond what the final confidence says anyway?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lens_report.analysis.emergence import answered
+from lens_report.stats import (
+    BestLayer,
+    Clusters,
+    Columns,
+    NullTest,
+    Ranking,
+    Stratified,
+    held_out_best_layer,
+    max_t,
+    random_walk_null,
+    rank_predictors,
+    strata_labels,
+    stratified_auroc,
+    without_repetitions,
+)
+from lens_report.stats.naming import HIGHER_MEANS_ERROR, LABEL_FREE, sign
+from lens_report.subject import CONFIDENCES, Subject
+
+PREREGISTERED = tuple(LABEL_FREE + name for name in HIGHER_MEANS_ERROR)
+"""The label-free metrics that are ranked, listed before any data are seen (docs/metrics.md)."""
+LENGTH = "null.answer_length"
+STRATIFIED = ("final_margin", "final_prob", "commit_depth", "auc_pred", "settle_depth")
+"""Metrics shown by predicted answer and question type; of the two confidences the one that is the baseline."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How much is drawn: bootstrap draws, permutations and simulated runs, and the seed of all of them."""
+
+    bootstrap: int = 10_000
+    permutations: int = 2_000
+    simulations: int = 500
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Errors against label-free metrics in one task.
+
+    Attributes:
+        n: Samples asked: read out, scored, an answer among the candidates, repeated questions once.
+        n_wrong: Errors among them.
+        n_groups: Independent groups among them.
+        dropped: Why samples take no part -> how many.
+        n_repeated: Repeated questions left out.
+        confidence: Column of the baseline.
+        ranking: All pre-registered metrics and the length of the answer; None when there is nothing to rank, and then
+            `why_none` says why.
+        absent: Pre-registered metrics without a value in this task.
+        walk: Metric -> null of a random walk with the same final margins.
+        layers: int [L], of `by_layer`.
+        by_layer: Margin of the answer given as a predictor at each layer, corrected for all layers.
+        best_layer: Its held-out best layer; None when there are no margins.
+        strata: Label (answer given, question type) -> metric -> AUROC within each level.
+    """
+
+    n: int
+    n_wrong: int
+    n_groups: int
+    dropped: dict[str, int]
+    n_repeated: int
+    confidence: str | None
+    ranking: Ranking | None
+    why_none: str = ""
+    absent: tuple[str, ...] = ()
+    walk: dict[str, NullTest] = field(default_factory=dict)
+    layers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    by_layer: tuple[NullTest, ...] = ()
+    best_layer: BestLayer | None = None
+    strata: dict[str, dict[str, Stratified]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The rows that can be asked about errors."""
+
+    frame: pd.DataFrame
+    rows: NDArray[np.int64]
+    clusters: Clusters
+    error: NDArray[np.float64]
+    dropped: dict[str, int]
+    n_repeated: int
+
+
+def prediction(subject: Subject, draws: Draws) -> Prediction:
+    """The whole protocol of docs/statistics.md on one task."""
+    asked = _asked(subject)
+    n_wrong = int(asked.error.sum())
+    counts = (asked.error.size, n_wrong, asked.clusters.n_present(), asked.dropped, asked.n_repeated)
+    reason = _why_none(subject, asked)
+    if reason or subject.confidence is None:
+        return Prediction(*counts, subject.confidence, None, reason)
+    columns = Columns(
+        correct="right",
+        cluster="group",
+        confidence=subject.confidence,
+        entropy="final_entropy" if asked.frame["final_entropy"].notna().any() else None,
+        strata=("answered", "question_type"),
+    )
+    baseline_twins = set(CONFIDENCES) - {subject.confidence}
+    metrics = [name for name in PREREGISTERED if name in asked.frame and asked.frame[name].notna().any()]
+    ranking = rank_predictors(
+        asked.frame,
+        [*(name for name in metrics if name not in baseline_twins), LENGTH],
+        columns=columns,
+        n_draws=draws.bootstrap,
+        n_permutations=draws.permutations,
+        seed=draws.seed,
+    )
+    return Prediction(
+        *counts,
+        subject.confidence,
+        ranking,
+        absent=tuple(name for name in PREREGISTERED if name not in metrics),
+        strata=_strata(asked, metrics, subject.confidence, draws),
+        **_paths(subject, asked, draws),
+    )
+
+
+def _asked(subject: Subject) -> _Asked:
+    """Rows that were read, scored and answered with a candidate, repeated questions about an image once."""
+    frame = subject.frame.assign(answered=answered(subject), row=np.arange(len(subject.frame)))
+    verdict = frame["verdict"].to_numpy(dtype=np.float64)
+    reasons = {
+        "format error": subject.format_error,
+        "no valid readout": ~subject.read_out,
+        "not scored": np.isnan(verdict),
+    }
+    keep, dropped = np.ones(len(frame), dtype=bool), {}
+    for reason, applies in reasons.items():
+        dropped[reason] = int((keep & applies).sum())
+        keep &= ~applies
+    frame = frame.assign(right=pd.array(verdict == 1, dtype="boolean"))[keep].reset_index(drop=True)
+    distinct = without_repetitions(frame, ["group", "question"], correct="right")
+    error = 1.0 - distinct.frame["right"].to_numpy(dtype=np.float64)
+    return _Asked(
+        distinct.frame,
+        distinct.frame["row"].to_numpy(dtype=np.int64),
+        Clusters.of(distinct.frame["group"]),
+        error,
+        {reason: count for reason, count in dropped.items() if count},
+        distinct.n_dropped,
+    )
+
+
+def _why_none(subject: Subject, asked: _Asked) -> str:
+    if not asked.error.size:
+        return "no sample has a readout, a verdict and an answer among the candidates"
+    if not asked.error.any():
+        return "no answer is wrong, so there are no errors to predict"
+    if asked.error.all():
+        return "every answer is wrong, so there are no right answers to tell them from"
+    return "" if subject.confidence else "no final confidence was recorded, so there is no baseline to compare with"
+
+
+def _paths(subject: Subject, asked: _Asked, draws: Draws) -> dict[str, Any]:
+    """Nulls of the margin's path and the margin as a predictor at every layer; nothing without margins."""
+    margin = subject.stack("margin_pred")[asked.rows]
+    if not np.isfinite(margin).all(axis=1).any():
+        return {}
+    strata = strata_labels(asked.frame, ["answered"])
+    walk = random_walk_null(
+        margin,
+        subject.depth,
+        asked.error,
+        asked.clusters,
+        strata=strata,
+        n_simulations=draws.simulations,
+        seed=draws.seed,
+    )
+    both = strata_labels(asked.frame, ["answered", "question_type"])
+    by_layer = max_t(
+        -margin, asked.error, asked.clusters, strata=both, n_permutations=draws.permutations, seed=draws.seed
+    )
+    best = held_out_best_layer(-margin, asked.error, asked.clusters, n_draws=draws.bootstrap, seed=draws.seed)
+    return {"walk": walk, "layers": subject.layers, "by_layer": tuple(by_layer), "best_layer": best}
+
+
+def _strata(asked: _Asked, metrics: list[str], confidence: str, draws: Draws) -> dict[str, dict[str, Stratified]]:
+    """AUROC within the levels of each label that has at least two and not too many."""
+    chosen = [LABEL_FREE + name for name in STRATIFIED]
+    chosen = [name for name in chosen if name in metrics and (name not in CONFIDENCES or name == confidence)]
+    found = {}
+    for title, column in (("answer given", "answered"), ("question type", "question_type")):
+        labels = asked.frame[column]
+        if 1 < labels.nunique() <= 24:
+            found[title] = {
+                name: stratified_auroc(
+                    sign(name) * asked.frame[name].to_numpy(dtype=np.float64),
+                    asked.error,
+                    asked.clusters,
+                    labels,
+                    n_draws=draws.bootstrap,
+                    seed=draws.seed,
+                )
+                for name in chosen
+            }
+    return found

@@ -1,0 +1,31 @@
+"""Figures of an analysis. Every function returns a matplotlib `Figure`; nothing is shown or saved here but by `save`.
+
+run = lens_results.load("runs/pope")
+analysis = lens_report.analyse(run)[0]
+lens_report.figures.forest(analysis.prediction)
+"""
+
+from __future__ import annotations
+
+from lens_report.figures.captions import Plate, plates
+from lens_report.figures.controls import controls_by_layer, pivot_by_layer
+from lens_report.figures.emergence import emergence_curves, lost_and_corrected
+from lens_report.figures.layers import accuracy_by_layer, log_odds_by_layer, uncertainty_by_layer
+from lens_report.figures.prediction import auroc_by_layer, by_stratum, forest
+from lens_report.figures.saving import save
+
+__all__ = [
+    "Plate",
+    "accuracy_by_layer",
+    "auroc_by_layer",
+    "by_stratum",
+    "controls_by_layer",
+    "emergence_curves",
+    "forest",
+    "log_odds_by_layer",
+    "lost_and_corrected",
+    "pivot_by_layer",
+    "plates",
+    "save",
+    "uncertainty_by_layer",
+]

@@ -1,0 +1,106 @@
+"""Which figures an analysis has, with a title and what a reader sees in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from lens_report.analysis import Analysis
+from lens_report.figures.controls import controls_by_layer, pivot_by_layer
+from lens_report.figures.emergence import emergence_curves, lost_and_corrected
+from lens_report.figures.layers import accuracy_by_layer, log_odds_by_layer, uncertainty_by_layer
+from lens_report.figures.prediction import auroc_by_layer, by_stratum, forest
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure of a report.
+
+    Attributes:
+        name: Part of the file name.
+        caption: What is seen; holds no number.
+        draw: Makes the figure.
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+def plates(analysis: Analysis) -> Iterator[Plate]:
+    """The figures that the records of an analysis allow, in the order of the report."""
+    yield from _layer_plates(analysis)
+    n_layers = analysis.subject.n_layers
+    found = analysis.emergence
+    if found is not None:
+        yield Plate(
+            "emergence",
+            "Share of samples in which the right answer has led by each layer, for a while or for good, and what "
+            "shuffled gold answers give.",
+            lambda: emergence_curves(found, n_layers),
+        )
+        if found.lost or found.corrected:
+            yield Plate(
+                "lost_and_corrected",
+                "Wrong answers in which the right one had led clearly, beside right answers in which a wrong one had.",
+                lambda: lost_and_corrected(found),
+            )
+    yield from _prediction_plates(analysis)
+    controls, pivot = analysis.controls, analysis.pivot
+    if controls is not None:
+        yield Plate(
+            "controls",
+            "The answer given by layer with its own image and with each control image, and the difference by verdict.",
+            lambda: controls_by_layer(controls, n_layers),
+        )
+    if pivot is not None:
+        yield Plate(
+            "english",
+            "English equivalent of the answer against the answer in the task's own language, by layer.",
+            lambda: pivot_by_layer(pivot, n_layers),
+        )
+
+
+def _layer_plates(analysis: Analysis) -> Iterator[Plate]:
+    curves, n_layers = analysis.curves, analysis.subject.n_layers
+    if curves.accuracy:
+        yield Plate(
+            "accuracy",
+            "Share of samples in which the right answer leads at each layer, and the probability of all candidates.",
+            lambda: accuracy_by_layer(curves, n_layers, analysis.scores),
+        )
+    if curves.log_odds or curves.margin:
+        what = "Log-odds of the positive answer, by right answer" if curves.log_odds else "Margin of the answer given"
+        yield Plate("log_odds", f"{what} and verdict.", lambda: log_odds_by_layer(curves, n_layers))
+    if curves.entropy:
+        yield Plate(
+            "uncertainty",
+            "Entropy, distance to the last layer and rank of the answer given, by verdict.",
+            lambda: uncertainty_by_layer(curves, n_layers),
+        )
+
+
+def _prediction_plates(analysis: Analysis) -> Iterator[Plate]:
+    prediction, n_layers = analysis.prediction, analysis.subject.n_layers
+    if prediction.ranking is None:
+        return
+    yield Plate(
+        "forest",
+        "How well each label-free metric ranks errors, alone and on top of final confidence, with nulls on the same "
+        "axis.",
+        lambda: forest(prediction),
+    )
+    if any(test.observed is not None for test in prediction.by_layer):
+        yield Plate(
+            "auroc_by_layer",
+            "The margin of the answer given as a predictor of error when it is read at each layer.",
+            lambda: auroc_by_layer(prediction, n_layers),
+        )
+    if prediction.strata:
+        yield Plate(
+            "strata",
+            "The same within each answer given and each question type.",
+            lambda: by_stratum(prediction),
+        )

@@ -1,0 +1,1 @@
+"""Findings as sentences that are made from numbers and never claim more than the tests allow."""

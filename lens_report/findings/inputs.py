@@ -1,0 +1,102 @@
+"""Sentences about the image, about English on the way, and about two runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lens_report.analysis import Analysis, RunComparison
+from lens_report.analysis.curves import ALL
+from lens_report.document.blocks import Block, Sentence, Table, bullets, paragraph, say
+from lens_report.document.shown import count, interval, p_value, percent, words
+from lens_report.findings.errors import LEVEL, ranges
+
+
+def control_blocks(analysis: Analysis) -> tuple[Block, ...]:
+    """What the controls say."""
+    if analysis.controls is None:
+        return paragraph(
+            say(
+                "No control was run, so nothing here says whether the readouts hang on the image. Add "
+                "lens_controls=blank+shuffled to the model's arguments."
+            )
+        )
+    scale = "log-odds" if analysis.controls.scale == "log_odds" else "log-probability"
+    sentences = []
+    for control in analysis.controls.controls:
+        for group, estimate in control.final_gain.items():
+            apart = estimate.low is not None and estimate.excludes_zero
+            unsure = "the set is too small for an interval" if estimate.low is None else "no difference could be shown"
+            sentences.append(
+                say(
+                    "Own image minus {control}, {group}: the {scale} of the answer given at the last layer differs by "
+                    "{gain} nats (n = {n}); {verdict}.",
+                    control=words(control.name), group=words(group), scale=words(scale), gain=interval(estimate, 2),
+                    n=count(estimate.n), verdict=words("the interval is apart from zero" if apart else unsure),
+                    headline=group == ALL,
+                )
+            )  # fmt: skip
+    return bullets(sentences)
+
+
+def pivot_blocks(analysis: Analysis) -> tuple[Block, ...]:
+    """Whether the layers favour English."""
+    found = analysis.pivot
+    if found is None:
+        return ()
+    gap, ahead = found.gap.curve, found.ahead.curve
+    above = [int(layer) for layer, low in zip(found.layers, gap.low, strict=True) if np.isfinite(low) and low > 0]
+    peak = int(np.nanargmax(ahead.mean))
+    return paragraph(
+        say(
+            "In {n} samples the English equivalent of the answer scores higher than the answer itself, on average and "
+            "with the pointwise interval above zero, at layers: {layers}.",
+            n=count(found.n), layers=words(ranges(above) or "none"), headline=True,
+        ),
+        say(
+            "It is ahead most often at layer {layer}, in {share} of samples, and at the last layer in {last}.",
+            layer=count(int(found.layers[peak])), share=percent(float(ahead.mean[peak])),
+            last=percent(float(ahead.mean[-1])),
+        ),
+    )  # fmt: skip
+
+
+def comparison_blocks(found: list[RunComparison]) -> tuple[Block, ...]:
+    """Differences of runs in words and a table."""
+    if not found:
+        return ()
+    columns = (
+        "task", "first run", "second run", "score", "shared samples", "first", "second", "second minus first", "p",
+        "only second right", "only first right",
+    )  # fmt: skip
+    rows = tuple(
+        (
+            words(one.task), words(one.first), words(one.second), words(one.score), count(one.result.difference.n),
+            percent(one.result.mean_a), percent(one.result.mean_b), interval(one.result.difference, share=True),
+            p_value(one.result.p_value), count(one.result.b_higher), count(one.result.a_higher),
+        )
+        for one in found
+    )  # fmt: skip
+    return (*bullets([_difference(one) for one in found]), Table("comparisons", columns, rows))
+
+
+def _difference(one: RunComparison) -> Sentence:
+    result = one.result
+    names: dict[str, Any] = {"task": words(one.task), "a": words(one.first), "b": words(one.second)}
+    if result.difference.value is None or result.p_value is None:
+        why = words(result.difference.note)
+        return say("{task}: {a} and {b} cannot be compared sample by sample: {why}.", why=why, **names)
+    if result.p_value < LEVEL:
+        order = "higher" if result.difference.value > 0 else "lower"
+        return say(
+            "{task}: {b} scores {order} than {a} on the {n} samples that both have, by {difference} (p {p}).",
+            order=words(order), n=count(result.difference.n), difference=interval(result.difference, share=True),
+            p=p_value(result.p_value), headline=True, **names,
+        )  # fmt: skip
+    return say(
+        "{task}: no difference between {a} and {b} could be shown on the {n} samples that both have: {difference} "
+        "(p {p}).",
+        n=count(result.difference.n), difference=interval(result.difference, share=True), p=p_value(result.p_value),
+        headline=True, **names,
+    )  # fmt: skip

@@ -1,0 +1,160 @@
+"""One task of one run: the rows, axes and columns that every part of a report reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lens_report.main_score import VERDICT, MainScore, main_score, values_of
+from lens_report.stats import Clusters, numbers
+from lens_results import MissingRecordError, Run
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+CONFIDENCES = ("label_free.final_margin", "label_free.final_prob")
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One task of one run.
+
+    Attributes:
+        run: Where the samples come from; frames and arrays are read on demand.
+        task: The harness's name of the task.
+        label: Short name of the run for legends and tables.
+    """
+
+    run: Run
+    task: str
+    label: str
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """int [n], this task's rows in the run's frames."""
+        return np.flatnonzero((self.run.keys["task"] == self.task).to_numpy())
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a sample of the task, with a fresh index and these columns added.
+
+        `group`: what was sampled independently (the record's cluster, else its images, else the sample itself);
+        `verdict`: 1 right, 0 wrong, NaN unknown; `label_free.*` as recorded; `final_entropy` in nats;
+        `null.answer_length` in characters.
+        """
+        frame = self.run.samples.take(self.rows).reset_index(drop=True)
+        images = frame["image_sha256"].map(lambda digests: "+".join(digests) or None)
+        verdict = values_of(frame, VERDICT)
+        if not np.isfinite(verdict).any():
+            score = main_score(frame).values
+            verdict = np.where(np.isin(score, (0.0, 1.0)), score, np.nan)
+        added: dict[str, Any] = {
+            "group": frame["cluster"].where(frame["cluster"].notna(), images),
+            "verdict": verdict,
+            "final_entropy": self.stack("entropy")[:, -1],
+            "null.answer_length": frame["response"].str.len().astype(np.float64),
+        }
+        return frame.assign(**added)
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """Clusters of all rows."""
+        return Clusters.of(self.frame["group"])
+
+    @cached_property
+    def score(self) -> MainScore:
+        """The task's main score."""
+        return main_score(self.frame)
+
+    @cached_property
+    def layers(self) -> NDArray[np.int64]:
+        """int [L], the layers read out, rising."""
+        return np.asarray(self.run.layer_index, dtype=np.int64)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of decoder blocks of the model."""
+        return self.run.info.model.n_layers
+
+    @cached_property
+    def depth(self) -> Floats:
+        """float [L], layer / number of decoder blocks."""
+        return np.asarray(self.layers / self.n_layers, dtype=np.float64)
+
+    @cached_property
+    def closed_rows(self) -> Bools:
+        """bool [n], samples whose candidates were known beforehand: only there is a margin or a format error."""
+        outside = self.frame["candidates"].map(bool) & self.frame["pred_candidate"].isna()
+        return self.column("label_free.final_margin") | outside.to_numpy(dtype=bool)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the task has candidates known beforehand in any sample."""
+        return bool(self.closed_rows.any())
+
+    def column(self, name: str) -> Bools:
+        """bool [n], where a column of numbers has a value; all False when there is no such column."""
+        samples = self.run.samples
+        if name not in samples:
+            return np.zeros(self.rows.size, dtype=bool)
+        return np.isfinite(numbers(samples[name]))[self.rows]
+
+    @cached_property
+    def confidence(self) -> str | None:
+        """Column of the final confidence, the baseline: the margin, on open tasks the probability; None without."""
+        return next((name for name in CONFIDENCES if self.column(name).any()), None)
+
+    @cached_property
+    def read_out(self) -> Bools:
+        """bool [n], samples whose readout is at the answer."""
+        return (self.frame["status"] == "ok").to_numpy(dtype=bool)
+
+    @cached_property
+    def format_error(self) -> Bools:
+        """bool [n], answers outside the candidates, and none at all where the task has candidates."""
+        outside = self.closed_rows & self.frame["pred_candidate"].isna().to_numpy(dtype=bool)
+        silent = (self.frame["status"] == "no_answer").to_numpy(dtype=bool)
+        return outside | (silent & self.closed)
+
+    def stack(self, quantity: str, control: str | None = None) -> Floats:
+        """A per-layer quantity of the task's samples, float [n, L] or [n, L, width]; all NaN [n, L] where unknown."""
+        try:
+            values = self.run.stack(quantity, control)
+        except MissingRecordError:
+            return np.full((self.rows.size, len(self.run.layer_index)), np.nan)
+        return values[self.rows]
+
+    def wide(self, quantity: str, control: str | None = None) -> Floats | None:
+        """A quantity with a row a layer, float [n, L, width]; None where no sample of the task has it."""
+        values = self.stack(quantity, control)
+        return values if values.ndim == 3 and np.isfinite(values).any() else None
+
+    def threshold(self, name: str, default: float) -> float:
+        """A threshold of the run's scalars (theta, m, delta, tau)."""
+        return float(self.run.info.lens.thresholds.get(name, default))
+
+
+def subjects(run: Run, label: str | None = None) -> list[Subject]:
+    """One `Subject` for each task of a run."""
+    return [Subject(run, task, label or model_label(run)) for task in run.tasks]
+
+
+def model_label(run: Run) -> str:
+    """The model's name without the folders it lies in; an organisation on the hub stays."""
+    name = run.info.model.name_or_path
+    parts = PurePath(name).parts
+    return name if len(parts) == 2 and not name.startswith((".", "/", "~")) else (parts[-1] if parts else name)
+
+
+def labels_of(runs: Sequence[Run]) -> list[str]:
+    """A short name of each run, unique among them: the model's, with the run's id where models repeat."""
+    names = [model_label(run) for run in runs]
+    return [
+        name if names.count(name) == 1 else f"{name} ({run.info.run_id})" for name, run in zip(names, runs, strict=True)
+    ]
