@@ -13,7 +13,7 @@ class LayoutRule:
 
     Attributes:
         decoder: dotted path from the model to the module that holds the list of layers.
-        norm: dotted path from the decoder to what stands between the last layer and the head.
+        norm: dotted path from the model to what stands between the last layer and the head; "" for nothing.
         interleaved: blocks outside the list of layers change the residual stream between them.
     """
 
@@ -25,6 +25,10 @@ class LayoutRule:
 _RULES: dict[str, LayoutRule] = {
     # gated cross-attention blocks stand in a list of their own and run before every n-th layer
     "idefics": LayoutRule(interleaved=True),
+    # BERT decoders: no final norm, and BLIP's head has a dense layer with a norm in front
+    "blip": LayoutRule(decoder="text_decoder.bert.encoder", norm="text_decoder.cls.predictions.transform"),
+    "git": LayoutRule(decoder="git.encoder", norm=""),
+    "pix2struct": LayoutRule(decoder="decoder"),
 }
 
 REFUSED: dict[str, str] = {

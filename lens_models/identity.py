@@ -13,7 +13,7 @@ from .capture import ResidualCapture
 from .chain import check_chain
 from .errors import CaptureError, IdentityError
 from .parts import ModelParts
-from .transforms import LogitTransform, observe_transform
+from .transforms import LogitTransform, configured_numbers, measured_scale, observe_transform
 from .unembed import Unembedding
 
 __all__ = ["IdentityReport", "compare_logits", "prove_identity", "tolerance"]
@@ -132,8 +132,13 @@ def prove_identity(
         IdentityError: the model's own logits do not come out. Names the class, the parts, the deviation.
         CaptureError: the layers found are not a chain, or the head is not called once a forward pass.
     """
-    with ResidualCapture(parts) as trace, check_chain(parts):
-        output = model(**inputs)
+    seen: dict[str, Tensor] = {}
+    handle = parts.head.register_forward_pre_hook(lambda head, args: seen.update({"head input": args[0][:, -1]}))
+    try:
+        with ResidualCapture(parts) as trace, check_chain(parts):
+            output = model(**inputs)
+    finally:
+        handle.remove()
     if trace.n_steps != 1 or trace.first_logits is None:
         raise CaptureError(f"one forward pass of {parts.model_class} called its head {trace.n_steps} times")
     logits = output.logits[:, -1]
@@ -142,14 +147,29 @@ def prove_identity(
             f"{parts.model_class} gave NaN or infinite logits on the probe input in {logits.dtype}; nothing can be "
             "read. Load the model in its checkpoint's dtype (dtype=auto) or in float32."
         )
-    transform = observe_transform(model, parts, inputs)
+    residual = trace.steps[0][-1]
+    transform = _with_head_scale(parts, observe_transform(model, parts, inputs), residual, seen["head input"], model)
     unembed = Unembedding(parts, transform=transform)
-    readout = unembed(trace.steps[0][-1])
+    readout = unembed(residual)
     report = compare_logits(readout, logits, dtype=trace.first_logits.dtype, masked=transform.masked)
     report = replace(report, transform=str(transform))
     if not report.exact:
         raise IdentityError(_refusal(parts, report, transform))
     return unembed, report
+
+
+def _with_head_scale(
+    parts: ModelParts, transform: LogitTransform, residual: Tensor, head_input: Tensor, model: nn.Module
+) -> LogitTransform:
+    """The transform with the factor that the model puts on its head's input (T5, Inkling), if it does."""
+    x, y = Unembedding(parts).normed(residual).float(), head_input.to(residual.device).float()
+    if getattr(parts.head, "bias", None) is not None or x.shape != y.shape or torch.allclose(x, y, rtol=1e-5):
+        return transform
+    eps = 2 * torch.finfo(head_input.dtype).eps
+    for factor in (*configured_numbers(model.config), measured_scale(x.flatten(), y.flatten())):
+        if torch.allclose(factor * x, y, rtol=max(eps, 1e-5), atol=1e-5 * float(y.abs().max())):
+            return replace(transform, scale=transform.scale * factor)
+    return transform
 
 
 def _refusal(parts: ModelParts, report: IdentityReport, transform: LogitTransform) -> str:

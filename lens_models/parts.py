@@ -22,8 +22,18 @@ _DECODER_PATHS = (
     "decoder",
     "model",
 )
-_LAYER_NAMES = ("layers", "h", "blocks", "block")
-_NORM_NAMES = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "norm_f", "final_norm", "layer_norm")
+_LAYER_NAMES = ("layers", "h", "blocks", "block", "layer")
+_NESTED_NAMES = ("model", "decoder", "transformer", "bert", "roberta", "encoder")
+_NORM_NAMES = (
+    "norm",
+    "final_layernorm",
+    "final_layer_norm",
+    "ln_f",
+    "norm_f",
+    "final_norm",
+    "layer_norm",
+    "embedding_norm",
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ def find_parts(model: nn.Module) -> ModelParts:
     names = {id(module): name for name, module in model.named_modules()}
     decoder = _find_decoder(model, rule)
     layers_name, layers = _find_layers(decoder, cls)
-    norm_name, norm = _find_norm(decoder, rule)
+    norm = _find_norm(model, decoder, rule)
     head = _find_head(model, decoder, cls)
     decoder_path = names.get(id(decoder), "")
     return ModelParts(
@@ -85,7 +95,7 @@ def find_parts(model: nn.Module) -> ModelParts:
         norm=norm,
         head=head,
         decoder_path=f"{decoder_path}.{layers_name}".lstrip("."),
-        norm_path=f"{decoder_path}.{norm_name}".lstrip(".") if norm is not None else None,
+        norm_path=names.get(id(norm)),
         head_path=names.get(id(head), type(head).__name__),
         hidden_size=_width(head, 1, "in_features"),
         vocab_size=_width(head, 0, "out_features"),
@@ -110,17 +120,21 @@ def _decoder_candidates(model: nn.Module, rule: LayoutRule | None) -> Iterator[n
         decoder: Any = model.get_decoder()  # type: ignore[operator]
     except (AttributeError, NotImplementedError, TypeError):
         decoder = None
-    seen: set[int] = set()
-    while isinstance(decoder, nn.Module) and id(decoder) not in seen:
-        yield decoder
-        seen.add(id(decoder))
-        # a text model with its own head (BLIP-2 style) keeps the layers one level further down
-        nested = getattr(decoder, "get_decoder", None)
-        decoder = nested() if callable(nested) else None
+    if isinstance(decoder, nn.Module) and decoder is not model:
+        yield from _inside(decoder)
     for path in _DECODER_PATHS:
         module = _walk(model, path)
         if module is not None:
             yield module
+
+
+def _inside(decoder: nn.Module) -> Iterator[nn.Module]:
+    """A decoder and what it wraps: a text model with its own head (BLIP-2 style) keeps the layers further down."""
+    yield decoder
+    for name in _NESTED_NAMES:
+        nested = getattr(decoder, name, None)
+        if isinstance(nested, nn.Module):
+            yield from _inside(nested)
 
 
 def _walk(model: nn.Module, path: str) -> nn.Module | None:
@@ -147,13 +161,14 @@ def _find_layers(decoder: nn.Module, cls: str) -> tuple[str, nn.ModuleList]:
     return found
 
 
-def _find_norm(decoder: nn.Module, rule: LayoutRule | None) -> tuple[str | None, nn.Module | None]:
-    names = (rule.norm,) if rule is not None and rule.norm is not None else _NORM_NAMES
-    for name in names:
+def _find_norm(model: nn.Module, decoder: nn.Module, rule: LayoutRule | None) -> nn.Module | None:
+    if rule is not None and rule.norm is not None:
+        return _walk(model, rule.norm)
+    for name in _NORM_NAMES:
         norm = getattr(decoder, name, None)
         if isinstance(norm, nn.Module):
-            return name, norm
-    return None, None
+            return norm
+    return None
 
 
 def _find_head(model: nn.Module, decoder: nn.Module, cls: str) -> nn.Module:

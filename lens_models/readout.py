@@ -72,12 +72,12 @@ def read_layers(
     """
     if topk < 1:
         raise CaptureError(f"topk={topk}; expected at least 1")
-    _check_tokens(rows, unembed.parts.vocab_size)
+    _check_tokens(rows, unembed.vocab_size)
     if len({row.residual.shape for row in rows}) > 1:
         raise CaptureError(f"rows of different shapes: {sorted({tuple(row.residual.shape) for row in rows})}")
     limit = memory_limit or _DEFAULT_LIMIT.get(unembed.device.type, _DEVICE_LIMIT)
     out: list[Readout] = []
-    for group in _groups(rows, unembed.parts.vocab_size, limit):
+    for group in _groups(rows, unembed.vocab_size, limit):
         residual = torch.stack([row.residual.to(unembed.device) for row in group], dim=1)
         out.extend(_read_group(unembed, residual, group, topk, limit))
     return out
@@ -105,7 +105,7 @@ def _read_group(
 ) -> Iterator[Readout]:
     """`residual` is `[layers, samples, d]`; layers are cut where one sample alone is over the limit."""
     layers, samples = residual.shape[:2]
-    step = max(1, limit // (_LIVE_COPIES * samples * unembed.parts.vocab_size * 4))
+    step = max(1, limit // (_LIVE_COPIES * samples * unembed.vocab_size * 4))
     last_logits = unembed(residual[-1])
     last = _Reference.of(last_logits)
     tokens = TokenColumns.of(group, residual.device)

@@ -33,6 +33,11 @@ class Unembedding:
         """Where the logits are computed: the device of the head, or where an offloaded head runs."""
         return _device_of(self.parts.head)
 
+    @property
+    def vocab_size(self) -> int:
+        """Number of logits V that the model keeps."""
+        return self.transform.size or self.parts.vocab_size
+
     @torch.no_grad()
     def __call__(self, residual: Tensor) -> Tensor:
         """Logits of residual vectors.
@@ -44,11 +49,12 @@ class Unembedding:
             `[..., vocabulary]`, fp32, on the head's device, after cap or scale: comparable with the model's logits.
         """
         flat = residual.reshape(-1, residual.shape[-1])
-        hidden = self._normed(flat)
+        hidden = self.normed(flat)
         logits = _head_product(self.parts.head, hidden)
         return self.transform(logits).reshape(*residual.shape[:-1], -1)
 
-    def _normed(self, flat: Tensor) -> Tensor:
+    def normed(self, flat: Tensor) -> Tensor:
+        """What goes into the head, `[rows, d]` -> `[rows, d]` in the model's dtype."""
         norm = self.parts.norm
         if norm is None or self.norm_mode == "none":
             return flat.to(self.device)

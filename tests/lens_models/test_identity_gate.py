@@ -67,8 +67,8 @@ def test_planted_faults_are_refused(specimen: Specimen, fault: str, dtype: torch
     ("model_type", "wrong"),
     [
         ("paligemma", LogitTransform()),  # its class applies the cap
-        ("gemma3", LogitTransform("softcap", 3.0)),  # its class ignores the configured cap
-        ("cohere2_vision", LogitTransform("scale", 0.25)),  # its class ignores the configured scale
+        ("gemma3", LogitTransform(softcap=3.0)),  # its class ignores the configured cap
+        ("cohere2_vision", LogitTransform(0.25)),  # its class ignores the configured scale
     ],
 )
 def test_an_ignored_cap_or_scale_is_seen(model_type: str, wrong: LogitTransform, dtype: torch.dtype) -> None:
@@ -86,13 +86,15 @@ def test_an_ignored_cap_or_scale_is_seen(model_type: str, wrong: LogitTransform,
     "transform",
     [
         LogitTransform(),
-        LogitTransform("softcap", 30.0),
-        LogitTransform("softcap", 7.3),
-        LogitTransform("scale", 0.0625),
-        LogitTransform("scale", 13.7),
-        LogitTransform("scale", 0.088388),
-        LogitTransform("none", 1.0, (3, 5, 159)),
-        LogitTransform("softcap", 50.0, (0,)),
+        LogitTransform(softcap=30.0),
+        LogitTransform(softcap=7.3),
+        LogitTransform(0.0625),
+        LogitTransform(13.7),
+        LogitTransform(0.088388),
+        LogitTransform(masked=(3, 5, 159)),
+        LogitTransform(softcap=50.0, masked=(0,)),
+        LogitTransform(size=150),
+        LogitTransform(0.25, size=31),
     ],
     ids=str,
 )
@@ -101,20 +103,22 @@ def test_what_the_class_does_to_its_logits_is_observed(
 ) -> None:
     model = _with_tail(llava, dtype, lambda z: _in_dtype(transform, z))
     found = observe_transform(model, find_parts(model), llava.inputs((6,), dtype))
-    assert (found.kind, found.masked) == (transform.kind, transform.masked)
-    assert found.value == pytest.approx(transform.value, rel=1e-5 if dtype == torch.float32 else 6e-3)
+    assert (found.masked, found.size) == (transform.masked, transform.size)
+    precision = 1e-5 if dtype == torch.float32 else 6e-3
+    assert found.scale == pytest.approx(transform.scale, rel=precision)
+    assert (found.softcap or 0.0) == pytest.approx(transform.softcap or 0.0, rel=precision)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", ["final_logit_softcapping", "logits_scaling", "logit_scale"])
 def test_a_configured_number_is_taken_exactly(llava: Specimen, name: str, dtype: torch.dtype) -> None:
     transform = {
-        "final_logit_softcapping": LogitTransform("softcap", 29.3),
-        "logits_scaling": LogitTransform("scale", 1 / 7.7),
-        "logit_scale": LogitTransform("scale", 0.0877),
+        "final_logit_softcapping": LogitTransform(softcap=29.3),
+        "logits_scaling": LogitTransform(1 / 7.7),
+        "logit_scale": LogitTransform(0.0877),
     }[name]
     model = _with_tail(llava, dtype, lambda z: _in_dtype(transform, z))
-    value = 7.7 if name == "logits_scaling" else transform.value
+    value = 7.7 if name == "logits_scaling" else transform.softcap or transform.scale
     setattr(model.config.text_config, name, value)
     assert observe_transform(model, find_parts(model), llava.inputs((6,), dtype)) == transform
 
@@ -125,9 +129,34 @@ def test_an_unknown_tail_is_refused(llava: Specimen) -> None:
         prove_identity(model, find_parts(model), llava.inputs())
 
 
-def test_a_tail_that_drops_tokens_is_refused(llava: Specimen) -> None:
-    model = _with_tail(llava, torch.float32, lambda z: z[..., :150])
-    with pytest.raises(IdentityError, match=r"turns 160 outputs of its head 'lm_head' into 150 logits"):
+def test_a_factor_and_a_cap_together_are_observed(llava: Specimen) -> None:
+    model = _with_tail(llava, torch.float32, lambda z: _in_dtype(LogitTransform(0.19611613, 27.3), z))
+    found = observe_transform(model, find_parts(model), llava.inputs())
+    assert found.scale == pytest.approx(0.19611613, rel=1e-4)
+    assert found.softcap == pytest.approx(27.3, rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_configured_factor_and_cap_are_taken_exactly(llava: Specimen, dtype: torch.dtype) -> None:
+    transform = LogitTransform(0.19611613, 20.0)
+    model = _with_tail(llava, dtype, lambda z: _in_dtype(transform, z))
+    model.config.text_config.output_multiplier = 0.19611613
+    model.config.text_config.final_logit_softcapping = 20.0
+    assert observe_transform(model, find_parts(model), llava.inputs((6,), dtype)) == transform
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_factor_on_the_heads_input_is_seen(llava: Specimen, dtype: torch.dtype) -> None:
+    model = llava.build(dtype)
+    model.lm_head.register_forward_pre_hook(lambda head, args: (args[0] / 5.7,))
+    unembed, report = prove_identity(model, find_parts(model), llava.inputs((6,), dtype))
+    assert unembed.transform.scale == pytest.approx(1 / 5.7, rel=1e-5 if dtype == torch.float32 else 2e-3)
+    assert report.exact
+
+
+def test_a_tail_that_adds_tokens_is_refused(llava: Specimen) -> None:
+    model = _with_tail(llava, torch.float32, lambda z: torch.cat([z, z], -1))
+    with pytest.raises(IdentityError, match=r"turns 160 outputs of its head 'lm_head' into 320 logits"):
         observe_transform(model, find_parts(model), llava.inputs())
 
 
@@ -140,10 +169,11 @@ def test_logits_widened_after_a_16_bit_head_are_not_held_to_fp32(llava: Specimen
 
 def _in_dtype(transform: LogitTransform, logits: torch.Tensor) -> torch.Tensor:
     """As a model does it, each operation rounded."""
-    if transform.kind == "softcap":
-        logits = torch.tanh(logits / transform.value) * transform.value
-    if transform.kind == "scale":
-        logits = logits * transform.value
+    logits = logits if transform.size is None else logits[..., : transform.size]
+    if transform.scale != 1.0:
+        logits = logits * transform.scale
+    if transform.softcap is not None:
+        logits = torch.tanh(logits / transform.softcap) * transform.softcap
     logits[..., list(transform.masked)] = torch.finfo(logits.dtype).min
     return logits
 
@@ -199,7 +229,8 @@ def test_the_message_of_a_refusal(llava: Specimen) -> None:
         r"the lens does not read LlavaForConditionalGeneration exactly, so it is refused\. Found: "
         r"LlavaForConditionalGeneration: 4 layers in 'model\.language_model\.layers', final norm "
         r"'model\.language_model\.norm', head 'lm_head' \(32 -> 160\), transform none\. The last layer's "
-        r"readout is off by \d\.\d\de[+-]\d\d of the logit range \(allowed 1\.00e-04, float32\), first choice (agrees|differs)\. Try "
+        r"readout is off by \d\.\d\de[+-]\d\d of the logit range \(allowed 1\.00e-04, float32\), first choice "
+        r"(agrees|differs)\. Try "
         r"dtype=float32 to rule out rounding; if it stays, the parts found are not the ones the model uses: "
         r"docs/adding-a-model\.md shows how to name them\. lens=False runs the model without the lens\.",
         message,

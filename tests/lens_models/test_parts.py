@@ -59,7 +59,7 @@ def test_a_decoder_without_a_final_norm_has_none() -> None:
 
 
 def test_a_rule_comes_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(architectures._RULES, "imagined", LayoutRule(decoder="thinker.core", norm="after"))
+    monkeypatch.setitem(architectures._RULES, "imagined", LayoutRule(decoder="thinker.core", norm="thinker.core.after"))
     model = model_with(model=decoder(), thinker=model_with(core=decoder(norm="after")), lm_head=nn.Linear(4, 9))
     parts = find_parts(model)
     assert (parts.decoder_path, parts.norm_path) == ("thinker.core.layers", "thinker.core.after")

@@ -161,7 +161,7 @@ def test_topk_larger_than_the_vocabulary(unembed: Unembedding) -> None:
 
 def test_a_cap_a_scale_and_masked_tokens_are_read_too(unembed: Unembedding) -> None:
     masked = (4, 7)
-    transform = LogitTransform("softcap", 2.0, masked)
+    transform = LogitTransform(softcap=2.0, masked=masked)
     readout = read_layers(Unembedding(unembed.parts, transform=transform), rows(3), topk=VOCABULARY)[2]
     logits = unembed(rows(3)[2].residual)
     logits = torch.tanh(logits / 2.0) * 2.0
@@ -195,7 +195,7 @@ def test_a_readout_that_is_no_number_says_so(unembed: Unembedding, bad: float) -
 def test_an_overflow_says_so(unembed: Unembedding) -> None:
     batch = rows(2)
     batch[0].residual[1] = 1e30
-    wide = Unembedding(unembed.parts, norm="none", transform=LogitTransform("scale", 1e20))
+    wide = Unembedding(unembed.parts, norm="none", transform=LogitTransform(1e20))
     assert [readout.finite for readout in read_layers(wide, batch)] == [False, True]
 
 

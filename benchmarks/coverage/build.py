@@ -1,0 +1,36 @@
+"""Tiny random models of any architecture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForImageTextToText
+
+from .shrink import shrunk_config
+
+__all__ = ["build", "randomise"]
+
+
+def build(model_type: str, seed: int = 0) -> Any:
+    """A randomised float32 model in eval mode that does not stop by itself."""
+    torch.manual_seed(seed)
+    model = AutoModelForImageTextToText.from_config(shrunk_config(model_type), attn_implementation="eager")
+    randomise(model)
+    return model.eval()
+
+
+def randomise(model: nn.Module) -> None:
+    """Fill every parameter so that no norm weight is one, no bias and no gate zero, and logits spread over several."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if not parameter.is_floating_point():
+                continue
+            if parameter.dim() >= 2:
+                fan_in = parameter[0].numel()
+                parameter.normal_(0.0, 1.5 / fan_in**0.5)
+            elif name.endswith("weight"):
+                parameter.normal_(1.0, 0.3)
+            else:
+                parameter.normal_(0.0, 0.3)

@@ -1,0 +1,107 @@
+"""Pixels of the model types that take them in a shape of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["RECIPES"]
+
+
+def mllama(config: Any) -> dict[str, Tensor]:
+    """Tiles with their aspect ratio; every text token attends to them."""
+    tiles = config.vision_config.max_num_tiles
+    return {
+        "pixel_values": torch.randn(1, 1, tiles, 3, 32, 32),
+        "aspect_ratio_ids": torch.ones(1, 1, dtype=torch.long),
+        "aspect_ratio_mask": torch.ones(1, 1, tiles, dtype=torch.long),
+    }
+
+
+def pix2struct(config: Any) -> dict[str, Tensor]:
+    """Patches with their row and column in front."""
+    patches = torch.randn(1, 16, 2 + 3 * 8 * 8)
+    patches[..., 0] = torch.arange(16) // 4 + 1
+    patches[..., 1] = torch.arange(16) % 4 + 1
+    return {"flattened_patches": patches, "attention_mask": torch.ones(1, 16)}
+
+
+def hybrid(config: Any) -> dict[str, Tensor]:
+    """DeepSeek-VL hybrid: the picture in two resolutions."""
+    high = config.high_res_vision_config.image_size
+    return {"pixel_values": torch.randn(1, 3, 32, 32), "high_res_pixel_values": torch.randn(1, 3, high, high)}
+
+
+def idefics(config: Any) -> dict[str, Tensor]:
+    """Pictures beside the text, and which token sees which."""
+    return {"pixel_values": torch.randn(1, 1, 3, 32, 32), "image_attention_mask": torch.ones(1, 1, 1)}
+
+
+def qformer(config: Any) -> dict[str, Tensor]:
+    """InstructBLIP: the question goes into the Q-Former too."""
+    return {"pixel_values": torch.randn(1, 3, 32, 32), "qformer_input_ids": torch.tensor([[1, 17, 23]])}
+
+
+def qformer_frames(config: Any) -> dict[str, Tensor]:
+    """InstructBLIP for video: one frame."""
+    return {"pixel_values": torch.randn(1, 1, 3, 32, 32), "qformer_input_ids": torch.tensor([[1, 17, 23]])}
+
+
+def kosmos2(config: Any) -> dict[str, Tensor]:
+    """Features at marked positions."""
+    return {"pixel_values": torch.randn(1, 3, 32, 32), "image_embeds_position_mask": torch.ones(1, 1)}
+
+
+def kosmos25(config: Any) -> dict[str, Tensor]:
+    """Patches with row and column, features at marked positions."""
+    patches = pix2struct(config)["flattened_patches"]
+    return {"flattened_patches": patches, "image_embeds_position_mask": torch.ones(1, 1)}
+
+
+def targeted(config: Any) -> dict[str, Tensor]:
+    """MiniCPM-V: a strip of patches with its grid."""
+    return {"pixel_values": torch.randn(1, 3, 8, 16 * 8), "target_sizes": torch.tensor([[4, 4]])}
+
+
+def merged(config: Any) -> dict[str, Tensor]:
+    """VideoLLaMA 3: patches with a merge size a picture."""
+    return {
+        "pixel_values": torch.randn(16, 3 * 8 * 8),
+        "image_grid_thw": torch.tensor([[1, 4, 4]]),
+        "image_merge_sizes": torch.tensor([2]),
+    }
+
+
+def shaped(config: Any) -> dict[str, Tensor]:
+    """LFM2-VL: padded patches, their mask and grid."""
+    return {
+        "pixel_values": torch.randn(1, 16, 3 * 8 * 8),
+        "pixel_attention_mask": torch.ones(1, 16, dtype=torch.long),
+        "spatial_shapes": torch.tensor([[4, 4]]),
+    }
+
+
+def document(config: Any) -> dict[str, Tensor]:
+    """UDOP: a page with the boxes of its words."""
+    return {"pixel_values": torch.randn(1, 3, 32, 32), "bbox": torch.zeros(1, 1, 4)}
+
+
+RECIPES: dict[str, Callable[[Any], dict[str, Tensor]]] = {
+    "deepseek_vl_hybrid": hybrid,
+    "idefics": idefics,
+    "instructblip": qformer,
+    "instructblipvideo": qformer_frames,
+    "kosmos-2": kosmos2,
+    "kosmos-2.5": kosmos25,
+    "lfm2_vl": shaped,
+    "minicpm_ocr": targeted,
+    "minicpmv4_6": targeted,
+    "minicpmv4_7": targeted,
+    "mllama": mllama,
+    "pix2struct": pix2struct,
+    "udop": document,
+    "video_llama_3": merged,
+}
