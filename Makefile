@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test test-slow check format clean
+.PHONY: setup demo test test-slow test-mera check format clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,19 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
+# the line of lm-eval that the MERA fork is built on, with transformers 4, in an environment of its own
+MERA := .venv-mera
+
+$(MERA)/.installed: pyproject.toml constraints-mera.txt
+	$(PYTHON) -m venv $(MERA)
+	$(MERA)/bin/python -m pip install --quiet --upgrade pip uv
+	$(MERA)/bin/uv pip install --quiet --python $(MERA)/bin/python --constraint constraints-mera.txt --editable ".[dev]"
+	@touch $@
+
+test-mera: $(MERA)/.installed
+	$(MERA)/bin/python -m pytest -W "ignore:invalid escape sequence:DeprecationWarning" \
+	  tests/harness_ext/lm_eval tests/harness_ext/submission tests/integration/test_lm_eval_command.py
+
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,4 +51,4 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(MERA) build dist *.egg-info

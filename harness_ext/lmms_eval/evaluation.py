@@ -17,6 +17,7 @@ from lmms_eval.api.metrics import mean
 
 from harness_ext.compatibility import UnsupportedHarnessError, require_function
 from harness_ext.recording.metrics_table import numeric_scores
+from harness_ext.submission.samples import noted_id
 from harness_ext.task_objects import leaf_tasks, table_knows_lens_metrics
 
 from .response_cache import RecordingCache
@@ -97,6 +98,7 @@ def _with_lens(original: Callable[..., Any], run: LensRun) -> Callable[..., Any]
         processed.metrics.update(values)
         if processed.logged_sample is not None:
             processed.logged_sample.update(values)
+            processed.logged_sample.update(noted_id(item[1]))
         return processed
 
     return process

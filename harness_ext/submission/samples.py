@@ -21,6 +21,7 @@ __all__ = [
     "find_name",
     "find_samples",
     "model_folder",
+    "noted_id",
     "parse_answers",
     "require_unique",
 ]
@@ -30,6 +31,12 @@ LENS_ID = "lens_meta_id"
 
 _LM_EVAL = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl?$")
 _LMMS_EVAL = re.compile(r"(?P<date>\d{8}_\d{6})_samples_(?P<task>.+)\.jsonl?$")
+
+
+def noted_id(doc: Any) -> dict[str, int]:
+    """What to add to a document's line in lmms-eval's samples files; nothing where it is not in MERA's form."""
+    number = document_id(doc)
+    return {} if number is None else {LENS_ID: number}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from lm_eval import evaluator
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 from lm_eval_outcome import Evaluate, Outcome
-from mera_folder import write_mera_folder
 
 from harness_ext.lm_eval.plugin import MODEL_ID, register
 from lens_models import LENS_TINY
@@ -19,6 +18,7 @@ from lens_models.loading import resolve_pretrained
 _THIRD_PARTY = (
     # lm-eval 0.4.9 on transformers 4
     "ignore:The class `AutoModelForVision2Seq` is deprecated:FutureWarning",
+    "ignore:unclosed file .*results_:ResourceWarning",
 )
 
 
@@ -35,11 +35,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def mera_tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_mera_folder(tmp_path_factory.mktemp("multimodal_tasks") / "tasks")
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from lm_eval import evaluator
 from lm_eval.tasks import TaskManager
-from lm_eval_outcome import Evaluate, Outcome
+from lm_eval_outcome import Evaluate
 
 from lens_results import load
-
-
-@pytest.fixture(scope="module")
-def known() -> dict[str, Outcome]:
-    return {}
 
 
 def test_metrics_stand_in_results_samples_and_files(evaluate: Evaluate, task_manager: TaskManager) -> None:
@@ -98,9 +94,7 @@ def test_multiple_choice_with_images_is_scored_and_read(evaluate: Evaluate) -> N
     assert list(record.cand_scores[-1]) == pytest.approx([float(score) for score in scores], abs=1e-3)
 
 
-def test_cached_answers_bring_their_records_back(
-    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_answers_bring_their_records_back(evaluate: Evaluate, tmp_path: Path) -> None:
     cache = str(tmp_path / "cache" / "answers")
     if not _caches_images(cache):
         pytest.skip("this version of lm-eval cannot cache requests with images")
@@ -110,8 +104,7 @@ def test_cached_answers_bring_their_records_back(
     again = second.run.record(("ruclevr", 1, 0, 0))
     assert again.response == first.run.record(("ruclevr", 1, 0, 0)).response
     assert second.value("ruclevr", "lens_coverage") == first.value("ruclevr", "lens_coverage")
-    for path in Path(f"{cache}_rank0.lens").iterdir():
-        path.unlink()
+    shutil.rmtree(f"{cache}_rank0.lens")
     third = evaluate("ruclevr", limit=2, use_cache=cache, output="third")
     assert len(third.run.samples) == 2, "a cached answer without a record is read again"
 
@@ -127,12 +120,10 @@ def _caches_images(cache: str) -> bool:
     return True
 
 
-def test_a_failed_run_leaves_readable_records(
-    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_run_leaves_readable_records(evaluate: Evaluate, tmp_path: Path) -> None:
     before = evaluator.evaluate
     with pytest.raises(ZeroDivisionError):
         evaluate("ruclevr,failing", batch_size=1)
     folder = next((tmp_path / "out").iterdir())
-    assert len(load(folder).samples) == 5
+    assert len(load(folder).samples) == 10
     assert evaluator.evaluate is before

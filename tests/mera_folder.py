@@ -123,15 +123,15 @@ def write_mera_folder(folder: Path, rows: int = 5) -> Path:
     secret = secret.set_column(column, "outputs", pa.array([""] * secret.num_rows))
     pq.write_table(secret, data / "private_test.parquet")
     (data / "text.jsonl").write_text('{"question": "Is it red?", "answer": "yes"}\n' * 3)
-    files = {
-        name: {split: data / f"{name}_{split}.parquet" for split in ("test", "shots")} for name in ("ruclevr", "weird")
-    }
-    _task(folder, "ruclevr", _GENERATE, images="doc_to_image", **files["ruclevr"])
-    _task(folder, "weird", _GENERATE, images="doc_to_image", **files["weird"])
-    private = {"test": data / "private_test.parquet", "shots": data / "ruclevr_shots.parquet"}
-    _task(folder, "private", _GENERATE, images="doc_to_image", **private)
-    _task(folder, "bytes", _GENERATE, images="doc_to_bytes", **files["ruclevr"])
-    _task(folder, "choice", _CHOICE, test=files["ruclevr"]["test"])
+    ruclevr, weird = (
+        {split: data / f"{name}_{split}.parquet" for split in ("test", "shots")} for name in ("ruclevr", "weird")
+    )
+    _task(folder, "ruclevr", _GENERATE, images="doc_to_image", **ruclevr)
+    _task(folder, "weird", _GENERATE, images="doc_to_image", **weird)
+    _task(folder, "private", _GENERATE, images="doc_to_image", **{**ruclevr, "test": data / "private_test.parquet"})
+    _task(folder, "bytes", _GENERATE, images="doc_to_bytes", **ruclevr)
+    _task(folder, "failing", f"{_GENERATE}process_results: !function utils.fail\n", images="doc_to_image", **ruclevr)
+    _task(folder, "choice", _CHOICE, test=ruclevr["test"])
     _task(folder, "text", _TEXT, test=data / "text.jsonl")
     return folder
 
