@@ -8,6 +8,7 @@ from typing import Any
 
 from harness_ext.options import LENS_ARGUMENTS, LensOptions, reject_unknown, take_lens_options
 from lens_models import LENS_TINY, LensArgumentError
+from lens_models.video import DEFAULT_FRAMES
 
 __all__ = ["ModelArguments"]
 
@@ -18,8 +19,8 @@ _ACCEPTED_WITHOUT_EFFECT = ("use_custom_video_loader", "max_image_size", "interl
 class ModelArguments:
     """Checkpoint, placement, prompt and media settings; defaults are sensible for a machine with or without a GPU.
 
-    `dtype` is the checkpoint's own unless named. `max_num_frames` and `fps` are handed to the video processor only when
-    set. `use_cache` is the key-value cache of generation.
+    `dtype` is the checkpoint's own unless named. Of a video, evenly spaced frames are shown: `max_num_frames`,
+    or `fps` a second where that is less. `use_cache` is the key-value cache of generation.
     """
 
     pretrained: str = LENS_TINY
@@ -36,7 +37,7 @@ class ModelArguments:
     reasoning_prompt: str | None = None
     min_pixels: int | None = None
     max_pixels: int | None = None
-    max_num_frames: int | None = None
+    max_num_frames: int = DEFAULT_FRAMES
     fps: float | None = None
     max_length: int = 2048
 
@@ -61,12 +62,6 @@ class ModelArguments:
         """What the processor is loaded with."""
         pixels = {"min_pixels": self.min_pixels, "max_pixels": self.max_pixels}
         return {name: value for name, value in pixels.items() if value is not None}
-
-    @property
-    def video_arguments(self) -> dict[str, Any]:
-        """What the processor is called with for videos."""
-        given = {"num_frames": self.max_num_frames, "fps": self.fps}
-        return {name: value for name, value in given.items() if value is not None}
 
 
 def _batch_size(value: object) -> int:

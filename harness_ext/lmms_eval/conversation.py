@@ -9,6 +9,7 @@ from typing import Any
 from lmms_eval.protocol import ChatMessages
 
 from lens_models.encoding import open_image, render_chat
+from lens_models.video import open_video
 
 __all__ = ["Conversation", "render"]
 
@@ -23,14 +24,19 @@ class Conversation:
     audios: tuple[Any, ...] = ()
 
 
-def render(processor: Any, messages: Sequence[Mapping[str, Any]], *, where: str) -> Conversation:
-    """Apply the chat template of the checkpoint.
+def render(
+    processor: Any, messages: Sequence[Mapping[str, Any]], *, where: str, max_frames: int, fps: float | None
+) -> Conversation:
+    """Apply the chat template of the checkpoint; videos become evenly spaced frames.
 
     Raises:
-        InputError: an image that cannot be read (named by `where`), or a checkpoint without a chat template.
+        InputError: an image or video that cannot be read (named by `where`), or a checkpoint without a chat template.
     """
     chat = ChatMessages(messages=list(messages))
     prompt = render_chat(processor, chat.to_hf_messages())
     images, videos, audios = chat.extract_media()
     opened = tuple(open_image(image, where=f"{where}, image {i}") for i, image in enumerate(images))
-    return Conversation(prompt, opened, tuple(videos), tuple(audios))
+    frames = tuple(
+        open_video(video, where=f"{where}, video {i}", max_frames=max_frames, fps=fps) for i, video in enumerate(videos)
+    )
+    return Conversation(prompt, opened, frames, tuple(audios))

@@ -151,7 +151,13 @@ class Responder:
         return self._owner._apply_system_prompt(list(messages), prompt)
 
     def _conversation(self, request: HarnessRequest, messages: Any) -> Conversation:
-        return render(self._owner.processor, messages, where=f"task {request.task}, document {request.doc_id}")
+        return render(
+            self._owner.processor,
+            messages,
+            where=f"task {request.task}, document {request.doc_id}",
+            max_frames=self._owner.arguments.max_num_frames,
+            fps=self._owner.arguments.fps,
+        )
 
     def _respond(
         self, batch: Sequence[HarnessRequest], conversations: Sequence[Conversation], kind: str = "generate"
@@ -179,7 +185,7 @@ class Responder:
             images=[image for each in conversations for image in each.images],
             videos=videos,
             audios=[audio for each in conversations for audio in each.audios],
-            **(self._owner.arguments.video_arguments if videos else {}),
+            **({"do_sample_frames": False} if videos else {}),  # they are sampled already
         )
         return inputs.to(self._owner.device, self._owner.model.dtype)
 
