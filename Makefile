@@ -19,8 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
+	rm -rf runs/demo
 	$(BIN)/lmms-eval --model hf-multimodal-lens --tasks pope_mini --batch_size 16 --output_path runs/demo --log_samples
-	$(BIN)/mmlens show runs/demo
+	$(BIN)/mmlens report runs/demo --out runs/demo/report
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

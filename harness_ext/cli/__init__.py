@@ -5,7 +5,10 @@ from __future__ import annotations
 import typer
 
 from harness_ext.cli.check import check
+from harness_ext.cli.leaderboard import leaderboard
 from harness_ext.cli.prepare import prepare
+from harness_ext.cli.report import report
+from harness_ext.cli.submit import submit
 from harness_ext.cli.tasks import tasks
 
 __all__ = ["app", "main"]
@@ -17,6 +20,9 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(check)
+app.command()(report)
+app.command()(leaderboard)
+app.command()(submit)
 app.command()(tasks)
 app.add_typer(prepare, name="prepare")
 

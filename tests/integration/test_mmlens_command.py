@@ -1,0 +1,56 @@
+"""The `mmlens` command, as installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+from lens_models import LENS_TINY
+from lens_models.loading import resolve_pretrained
+
+
+def test_check_says_what_was_found_and_that_it_is_exact(command: Command) -> None:
+    done = command("mmlens", "check")
+    for words in ("lens_tiny is read exactly", "Qwen2VLForConditionalGeneration", "model.language_model.layers"):
+        assert words in done.stdout
+
+
+@pytest.mark.parametrize("model", ["./nowhere", "."])
+def test_check_leaves_with_code_1_and_one_line_for_what_is_no_model(command: Command, model: str) -> None:
+    done = command("mmlens", "check", model, check=False)
+    assert done.returncode == 1
+    assert f"Error: pretrained={model}: " in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_tasks_prints_a_folder_for_each_harness(command: Command) -> None:
+    for harness in ("lmms-eval", "lm-eval"):
+        folder = Path(command("mmlens", "tasks", "--harness", harness).stdout.strip())
+        assert (folder / "pope_mini.yaml").is_file()
+    assert "pope_mini" in command("mmlens", "tasks", "--names").stdout.split()
+    assert command("mmlens", "tasks", "--harness", "other", check=False).returncode == 2
+
+
+def test_commands_on_nothing_say_so(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for words in (("report", "empty"), ("leaderboard", "empty"), ("submit", "empty", "--dst", "a.zip")):
+        done = command("mmlens", *words, check=False)
+        assert done.returncode == 1, words
+        assert "Error: " in done.stdout
+        assert "Traceback" not in done.stdout
+    assert command("mmlens", "submit", check=False).returncode == 2
+
+
+def test_prepare_clevr_tells_where_the_release_is_to_be_had(command: Command) -> None:
+    done = command("mmlens", "prepare", "clevr", "nowhere", check=False)
+    assert done.returncode == 1
+    assert "CLEVR" in done.stdout
+
+
+def test_the_bundled_model_is_an_ordinary_folder() -> None:
+    folder = Path(resolve_pretrained(LENS_TINY))
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= names
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 16 * 2**20
