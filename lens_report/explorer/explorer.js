@@ -338,7 +338,7 @@
     for (const name of ["task", "verdict", "type", "path", "sort", "descending"]) byId(name).addEventListener("change", select);
     byId("search").addEventListener("input", select);
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
-    byId("reset").addEventListener("click", () => { byId("filters").reset(); select(); });
+    byId("start-over").addEventListener("click", () => { byId("filters").reset(); select(); });
     byId("previous").addEventListener("click", () => turn(state.page - 1));
     byId("next").addEventListener("click", () => turn(state.page + 1));
     document.addEventListener("keydown", keys);

@@ -20,6 +20,7 @@ from lens_report.figures.style import (
     share_axis,
     shortened,
     styled,
+    titled,
 )
 from lens_report.stats import EmergenceCurve, Estimate
 
@@ -38,8 +39,7 @@ def emergence_curves(emergence: Emergence, n_layers: int) -> Figure:
             _steps(axes, curve, line, name)
     share_axis(axes, "samples in which gold has emerged")
     layer_axis(axes, emergence.first.layer, n_layers)
-    axes.set_title("By which layer the right answer was there")
-    legend(axes, loc="upper left")
+    titled(axes, "By which layer the right answer was there", columns=2, rows=2)
     footnote(figure, "Kaplan-Meier; bands: pointwise 95 % intervals, clustered. Samples without the event stay in.")
     return figure
 

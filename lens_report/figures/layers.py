@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from lens_report.analysis.curves import RIGHT, WRONG, Curves, GroupCurve
@@ -25,6 +26,7 @@ from lens_report.figures.style import (
     share_axis,
     styled,
     thousands,
+    titled,
 )
 
 BANDS = "Bands: pointwise 95 % intervals, clustered by image."
@@ -64,14 +66,13 @@ def log_odds_by_layer(curves: Curves, n_layers: int) -> Figure:
         for look, line in zip(looks, curves.log_odds, strict=False):
             band(axes, curves.layers, line.curve, look, n_label(line.group, line.n))
         axes.set_ylabel("log-odds of the positive answer (nats)")
-        axes.set_title("Log-odds by gold answer and verdict")
+        titled(axes, "Log-odds by gold answer and verdict", columns=2, rows=2)
     else:
         _by_verdict(axes, curves, curves.margin)
         axes.set_ylabel("margin of the answer given (nats)")
-        axes.set_title("Margin of the answer given by verdict")
+        titled(axes, "Margin of the answer given by verdict", columns=2, rows=1)
     axes.axhline(0, color=GREY, linewidth=1)
     layer_axis(axes, curves.layers, n_layers)
-    legend(axes)
     footnote(figure, BANDS)
     return figure
 
@@ -90,11 +91,18 @@ def uncertainty_by_layer(curves: Curves, n_layers: int) -> Figure:
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
         layer_axis(axes, curves.layers, n_layers)
-    top = int(rank.get_ylim()[1]) + 1
-    rank.set_yticks(range(top), [thousands(10**power) for power in range(top)])
+    _rank_ticks(rank)
     legend(entropy)
     footnote(figure, BANDS)
     return figure
+
+
+def _rank_ticks(axes: Any) -> None:
+    """Ranks at their logarithms: powers of ten, and steps between them where the range is short."""
+    top = axes.get_ylim()[1]
+    steps = (1, 2, 5) if top < 2 else (1,)
+    ranks = [step * 10**power for power in range(int(top) + 1) for step in steps if np.log10(step * 10**power) <= top]
+    axes.set_yticks([float(np.log10(rank)) for rank in ranks], [thousands(rank) for rank in ranks])
 
 
 def _by_verdict(axes: Any, curves: Curves, lines: tuple[GroupCurve, ...]) -> None:

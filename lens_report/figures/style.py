@@ -103,6 +103,12 @@ def legend(axes: Axes, **how: Any) -> None:
         axes.legend(**({"loc": "best"} | how))
 
 
+def titled(axes: Axes, title: str, *, columns: int, rows: int) -> None:
+    """A title with the legend below it, outside the panel, where it hides no line."""
+    axes.set_title(title, pad=8 + 14 * rows)
+    legend(axes, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=columns, borderaxespad=0.1)
+
+
 def footnote(figure: Figure, text: str) -> None:
     """What a reader has to know to read the figure, below it."""
     figure.supxlabel(text, fontsize=7.5, color=GREY, x=0.01, ha="left")

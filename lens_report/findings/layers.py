@@ -63,7 +63,12 @@ def _accuracy(analysis: Analysis) -> Iterator[Sentence]:
     if curves.mass:
         theta = analysis.subject.threshold("theta", 0.1)
         above = np.flatnonzero(curves.mass[0].curve.mean > theta)
-        if above.size:
+        if above.size and above[0] == 0:
+            yield say(
+                "On average the candidates have more than {theta} of the probability from the first layer read on.",
+                theta=decimal(theta, 2),
+            )
+        elif above.size:
             yield say(
                 "On average the candidates have more than {theta} of the probability from layer {layer} on; before it, "
                 "who leads says little.",

@@ -39,7 +39,9 @@ def _run_row(run: Run, label: str) -> tuple[Shown, ...]:
 
 def _lens(run: Run) -> list[Sentence]:
     lens = run.info.lens
-    limits = ", ".join(f"{name} = {value}" for name, value in sorted(run.info.limits.items()) if value is not None)
+    limits = ", ".join(
+        f"{name} = {value}" for name, value in sorted(run.info.limits.items()) if value and name != "batch_size"
+    )
     thresholds = ", ".join(f"{name} = {value:g}" for name, value in lens.thresholds.items())
     return [
         say(

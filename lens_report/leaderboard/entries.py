@@ -108,8 +108,8 @@ def entry(analysis: Analysis, flags: tuple[str, ...]) -> Entry:
 
 def _depth(layer: Estimate, n_layers: int) -> Estimate:
     """A layer as relative depth, so that models of different size can stand in one column."""
-    ends = (None if value is None else value / n_layers for value in (layer.value, layer.low, layer.high))
-    return replace(layer, **dict(zip(("value", "low", "high"), ends, strict=True)))
+    value, low, high = (None if end is None else end / n_layers for end in (layer.value, layer.low, layer.high))
+    return replace(layer, value=value, low=low, high=high)
 
 
 def best_metric(ranked: tuple[Predictor, ...], confidence: str | None) -> Predictor | None:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from lens_models.metrics import LayerReadout, gold_based_scalars, label_free_scalars
+from lens_report import Draws
 from lens_results import (
     HarnessInfo,
     IdentityInfo,
@@ -42,6 +43,11 @@ WORDS = (
     " yellow",
 )
 VOCABULARY = 32_000
+QUICK = Draws(bootstrap=200, permutations=99, simulations=20)
+HOSTILE = (
+    "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & {{ 7*7 }} | `x`"
+)
+"""A text that takes over a page that does not escape it."""
 
 
 @dataclass(frozen=True)

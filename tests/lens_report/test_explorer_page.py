@@ -1,0 +1,220 @@
+"""The page in headless Chromium, opened from disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import HOSTILE, QUICK, Plan, write_run
+
+import lens_results
+from lens_report import ExplorerLimits, Report, build_report
+
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium (apt-get install chromium)"),
+]
+
+
+class Opened:
+    """A page with everything it said and asked for."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.console: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self.console.append(message.text))
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def open(self, file: Path) -> float:
+        """Load a file and show the samples; seconds until the list stands."""
+        start = time.perf_counter()
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("html[data-ready]", state="attached")
+        self.page.click("#tab-explorer")
+        self.page.wait_for_selector("#samples tbody tr")
+        return time.perf_counter() - start
+
+    def rows(self, column: int) -> list[str]:
+        """Texts of a column of the list, as on the page."""
+        return list(self.page.locator(f"#samples tbody tr td:nth-child({column})").all_inner_texts())
+
+    def sample(self, doc: int) -> None:
+        """Open a sample by its document number."""
+        self.page.fill("#search", "")
+        self.page.fill("#search", f"sphere {doc}?")
+        self.page.locator("#samples tbody tr").first.click()
+        self.page.wait_for_selector(f'#sample h2:has-text("document {doc} ")')
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Opened]:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    yield Opened(page)
+    page.close()
+
+
+@pytest.fixture
+def opened(tab: Opened, report: Report) -> Opened:
+    tab.open(report.html)
+    return tab
+
+
+def read_out(run: lens_results.Run, correct: bool) -> int:
+    """The first sample that was read and is right or wrong."""
+    frame = run.samples
+    chosen = frame[(frame["status"] == "ok") & (frame["correct"] == correct) & (frame["doc_id"] > 1)]
+    return int(chosen["doc_id"].iloc[0])
+
+
+def test_it_opens_from_disk_quietly(opened: Opened, report: Report) -> None:
+    assert opened.requests == [report.html.as_uri()]
+    assert opened.console == []
+    assert opened.page.inner_text("#count") == "240 of 240 samples"
+
+
+def test_filters_find_what_they_name(opened: Opened, run_folder: Path) -> None:
+    frame = lens_results.load(run_folder).samples
+    opened.page.select_option("#verdict", "wrong")
+    wrong = int(((frame["status"] == "ok") & (frame["correct"] == False)).sum())  # noqa: E712
+    assert opened.page.inner_text("#count") == f"{wrong} of 240 samples"
+    opened.page.select_option("#path", "lost")
+    lost = int((frame["gold_based.correct_then_lost"] == 1).sum())
+    assert opened.page.inner_text("#count") == f"{lost} of 240 samples"
+    opened.page.click("#start-over")
+    opened.page.select_option("#type", "=<b>popular</b>")
+    assert opened.page.inner_text("#count") == "120 of 240 samples"
+    opened.page.fill("#search", "SPHERE 23?")
+    assert opened.rows(1) == ["23"]
+    opened.page.fill("#search", "nothing like this")
+    assert opened.page.inner_text("#count") == "0 of 240 samples"
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_sorting_by_a_metric(opened: Opened, run_folder: Path, descending: bool) -> None:
+    frame = lens_results.load(run_folder).samples
+    opened.page.select_option("#sort", "label_free.final_margin")
+    opened.page.set_checked("#descending", descending)
+    expected = frame.sort_values("label_free.final_margin", ascending=not descending)["doc_id"].head(50)
+    assert opened.rows(1) == [str(doc) for doc in expected]
+    opened.page.click("#start-over")
+    assert opened.rows(1)[:3] == ["0", "1", "2"]
+
+
+def test_samples_without_a_value_stand_last(opened: Opened) -> None:
+    for descending in (False, True):
+        opened.page.select_option("#sort", "label_free.final_margin")
+        opened.page.set_checked("#descending", descending)
+        assert "–" not in opened.rows(6)
+
+
+def test_the_layer_table_is_that_of_the_records(opened: Opened, run_folder: Path) -> None:
+    run = lens_results.load(run_folder)
+    doc = read_out(run, correct=False)
+    opened.sample(doc)
+    cells = opened.page.evaluate(
+        """() => [...document.querySelectorAll('.lens tbody tr')].map((line) => [Number(line.dataset.layer),
+            ...[...line.querySelectorAll('td')].map((cell) => [JSON.parse(cell.title.split(': p = ')[0]),
+            Number(cell.dataset.p), cell.className])])"""
+    )
+    table = run.topk(("rusynth", doc)).set_index(["layer", "place"])
+    record = run.record(("rusynth", doc))
+    assert [line[0] for line in cells] == sorted(run.layer_index, reverse=True)
+    for layer, *tokens in cells:
+        for place, (token, probability, kind) in enumerate(tokens, start=1):
+            expected = table.loc[(layer, place)]
+            assert token == expected["token"]
+            assert probability == pytest.approx(np.exp(expected["logprob"]), rel=0.01)
+            assert ("gold" in kind) == (expected["token_id"] in record.candidate_token_ids[record.gold_candidate])
+            assert ("answer" in kind) == (expected["token_id"] in record.candidate_token_ids[record.pred_candidate])
+
+
+def test_the_page_of_a_sample(opened: Opened, run_folder: Path) -> None:
+    run = lens_results.load(run_folder)
+    doc = read_out(run, correct=True)
+    opened.sample(doc)
+    text = opened.page.inner_text("#sample")
+    for part in (f"sphere {doc}?", "Candidates by layer", "blank image", "shuffled image", "Most likely tokens"):
+        assert part in text
+    image = opened.page.locator("#sample .pictures img")
+    assert image.evaluate("(element) => element.decode().then(() => element.naturalWidth)") == 128
+    curves = opened.page.locator("#sample svg.chart").first.locator("path")
+    assert curves.count() == 4
+    shares = np.exp(run.record(("rusynth", doc)).cand_scores)
+    assert curves.first.get_attribute("d").count("L") == len(shares) - 1
+
+
+def test_a_sample_that_was_not_read_says_why(opened: Opened, run_folder: Path) -> None:
+    frame = lens_results.load(run_folder).samples
+    opened.sample(int(frame.loc[(frame["status"] != "ok") & (frame["doc_id"] > 1), "doc_id"].iloc[0]))
+    assert "capture_failed: no hidden state was caught" in opened.page.inner_text("#sample")
+
+
+def test_hostile_text_stays_text(opened: Opened) -> None:
+    opened.page.fill("#search", "owned")
+    opened.page.locator("#samples tbody tr").first.click()
+    opened.page.wait_for_selector("#sample .question")
+    assert opened.page.inner_text("#sample .question") == HOSTILE
+    assert opened.page.title() != "owned"
+    assert opened.page.locator("img[src=x]").count() == 0
+    assert opened.console == []
+
+
+def test_keys_alone_are_enough(opened: Opened) -> None:
+    page = opened.page
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    page.keyboard.type("sphere 2")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.wait_for_selector('#sample h2:has-text("document 2 ")')
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector('#sample h2:has-text("document 20 ")')
+    page.keyboard.press("k")
+    page.wait_for_selector('#sample h2:has-text("document 2 ")')
+    page.keyboard.press("PageDown")
+    assert page.inner_text("#page").startswith("page 2")
+    page.focus("#tab-explorer")
+    page.keyboard.press("ArrowLeft")
+    assert page.is_visible("#findings")
+
+
+def test_what_is_left_out_is_said(tab: Opened, run_folder: Path, tmp_path: Path) -> None:
+    limits = ExplorerLimits(samples=50, image_bytes=2_000)
+    tab.open(build_report(run_folder, tmp_path, draws=QUICK, limits=limits).html)
+    assert tab.page.inner_text("#count") == "50 of 50 samples"
+    notes = " ".join(tab.page.locator("#explorer > .note").all_inner_texts())
+    assert "the first 50 of 240 samples are shown" in notes
+    assert "images are left out" in notes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_nine_thousand_samples_open_in_five_seconds(tab: Opened, tmp_path: Path) -> None:
+    plan = Plan(n=9000, layers=28, per_image=18, thumbnails=True, controls=True)
+    made = build_report(write_run(tmp_path / "run", plan), tmp_path / "report", draws=QUICK)
+    seconds = tab.open(made.html)
+    print(f"9,000 samples x 28 layers: open in {seconds:.2f} s, {made.html.stat().st_size / 1e6:.1f} MB")
+    assert seconds <= 5.0
+    tab.page.locator("#samples tbody tr").nth(20).click()
+    tab.page.wait_for_selector(".lens", timeout=5000)
+    assert tab.page.inner_text("#count") == "9000 of 9000 samples"
+    assert tab.console == []

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from synthetic import HOSTILE, QUICK, write_run
+
+from lens_report import Report, build_report
+from lens_report.document.blocks import say
+from lens_report.document.shown import count
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]\d+)?")
+
+
+def stats_of(report: Report) -> Any:
+    return json.loads(report.stats.read_text(encoding="utf-8"))
+
+
+def shown_texts(stats: Any) -> list[str]:
+    texts = [value["shown"] for finding in stats["findings"] for value in finding["values"].values()]
+    texts += [cell["shown"] for table in stats["tables"] for row in table["rows"] for cell in row]
+    return texts
+
+
+def test_every_number_of_the_text_is_in_the_json(report: Report) -> None:
+    stats = stats_of(report)
+    known = {number for text in shown_texts(stats) for number in NUMBER.findall(text)}
+    text = re.sub(r"!\[.*?\]\(.*?\)", "", report.markdown.read_text(encoding="utf-8"))
+    found = set(NUMBER.findall(text))
+    assert len(found) > 100
+    assert found <= known
+
+
+def test_what_is_shown_is_the_number_behind_it(report: Report) -> None:
+    checked = 0
+    for finding in stats_of(report)["findings"]:
+        for value in finding["values"].values():
+            number, shown = value["value"], value["shown"]
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
+                continue
+            scale = 100 if shown.endswith("%") else 1
+            if not shown.startswith("<"):
+                digits = len(shown.rstrip(" %").partition(".")[2]) if "e" not in shown else 12
+                assert float(shown.rstrip(" %")) == pytest.approx(scale * number, abs=0.5001 * 10**-digits)
+                checked += 1
+    assert checked > 30
+
+
+def test_markdown_and_html_say_the_same(report: Report) -> None:
+    html = report.html.read_text(encoding="utf-8")
+    body = html[: html.index('id="explorer"')]
+    for finding in stats_of(report)["findings"]:
+        escaped = (
+            finding["text"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;")
+        ).replace("'", "&#39;")
+        assert escaped in body
+
+
+def test_sentences_take_no_digits_of_their_own() -> None:
+    assert say("{n} samples", n=count(3)).text == "3 samples"
+    with pytest.raises(ValueError, match="holds no digits"):
+        say("95 % of {n}", n=count(3))
+
+
+def test_the_findings_a_reader_looks_for_are_there(report: Report) -> None:
+    text = report.markdown.read_text(encoding="utf-8")
+    for title in (
+        "In short", "What was run", "Score, coverage and format errors", "Where the answer appears",
+        "From which layer the right answer is there", "Lost and corrected", "Does the lens predict errors?",
+        "By answer given and question type", "What did not hold", "Controls with another image", "English on the way",
+        "How to read this report",
+    ):  # fmt: skip
+        assert re.search(rf"^##+ {re.escape(title)}$", text, flags=re.M), title
+    assert "cause" not in text.replace("never that it causes them", "")
+
+
+def test_lost_never_stands_without_corrected(report: Report) -> None:
+    for finding in stats_of(report)["findings"]:
+        assert ("lost in" in finding["text"]) == ("corrected in" in finding["text"])
+
+
+def test_figures_are_drawn(report: Report) -> None:
+    names = {path.stem for path in report.figures}
+    assert names == {
+        "accuracy", "log_odds", "uncertainty", "emergence", "lost_and_corrected", "forest", "auroc_by_layer", "strata",
+        "controls", "english",
+    }  # fmt: skip
+    for path in report.figures:
+        assert path.stat().st_size > 2000
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                colours = image.convert("RGB").getcolors(maxcolors=1 << 24)
+            assert colours is not None
+            assert len(colours) > 50, path
+    assert {path.suffix for path in report.figures} == {".png", ".svg"}
+
+
+def test_the_same_run_makes_the_same_report(report: Report, run_folder: Path, tmp_path: Path) -> None:
+    again = build_report(run_folder, tmp_path, draws=QUICK)
+    assert again.markdown.read_bytes() == report.markdown.read_bytes()
+    assert again.stats.read_bytes() == report.stats.read_bytes()
+    assert again.html.read_bytes() == report.html.read_bytes()
+
+
+def test_hostile_text_cannot_leave_its_place(report: Report) -> None:
+    html = report.html.read_text(encoding="utf-8")
+    assert HOSTILE not in html
+    assert "<img src=x" not in html
+    assert "<b>popular</b>" not in html
+    assert html.count("</script>") == html.count("<script")
+    assert "<b>" not in report.markdown.read_text(encoding="utf-8")
+
+
+def test_no_address_is_asked_for(report: Report) -> None:
+    html = report.html.read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", html)
+    assert "default-src 'none'" in html
+
+
+def test_two_runs_are_compared(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", n=120)
+    write_run(tmp_path / "b", n=120, run_id="second", seed=3, ability=4.0, model="acme/better")
+    made = build_report(tmp_path, tmp_path / "report", draws=QUICK)
+    text = made.markdown.read_text(encoding="utf-8")
+    assert "acme/better scores higher than acme/tiny-vlm on the 120 samples that both have" in text
+    assert stats_of(made)["comparisons"][0]["result"]["difference"]["n"] == 120
