@@ -3,6 +3,7 @@
 Importing this package loads torch and transformers, registers nothing and touches no network.
 """
 
+from .architectures import LayoutRule, add_layout_rule
 from .errors import (
     CaptureError,
     IdentityError,
@@ -30,6 +31,7 @@ __all__ = [
     "IdentityError",
     "IdentityReport",
     "InputError",
+    "LayoutRule",
     "LensArgumentError",
     "LensError",
     "LensSettings",
@@ -45,6 +47,7 @@ __all__ = [
     "TracedGeneration",
     "Unembedding",
     "UnknownModelError",
+    "add_layout_rule",
     "find_parts",
     "generate_with_trace",
     "load_model",

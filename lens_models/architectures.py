@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["REFUSED", "LayoutRule", "layout_rule"]
+__all__ = ["REFUSED", "LayoutRule", "add_layout_rule", "layout_rule"]
 
 
 @dataclass(frozen=True)
@@ -12,23 +12,25 @@ class LayoutRule:
     """What the general search cannot know about an architecture.
 
     Attributes:
-        decoder: dotted path from the model to the module that holds the list of layers.
+        layers: dotted path from the model to the list of decoder blocks.
         norm: dotted path from the model to what stands between the last layer and the head; "" for nothing.
+        head: dotted path from the model to the output embedding.
         interleaved: blocks outside the list of layers change the residual stream between them.
     """
 
-    decoder: str | None = None
+    layers: str | None = None
     norm: str | None = None
+    head: str | None = None
     interleaved: bool = False
 
 
 _RULES: dict[str, LayoutRule] = {
     # gated cross-attention blocks stand in a list of their own and run before every n-th layer
     "idefics": LayoutRule(interleaved=True),
-    # BERT decoders: no final norm, and BLIP's head has a dense layer with a norm in front
-    "blip": LayoutRule(decoder="text_decoder.bert.encoder", norm="text_decoder.cls.predictions.transform"),
-    "git": LayoutRule(decoder="git.encoder", norm=""),
-    "pix2struct": LayoutRule(decoder="decoder"),
+    "blip": LayoutRule(layers="text_decoder.bert.encoder.layer"),
+    # its blocks end normed, and the head reads them as they are
+    "git": LayoutRule(layers="git.encoder.layer", norm=""),
+    "pix2struct": LayoutRule(layers="decoder.layer"),
 }
 
 REFUSED: dict[str, str] = {
@@ -43,3 +45,13 @@ REFUSED: dict[str, str] = {
 def layout_rule(model_type: str) -> LayoutRule | None:
     """The exception for a `config.model_type`, or None where the general search is right."""
     return _RULES.get(model_type)
+
+
+def add_layout_rule(model_type: str, rule: LayoutRule) -> None:
+    """Teach the lens where the parts of an architecture are; every model of the type is still proven when it is loaded.
+
+    Args:
+        model_type: `config.model_type` of the architecture.
+        rule: where its parts are; what it leaves out is searched for.
+    """
+    _RULES[model_type] = rule

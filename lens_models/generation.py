@@ -107,16 +107,24 @@ def _check(trace: Trace, sequences: Tensor, beams: int, beam_indices: Tensor | N
 
 
 def _new_tokens(sequences: Tensor, n_new: int, inputs: Mapping[str, Any]) -> tuple[tuple[int, ...], ...]:
-    prompt = inputs.get("input_ids")
     length = int(sequences.shape[1])
-    prompt_length = int(prompt.shape[1]) if isinstance(prompt, Tensor) else 0
+    prompts = [prompt for name in ("input_ids", "decoder_input_ids") if isinstance(prompt := inputs.get(name), Tensor)]
     # encoder-decoder models and calls with embeddings return the new tokens alone, at most with a start token
-    if length - prompt_length != n_new and length - n_new not in (0, 1):
+    if length - n_new not in (0, 1) and not any(_starts(sequences, prompt, length - n_new) for prompt in prompts):
+        lengths = [int(prompt.shape[1]) for prompt in prompts]
         raise CaptureError(
-            f"{length - prompt_length} new tokens came out of {n_new} forward passes; decoding with several tokens a "
-            "pass (assistant_model, prompt_lookup_num_tokens) cannot be read, run it without"
+            f"{length - (lengths or [0])[0]} new tokens came out of {n_new} forward passes; decoding with several "
+            "tokens a pass (assistant_model, prompt_lookup_num_tokens) cannot be read, run it without"
         )
     return tuple(tuple(row) for row in sequences[:, length - n_new :].tolist())
+
+
+def _starts(sequences: Tensor, prompt: Tensor, length: int) -> bool:
+    """Whether the sequences begin with so many tokens of the prompt; BLIP leaves the last out and sets the first."""
+    if length == prompt.shape[1]:
+        return True
+    said = sequences[:, 1:length].to(prompt.device)
+    return length < prompt.shape[1] and said.shape[0] == prompt.shape[0] and torch.equal(said, prompt[:, 1:length])
 
 
 def generated_columns(sequences: Tensor, inputs: Mapping[str, Any]) -> Tensor:

@@ -82,40 +82,52 @@ def find_parts(model: nn.Module) -> ModelParts:
     model_type = getattr(config, "model_type", "")
     if model_type in REFUSED:
         raise PartsError(f"{cls} cannot be read: {REFUSED[model_type]}")
-    rule = layout_rule(model_type)
+    rule = layout_rule(model_type) or LayoutRule()
     names = {id(module): name for name, module in model.named_modules()}
-    decoder = _find_decoder(model, rule)
-    layers_name, layers = _find_layers(decoder, cls)
-    norm = _find_norm(model, decoder, rule)
-    head = _find_head(model, decoder, cls)
-    decoder_path = names.get(id(decoder), "")
+    layers = _named(model, rule.layers, cls) if rule.layers else _find_layers(model)
+    decoder_path = names.get(id(layers), "")
+    decoder = model.get_submodule(decoder_path.rpartition(".")[0])
+    head = _named(model, rule.head, cls) if rule.head else _find_head(model, decoder, cls)
+    head_path = names.get(id(head), type(head).__name__)
+    if rule.norm is None:
+        norm = _find_norm(model, decoder, head_path)
+    else:
+        norm = _named(model, rule.norm, cls) if rule.norm else None
     return ModelParts(
         model_class=cls,
-        layers=tuple(layers),
+        layers=tuple(layers.children()),
         norm=norm,
         head=head,
-        decoder_path=f"{decoder_path}.{layers_name}".lstrip("."),
+        decoder_path=decoder_path,
         norm_path=names.get(id(norm)),
-        head_path=names.get(id(head), type(head).__name__),
+        head_path=head_path,
         hidden_size=_width(head, 1, "in_features"),
         vocab_size=_width(head, 0, "out_features"),
-        interleaved=rule is not None and rule.interleaved,
+        interleaved=rule.interleaved,
     )
 
 
-def _find_decoder(model: nn.Module, rule: LayoutRule | None) -> nn.Module:
-    for candidate in _decoder_candidates(model, rule):
-        if _layers_of(candidate) is not None:
-            return candidate
+def _named(model: nn.Module, path: str, cls: str) -> nn.Module:
+    """What a layout rule names."""
+    module = _walk(model, path)
+    if module is None:
+        raise PartsError(f"the layout rule of {cls} names '{path}', which the model does not have")
+    return module
+
+
+def _find_layers(model: nn.Module) -> nn.Module:
+    for candidate in _decoder_candidates(model):
+        for name in _LAYER_NAMES:
+            layers = getattr(candidate, name, None)
+            if isinstance(layers, nn.ModuleList) and len(layers) > 0:
+                return layers
     raise PartsError(
         f"{type(model).__name__}: no decoder with a list of layers was found. Looked at get_decoder() and at "
         f"{', '.join(_DECODER_PATHS)}. To teach the lens this architecture see docs/adding-a-model.md."
     )
 
 
-def _decoder_candidates(model: nn.Module, rule: LayoutRule | None) -> Iterator[nn.Module]:
-    if rule is not None and rule.decoder is not None:
-        yield _walk(model, rule.decoder) or model
+def _decoder_candidates(model: nn.Module) -> Iterator[nn.Module]:
     try:
         decoder: Any = model.get_decoder()  # type: ignore[operator]
     except (AttributeError, NotImplementedError, TypeError):
@@ -146,33 +158,17 @@ def _walk(model: nn.Module, path: str) -> nn.Module | None:
     return module if isinstance(module, nn.Module) else None
 
 
-def _layers_of(decoder: nn.Module) -> tuple[str, nn.ModuleList] | None:
-    for name in _LAYER_NAMES:
-        layers = getattr(decoder, name, None)
-        if isinstance(layers, nn.ModuleList) and len(layers) > 0:
-            return name, layers
-    return None
-
-
-def _find_layers(decoder: nn.Module, cls: str) -> tuple[str, nn.ModuleList]:
-    found = _layers_of(decoder)
-    if found is None:
-        raise PartsError(f"{cls}: '{type(decoder).__name__}' has none of the layer lists {', '.join(_LAYER_NAMES)}.")
-    return found
-
-
-def _find_norm(model: nn.Module, decoder: nn.Module, rule: LayoutRule | None) -> nn.Module | None:
-    if rule is not None and rule.norm is not None:
-        return _walk(model, rule.norm)
+def _find_norm(model: nn.Module, decoder: nn.Module, head_path: str) -> nn.Module | None:
     for name in _NORM_NAMES:
         norm = getattr(decoder, name, None)
         if isinstance(norm, nn.Module):
             return norm
-    return None
+    # BERT-like heads: a dense layer with a norm stands beside the output embedding, and the blocks end normed
+    return _walk(model, f"{head_path.rpartition('.')[0]}.transform")
 
 
 def _find_head(model: nn.Module, decoder: nn.Module, cls: str) -> nn.Module:
-    for owner in (model, getattr(model, "language_model", None), decoder):
+    for owner in (model, getattr(model, "language_model", None), getattr(model, "text_decoder", None), decoder):
         getter = getattr(owner, "get_output_embeddings", None)
         head = getter() if callable(getter) else None
         if isinstance(head, nn.Module):

@@ -8,16 +8,21 @@ import torch
 from torch import nn
 from transformers import AutoModelForImageTextToText
 
-from .shrink import shrunk_config
+from .shrink import IMAGE, shrunk_config
 
 __all__ = ["build", "randomise"]
 
 
 def build(model_type: str, seed: int = 0) -> Any:
-    """A randomised float32 model in eval mode that does not stop by itself."""
+    """A randomised float32 model in eval mode that does not stop by itself and says no image."""
     torch.manual_seed(seed)
     model = AutoModelForImageTextToText.from_config(shrunk_config(model_type), attn_implementation="eager")
     randomise(model)
+    settings = model.generation_config
+    settings.do_sample, settings.pad_token_id, settings.suppress_tokens = False, 0, [IMAGE]
+    settings.eos_token_id = settings.forced_eos_token_id = None
+    if model.config.is_encoder_decoder:
+        settings.decoder_start_token_id = 1
     return model.eval()
 
 

@@ -1,16 +1,16 @@
-"""Inputs with an image for a tiny model whose processor does not exist: the shapes that processors make, tried in turn."""
+"""Inputs with an image for a tiny model that has no processor: the shapes that processors make, tried in turn."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .recipes import RECIPES
+from .recipes import RECIPES, TEXT_ONLY
 from .shrink import IMAGE
 
 __all__ = ["InputError", "find_inputs"]
@@ -19,7 +19,7 @@ Inputs = dict[str, Tensor]
 _SIDE, _PATCH = 32, 8
 _PATCHES = (_SIDE // _PATCH) ** 2
 _FEATURES = re.compile(r"features:?\s*(?:torch\.Size\(\[)?(\d+)")
-_PICTURES = ("pixel_values", "flattened_patches", "high_res_pixel_values")
+_PICTURES = ("pixel_values", "flattened_patches", "image_patches", "high_res_pixel_values")
 _TEXT_TOKENS = (17, 23, 42, 31, 77)
 
 
@@ -40,7 +40,7 @@ def find_inputs(model: Any, model_type: str) -> Inputs:
         try:
             first, second = pixels(model.config), pixels(model.config)
             inputs = _with_prompt(model, first)
-            if _changes(model, inputs, second):
+            if model_type in TEXT_ONLY or _changes(model, inputs, second):
                 return inputs
             failures.append(f"{pixels.__name__}: the image changes no logit")
         except Exception as error:  # any error of a model that was given wrong shapes
@@ -99,7 +99,7 @@ def _prompt(model: Any, image_tokens: int, pixels: Inputs) -> Inputs:
     for name in ("mm_token_type_ids", "token_type_ids"):
         if name in names:
             inputs[name] = (ids == IMAGE).long()
-    if "decoder_input_ids" in names:
+    if "decoder_input_ids" in names and model.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = torch.tensor([[1, 17, 23]])
     return inputs
 
@@ -120,7 +120,7 @@ def square(config: Any) -> Inputs:
 def grid(config: Any) -> Inputs:
     """Qwen2-VL and its kin: flattened patches and their grid."""
     vision = config.vision_config
-    depth = getattr(vision, "temporal_patch_size", 1)
+    depth = getattr(vision, "temporal_patch_size", None) or getattr(vision, "patch_temporal", 1)
     return {
         "pixel_values": torch.randn(_PATCHES, 3 * int(depth) * _PATCH * _PATCH),
         "image_grid_thw": torch.tensor([[1, _SIDE // _PATCH, _SIDE // _PATCH]]),
@@ -169,8 +169,3 @@ def nested(config: Any) -> Inputs:
 _KINDS: dict[str, Callable[[Any], Inputs]] = {
     kind.__name__: kind for kind in (square, grid, several, tiles, sized, flat_grid, patch_grid, nested)
 }
-
-
-def kinds() -> Iterator[str]:
-    """Names of the kinds of pixels that are tried."""
-    yield from _KINDS

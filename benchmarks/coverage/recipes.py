@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["RECIPES"]
+__all__ = ["RECIPES", "TEXT_ONLY"]
 
 
 def mllama(config: Any) -> dict[str, Tensor]:
@@ -89,8 +89,19 @@ def document(config: Any) -> dict[str, Tensor]:
     return {"pixel_values": torch.randn(1, 3, 32, 32), "bbox": torch.zeros(1, 1, 4)}
 
 
+def patches(config: Any) -> dict[str, Tensor]:
+    """Fuyu: a row of flattened patches."""
+    return {"image_patches": torch.randn(1, 16, 3 * 8 * 8)}
+
+
+def nothing(config: Any) -> dict[str, Tensor]:
+    """No pixels."""
+    return {}
+
+
 RECIPES: dict[str, Callable[[Any], dict[str, Tensor]]] = {
     "deepseek_vl_hybrid": hybrid,
+    "fuyu": patches,
     "idefics": idefics,
     "instructblip": qformer,
     "instructblipvideo": qformer_frames,
@@ -100,8 +111,12 @@ RECIPES: dict[str, Callable[[Any], dict[str, Tensor]]] = {
     "minicpm_ocr": targeted,
     "minicpmv4_6": targeted,
     "minicpmv4_7": targeted,
+    "mistral4": nothing,
     "mllama": mllama,
     "pix2struct": pix2struct,
     "udop": document,
     "video_llama_3": merged,
 }
+
+# the mapped class is a text model: it takes no image
+TEXT_ONLY = ("mistral4",)

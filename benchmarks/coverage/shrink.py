@@ -18,11 +18,12 @@ _FIRST_SPECIAL = 120
 _TEXT_LAYERS = 4
 _OTHER_LAYERS = 2
 _HEAD_DIM = 8
+_SIDE = 32
 
 _SIZES: dict[int, str] = {
     32: "hidden_size d_model embed_dim projection_dim out_hidden_size text_hidden_size vision_hidden_size output_dim "
     "encoder_hidden_size projector_hidden_size word_embed_proj_dim image_text_hidden_size decoder_hidden_size "
-    "adapter_in_dim adapter_out_dim adapter_input_size patch_embed_hidden_size pooler_output_size projection_hidden_dim "
+    "adapter_in_dim adapter_out_dim adapter_input_size pooler_output_size projection_hidden_dim "
     "projector_input_dim projector_output_dim position_embedding_size image_token_embed_dim output_channels "
     "moe_hidden_size projection_hidden_size ple_embed_dim latent_dim",
     48: "intermediate_size ffn_dim d_ff mlp_dim encoder_ffn_dim decoder_ffn_dim moe_intermediate_size "
@@ -42,13 +43,14 @@ _SIZES: dict[int, str] = {
     "mamba_num_heads ssm_state_size chunk_size rotary_dim d_rel patch_size",
     16: "kv_lora_rank q_lora_rank qk_head_dim hc_lowrank laurel_rank n_mel_bins num_mel_bins query_pre_attn_scalar",
     64: "index_topk sliding_window sliding_window_size attention_chunk_size rel_extent",
+    192: "patch_embed_hidden_size",
     256: "max_position_embeddings max_source_positions max_2d_position_embeddings",
 }
 _BY_NAME = {name: size for size, names in _SIZES.items() for name in names.split()}
 _LAYER_COUNTS = (
-    "num_hidden_layers depth n_layers layers encoder_layers decoder_layers num_layers num_decoder_layers "
-    "conf_num_hidden_layers"
-).split()
+    *("num_hidden_layers", "depth", "n_layers", "layers", "encoder_layers", "decoder_layers", "num_layers"),
+    *("num_decoder_layers", "conf_num_hidden_layers"),
+)
 _IMAGE_SIZES = ("image_size", "max_image_size", "max_img_size", "min_image_size")
 _OTHER_ROLES = ("vision", "audio", "vq", "sam", "qformer", "perceiver", "encoder", "protein", "dac")
 
@@ -76,22 +78,31 @@ def _shrink(config: PreTrainedConfig, *, is_text: bool) -> None:
     for name, value in list(vars(config).items()):
         if isinstance(value, bool) or value is None:
             continue
-        if name in _LAYER_COUNTS and isinstance(value, int):
-            _set(config, name, min(value, n_layers))
-        elif name in _BY_NAME and isinstance(value, int) and value > 0:
-            _set(config, name, min(value, _BY_NAME[name]))
-        elif name in _IMAGE_SIZES:
-            _set(config, name, 32 if isinstance(value, int) else [32] * len(value))
-        elif name == "image_grid_pinpoints":
-            _set(config, name, [[32, 32]])
-        elif name == "patch_size":
-            _set(config, name, [8] * len(value))
-        elif name == "vocab_size" and isinstance(value, int):
-            _set(config, name, VOCABULARY)
-        elif name.endswith(("layer_types", "layers_block_type")) and isinstance(value, list):
-            _set(config, name, _cut(value, n_layers))
-        elif name.startswith("rope") and isinstance(value, dict):
-            _set(config, name, _small_rope(value, _rotary_pairs(config, value)))
+        small = _small_number(name, value, n_layers) if isinstance(value, int) else _small_list(name, value, n_layers)
+        if name.startswith("rope") and isinstance(value, dict):
+            small = _small_rope(value, _rotary_pairs(config, value))
+        if small is not None:
+            _set(config, name, small)
+
+
+def _small_number(name: str, value: int, n_layers: int) -> int | None:
+    if name in _LAYER_COUNTS:
+        return min(value, n_layers)
+    if name in _BY_NAME and value > 0:
+        return min(value, _BY_NAME[name])
+    return {"vocab_size": VOCABULARY}.get(name, _SIDE if name in _IMAGE_SIZES else None)
+
+
+def _small_list(name: str, value: Any, n_layers: int) -> Any:
+    if not isinstance(value, list | tuple):
+        return None
+    if name in _IMAGE_SIZES:
+        return [_SIDE] * len(value)
+    if name == "patch_size":
+        return [8] * len(value)
+    if name == "image_grid_pinpoints":
+        return [[_SIDE, _SIDE]]
+    return _cut(list(value), n_layers) if name.endswith(("layer_types", "layers_block_type")) else None
 
 
 def _cut(kinds: list[str], n_layers: int) -> list[str]:
@@ -150,5 +161,8 @@ def _set(config: PreTrainedConfig, name: str, value: Any) -> None:
 def _assign(config: Any, path: str, value: Any) -> None:
     *parents, name = path.split(".")
     for parent in parents:
-        config = getattr(config, parent)
-    setattr(config, name, value)
+        config = config[parent] if isinstance(config, dict) else getattr(config, parent)
+    if isinstance(config, dict):
+        config[name] = value
+    else:
+        setattr(config, name, value)

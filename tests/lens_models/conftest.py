@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+# benchmarks/ is no installed package; `python -m pytest` finds it in the working directory, plain pytest does not
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
 from zoo import ZOO, Specimen
 
 

@@ -59,10 +59,39 @@ def test_a_decoder_without_a_final_norm_has_none() -> None:
 
 
 def test_a_rule_comes_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(architectures._RULES, "imagined", LayoutRule(decoder="thinker.core", norm="thinker.core.after"))
-    model = model_with(model=decoder(), thinker=model_with(core=decoder(norm="after")), lm_head=nn.Linear(4, 9))
+    monkeypatch.setitem(
+        architectures._RULES, "imagined", LayoutRule("thinker.core.layers", "thinker.core.after", "out")
+    )
+    model = model_with(model=decoder(), thinker=model_with(core=decoder(norm="after")), out=nn.Linear(4, 9))
     parts = find_parts(model)
-    assert (parts.decoder_path, parts.norm_path) == ("thinker.core.layers", "thinker.core.after")
+    assert (parts.decoder_path, parts.norm_path, parts.head_path) == (
+        "thinker.core.layers",
+        "thinker.core.after",
+        "out",
+    )
+
+
+def test_a_rule_may_say_that_there_is_no_norm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(architectures._RULES, "imagined", LayoutRule(norm=""))
+    assert find_parts(model_with(model=decoder(), lm_head=nn.Linear(4, 9))).norm is None
+
+
+def test_a_rule_that_names_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(architectures._RULES, "imagined", LayoutRule("thinker.layers"))
+    with pytest.raises(PartsError, match=r"the layout rule of Module names 'thinker\.layers', which the model"):
+        find_parts(model_with(model=decoder(), lm_head=nn.Linear(4, 9)))
+
+
+def test_a_bert_like_head_brings_its_transform() -> None:
+    bert = model_with(bert=model_with(encoder=model_with(layer=nn.ModuleList([Block()]))))
+    bert.cls = model_with(predictions=model_with(transform=nn.LayerNorm(4), decoder=nn.Linear(4, 9)))
+    bert.get_output_embeddings = lambda: bert.cls.predictions.decoder
+    model = model_with(decoder=bert)
+    model.get_output_embeddings = bert.get_output_embeddings
+    model.get_decoder = lambda: bert
+    parts = find_parts(model)
+    assert parts.decoder_path == "decoder.bert.encoder.layer"
+    assert parts.norm_path == "decoder.cls.predictions.transform"
 
 
 def test_without_layers() -> None:

@@ -1,0 +1,50 @@
+"""`python -m benchmarks.coverage [MODEL_TYPE ...]`: examine all model types, or some, and write docs/coverage.*."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import torch
+import transformers
+
+from .examine import Outcome, WrongReadoutError, examine, model_types
+from .report import write_report
+
+
+def main() -> int:
+    """Examine, print a line a model type, write the report; 1 when a readout is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
+    parser.add_argument("model_types", nargs="*", help="model types to examine; without any, all, and docs are written")
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of coverage.json and coverage.md")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # tiny models are slower with more
+    warnings.simplefilter("ignore")
+    transformers.logging.set_verbosity_error()
+    outcomes, wrong = [], 0
+    for model_type in arguments.model_types or model_types():
+        start = time.perf_counter()
+        try:
+            outcome = examine(model_type)
+        except WrongReadoutError as error:
+            wrong += 1
+            print(f"{model_type:24} WRONG {error}", flush=True)
+            continue
+        outcomes.append(outcome)
+        print(_line(outcome, time.perf_counter() - start), flush=True)
+    if not arguments.model_types:
+        write_report(outcomes, arguments.out)
+    print(f"{sum(outcome.result == 'exact' for outcome in outcomes)} exact, {wrong} wrong, of {len(outcomes) + wrong}")
+    return int(wrong > 0)
+
+
+def _line(outcome: Outcome, seconds: float) -> str:
+    deviation = "" if outcome.deviation is None else f"{outcome.deviation:.1e}"
+    return f"{outcome.model_type:24} {outcome.result:12} {deviation:8} {seconds:5.1f} s  {outcome.reason[:200]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

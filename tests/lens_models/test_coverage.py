@@ -1,0 +1,130 @@
+"""The lens stays exact on every model type that docs/coverage.json says it reads."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.coverage import examine as examining
+from benchmarks.coverage.examine import WrongReadoutError, examine, model_types
+from lens_models import IdentityError, LensError, LogitLens, LogitTransform, PartsError
+from lens_models.unembed import Unembedding
+
+# what tiny random models and configurations without a tokenizer are warned of
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:transformers"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+ROOT = Path(__file__).parent.parent.parent
+RECORDED: dict[str, dict[str, Any]] = {
+    row["model_type"]: row for row in json.loads((ROOT / "docs" / "coverage.json").read_text())
+}
+EXACT = sorted(name for name, row in RECORDED.items() if row["result"] == "exact")
+# one of each kind: cap, mask, head factor, encoder-decoder, cross-attention, experts, linear attention, BERT, DeepStack
+FAST = [
+    *("aya_vision", "blip", "chameleon", "git", "idefics", "instructblip", "kimi_k25", "lfm2_vl", "llava_next"),
+    *(
+        "mistral_large4",
+        "mllama",
+        "pix2struct",
+        "qwen3_5",
+        "qwen3_vl_moe",
+        "t5gemma2",
+        "udop",
+        "vision-encoder-decoder",
+    ),
+]
+
+
+def test_every_model_type_is_recorded_once() -> None:
+    rows = json.loads((ROOT / "docs" / "coverage.json").read_text())
+    counted = Counter(row["model_type"] for row in rows)
+    assert set(counted.values()) == {1}
+    assert set(model_types()) - set(counted) == set(), "new model types; run python -m benchmarks.coverage"
+
+
+def test_every_row_says_what_it_must() -> None:
+    for row in RECORDED.values():
+        assert row["result"] in ("exact", "refused", "unbuildable")
+        if row["result"] == "exact":
+            assert row["deviation"] <= examining.TOLERANCE
+            assert row["layers"]
+            assert row["head"]
+        else:
+            assert row["deviation"] is None
+            assert row["reason"]
+    assert len(EXACT) >= 60
+
+
+def test_the_page_says_the_same() -> None:
+    page = (ROOT / "docs" / "coverage.md").read_text()
+    for name, row in RECORDED.items():
+        assert f"| {name} | {row['class']} | {row['result']} |" in page
+
+
+@pytest.mark.parametrize("model_type", FAST)
+def test_kinds_of_models_stay_exact(model_type: str) -> None:
+    outcome = examine(model_type)
+    assert (outcome.result, outcome.reason) == ("exact", RECORDED[model_type]["reason"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_type", EXACT)
+def test_what_was_exact_stays_exact(model_type: str) -> None:
+    if model_type not in model_types():
+        pytest.skip("this transformers version does not have the model type")
+    assert examine(model_type).result == "exact"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_type", sorted(set(RECORDED) - set(EXACT)))
+def test_nothing_else_is_read_wrongly(model_type: str) -> None:
+    if model_type not in model_types():
+        pytest.skip("this transformers version does not have the model type")
+    examine(model_type)
+
+
+def test_this_harness_sees_a_wrong_middle_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lens that is right at the last layer and wrong before it is what the gate alone would let through."""
+    call = Unembedding.__call__
+
+    def shifted(self: Unembedding, residual: torch.Tensor) -> torch.Tensor:
+        logits = call(self, residual)
+        return logits if shifted.last else logits.roll(1, -1)  # type: ignore[attr-defined]
+
+    shifted.last = True  # type: ignore[attr-defined]
+    middle = examining._middle_layers
+
+    def with_fault(lens: LogitLens, inputs: Any) -> float:
+        shifted.last = False  # type: ignore[attr-defined]
+        return middle(lens, inputs)
+
+    monkeypatch.setattr(Unembedding, "__call__", shifted)
+    monkeypatch.setattr(examining, "_middle_layers", with_fault)
+    with pytest.raises(WrongReadoutError, match="off by"):
+        examine("llava_next")
+
+
+@pytest.mark.parametrize("model_type", ["llava_next", "mistral_large4", "udop"])
+def test_this_harness_sees_a_transform_left_out(model_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the observed cap or factor the gate refuses; a model that has neither stays exact."""
+    monkeypatch.setattr("lens_models.identity.observe_transform", lambda *args: LogitTransform())
+    monkeypatch.setattr("lens_models.identity._with_head_scale", lambda parts, transform, *args: transform)
+    assert examine(model_type).result == ("exact" if model_type == "llava_next" else "refused")
+
+
+@pytest.mark.parametrize("error", [IdentityError("no"), PartsError("no")])
+def test_a_refusal_is_a_result(error: LensError, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(examining, "LogitLens", refuse)
+    outcome = examine("llava_next")
+    assert (outcome.result, outcome.reason, outcome.deviation) == ("refused", "no", None)
