@@ -27,13 +27,23 @@ class RecordedRun:
         rank: number of this process.
         log: where the harness's users look.
         thumbnails: keep small pictures of the images too.
+        advice: what the user can do when no folder is known.
     """
 
-    def __init__(self, info: RunInfo, directory: Path | None, rank: int, log: _Log, *, thumbnails: bool = True) -> None:
+    def __init__(
+        self,
+        info: RunInfo,
+        directory: Path | None,
+        rank: int,
+        log: _Log,
+        *,
+        thumbnails: bool = True,
+        advice: str = "give --output_path, or lens_dir=FOLDER in --model_args",
+    ) -> None:
         self.recorder = LensRecorder(info, directory, rank=rank, thumbnails=thumbnails)
         self._log = log
         if directory is None and first_process():
-            log.warning("Lens records are not kept: give --output_path, or lens_dir=FOLDER in --model_args")
+            log.warning(f"Lens records are not kept: {advice}")
 
     def finish(self) -> dict[str, Path]:
         """Merge the records of all processes; every process calls it, the first one gets the files."""

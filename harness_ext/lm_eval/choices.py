@@ -75,6 +75,7 @@ class ChoiceScorer:
         if run is None or request.padding:
             return
         sample = run.sample_request(request, self._owner._as_read(request.instance.args[0]), images, "loglikelihood")
+        run.recorder.add_images(sample.image_sha256, images)
         values = [each.logprob for each in scored]
         run.recorder.add([self._owner.reader.read_choices(sample, sequences, scored, values.index(max(values)))])
 

@@ -97,6 +97,8 @@ class AnswerFollower:
             self._run.sample_request(prompt.request, self._render(prompt), images, "generate")
             for prompt, images in zip(batch.prompts, batch.images, strict=True)
         ]
+        for sample, images in zip(samples, batch.images, strict=True):
+            self._run.recorder.add_images(sample.image_sha256, images)
         answers = [batch.answers[row] for row in range(len(samples))]
         if isinstance(batch.trace, CaptureError):
             records = [self._reader.failed(s, text, batch.trace) for s, text in zip(samples, answers, strict=True)]

@@ -24,6 +24,11 @@ __all__ = ["LensRun"]
 
 log = logging.getLogger(__name__)
 
+_UNTOLD = (
+    "lm-eval did not tell where its results go; start it as lm-eval-lens (from Python: harness_ext.lm_eval.plugin."
+    "register() first), or give lens_dir=FOLDER in --model_args"
+)
+
 
 class LensRun(RecordedRun):
     """Knows the tasks of an evaluation and keeps its records.
@@ -54,7 +59,11 @@ class LensRun(RecordedRun):
             harness="lm-eval",
             settings=_settings(owner, tasks, call),
         )
-        super().__init__(info, _directory(owner, call), owner.rank, log)
+        directory, thumbnails = _directory(owner, call), owner.options.thumbnails
+        if call:
+            super().__init__(info, directory, owner.rank, log, thumbnails=thumbnails)
+        else:
+            super().__init__(info, directory, owner.rank, log, thumbnails=thumbnails, advice=_UNTOLD)
 
     def document_number(self, task: str, position: int) -> int:
         """Number of a document in its split; lm-eval counts the chosen ones."""

@@ -9,10 +9,11 @@ from lm_eval_outcome import Evaluate
 TASKS = "ruclevr,weird"
 
 
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_answers_equal_the_stock_model_byte_for_byte(evaluate: Evaluate, batch_size: int) -> None:
-    stock = evaluate(TASKS, model="hf-multimodal", output="stock", batch_size=batch_size)
-    ours = evaluate(TASKS, batch_size=batch_size)
+@pytest.mark.parametrize(("batch_size", "chat"), [(1, True), (4, True), (4, False)])
+def test_answers_equal_the_stock_model_byte_for_byte(evaluate: Evaluate, batch_size: int, chat: bool) -> None:
+    settings = {"batch_size": batch_size, "apply_chat_template": chat, "fewshot_as_multiturn": chat}
+    stock = evaluate(TASKS, model="hf-multimodal", output="stock", **settings)
+    ours = evaluate(TASKS, **settings)
     for task in TASKS.split(","):
         assert ours.texts(task) == stock.texts(task)
         assert ours.value(task, "exact_match") == stock.value(task, "exact_match")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from lm_eval import evaluator
-from lm_eval.tasks import TaskManager
+from lm_eval.tasks import TaskManager, get_task_dict
 from lm_eval_outcome import Evaluate
 
+from harness_ext.lm_eval.evaluation import _of_true_size
+from harness_ext.lm_eval.model import HFMultimodalLens
 from lens_results import load
 
 
@@ -45,10 +48,6 @@ def test_metrics_stand_in_results_samples_and_files(evaluate: Evaluate, task_man
     assert run.info.harness.name == "lm-eval"
     assert run.info.prompt["apply_chat_template"] is True
     assert run.info.limits["batch_size"] == 4
-
-    tasks = task_manager.load(["ruclevr"]) if hasattr(task_manager, "load") else None
-    if tasks is not None:
-        assert "lens_coverage" not in tasks["tasks"]["ruclevr"].aggregation()
 
 
 def test_predict_only_keeps_answers_and_lens_metrics(evaluate: Evaluate) -> None:
@@ -127,3 +126,21 @@ def test_a_failed_run_leaves_readable_records(evaluate: Evaluate, tmp_path: Path
     folder = next((tmp_path / "out").iterdir())
     assert len(load(folder).samples) == 10
     assert evaluator.evaluate is before
+
+
+def test_a_missing_output_path_says_what_to_do(task_manager: TaskManager, caplog: pytest.LogCaptureFixture) -> None:
+    model = HFMultimodalLens(device="cpu", lens_thumbnails=False)
+    tasks = get_task_dict(["ruclevr"], task_manager)
+    with caplog.at_level("WARNING", logger="harness_ext"):
+        results = evaluator.evaluate(lm=model, task_dict=tasks, limit=1, bootstrap_iters=0)
+    assert "Lens records are not kept: lm-eval did not tell where its results go" in caplog.text
+    assert "lens_coverage,none" in results["results"]["ruclevr"]
+    assert "lens_coverage" not in tasks["ruclevr"].aggregation(), "the task is as it was before"
+    assert "process_results" not in vars(tasks["ruclevr"])
+
+
+def test_the_size_of_a_task_is_that_of_its_fullest_metric() -> None:
+    """lm-eval 0.4.9 weights the tasks of a group by the length of the metric that came last."""
+    output = SimpleNamespace(sample_metrics={("exact_match", "none"): [0, 1, 1], ("lens_emerged", "none"): [1]})
+    sizes = _of_true_size(lambda outputs: [each.sample_len for each in outputs])([output])
+    assert sizes == [3]
