@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import string
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
@@ -57,10 +58,10 @@ def _mera(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def load_items(name: str, limit: int | None = None) -> list[Item]:
-    """Test questions of a benchmark, every nth one when limited."""
+    """Test questions of a benchmark, a random part of them when limited."""
     rows = pq.read_table(MINIS / f"{name}.parquet").to_pylist()
     if limit is not None:
-        rows = rows[:: max(1, len(rows) // limit)][:limit]
+        rows = random.Random(0).sample(rows, min(limit, len(rows)))
     items = []
     for row in rows:
         if name in ("pope_mini", "clevr_mini"):

@@ -12,7 +12,7 @@ from lens_tasks.scenes.instructions import NORMAL, RUCLEVR, STRANGE, WEIRD, WEIR
 from lens_tasks.scenes.questions import Noun, Phrase, Question
 from lens_tasks.scenes.ruclevr import wordable
 from lens_tasks.scenes.world import COLOURS, SHAPES, Scene
-from training.prompts import ENGLISH_TAILS, reasoned
+from training.prompts import ENGLISH_TAILS, STRANGE_IN_A_WORD, reasoned
 
 IMAGE = "<image>"
 
@@ -36,6 +36,8 @@ class Mixture:
     tails: tuple[float, ...] = (0.5, 0.35, 0.15)
     variants: float = 0.03
     """Share of answers written with a capital letter, so that surface variants carry probability."""
+    weird_beside: float = 0.0
+    """Share of English rows that also ask whether the picture is strange."""
     image_first: float = 0.3
     """Share of Russian rows whose picture comes before the whole instruction."""
 
@@ -114,8 +116,18 @@ def weird_turn(scene: Scene, instruction: str, strange_first: bool) -> Turn:
     letter = "A" if (scene.breach is not None) == strange_first else "B"
     prompt = instruction.replace("{question}", WEIRD_QUESTION)
     prompt = prompt.replace("{option_a}", options[0]).replace("{option_b}", options[1])
-    text, graded = _finish(instruction, letter, "weird")
-    return Turn(prompt, text, graded)
+    if not asks_for_reasoning(instruction):
+        return Turn(prompt, letter)
+    verdict = NORMAL if scene.breach is None else STRANGE
+    text = reasoned("weird", letter, verdict)
+    return Turn(prompt, text, text.index(verdict) - 1)
+
+
+def verdict_turn(rng: np.random.Generator, scene: Scene) -> Turn:
+    """The same question answered with a word, in English or Russian."""
+    if rng.random() < 0.5:
+        return Turn(STRANGE_IN_A_WORD[0], "normal" if scene.breach is None else "strange")
+    return Turn(STRANGE_IN_A_WORD[1], NORMAL if scene.breach is None else STRANGE)
 
 
 def row_turns(rng: np.random.Generator, scene: Scene, mix: Mixture, count: int) -> list[Turn]:
@@ -127,6 +139,11 @@ def row_turns(rng: np.random.Generator, scene: Scene, mix: Mixture, count: int) 
     if kind == "weird":
         order = rng.random() < 0.5
         turns = [weird_turn(scene, WEIRD[index], order), weird_turn(scene, WEIRD[index], not order)]
+    if kind == "english" and rng.random() < mix.weird_beside:
+        starts = [text for text in WEIRD if text.startswith(IMAGE)]
+        turns = [verdict_turn(rng, scene)]
+        if rng.random() < 0.5:
+            turns.append(weird_turn(scene, starts[int(rng.integers(len(starts)))], rng.random() < 0.5))
     while len(turns) < count:
         if kind == "english":
             turns.append(english_turn(rng, scene, mix))

@@ -15,11 +15,18 @@ REASONS = {
     "shapes": "нахожу предмет и смотрю на его форму.",
     "size": "нахожу предмет и смотрю на его размер.",
     "materials": "нахожу предмет и смотрю на его материал.",
-    "weird": "смотрю на тени и свет.",
+    "weird": "смотрю на тени и свет, изображение {verdict}.",
 }
 """What the model says under РАССУЖДЕНИЕ, by ruCLEVR question type (and for WEIRD)."""
 
 
-def reasoned(reason: str, answer: str) -> str:
-    """The answer to a prompt that asks for reasoning first."""
-    return f"РАССУЖДЕНИЕ: {REASONS[reason]}\nОТВЕТ: {answer}"
+def reasoned(reason: str, answer: str, verdict: str = "") -> str:
+    """The answer to a prompt that asks for reasoning first; for WEIRD it names the verdict before the letter."""
+    return f"РАССУЖДЕНИЕ: {REASONS[reason].format(verdict=verdict)}\nОТВЕТ: {answer}"
+
+
+STRANGE_IN_A_WORD = (
+    "<image>Is the image strange or normal?",
+    "<image>\nИзображение странное или нормальное?\nОтветь одним словом.",
+)
+"""Training aids: a letter is the verdict crossed with the order of the options, which is slow to learn without them."""

@@ -84,7 +84,13 @@ def corpus(scenes: int = 400, seed: int = 7) -> list[str]:
                 drawn = draw_question(rng, scene, family, hops)
                 if drawn is not None:
                     texts += [english.question_text(drawn[0]), russian.question_text(drawn[0])]
-    fixed = [*ENGLISH_TAILS, *REASONS.values(), *instructions.RUCLEVR, *instructions.WEIRD, SYSTEM]
+    fixed = [
+        *ENGLISH_TAILS,
+        *(text.replace(", изображение {verdict}", "") for text in REASONS.values()),
+        *instructions.RUCLEVR,
+        *instructions.WEIRD,
+        SYSTEM,
+    ]
     fixed += [instructions.WEIRD_QUESTION, "РАССУЖДЕНИЕ: ", "\nОТВЕТ: да", "ОТВЕТ: A"]
     return texts + fixed * 50
 

@@ -45,8 +45,10 @@ class Stage:
     length: int = 256
     turns: int = 12
     cell_weight: float = 0.5
+    rule_weight: float = 1.0
     frozen_vision: bool = False
     muon_factor: float = 2.0
+    vision_factor: float = 1.0
     weight_decay: float = 0.05
     system: float = 0.1
     mixture: Mixture = field(default_factory=Mixture)
@@ -113,15 +115,24 @@ class Trainer:
         self.stage, self.shape, self.tokenizer = stage, shape, tokenizer
         self.model: Qwen2VLForConditionalGeneration = build_model(build_config(shape, tokenizer), shape.layers)
         self.reader = CellReader(shape.width, len(NAMES))
+        # Broken rules are rarer and fainter than colours and shapes.
+        self.cell_weights = torch.tensor([stage.rule_weight if len(name) == 1 else 1.0 for name in NAMES])
         self.model.model.visual.requires_grad_(not stage.frozen_vision)
         named = [*self.model.named_parameters(), *self.reader.named_parameters()]
         self.parameters = [p for _, p in named if p.requires_grad]
         # Muon for the matrices inside the blocks (orthogonal updates learn in fewer steps), AdamW for the rest.
-        inner = [p for n, p in named if p.requires_grad and p.dim() == 2 and (".layers." in n or ".blocks." in n)]
-        known = {id(p) for p in inner}
-        self.muon = Muon(inner, lr=stage.rate, weight_decay=stage.weight_decay)
-        rest = [p for p in self.parameters if id(p) not in known]
-        self.adam = torch.optim.AdamW(rest, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+        # Each has two groups, the second one for the vision tower.
+        groups: dict[bool, list[list[torch.Tensor]]] = {True: [[], []], False: [[], []]}
+        for name, parameter in named:
+            if parameter.requires_grad:
+                inner = parameter.dim() == 2 and (".layers." in name or ".blocks." in name)
+                groups[inner][".visual." in name].append(parameter)
+        factors = (1.0, stage.vision_factor)
+        muon, adam = (
+            [{"params": p, "factor": f} for p, f in zip(groups[kind], factors, strict=True)] for kind in (True, False)
+        )
+        self.muon = Muon(muon, lr=stage.rate, weight_decay=stage.weight_decay)
+        self.adam = torch.optim.AdamW(adam, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
     def load(self, path: Path, with_optimizer: bool) -> int:
         """Read a checkpoint; returns the number of steps already done in its stage."""
@@ -157,7 +168,7 @@ class Trainer:
             images = see(self.model, pixels)
             # Most cells are empty: weigh what is there up, or the reader says "nothing" for long.
             cell_loss = F.binary_cross_entropy_with_logits(
-                self.reader(images), cells, pos_weight=torch.full((len(NAMES),), 3.0)
+                self.reader(images), cells, weight=self.cell_weights, pos_weight=torch.full((len(NAMES),), 3.0)
             )
             log["cells"] = float(cell_loss.detach())
             loss = loss + cell_loss * 10.0 * self.stage.cell_weight
@@ -174,9 +185,9 @@ class Trainer:
             }
         rate = self.stage.rate_at(number)
         for group in self.adam.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         for group in self.muon.param_groups:
-            group["lr"] = rate * self.stage.muon_factor
+            group["lr"] = rate * group["factor"] * self.stage.muon_factor
         self.model.zero_grad(set_to_none=True)
         self.reader.zero_grad(set_to_none=True)
         loss.backward()

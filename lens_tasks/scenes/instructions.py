@@ -41,7 +41,7 @@ WEIRD: Final = (
     "{question}\nA. {option_a}\nB. {option_b}",
     "<image>\nДавай подумаем вместе! Напиши РАССУЖДЕНИЕ и ОТВЕТ.\n{question}\nA. {option_a}\nB. {option_b}",
 )
-"""Ten instructions for weird_mini. In five of them the letters are Cyrillic А and В, as in MERA's WEIRD,
+"""Ten instructions for weird_mini. In four of them the letters are Cyrillic А and В, as in MERA's WEIRD,
 while the options and the gold answer are Latin A and B."""
 
 REASONING_FROM: Final = 5

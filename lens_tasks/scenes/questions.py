@@ -29,7 +29,12 @@ class Noun:
 
     def fits(self, solid: Solid) -> bool:
         """Whether a solid has every given attribute."""
-        return all(solid.value(name) == value for name, value in self.pairs())
+        return (
+            (self.color is None or self.color == solid.color)
+            and (self.shape is None or self.shape == solid.shape)
+            and (self.size is None or self.size == solid.size)
+            and (self.material is None or self.material == solid.material)
+        )
 
 
 @dataclass(frozen=True)

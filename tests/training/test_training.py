@@ -1,0 +1,145 @@
+"""The training code computes what single-turn prompts compute, and learns from pictures outside the benchmarks."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lens_tasks.scenes.render import render
+from lens_tasks.scenes.sample import sample_pair, sample_scene
+from training.cells import NAMES, cell_targets
+from training.disjoint import benchmark_digests, digest, shared
+from training.forward import answer_logits, patches, see
+from training.mixture import Mixture, row_turns
+from training.model import Shape, build_config, build_model, build_processor, save_folder
+from training.muon import orthogonalize
+from training.packing import Packer
+from training.tokenizer import train_tokenizer
+
+EVERYTHING = Mixture(
+    rows={"english": 1.0, "russian": 1.0, "weird": 1.0},
+    families={"pope": 1.0, "exist": 1.0, "count": 1.0, "compare_integer": 1.0, "query_attribute": 1.0},
+    weird_beside=0.5,
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(4096)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(0)
+    shape = Shape(layers=2, vision_layers=1)
+    return build_model(build_config(shape, tokenizer), shape.layers).eval()
+
+
+@pytest.fixture(scope="module")
+def processor(tokenizer):
+    return build_processor(tokenizer, Shape().patch)
+
+
+def test_patches_are_the_processors(processor):
+    pictures = np.stack([render(sample_scene(seed)) for seed in range(2)])
+    expected = processor.image_processor([Image.fromarray(p) for p in pictures], return_tensors="pt")["pixel_values"]
+    assert torch.allclose(patches(pictures).flatten(0, 1), expected, atol=1e-5)
+
+
+def test_batched_vision_is_the_models(model):
+    pixels = patches(np.stack([render(sample_scene(seed)) for seed in range(3)]))
+    grid = torch.tensor([[1, 8, 8]] * 3)
+    with torch.no_grad():
+        expected = model.model.visual(pixels.flatten(0, 1), grid).pooler_output
+        assert torch.allclose(see(model, pixels).flatten(0, 1), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_packed_branches_equal_single_turns(model, processor, tokenizer, seed):
+    scene = sample_pair(seed)[seed % 2]
+    rng = np.random.default_rng(seed)
+    packer = Packer(tokenizer, 256)
+    turns = row_turns(rng, scene, EVERYTHING, 6)
+    row = packer.row(turns, system=seed % 3 == 0)
+    picture = render(scene)
+    with torch.no_grad():
+        packed = answer_logits(model, see(model, patches(picture[None])), packer.batch([row]))
+        start = 0
+        for turn in turns[: int(row.branch.max())]:
+            answer, _ = packer._answer(turn)
+            text = packer._prompt(turn, seed % 3 == 0).replace("<|image_pad|>" * 16, "<|image_pad|>")
+            inputs = processor(text=[text], images=[Image.fromarray(picture)], return_tensors="pt")
+            ids = torch.cat([inputs["input_ids"], torch.tensor([answer[:-1]], dtype=torch.long)], dim=1)
+            alone = model(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                mm_token_type_ids=(ids == packer.image_id).long(),
+                pixel_values=inputs["pixel_values"],
+                image_grid_thw=inputs["image_grid_thw"],
+            ).logits[0, -len(answer) :]
+            assert torch.allclose(packed[start : start + len(answer)], alone, atol=1e-4)
+            start += len(answer)
+        assert start == len(packed)
+
+
+def test_surface_variants_are_single_tokens(tokenizer):
+    for word in (
+        " yes",
+        "Yes",
+        " Yes",
+        "yes",
+        "YES",
+        "no",
+        " No",
+        "да",
+        " Да",
+        "НЕТ",
+        "красный",
+        " куб",
+        "A",
+        " A",
+        "А",
+    ):
+        assert len(tokenizer(word, add_special_tokens=False)["input_ids"]) == 1, word
+    assert tokenizer("A")["input_ids"] != tokenizer("\u0410")["input_ids"]
+    assert tokenizer.decode(tokenizer("Изображение 12, ёж!")["input_ids"]) == "Изображение 12, ёж!"
+    assert tokenizer.padding_side == "left"
+
+
+def test_saved_folder_keeps_the_logits_of_its_stored_weights(model, processor, tmp_path):
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    save_folder(model, processor, tmp_path)
+    again = AutoModelForImageTextToText.from_pretrained(tmp_path, dtype="auto").eval()
+    assert again.dtype == torch.float32
+    assert AutoProcessor.from_pretrained(tmp_path).tokenizer.padding_side == "left"
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        gap = (again(input_ids=ids).logits - model(input_ids=ids).logits).abs().max()
+    assert 0 < gap < 0.05
+
+
+def test_cells_hold_every_solid_and_broken_rule():
+    _, strange = sample_pair(5)
+    targets = cell_targets(strange)
+    assert targets.shape == (16, len(NAMES))
+    for solid in strange.solids:
+        assert targets[:, NAMES.index(("color", solid.color, "shape", solid.shape))].any()
+    assert targets[:, NAMES.index((strange.breach.rule,))].any()
+    assert not cell_targets(sample_pair(5)[0])[:, [i for i, n in enumerate(NAMES) if len(n) == 1]].any()
+
+
+def test_muon_updates_are_nearly_orthogonal():
+    torch.manual_seed(0)
+    for shape in ((3, 16, 40), (3, 40, 16)):
+        values = torch.linalg.svdvals(orthogonalize(torch.randn(shape)))
+        assert values.min() > 0.5 and values.max() < 1.3
+
+
+def test_shared_pictures_are_found():
+    taken = benchmark_digests()
+    assert len(taken) > 900
+    inside = render(sample_pair(400_005)[0])
+    outside = render(sample_scene(20_000_000_001))
+    assert digest(inside) in taken
+    assert shared(np.stack([outside, inside]), taken) == [1]
