@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["OVERRIDES"]
+__all__ = ["INIT", "OVERRIDES"]
 
 _MROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [1, 1, 2]}
 _EQUAL_HEADS = {"text_config.num_key_value_heads": 4}  # latent attention has no fewer keys than queries
 _CODES = {"<image>": 150, **{f"IMGIMG{'ABCDEFGH'[code]}Z": 100 + code for code in range(8)}}
+_VISUAL_TOKENS = {
+    "<image>": 150,
+    "<|extra_200|>": 149,
+    **{f"<|visual token {code:06}|>": 100 + code for code in range(8)},
+}
+_KINDS = ("full_attention", "sliding_attention")
 
 OVERRIDES: dict[str, dict[str, Any]] = {
     "aria": {"projector_patch_to_query_dict": {16: 4}, "max_value_projector_patch_to_query_dict": 4},
     "blip-2": {"image_token_id": 150},
+    "emu3": {
+        "vocabulary_map": _VISUAL_TOKENS,
+        "vq_config.codebook_size": 8,
+        "vq_config.base_channels": 32,
+        "vq_config.hidden_size": 128,
+        "image_token_id": 150,
+    },
     "ernie4_5_vl_moe": {"text_config.rope_parameters": _MROPE},
     "florence2": {
         "vision_config.patch_size": [7, 3, 3, 3],
@@ -28,9 +41,17 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "glm5_next": _EQUAL_HEADS,
     "glm_ocr": {"text_config.rope_parameters": _MROPE},
     "glmga": {"text_config.rope_parameters": _MROPE},
+    "granite4_vision": {
+        "downsample_rate": "1/2",
+        "deepstack_layer_map": [[0, 0], [1, 1]],
+        "spatial_target_layers": [2, 3],
+        "text_config.logits_scaling": 4.0,
+    },
+    "hunyuan_vl": {"text_config.head_dim": 8, "text_config.rope_parameters": _MROPE},
     "instructblip": {"image_token_id": 150},
     "instructblipvideo": {"video_token_id": 150},
     "chameleon": {"vocabulary_map": _CODES, "vq_config.num_embeddings": 8, "vq_config.base_channels": 32},
+    "cohere_compass": {"text_config.rope_parameters": dict.fromkeys(_KINDS, _MROPE)},
     "deepseek_vl_hybrid": {"high_res_vision_config.global_attn_indexes": [0, 1]},
     "kimi_k25": _EQUAL_HEADS,
     "mistral4": {"num_key_value_heads": 4, "rope_parameters.partial_rotary_factor": 1.0},
@@ -42,7 +63,9 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         "vision_config.supported_aspect_ratios": [[1, 1]],
     },
     "mistral_large4": _EQUAL_HEADS,
-    "llama4": {"vision_config.intermediate_size": 128},
+    "llama4": {"vision_config.intermediate_size": 128, "vision_config.vision_output_dim": 32},
+    "muse_glimmer": {"out_hidden_size": 128},
+    "muse_spark": {"out_hidden_size": 128},
     "minicpm_ocr": {"image_token_id": 150},
     "minicpmv4_6": {"image_token_id": 150},
     "minicpmv4_7": {"image_token_id": 150},
@@ -55,3 +78,27 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "step3p7": {"text_config.sliding_window": 64},
     "vipllava": {"vision_feature_layers": [-1, -1, -1, -1, -1]},
 }
+
+_GEMMA4_TEXT = {
+    "num_hidden_layers": 4,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+    "head_dim": 8,
+    "global_head_dim": 8,
+    "num_global_key_value_heads": 2,
+    "num_kv_shared_layers": 2,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 160,
+    "vocab_size_per_layer_input": 160,
+    "hidden_size_per_layer_input": 8,
+    "sliding_window": 64,
+    "final_logit_softcapping": 3.0,
+}
+
+INIT: dict[str, dict[str, Any]] = {
+    "gemma4": {"text_config": _GEMMA4_TEXT, "vision_config": {}},
+    "gemma4_unified": {"text_config": _GEMMA4_TEXT, "vision_config": {}},
+}
+"""Arguments of the configuration class, for numbers that others are derived from."""

@@ -94,6 +94,28 @@ def patches(config: Any) -> dict[str, Tensor]:
     return {"image_patches": torch.randn(1, 16, 3 * 8 * 8)}
 
 
+def placed(config: Any) -> dict[str, Tensor]:
+    """Gemma 4: flattened patches with their column and row."""
+    places = torch.stack(torch.meshgrid(torch.arange(6), torch.arange(6), indexing="xy"), -1).reshape(1, 36, 2)
+    return {"pixel_values": torch.rand(1, 36, 3 * 8 * 8), "image_position_ids": places}
+
+
+def blocks(config: Any) -> dict[str, Tensor]:
+    """Gemma 4 unified: blocks of three by three patches with their column and row."""
+    places = torch.tensor([[[0, 0], [1, 0], [0, 1], [1, 1]]])
+    return {"pixel_values": torch.rand(1, 4, 3 * 24 * 24), "image_position_ids": places}
+
+
+def frame_grid(config: Any) -> dict[str, Tensor]:
+    """Nemotron Omni: patches with the height and width of their grid."""
+    return {"pixel_values": torch.randn(16, 3 * 16 * 16), "image_grid_hw": torch.tensor([[4, 4]])}
+
+
+def emu(config: Any) -> dict[str, Tensor]:
+    """Emu3: a picture that its tokenizer of pictures turns into codes."""
+    return {"pixel_values": torch.randn(1, 3, 32, 32), "image_sizes": torch.tensor([[32, 32]])}
+
+
 def nothing(config: Any) -> dict[str, Tensor]:
     """No pixels."""
     return {}
@@ -101,7 +123,10 @@ def nothing(config: Any) -> dict[str, Tensor]:
 
 RECIPES: dict[str, Callable[[Any], dict[str, Tensor]]] = {
     "deepseek_vl_hybrid": hybrid,
+    "emu3": emu,
     "fuyu": patches,
+    "gemma4": placed,
+    "gemma4_unified": blocks,
     "idefics": idefics,
     "instructblip": qformer,
     "instructblipvideo": qformer_frames,
@@ -113,6 +138,7 @@ RECIPES: dict[str, Callable[[Any], dict[str, Tensor]]] = {
     "minicpmv4_7": targeted,
     "mistral4": nothing,
     "mllama": mllama,
+    "nemotron_h_omni": frame_grid,
     "pix2struct": pix2struct,
     "udop": document,
     "video_llama_3": merged,

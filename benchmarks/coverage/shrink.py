@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
-from .overrides import OVERRIDES
+from .overrides import INIT, OVERRIDES
 
 __all__ = ["IMAGE", "VOCABULARY", "shrunk_config"]
 
@@ -57,7 +58,7 @@ _OTHER_ROLES = ("vision", "audio", "vq", "sam", "qformer", "perceiver", "encoder
 
 def shrunk_config(model_type: str) -> PreTrainedConfig:
     """The default configuration of a model type with tiny numbers in place of its large ones."""
-    config = CONFIG_MAPPING[model_type]()
+    config = CONFIG_MAPPING[model_type](**copy.deepcopy(INIT.get(model_type, {})))
     for path, part in _walk(config, ""):
         _shrink(part, is_text=not any(role in path for role in _OTHER_ROLES))
     _renumber_tokens(config)
