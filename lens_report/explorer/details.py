@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from lens_report.analysis.candidates import indices
-from lens_report.explorer.index import rounded
 from lens_report.subject import Floats, Subject
 
 GOLD, ANSWER, OTHER = 1, 2, 4
@@ -28,11 +27,13 @@ class Details:
         names = ("candidates", "candidate_token_ids", "pivot_labels", "status", "status_reason", "answer_rule")
         self._columns: dict[str, list[Any]] = {name: frame[name].tolist() for name in names}
         self._gold, self._pred = (indices(subject, f"{name}_candidate") for name in ("gold", "pred"))
-        self._z, self._pivot = (subject.wide(name) for name in ("cand_scores", "pivot_scores"))
-        self._controls = {name: subject.wide("cand_scores", name) for name in subject.run.controls}
-        self._ids, self._logprobs = (subject.wide(name) for name in ("topk_ids", "topk_logprobs"))
+        self._z, self._pivot = (_wide(subject, name) for name in ("cand_scores", "pivot_scores"))
+        self._controls = {name: _wide(subject, "cand_scores", name) for name in subject.run.controls}
+        self._ids, self._logprobs = (_wide(subject, name) for name in ("topk_ids", "topk_logprobs"))
         self._texts = subject.run.token_texts
-        self._lines = {name: subject.stack(name) for name in ("entropy", "cand_mass", "jsd_last", "rank_pred")}
+        self._lines = {
+            name: np.round(subject.stack(name), 3) for name in ("entropy", "cand_mass", "jsd_last", "rank_pred")
+        }
 
     def sample(self, row: int, subject: int) -> dict[str, Any]:
         """The entry of one sample."""
@@ -43,7 +44,7 @@ class Details:
             "gold": _number(self._gold[row]),
             "pred": _number(self._pred[row]),
             "rule": _text(columns["answer_rule"][row]),
-            "lines": {name: rounded(values[row], 3) for name, values in self._lines.items() if _any(values[row])},
+            "lines": {name: _numbers(values[row]) for name, values in self._lines.items() if _any(values[row])},
         }
         if columns["status"][row] != "ok":
             entry |= {"status": columns["status"][row], "reason": _text(columns["status_reason"][row])}
@@ -92,7 +93,17 @@ def _layers(values: Floats | None, row: int, width: int) -> list[list[float | No
     """[layers][width] of one sample; None where it has nothing."""
     if values is None or not width or not _any(values[row]):
         return None
-    return [rounded(line[:width], 3) for line in values[row]]
+    return [_numbers(line) for line in values[row, :, :width]]
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]
+
+
+def _wide(subject: Subject, quantity: str, control: str | None = None) -> Floats | None:
+    """A wide quantity, rounded once for all samples."""
+    values = subject.wide(quantity, control)
+    return None if values is None else np.round(values, 3)
 
 
 def _hundredths(logprobs: Floats) -> list[int | None]:

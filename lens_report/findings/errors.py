@@ -3,70 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from lens_report.analysis import Analysis, Prediction
 from lens_report.document.blocks import Block, Sentence, Table, bullets, paragraph, say
 from lens_report.document.shown import Shown, count, decimal, interval, listed, p_value, percent, words
+from lens_report.findings.rules import LEVEL, holds, is_associated, short, verdicts
 from lens_report.stats import Estimate, Predictor
-
-LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """Which metrics the tests let through, by short name.
-
-    Attributes:
-        listed: All metrics that were ranked, the baseline and the null columns left out.
-        associated: AUROC interval apart from chance and permutation test significant after Holm.
-        adding: Gain interval above zero and regression significant after Holm.
-        untested: No interval for the gain, or no regression: too little data for a claim.
-        silent: None of these: no effect was found.
-    """
-
-    listed: tuple[str, ...]
-    associated: tuple[str, ...]
-    adding: tuple[str, ...]
-    untested: tuple[str, ...]
-    silent: tuple[str, ...]
-
-
-def verdicts(prediction: Prediction) -> Verdicts:
-    """Apply the rules of docs/report.md to a ranking."""
-    ranked = prediction.ranking.predictors if prediction.ranking else ()
-    metrics = [one for one in ranked if one.column != prediction.confidence and not one.column.startswith("null.")]
-    associated = [one for one in metrics if is_associated(one)]
-    adding = [one for one in metrics if adds(one)]
-    untested = [
-        one for one in metrics if one.p_increment_holm is None or one.gain is None or one.gain.delta.low is None
-    ]
-    silent = [one for one in metrics if one not in associated and one not in adding]
-    return Verdicts(*(tuple(map(short, group)) for group in (metrics, associated, adding, untested, silent)))
-
-
-def is_associated(one: Predictor) -> bool:
-    """Whether a metric is associated with errors by the rules."""
-    apart = one.association.auroc.low is not None and not _holds(one.association.auroc, 0.5)
-    return apart and one.p_null_holm is not None and one.p_null_holm < LEVEL
-
-
-def adds(one: Predictor) -> bool:
-    """Whether a metric adds to final confidence by the rules."""
-    above = one.gain is not None and one.gain.delta.low is not None and one.gain.delta.low > 0
-    return above and one.p_increment_holm is not None and one.p_increment_holm < LEVEL
-
-
-def testable(one: Predictor) -> bool:
-    """Whether there are both an interval of the gain and a regression."""
-    return one.gain is not None and one.gain.delta.low is not None and one.p_increment_holm is not None
-
-
-def short(one: Predictor) -> str:
-    """A metric's name without its name space."""
-    return one.column.split(".", 1)[-1]
 
 
 def error_blocks(analysis: Analysis) -> tuple[Block, ...]:
@@ -102,8 +46,8 @@ def layer_error_blocks(analysis: Analysis) -> tuple[Block, ...]:
         chosen = [int(layers[place]) for place in best.chosen]
         sentences.append(
             say(
-                "Its best layer, chosen on other folds than those it is judged on ({chosen}), ranks errors with AUROC "
-                "{auroc}.",
+                "Its best layer ({chosen}), chosen on other samples than those it is judged on, ranks errors there "
+                "with AUROC {auroc}.",
                 chosen=words(ranges(sorted(set(chosen)))), auroc=interval(best.auroc),
             )
         )  # fmt: skip
@@ -284,16 +228,11 @@ def _within(title: str, name: str, estimate: Estimate) -> Sentence:
             "{metric} within the same {title}: no interval ({why}).",
             metric=metric, title=words(title), why=words(estimate.note),
         )  # fmt: skip
-    tells = "is still apart from chance" if not _holds(estimate, 0.5) else "cannot be told from chance"
+    tells = "is still apart from chance" if not holds(estimate, 0.5) else "cannot be told from chance"
     return say(
         "{metric} within the same {title}: AUROC {auroc}, which {tells}.",
         metric=metric, title=words(title), auroc=interval(estimate), tells=words(tells),
     )  # fmt: skip
-
-
-def _holds(estimate: Estimate, value: float) -> bool:
-    """Whether the interval covers a value; False when there is none."""
-    return estimate.low is not None and estimate.high is not None and estimate.low <= value <= estimate.high
 
 
 def _below_chance(one: Predictor) -> bool:

@@ -10,7 +10,8 @@ from lens_report.analysis import Analysis, RunComparison
 from lens_report.analysis.curves import ALL
 from lens_report.document.blocks import Block, Sentence, Table, bullets, paragraph, say
 from lens_report.document.shown import count, interval, p_value, percent, words
-from lens_report.findings.errors import LEVEL, ranges
+from lens_report.findings.errors import ranges
+from lens_report.findings.rules import LEVEL
 
 
 def control_blocks(analysis: Analysis) -> tuple[Block, ...]:
