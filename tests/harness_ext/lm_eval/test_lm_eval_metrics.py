@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from lm_eval import evaluator
@@ -20,8 +21,12 @@ from lens_results import load
 def test_metrics_stand_in_results_samples_and_files(evaluate: Evaluate, task_manager: TaskManager) -> None:
     outcome = evaluate("ruclevr,private", batch_size=4)
     assert outcome.value("ruclevr", "lens_coverage") is not None
-    assert outcome.value("ruclevr", "lens_emerged") is not None
-    assert outcome.value("private", "lens_final_prob") is not None
+    read = [outcome.run.record((task, n, 0, 0)) for task in ("ruclevr", "private") for n in range(5)]
+    for task, name, scalars in (("ruclevr", "emerged", "gold_based"), ("private", "final_prob", "label_free")):
+        values = [getattr(record, scalars).get(name) for record in read if record.task == task]
+        known = [value for value in values if value is not None]
+        expected = pytest.approx(sum(known) / len(known)) if known else None
+        assert outcome.value(task, f"lens_{name}") == expected
     assert outcome.value("private", "lens_emerged") is None, "a task without gold answers has no gold-based metrics"
     assert outcome.results["higher_is_better"]["ruclevr"]["lens_coverage"] is True
     sample = outcome.results["samples"]["ruclevr"][0]
@@ -130,13 +135,17 @@ def test_a_failed_run_leaves_readable_records(evaluate: Evaluate, tmp_path: Path
 
 def test_a_missing_output_path_says_what_to_do(task_manager: TaskManager, caplog: pytest.LogCaptureFixture) -> None:
     model = HFMultimodalLens(device="cpu", lens_thumbnails=False)
-    tasks = get_task_dict(["ruclevr"], task_manager)
+    tasks = _tasks(task_manager, "ruclevr")
     with caplog.at_level("WARNING", logger="harness_ext"):
         results = evaluator.evaluate(lm=model, task_dict=tasks, limit=1, bootstrap_iters=0)
     assert "Lens records are not kept: lm-eval did not tell where its results go" in caplog.text
     assert "lens_coverage,none" in results["results"]["ruclevr"]
     assert "lens_coverage" not in tasks["ruclevr"].aggregation(), "the task is as it was before"
     assert "process_results" not in vars(tasks["ruclevr"])
+
+
+def _tasks(manager: TaskManager, name: str) -> dict[str, Any]:
+    return dict(manager.load([name])["tasks"] if hasattr(manager, "load") else get_task_dict([name], manager))
 
 
 def test_the_size_of_a_task_is_that_of_its_fullest_metric() -> None:
