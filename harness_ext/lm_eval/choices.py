@@ -9,6 +9,7 @@ import torch
 from lm_eval.models.utils import resize_image
 from tqdm import tqdm
 
+from harness_ext.recording.choices import score_choices
 from harness_ext.recording.forced import Tokens
 from lens_models import InputError
 from lens_models.continuations import ScoredContinuation, score_continuations
@@ -50,17 +51,15 @@ class ChoiceScorer:
 
     def _document(self, requests: Sequence[TaggedRequest]) -> list[ScoredContinuation]:
         sequences = [self._continuation(request) for request in requests]
-        by_prompt: dict[str, list[int]] = {}
-        for place, request in enumerate(requests):
-            by_prompt.setdefault(request.instance.args[0], []).append(place)
+        prompts = [request.instance.args[0] for request in requests]
         images = self._images(requests[0])
-        scored: dict[int, ScoredContinuation] = {}
-        for prompt, members in by_prompt.items():
-            inputs = self._owner.tok_batch_multimodal_encode([prompt], [images])
-            lens = self._owner.lens if self._owner.run is not None else None
-            wanted = [sequences[place] for place in members]
-            scored.update(zip(members, score_continuations(self._owner.model, inputs, wanted, lens=lens), strict=True))
-        ordered = [scored[place] for place in range(len(requests))]
+        lens = self._owner.lens if self._owner.run is not None else None
+
+        def score(place: int, wanted: list[Tokens]) -> list[ScoredContinuation]:
+            inputs = self._owner.tok_batch_multimodal_encode([prompts[place]], [images])
+            return score_continuations(self._owner.model, inputs, wanted, lens=lens)
+
+        ordered = score_choices(prompts, sequences, score)
         self._record(requests[0], sequences, ordered, images)
         return ordered
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness_ext.recording import BatchReader, LensRecorder
+from harness_ext.recording.choices import score_choices
 from harness_ext.recording.forced import Tokens
 from harness_ext.recording.tracing import generate_traced
 from lens_models import CaptureError, InputError, TracedGeneration
@@ -84,20 +85,18 @@ class Responder:
 
     def score(self, requests: Sequence[HarnessRequest]) -> list[tuple[float, bool]]:
         """Loss of the continuations of one document, and whether each is what greedy decoding gives."""
-        by_prompt: dict[str, list[int]] = {}
         conversations = [self._conversation(request, self._messages(request)) for request in requests]
-        for i, conversation in enumerate(conversations):
-            by_prompt.setdefault(conversation.prompt, []).append(i)
         sequences = [self._continuation(request) for request in requests]
-        scored: dict[int, ScoredContinuation] = {}
-        for members in by_prompt.values():
-            results = self._score(conversations[members[0]], [sequences[i] for i in members])
-            scored.update(zip(members, results, strict=True))
-        ordered = [scored[i] for i in range(len(requests))]
+        ordered = score_choices(
+            [conversation.prompt for conversation in conversations],
+            sequences,
+            lambda place, wanted: self._score(conversations[place], wanted),
+        )
         if self.run is not None and self._reader is not None and not requests[0].padding:
             sample = self.run.sample_request(
                 requests[0], self._document(requests[0]), conversations[0], "loglikelihood"
             )
+            self.run.recorder.add_images(sample.image_sha256, conversations[0].images)
             losses = [each.loss for each in ordered]
             self.run.recorder.add([self._reader.read_choices(sample, sequences, ordered, losses.index(min(losses)))])
         return [(each.loss, each.greedy) for each in ordered]
