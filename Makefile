@@ -23,8 +23,9 @@ demo: $(STAMP)
 	$(BIN)/lmms-eval --model hf-multimodal-lens --tasks pope_mini --batch_size 16 --output_path runs/demo --log_samples
 	$(BIN)/mmlens report runs/demo --out runs/demo/report
 
+# two workers: the tests run one thread each
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
