@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import lens_tasks
+from lens_tasks.folders import lm_eval_tasks, lmms_eval_tasks
 
 __all__ = ["HARNESSES", "tasks"]
 
-HARNESSES = {"lmms-eval": "lmms_eval", "lm-eval": "lm_eval"}
+HARNESSES = {"lmms-eval": lmms_eval_tasks, "lm-eval": lm_eval_tasks}
 
 
 def tasks(
@@ -21,7 +20,7 @@ def tasks(
     """Print the folder of the bundled tasks, for the harness's --include_path."""
     if harness not in HARNESSES:
         raise typer.BadParameter(f"{harness!r}; expected one of {', '.join(HARNESSES)}", param_hint="--harness")
-    folder = Path(lens_tasks.__file__).parent / HARNESSES[harness]
+    folder = HARNESSES[harness]()
     if not names:
         typer.echo(str(folder))
         return

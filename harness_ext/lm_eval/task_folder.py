@@ -6,16 +6,11 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import lens_tasks
+from lens_tasks.folders import lm_eval_tasks
 
-__all__ = ["register_task_folder", "task_folder"]
+__all__ = ["register_task_folder"]
 
 _MARK = "_lens_task_folder"
-
-
-def task_folder() -> Path:
-    """The folder with the task YAMLs for lm-eval: what `--include_path` would be given."""
-    return Path(lens_tasks.__file__).parent / "lm_eval"
 
 
 def register_task_folder() -> None:
@@ -32,7 +27,7 @@ def register_task_folder() -> None:
         given = [include_path] if isinstance(include_path, str | Path) else list(include_path or [])
         # releases of the 0.4.9 line differ in which of two tasks of one name they keep: the first, or the last
         around = [] if later_wins else given
-        original(self, verbosity, [*around, str(task_folder()), *given], *args, **kwargs)
+        original(self, verbosity, [*around, str(lm_eval_tasks()), *given], *args, **kwargs)
 
     setattr(init, _MARK, True)
     TaskManager.__init__ = init

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
-import lens_tasks
+from lens_tasks.folders import lmms_eval_tasks
 
-__all__ = ["register_task_folder", "task_folder"]
+__all__ = ["register_task_folder"]
 
 _MARK = "_lens_task_folder"
-
-
-def task_folder() -> Path:
-    """The folder with the task YAMLs for lmms-eval."""
-    return Path(lens_tasks.__file__).parent / "lmms_eval"
 
 
 def register_task_folder() -> None:
@@ -29,7 +23,7 @@ def register_task_folder() -> None:
     @functools.wraps(original)
     def initialize_tasks(self: Any, include_path: Any = None, include_defaults: bool = True) -> Any:
         given = [include_path] if isinstance(include_path, str) else list(include_path or [])
-        return original(self, include_path=[*given, str(task_folder())], include_defaults=include_defaults)
+        return original(self, include_path=[*given, str(lmms_eval_tasks())], include_defaults=include_defaults)
 
     setattr(initialize_tasks, _MARK, True)
     TaskManager.initialize_tasks = initialize_tasks

@@ -18,8 +18,8 @@ from harness_ext.compatibility import UnsupportedHarnessError
 from harness_ext.lm_eval import evaluation
 from harness_ext.lm_eval.guards import check_arguments, check_instances, check_processes
 from harness_ext.lm_eval.model import HFMultimodalLens
-from harness_ext.lm_eval.task_folder import task_folder
 from lens_models import InputError, LensArgumentError, UnknownModelError
+from lens_tasks.folders import lm_eval_tasks
 
 
 def request(*args: Any) -> SimpleNamespace:
@@ -99,5 +99,5 @@ def test_importing_registers_nothing() -> None:
 
 
 def test_the_task_folder_holds_the_tasks() -> None:
-    names = {path.stem for path in Path(task_folder()).glob("*.yaml")}
+    names = {path.stem for path in Path(lm_eval_tasks()).glob("*.yaml")}
     assert {"pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini", "pope", "clevr", "ruclevr", "weird"} <= names
