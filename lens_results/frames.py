@@ -22,8 +22,10 @@ MAPS = {
     "scores": "score",
     "control_source": "control_source",
 }
-"""Map column -> prefix of its columns in the samples frame."""
-_NOT_SAMPLE = {*LAYER_QUANTITIES, *WIDE_QUANTITIES, "topk_tokens", "controls", *MAPS}
+"""Map column of numbers -> prefix of its columns in the samples frame."""
+TEXT_MAPS = ("control_status", "control_reason")
+"""Map columns of text; the prefix is the name."""
+_NOT_SAMPLE = {*LAYER_QUANTITIES, *WIDE_QUANTITIES, "topk_tokens", "controls", *MAPS, *TEXT_MAPS}
 SAMPLE_FIELDS = tuple(name for name in SCHEMA.names if name not in _NOT_SAMPLE)
 
 FloatGrid = npt.NDArray[np.float64]
@@ -42,6 +44,8 @@ def samples_frame(table: pa.Table) -> pd.DataFrame:
         columns[name] = _series(table[name], SCHEMA.field(name))
     for name, prefix in MAPS.items():
         columns.update((f"{prefix}.{key}", values) for key, values in map_columns(single(table, name)).items())
+    for name in TEXT_MAPS:
+        columns.update((f"{name}.{key}", values) for key, values in _text_map_columns(table[name]).items())
     return pd.DataFrame(columns)
 
 
@@ -59,6 +63,13 @@ def map_columns(column: pa.MapArray) -> dict[str, FloatGrid]:
         dense[parent[codes == code]] = values[codes == code]
         found[name] = dense
     return found
+
+
+def _text_map_columns(column: pa.ChunkedArray) -> dict[str, pd.Series]:
+    """A map column of text as name -> one value a row, None where the name is absent, in order of appearance."""
+    rows = [dict(row) for row in column.to_pylist()]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names}
 
 
 def grid(arrays: Ragged, parent: npt.NDArray[np.int64], places: Sequence[Any], shape: tuple[int, int]) -> FloatGrid:

@@ -84,7 +84,7 @@ class Run:
 
         Optional integers and booleans have pandas' nullable dtypes; a missing scalar is NaN; lists are tuples.
         """
-        return frames.samples_frame(pick(self._rows, [*frames.SAMPLE_FIELDS, *frames.MAPS]))
+        return frames.samples_frame(pick(self._rows, [*frames.SAMPLE_FIELDS, *frames.MAPS, *frames.TEXT_MAPS]))
 
     @cached_property
     def layer_index(self) -> tuple[int, ...]:

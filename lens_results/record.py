@@ -24,6 +24,7 @@ Key = tuple[str, int, int, int]
 KINDS = ("generate", "loglikelihood", "multi_round")
 STATUSES = ("ok", "no_answer", "unaligned", "capture_failed", "non_finite", "not_run", "identity_failed")
 CANDIDATE_METHODS = ("first_token", "teacher_forced")
+CONTROL_STATUSES = ("ok", "no_image", "no_other_image", "not_run", "failed", "non_finite", "identity_failed")
 
 RANK_QUANTITIES = ("rank_pred", "rank_gold")
 LAYER_QUANTITIES = (
@@ -120,6 +121,8 @@ class SampleRecord:
     # controls
     controls: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
     control_source: Mapping[str, int] = field(default_factory=dict)
+    control_status: Mapping[str, str] = field(default_factory=dict)
+    control_reason: Mapping[str, str] = field(default_factory=dict)
     # scalars
     label_free: Mapping[str, float | None] = field(default_factory=dict)
     gold_based: Mapping[str, float | None] = field(default_factory=dict)
@@ -175,6 +178,8 @@ class SampleRecord:
         controls = {name: arrays for name, arrays in controls.items() if arrays}
         yield "controls", controls
         yield "control_source", {name: int(doc_id) for name, doc_id in self.control_source.items()}
+        for name in ("control_status", "control_reason"):
+            yield name, {control: checks.text(value) for control, value in getattr(self, name).items()}
         for name in ("label_free", "gold_based", "scores"):
             yield name, checks.numbers(name, getattr(self, name))
 
@@ -209,6 +214,8 @@ class SampleRecord:
         checks.one_of("status", self.status, STATUSES)
         if self.candidate_method is not None:
             checks.one_of("candidate_method", self.candidate_method, CANDIDATE_METHODS)
+        for control, status in self.control_status.items():
+            checks.one_of(f"control_status[{control!r}]", status, CONTROL_STATUSES)
 
     def _check_target(self) -> None:
         n = len(self.candidates)
@@ -248,6 +255,11 @@ class SampleRecord:
         arrays = [name for name, _ in self._by_layer() if name != "layer_index"]
         if self.status in _NO_ARRAYS and arrays:
             raise InvalidRecordError(f"status {self.status!r}: found {arrays[0]}, expected no arrays.")
+        for control, status in self.control_status.items():
+            if status != "ok" and not self.control_reason.get(control):
+                raise InvalidRecordError(f"control_reason: found none for {control} with {status!r}, expected why.")
+            if status != "ok" and control in self.controls:
+                raise InvalidRecordError(f"control_status {status!r} of {control}: found arrays, expected none.")
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -54,7 +54,8 @@ class LensInfo:
     """What a readout means in this run.
 
     `layer_index` lists the layers read out in rising order (0: embedding output, l: output of block l);
-    `thresholds` holds the constants of the scalars (tau, theta, m, delta, ...).
+    `thresholds` holds the constants of the scalars (tau, theta, m, delta, ...). `controls` names the other inputs under
+    which each answer is read again.
     """
 
     layer_index: tuple[int, ...]
@@ -65,6 +66,7 @@ class LensInfo:
     candidate_rule: str | None = None
     position_rule: str | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    controls: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,6 +74,7 @@ class LensInfo:
         if list(layers) != sorted(set(layers)) or (layers and layers[0] < 0):
             raise InvalidRecordError(f"lens.layer_index: found {layers}, expected rising indices from 0 on.")
         object.__setattr__(self, "layer_index", layers)
+        object.__setattr__(self, "controls", tuple(self.controls))
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class RunInfo:
     limits: Mapping[str, Any] = field(default_factory=dict)
     seeds: Mapping[str, Any] = field(default_factory=dict)
     args: Mapping[str, Any] = field(default_factory=dict)
+    control_cost: Mapping[str, Any] = field(default_factory=dict)
     format_version: str = VERSION
     extra: Mapping[str, Any] = field(default_factory=dict)
 

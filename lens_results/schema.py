@@ -11,7 +11,7 @@ import pyarrow as pa
 from lens_results.errors import NewerFormatError, NotARecordFileError, RecordFormatError
 
 FORMAT_VERSION = 1
-FORMAT_MINOR = 0
+FORMAT_MINOR = 1
 VERSION = f"{FORMAT_VERSION}.{FORMAT_MINOR}"
 
 KEY_FIELDS = ("task", "doc_id", "request_idx", "repeat")
@@ -27,6 +27,7 @@ _TEXTS = pa.list_(pa.string())
 _FLOATS = pa.list_(pa.float32())
 _INTS = pa.list_(pa.int32())
 _SCALARS = pa.map_(pa.string(), pa.float64())
+_WORDS = pa.map_(pa.string(), pa.string())
 _CONTROL = pa.struct(
     [
         pa.field("name", pa.string(), nullable=False),
@@ -89,6 +90,8 @@ SCHEMA = pa.schema(
         pa.field("topk_tokens", pa.list_(_TEXTS)),
         pa.field("controls", pa.list_(_CONTROL), nullable=False),
         pa.field("control_source", pa.map_(pa.string(), pa.int64()), nullable=False),
+        pa.field("control_status", _WORDS, nullable=False),
+        pa.field("control_reason", _WORDS, nullable=False),
         pa.field("label_free", _SCALARS, nullable=False),
         pa.field("gold_based", _SCALARS, nullable=False),
         pa.field("scores", _SCALARS, nullable=False),

@@ -11,7 +11,7 @@ import pytest
 
 import lens_results
 from lens_results import schema
-from lens_results.record import LAYER_QUANTITIES, STATUSES, WIDE_QUANTITIES, SampleRecord
+from lens_results.record import CONTROL_STATUSES, LAYER_QUANTITIES, STATUSES, WIDE_QUANTITIES, SampleRecord
 from lens_results.run_info import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
 DOC = (Path(__file__).parents[2] / "docs" / "record-format.md").read_text(encoding="utf-8")
@@ -51,6 +51,7 @@ def test_schema_and_record_have_the_same_fields() -> None:
 
 def test_statuses_and_version_are_specified() -> None:
     assert [row[0].strip("`") for row in table_rows("status")] == list(STATUSES)
+    assert [row[0].strip("`") for row in table_rows("control status")] == list(CONTROL_STATUSES)
     assert f"Format version **{schema.VERSION}**" in DOC
 
 

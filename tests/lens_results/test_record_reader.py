@@ -64,6 +64,14 @@ def test_samples_are_tidy(run: Run, make_record: Any) -> None:
     assert not {"entropy", "topk_ids", "controls"} & set(samples.columns)
 
 
+def test_the_status_of_each_control_is_a_column(tmp_path: Path, make_record: Any, make_info: Any) -> None:
+    text_only = make_record(1, controls={}, control_status={"blank": "no_image"}, control_reason={"blank": "no image"})
+    file = write(tmp_path, make_info("r"), make_record(0, control_status={"blank": "ok"}), text_only, make_record(2))
+    samples = load(file).samples
+    assert samples["control_status.blank"].tolist() == ["ok", "no_image", None]
+    assert samples["control_reason.blank"].tolist() == [None, "no image", None]
+
+
 def test_layers_are_tidy(run: Run, make_record: Any) -> None:
     layers, first = run.layers, make_record(0)
     assert sorted(layers["doc_id"].unique()) == [0, 2]
@@ -151,7 +159,7 @@ def test_columns_of_a_later_minor_version_are_skipped_and_missing_ones_null(
     tmp_path: Path, make_record: Any, make_info: Any
 ) -> None:
     file = write(tmp_path, make_info("r"), make_record(0))
-    table = pq.read_table(file).drop_columns(["question_type", "gold_based", "energy"])
+    table = pq.read_table(file).drop_columns(["question_type", "gold_based", "energy", "control_status"])
     table = table.append_column("attention", pa.array([1.0]))
     metadata = table.schema.metadata | {META_FORMAT: b"1.7"}
     pq.write_table(table.replace_schema_metadata(metadata), file)

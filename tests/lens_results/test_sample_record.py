@@ -35,6 +35,7 @@ def records(draw: Any) -> SampleRecord:
         for name in LAYER_QUANTITIES
     }
     tokens = st.lists(st.lists(st.text(max_size=4), min_size=k, max_size=k), min_size=layers, max_size=layers)
+    unread = draw(st.lists(st.text(min_size=6, max_size=8), max_size=2))  # longer than names of controls with arrays
     control = st.dictionaries(st.sampled_from(["logprob_pred", "x"]), floats(layers) | floats(layers, 2), max_size=2)
     return SampleRecord(
         task=draw(st.text(max_size=10)),
@@ -58,6 +59,8 @@ def records(draw: Any) -> SampleRecord:
         topk_tokens=draw(st.none() | tokens),
         controls=draw(st.dictionaries(st.text(max_size=5), control, max_size=2)),
         control_source=draw(st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=2)),
+        control_status=dict.fromkeys(unread, "no_image"),
+        control_reason=dict.fromkeys(unread, "the prompt has no image"),
         label_free=draw(scalars),
         gold_based=draw(scalars),
         scores=draw(scalars),
@@ -148,6 +151,16 @@ ones = np.ones(3, np.float32)
         ({"gold": "yes"}, "found the string 'yes', expected a tuple|Found the string 'yes', expected a tuple"),
         ({"label_free": {"flips": float("nan")}}, r"label_free\['flips'\]: found nan"),
         ({"identity_deviation": float("inf")}, "identity_deviation: found inf"),
+        ({"control_status": {"blank": "none"}}, r"control_status\['blank'\]: found 'none', expected one of"),
+        ({"control_status": {"blank": "failed"}}, "control_reason: found none for blank with 'failed', expected why"),
+        (
+            {
+                "control_status": {"blank": "failed"},
+                "control_reason": {"blank": "why"},
+                "controls": {"blank": {"x": ones}},
+            },
+            "control_status 'failed' of blank: found arrays, expected none",
+        ),
     ],
 )
 def test_contradictions_are_refused(fields: dict[str, Any], message: str) -> None:
