@@ -11,7 +11,7 @@ import json
 import pickle
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,14 @@ class Trainer:
             self.muon.load_state_dict(state["muon"])
         return int(state["step"])
 
+    def load_vision(self, path: Path) -> None:
+        """Take over the vision tower and its reader from a checkpoint; the language model stays as it was drawn."""
+        state = torch.load(path, weights_only=True)
+        seen = {name: value for name, value in state["model"].items() if name.startswith("model.visual.")}
+        if self.model.load_state_dict(seen, strict=False).unexpected_keys or not seen:
+            raise ValueError(f"{path} holds no vision tower that fits this model")
+        self.reader.load_state_dict(state["reader"])
+
     def save(self, folder: Path, step: int) -> None:
         """Write the checkpoint, atomically, and the model as a Hugging Face folder beside it."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -263,10 +271,13 @@ def run(rank: int, args: argparse.Namespace) -> None:
         tokenizer = train_tokenizer(shape.vocabulary)
     else:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(args.start.parent / "model")
-    trainer = Trainer(Stage.read(args.config), shape, tokenizer)
+    stage = Stage.read(args.config)
+    trainer = Trainer(stage if args.seed is None else replace(stage, seed=args.seed), shape, tokenizer)
     first = 0
     if args.resume and (args.out / "checkpoint.pt").exists():
         first = trainer.load(args.out / "checkpoint.pt", with_optimizer=True)
+    elif args.start is not None and args.vision_only:
+        trainer.load_vision(args.start)
     elif args.start is not None:
         trainer.load(args.start, with_optimizer=args.keep_optimizer)
     train(trainer, args, first, (rank, args.processes))
@@ -280,6 +291,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and model")
     parser.add_argument("--start", type=Path, help="checkpoint of an earlier stage to start from")
     parser.add_argument("--keep-optimizer", action="store_true", help="with --start: take over its optimizer too")
+    parser.add_argument("--vision-only", action="store_true", help="with --start: take over its vision tower alone")
+    parser.add_argument("--seed", type=int, help="instead of the seed in the stage's file")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--every", type=int, default=20, help="steps between log lines")
     parser.add_argument("--processes", type=int, default=2, help="processes that share each batch")

@@ -1,5 +1,7 @@
 """The training code computes what single-turn prompts compute, and learns from pictures outside the benchmarks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from training.model import Shape, build_config, build_model, build_processor, sa
 from training.muon import orthogonalize
 from training.packing import Packer
 from training.tokenizer import train_tokenizer
+from training.train import Stage, Trainer
 
 EVERYTHING = Mixture(
     rows={"english": 1.0, "russian": 1.0, "weird": 1.0},
@@ -143,3 +146,16 @@ def test_shared_pictures_are_found():
     outside = render(sample_scene(20_000_000_001))
     assert digest(inside) in taken
     assert shared(np.stack([outside, inside]), taken) == [1]
+
+
+def test_another_seed_takes_over_the_vision_tower_alone(tmp_path, tokenizer):
+    shape = Shape(layers=2, vision_layers=1)
+    stage = Stage(kind="joint", steps=1, batch=1, rate=0.001, warmup=1, decay=1, seed=1)
+    first, second = Trainer(stage, shape, tokenizer), Trainer(replace(stage, seed=2), shape, tokenizer)
+    first.save(tmp_path, 0)
+    drawn = {name: value.clone() for name, value in second.model.state_dict().items()}
+    second.load_vision(tmp_path / "checkpoint.pt")
+    for name, value in second.model.state_dict().items():
+        assert torch.equal(value, (first.model.state_dict() if ".visual." in name else drawn)[name])
+    tower = "model.visual.blocks.0.attn.qkv.weight"
+    assert not torch.equal(drawn[tower], first.model.state_dict()[tower])
