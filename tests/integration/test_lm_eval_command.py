@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from conftest import Command
+from command_runner import Command
 
 from harness_ext.submission import write_submission
 from lens_results import load

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BIN, Command, environment
+from command_runner import BIN, Command, environment
 
 from lens_results import load
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from command_runner import Command
 
 from lens_models import LENS_TINY
 from lens_models.loading import resolve_pretrained

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -32,9 +30,3 @@ def specimen(request: pytest.FixtureRequest) -> Specimen:
 @pytest.fixture
 def llava() -> Specimen:
     return ZOO["llava"]
-
-
-@cache
-def built(model_type: str, dtype: torch.dtype = torch.float32) -> Any:
-    """A model that tests share and leave as it is."""
-    return ZOO[model_type].build(dtype)

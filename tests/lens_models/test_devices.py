@@ -8,7 +8,7 @@ import pytest
 import torch
 from accelerate import cpu_offload, dispatch_model
 from accelerate.hooks import remove_hook_from_submodules
-from conftest import built
+from built_models import built
 from zoo import Specimen
 
 from lens_models import LogitLens, ReadoutRow, find_parts

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import built
+from built_models import built
 from torch import Tensor
 from zoo import ZOO, Inputs, Specimen, layer_list
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import built
+from built_models import built
 from zoo import Specimen
 
 from lens_models import CaptureError, LogitLens

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import built
+from built_models import built
 from torch import nn
 from zoo import ZOO, Specimen
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import built
+from built_models import built
 from safetensors.torch import load_file, save_file
 from transformers import Qwen2Config, Qwen2ForCausalLM
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import built
+from built_models import built
 from torch import nn
 from zoo import Specimen, layer_list
 

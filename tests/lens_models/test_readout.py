@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import built
+from built_models import built
 from torch import Tensor
 from zoo import VOCABULARY, Specimen
 

@@ -219,7 +219,7 @@ def test_layers_must_be_those_of_the_run(tmp_path: Path, make_record: Any, make_
 KILLED = """
 import sys
 sys.path.insert(0, "tests/lens_results")
-from conftest import build_info, build_record
+from built_records import build_info, build_record
 from lens_results import RecordWriter
 writer = RecordWriter(sys.argv[1], build_info("killed"), part_rows=3)
 for i in range(100_000):
@@ -315,7 +315,7 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path, make_record: Any, 
 READ_ONLY = """
 import os, sys
 sys.path.insert(0, "tests/lens_results")
-from conftest import build_info, build_record
+from built_records import build_info, build_record
 from lens_results import RecordWriteError, RecordWriter
 if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +9,10 @@ import pytest
 import torch
 from lmms_eval import evaluator
 from lmms_eval.tasks import TaskManager
+from lmms_eval_outcome import Evaluate, Outcome
 from tiny_tasks import write_tasks
 
-from lens_results import Run, load
-
 MODEL = "hf-multimodal-lens"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one evaluation gave: the harness's results, its sample logs, the texts, and the lens records' folder."""
-
-    results: dict[str, Any]
-    folder: Path
-
-    def texts(self, task: str) -> list[str]:
-        return [sample["resps"][0][0] for sample in self.results["samples"][task]]
-
-    def value(self, task: str, metric: str) -> Any:
-        return self.results["results"][task].get(f"{metric},none")
-
-    @property
-    def run(self) -> Run:
-        return load(self.folder)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,9 +31,6 @@ def task_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def task_manager(task_folder: Path) -> TaskManager:
     return TaskManager("ERROR", include_path=str(task_folder), include_defaults=False, model_name=MODEL)
-
-
-Evaluate = Callable[..., Outcome]
 
 
 @pytest.fixture

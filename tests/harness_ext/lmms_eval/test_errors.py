@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Evaluate
 from lmms_eval import evaluator
 from lmms_eval.models import get_model
+from lmms_eval_outcome import Evaluate
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from harness_ext.lmms_eval import evaluation

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Evaluate
 from lmms_eval import evaluator
 from lmms_eval.models import get_model
+from lmms_eval_outcome import Evaluate
 
 from harness_ext.recording import METRIC_NAMES
 from lens_models.loading import load_model, resolve_pretrained

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import Evaluate
+from lmms_eval_outcome import Evaluate
 from tiny_tasks import rows
 
 from lens_models import load_model
