@@ -20,7 +20,7 @@ __all__ = ["energy", "entropy", "jsd", "kl", "pooled_logits", "rank_among", "ran
 
 def entropy(logp: Tensor, p: Tensor | None = None) -> Tensor:
     """Entropy H(p) = -sum p log p of log-probabilities `[..., V]`."""
-    return _weighted(logp.exp() if p is None else p, logp).sum(-1).neg_()
+    return _mean(logp.exp() if p is None else p, logp).neg_()
 
 
 def energy(logits: Tensor) -> Tensor:
@@ -31,22 +31,23 @@ def energy(logits: Tensor) -> Tensor:
 def kl(logp_reference: Tensor, logp: Tensor, p_reference: Tensor | None = None) -> Tensor:
     """KL(reference || p), `[..., V]` broadcast against `[..., V]`; inf where p is zero and the reference is not."""
     p_reference = logp_reference.exp() if p_reference is None else p_reference
-    return _weighted(p_reference, logp_reference - logp).sum(-1).clamp_min_(0.0)
+    return _mean(p_reference, logp_reference - logp).clamp_min_(0.0)
 
 
 def jsd(logp: Tensor, logp_reference: Tensor, p: Tensor | None = None, p_reference: Tensor | None = None) -> Tensor:
     """Jensen-Shannon divergence of two distributions, in [0, ln 2]."""
     p = logp.exp() if p is None else p
     p_reference = logp_reference.exp() if p_reference is None else p_reference
-    mixture = torch.logaddexp(logp, logp_reference).sub_(math.log(2.0))
-    total = _weighted(p, logp - mixture).sum(-1)
-    total += _weighted(p_reference, torch.sub(logp_reference, mixture, out=mixture)).sum(-1)
+    mixture = torch.add(p, p_reference).mul_(0.5).log_()
+    total = _mean(p, logp - mixture)
+    total += _mean(p_reference, torch.sub(logp_reference, mixture, out=mixture))
     return total.mul_(0.5).clamp_(0.0, math.log(2.0))
 
 
-def _weighted(p: Tensor, values: Tensor) -> Tensor:
-    """`p * values`, and 0 where p is 0 whatever the value."""
-    return (p * values).masked_fill_(p == 0, 0.0)
+def _mean(p: Tensor, values: Tensor) -> Tensor:
+    """sum p * values, where a probability of 0 adds nothing whatever the value; NaN where p is."""
+    # 0 times infinity is the only way to a NaN here that does not fill the whole row of p
+    return torch.mul(p, values).nansum(-1).where(~p[..., :1].isnan().any(-1), math.nan)
 
 
 def rank_of(logits: Tensor, token_ids: Sequence[int]) -> Tensor:

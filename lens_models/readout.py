@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import distributions as dist
 from .errors import CaptureError
+from .readout_memory import ReadoutPlan, default_limit
 from .readout_tokens import ReadoutRow, TokenColumns, row_tokens, token_quantities
 from .unembed import Unembedding
 
@@ -20,10 +21,6 @@ __all__ = ["Readout", "ReadoutRow", "read_layers"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
-
-_LIVE_COPIES = 4  # log-probabilities, probabilities, mixture and one product live at the same time
-_DEFAULT_LIMIT = {"cpu": 512 * 2**20}
-_DEVICE_LIMIT = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,8 @@ def read_layers(
 ) -> list[Readout]:
     """Read each row at all its layers.
 
-    The rows of as many samples as fit into `memory_limit` bytes go through norm and head in one product; what a chunk
-    needs at most is about four times layers x samples x vocabulary x 4 bytes.
+    The rows of as many samples as fit into `memory_limit` bytes go through norm and head in one product, all layers
+    together; what follows from the logits is computed in slices. See `lens_models.readout_memory`.
 
     Raises:
         CaptureError: rows with different numbers of layers, a token outside the vocabulary, or `topk` < 1.
@@ -75,11 +72,16 @@ def read_layers(
     _check_tokens(rows, unembed.vocab_size)
     if len({row.residual.shape for row in rows}) > 1:
         raise CaptureError(f"rows of different shapes: {sorted({tuple(row.residual.shape) for row in rows})}")
-    limit = memory_limit or _DEFAULT_LIMIT.get(unembed.device.type, _DEVICE_LIMIT)
+    limit = memory_limit or default_limit(unembed.device)
     out: list[Readout] = []
-    for group in _groups(rows, unembed.vocab_size, limit):
+    start = 0
+    while start < len(rows):
+        layers = rows[start].residual.shape[0]
+        plan = ReadoutPlan.of(layers, len(rows) - start, unembed.vocab_size, limit, unembed.device)
+        group = rows[start : start + plan.samples]
         residual = torch.stack([row.residual.to(unembed.device) for row in group], dim=1)
-        out.extend(_read_group(unembed, residual, group, topk, limit))
+        out.extend(_read_group(unembed, residual, group, topk, plan))
+        start += plan.samples
     return out
 
 
@@ -91,31 +93,26 @@ def _check_tokens(rows: Sequence[ReadoutRow], vocabulary: int) -> None:
             raise CaptureError(f"token ids {wrong} are outside the model's vocabulary of {vocabulary}")
 
 
-def _groups(rows: Sequence[ReadoutRow], vocabulary: int, limit: int) -> Iterator[Sequence[ReadoutRow]]:
-    if not rows:
-        return
-    per_row = _LIVE_COPIES * rows[0].residual.shape[0] * vocabulary * 4
-    size = max(1, limit // per_row)
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-
-
 def _read_group(
-    unembed: Unembedding, residual: Tensor, group: Sequence[ReadoutRow], topk: int, limit: int
+    unembed: Unembedding, residual: Tensor, group: Sequence[ReadoutRow], topk: int, plan: ReadoutPlan
 ) -> Iterator[Readout]:
     """`residual` is `[layers, samples, d]`; layers are cut where one sample alone is over the limit."""
-    layers, samples = residual.shape[:2]
-    step = max(1, limit // (_LIVE_COPIES * samples * unembed.vocab_size * 4))
-    last_logits = unembed(residual[-1])
+    layers = residual.shape[0]
+    whole = unembed(residual) if plan.layers >= layers else None
+    # the last layer's row is computed once and used as its own reference
+    last_logits = unembed(residual[-1]) if whole is None else whole[-1].clone()
     last = _Reference.of(last_logits)
     tokens = TokenColumns.of(group, residual.device)
     pieces: list[dict[str, Tensor]] = []
-    for start in range(0, layers, step):
-        chunk = residual[start : start + step]
-        # the last layer's row is computed once and used as its own reference
-        logits = unembed(chunk) if start + step < layers else _with_last(unembed, chunk, last_logits)
-        pieces.append(_read_chunk(logits, chunk, last, tokens, topk))
+    for start in range(0, layers, plan.layers):
+        chunk = residual[start : start + plan.layers]
+        if whole is not None:
+            logits = whole
+        else:
+            logits = unembed(chunk) if start + plan.layers < layers else _with_last(unembed, chunk, last_logits)
+        pieces.append(_read_slices(logits, last, tokens, topk, plan))
     values = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    values["resid_norm"] = residual.float().norm(dim=-1).cpu()
     values["jsd_last"][-1] = values["kl_last"][-1] = 0.0
     for sample, row in enumerate(group):
         yield _assemble({name: value[:, sample] for name, value in values.items()}, row, last_logits[sample])
@@ -139,38 +136,56 @@ class _Reference:
         logp = torch.log_softmax(logits, dim=-1)
         return cls(logp, logp.exp())
 
+    def part(self, samples: slice) -> _Reference:
+        return _Reference(self.logp[samples], self.p[samples])
 
-def _read_chunk(
-    logits: Tensor, residual: Tensor, last: _Reference, tokens: TokenColumns, topk: int
+
+def _read_slices(
+    logits: Tensor, last: _Reference, tokens: TokenColumns, topk: int, plan: ReadoutPlan
 ) -> dict[str, Tensor]:
-    """Quantities of one chunk of logits `[layers, samples, V]` as `[layers, samples, ...]` on the CPU.
+    """Quantities of logits `[layers, samples, V]` as `[layers, samples, ...]` on the CPU; `logits` is overwritten."""
+    columns = []
+    for first in range(0, logits.shape[1], plan.slice_samples):
+        samples = slice(first, first + plan.slice_samples)
+        reference, own = last.part(samples), tokens.part(samples)
+        pieces = [
+            _read_slice(logits[start : start + plan.slice_layers, samples], reference, own, topk)
+            for start in range(0, logits.shape[0], plan.slice_layers)
+        ]
+        columns.append({name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]})
+    return _to_cpu({name: torch.cat([column[name] for column in columns], dim=1) for name in columns[0]})
 
-    `logits` is overwritten with log-probabilities once everything that needs logits is done.
-    """
+
+def _read_slice(logits: Tensor, last: _Reference, tokens: TokenColumns, topk: int) -> dict[str, Tensor]:
+    """Quantities of one slice; its logits become log-probabilities once everything that needs logits is done."""
     energy = dist.energy(logits)
     top = torch.topk(logits, min(topk, logits.shape[-1]), dim=-1)
     token_logits = tokens.gather(logits)
-    integers = {"topk_ids": top.indices} | tokens.ranks(logits, token_logits)
+    ranks = tokens.ranks(logits, token_logits)
     logp = logits.add_(energy.unsqueeze(-1))
     p = logp.exp()
-    floats = {
+    return {
         "energy": energy,
         "entropy": dist.entropy(logp, p),
         "kl_last": dist.kl(last.logp, logp, last.p),
         "jsd_last": dist.jsd(logp, last.logp, p, last.p),
-        "resid_norm": residual.float().norm(dim=-1),
         "topk_logprobs": top.values + energy.unsqueeze(-1),
         "token_logits": token_logits,
+        "topk_ids": top.indices,
+        **ranks,
     }
-    return _to_cpu(floats) | _to_cpu(integers)
 
 
 def _to_cpu(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """All of them in one transfer: every transfer waits for the device."""
-    wide = {name: value if value.dim() == 3 else value.unsqueeze(-1) for name, value in values.items()}
-    packed = torch.cat(list(wide.values()), dim=-1).cpu()
-    parts = torch.split(packed, [value.shape[-1] for value in wide.values()], dim=-1)
-    return {name: part.reshape(values[name].shape) for name, part in zip(wide, parts, strict=True)}
+    """Floats in one transfer, integers in another: every transfer waits for the device."""
+    moved: dict[str, Tensor] = {}
+    for floating in (True, False):
+        some = {name: value for name, value in values.items() if value.is_floating_point() == floating}
+        wide = {name: value if value.dim() == 3 else value.unsqueeze(-1) for name, value in some.items()}
+        packed = torch.cat(list(wide.values()), dim=-1).cpu()
+        parts = torch.split(packed, [value.shape[-1] for value in wide.values()], dim=-1)
+        moved |= {name: part.reshape(some[name].shape) for name, part in zip(wide, parts, strict=True)}
+    return moved
 
 
 _PER_ROW = ("energy", "entropy", "kl_last", "jsd_last", "resid_norm", "topk_logprobs")

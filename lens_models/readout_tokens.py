@@ -59,6 +59,10 @@ class TokenColumns:
         gold = torch.tensor([[0 < column <= len(row.gold) for column in range(width)] for row in rows])
         return cls(ids.to(device), gold.to(device))
 
+    def part(self, samples: slice) -> TokenColumns:
+        """The columns of some of the rows."""
+        return TokenColumns(self.ids[samples], self.gold[samples])
+
     def gather(self, logits: Tensor) -> Tensor:
         """`[layers, samples, V]` -> `[layers, samples, M]`."""
         return logits.gather(-1, self.ids.expand(logits.shape[0], -1, -1))
