@@ -1,20 +1,39 @@
-"""`mmlens check MODEL`: what the lens found in a model, and whether it reads it exactly."""
+"""`mmlens check MODEL`: what the lens found in a model, whether it reads it exactly, and what it costs."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from harness_ext.cli.failures import told
 
+if TYPE_CHECKING:
+    from harness_ext.examination import CandidateSet, Costs
+
 __all__ = ["check"]
+
+_SETS_SHOWN = 8
+_COLLISIONS_SHOWN = 3
+_READ = {
+    "first_token": "first token",
+    "teacher_forced": "teacher forced: their first tokens do not tell them apart",
+    "not_encodable": "not read: the tokenizer has no pieces for a candidate",
+    "open": "open: the answer given is read, and the gold answer",
+}
 
 
 def check(
     model: Annotated[str, typer.Argument(help="A model folder, a repository name, or lens_tiny.")] = "lens_tiny",
+    task: Annotated[str | None, typer.Option(help="A task of lmms-eval whose candidates and costs to look at.")] = None,
+    include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,
+    documents: Annotated[int, typer.Option(min=1, help="Documents of the task whose candidates are looked at.")] = 50,
+    samples: Annotated[int, typer.Option(min=0, help="Samples to answer for time and memory; 0 leaves it out.")] = 3,
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; chosen by itself.")] = None,
     device_map: Annotated[str | None, typer.Option(help="auto spreads a large model over GPUs.")] = None,
@@ -23,11 +42,24 @@ def check(
 ) -> None:
     """Load MODEL, say which layers, norm and head were found, and prove the readout of the last layer.
 
-    Leaves with code 0 when the lens reads the model exactly, with 1 when it cannot be loaded or is refused.
+    Then answer a few samples without and with the lens, for time and memory. With --task the samples are documents of
+    the task, and its candidates are looked up in the model's tokens.
+
+    Exit code: 0 when the lens reads the model exactly; 1 when the model or the task cannot be loaded, or the model is
+    refused; 2 for wrong options. Candidates that need teacher forcing are no failure.
     """
+    from harness_ext.examination import (
+        TaskError,
+        candidate_sets,
+        load_task,
+        measure_costs,
+        probe_sample,
+        task_samples,
+    )
     from lens_models import LensError, LogitLens, load_model, probe_inputs
 
-    with told(LensError):
+    with told(LensError, TaskError):
+        asked = None if task is None else load_task(task, include_path)
         loaded = load_model(
             model,
             dtype=dtype,
@@ -38,9 +70,22 @@ def check(
         )
         probe = probe_inputs(loaded.processor).to(loaded.model.device, loaded.model.dtype)
         lens = LogitLens(loaded.model, probe)
-    table = Table(title=f"{model} is read exactly", show_header=False)
-    for name, value in _findings(lens, loaded.model):
-        table.add_row(name, value)
+        _show(f"{model} is read exactly", _findings(lens, loaded.model))
+        if asked is None:
+            questions = [probe_sample(loaded)] * samples
+        else:
+            questions = task_samples(asked, loaded, documents)
+            sets = candidate_sets(loaded.tokenizer, [each.request.target for each in questions])
+            _show(f"Candidates of {task} in {len(questions)} documents", _candidates(sets))
+        if samples:
+            costs = measure_costs(loaded, lens, questions[:: max(1, len(questions) // samples)][:samples])
+            _show(f"Costs of a sample ({costs.n_samples} answered one by one)", _costs(costs))
+
+
+def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    table = Table(title=escape(title), title_justify="left", show_header=False)
+    for name, value in rows:
+        table.add_row(escape(name), escape(value))
     Console().print(table)
 
 
@@ -56,3 +101,29 @@ def _findings(lens: Any, model: Any) -> list[tuple[str, str]]:
         ("identity", f"off by {report.deviation:.1e} of the logit range (allowed {report.tolerance:.1e})"),
         ("first choice", "agrees" if report.argmax_agrees else "differs"),
     ]
+
+
+def _candidates(sets: Sequence[CandidateSet]) -> list[tuple[str, str]]:
+    rows = []
+    for each in sets[:_SETS_SHOWN]:
+        lines = [f"{_READ[each.method]} ({each.n_documents} documents)", *each.collisions[:_COLLISIONS_SHOWN]]
+        rows.append((", ".join(each.labels) or "none", "\n".join(lines)))
+    if len(sets) > _SETS_SHOWN:
+        rest = sets[_SETS_SHOWN:]
+        forced = sum(each.method != "first_token" for each in rest)
+        rows.append((f"{len(rest)} more sets", f"{len(rest) - forced} by first token, {forced} otherwise"))
+    return rows
+
+
+def _costs(costs: Costs) -> list[tuple[str, str]]:
+    rows = [
+        ("seconds without the lens", f"{costs.seconds_off:.3f}"),
+        ("seconds with the lens", f"{costs.seconds_on:.3f} ({costs.seconds_on / costs.seconds_off - 1:+.0%})"),
+    ]
+    if costs.memory_off is not None and costs.memory_on is not None:
+        more = (costs.memory_on - costs.memory_off) / 2**20
+        rows += [
+            ("peak memory without the lens", f"{costs.memory_off / 2**20:.0f} MiB"),
+            ("peak memory with the lens", f"{costs.memory_on / 2**20:.0f} MiB ({more:+.0f} MiB)"),
+        ]
+    return rows

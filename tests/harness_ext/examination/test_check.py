@@ -1,0 +1,222 @@
+"""`mmlens check`: what it prints, what it measures, and the code it leaves with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from harness_ext.cli import app
+from harness_ext.examination import (
+    Costs,
+    TaskError,
+    candidate_sets,
+    costs,
+    load_task,
+    measure_costs,
+    probe_sample,
+    task_samples,
+)
+from lens_models import IdentityError, LensError, LogitLens, load_model
+from lens_models.loading import LoadedModel
+from lens_tasks import AnswerTarget, Candidate
+
+_TASK = """
+task: listed
+dataset_path: parquet
+dataset_kwargs: {{data_files: {{test: {data}}}}}
+test_split: test
+output_type: generate_until
+doc_to_visual: !function utils.to_visual
+doc_to_text: !function utils.to_text
+doc_to_target: answer
+generation_kwargs: {{max_new_tokens: 3, temperature: 0}}
+process_results: !function utils.score
+metric_list: [{{metric: exact, aggregation: mean, higher_is_better: true}}]
+"""
+_UTILS = """
+def to_visual(doc):
+    return [doc["image"].convert("RGB")]
+
+
+def to_text(doc, lmms_eval_specific_kwargs=None):
+    return doc["question"] + chr(10) + "A. yes" + chr(10) + "B. no"
+
+
+def score(doc, results):
+    return {"exact": 0.0}
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny() -> LoadedModel:
+    return load_model(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def lens(tiny: LoadedModel) -> LogitLens:
+    return LogitLens(tiny.model, probe_sample(tiny).inputs)
+
+
+@pytest.fixture
+def own_task(tmp_path: Path) -> Path:
+    """A folder with a task of two options in the prompt, as a user writes it."""
+    from lens_tasks.folders import lmms_eval_tasks
+
+    data = lmms_eval_tasks().parent / "minis" / "pope_mini.parquet"
+    (tmp_path / "listed.yaml").write_text(_TASK.format(data=data))
+    (tmp_path / "utils.py").write_text(_UTILS)
+    return tmp_path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["check", *words])
+
+
+def test_check_with_a_task_says_how_its_candidates_are_read_and_what_a_sample_costs() -> None:
+    done = run("lens_tiny", "--task", "pope_mini", "--documents", "6", "--samples", "2", "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    shown = " ".join(done.output.split())
+    assert "Candidates of pope_mini in 6 documents" in shown
+    assert re.search(r"yes, no . first token \(6 documents\)", shown)
+    assert "Costs of a sample (2 answered one by one)" in shown
+    assert re.search(r"seconds without the lens . \d+\.\d{3} ", shown)
+    assert re.search(r"seconds with the lens . \d+\.\d{3} \([+-]\d+%\)", shown)
+
+
+def test_a_task_of_ones_own_is_found_by_its_folder(own_task: Path) -> None:
+    words = ("lens_tiny", "--task", "listed", "--include-path", str(own_task), "--documents", "4", "--samples", "0")
+    done = run(*words, "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"A, B\s+.\s+(first token|teacher forced)", done.output)
+    assert "Costs" not in done.output
+
+
+def test_a_refused_model_leaves_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any) -> Any:
+        raise IdentityError("the lens does not read it [really]")
+
+    monkeypatch.setattr("lens_models.lens.prove_identity", refuse)
+    done = run("lens_tiny", "--device", "cpu")
+    assert done.exit_code == 1
+    assert "the lens does not read it [really]" in done.stderr
+    assert "is read exactly" not in done.output
+
+
+def test_a_task_that_does_not_exist_leaves_with_code_1_before_the_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unexpected(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("lens_models.load_model", unexpected)
+    monkeypatch.setattr("harness_ext.examination.load_task", missing)
+    done = run("lens_tiny", "--task", "pope_minni")
+    assert done.exit_code == 1
+    assert "no such task pope_minni" in done.stderr
+
+
+def missing(name: str, include_path: Path | None = None) -> Any:
+    raise TaskError(f"no such task {name}")
+
+
+@pytest.mark.parametrize("words", [("--documents", "0"), ("--samples", "-1"), ("--sampels", "1")])
+def test_wrong_options_leave_with_code_2(words: tuple[str, ...]) -> None:
+    assert run("lens_tiny", *words).exit_code == 2
+
+
+def test_a_group_of_tasks_names_its_members() -> None:
+    with pytest.raises(TaskError, match=r"'lens_mini' is a group; name one of its tasks: clevr_mini, pope_mini"):
+        load_task("lens_mini")
+
+
+def test_a_data_set_that_is_not_at_hand_is_named_with_its_error(own_task: Path) -> None:
+    text = (own_task / "listed.yaml").read_text()
+    (own_task / "listed.yaml").write_text(re.sub(r"test: [^}]*parquet", "test: nowhere.parquet", text))
+    with pytest.raises(TaskError, match="task 'listed' cannot be loaded"):
+        load_task("listed", own_task)
+
+
+def test_samples_are_spread_over_the_split(tiny: LoadedModel) -> None:
+    task = load_task("pope_mini")
+    samples = task_samples(task, tiny, 4)
+    n = len(task.eval_docs)
+    assert [sample.request.key[1] for sample in samples] == [0, n // 4, n // 2, 3 * n // 4]
+    assert [sample.request.question for sample in samples] == [task.doc_to_text(task.eval_docs[place * n // 4])
+                                                              for place in range(4)]  # fmt: skip
+    assert samples[0].inputs["input_ids"].shape[0] == 1
+    assert samples[0].inputs["pixel_values"].dtype == tiny.model.dtype
+
+
+class Letters:
+    """A tokenizer with one token a character, which knows no digits."""
+
+    unk_token_id = 0
+
+    def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
+        return [0 if character.isdigit() else ord(character) for character in text]
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(chr(token) for token in ids)
+
+
+def target(*labels: str) -> AnswerTarget:
+    return AnswerTarget(tuple(Candidate(label, (label,)) for label in labels), labels[0] if labels else None)
+
+
+def test_each_way_of_reading_candidates_is_told_apart() -> None:
+    targets = [target("yes", "no"), target("red", "rose"), target("one", "2"), target(), target("yes", "no")]
+    found = {each.labels: each for each in candidate_sets(Letters(), targets)}
+    assert next(iter(found)) == ("yes", "no")
+    assert (found["yes", "no"].method, found["yes", "no"].n_documents) == ("first_token", 2)
+    assert found["red", "rose"].method == "teacher_forced"
+    assert "token 114 'r' begins red, rose; used for none" in found["red", "rose"].collisions
+    assert found["one", "2"].method == "not_encodable"
+    assert found["one", "2"].collisions == ("2 has no token of its own and no encodable form",)
+    assert (found[()].method, found[()].collisions) == ("open", ())
+
+
+def test_costs_are_of_the_model_alone_and_of_the_lens(
+    tiny: LoadedModel, lens: LogitLens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lens that takes its time and its memory shows in the second column, and not in the first."""
+    samples = [probe_sample(tiny)] * 2
+    waste = 160 * 2**20
+    read = lens.read
+
+    def wasteful(rows: Any) -> Any:
+        torch.ones(waste // 4).sum()
+        costs.time.sleep(0.3)
+        return read(rows)
+
+    monkeypatch.setattr(lens, "read", wasteful)
+    found = measure_costs(tiny, lens, samples)
+    assert found.n_samples == 2
+    assert found.seconds_on - found.seconds_off > 0.25
+    if found.memory_off is not None:
+        assert found.memory_on is not None
+        assert found.memory_on - found.memory_off > waste / 2
+
+
+def test_where_the_system_tells_no_peak_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*args: Any, **kwargs: Any) -> Any:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", absent)
+    monkeypatch.setattr(Path, "write_text", absent)
+    costs._forget_peak(torch.device("cpu"))
+    assert costs._peak(torch.device("cpu")) is None
+    from harness_ext.cli.check import _costs
+
+    assert [name for name, _ in _costs(Costs(1, 0.1, 0.2, None, None))] == [
+        "seconds without the lens",
+        "seconds with the lens",
+    ]
+
+
+def test_task_errors_are_not_lens_errors() -> None:
+    assert not issubclass(TaskError, LensError)
