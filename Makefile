@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test test-slow test-mera check format clean
+.PHONY: setup demo results report test test-slow test-mera check format clean
 
 setup: $(STAMP)
 
@@ -22,6 +22,14 @@ demo: $(STAMP)
 	rm -rf runs/demo
 	$(BIN)/lmms-eval --model hf-multimodal-lens --tasks pope_mini --batch_size 16 --output_path runs/demo --log_samples
 	$(BIN)/mmlens report runs/demo --out runs/demo/report
+
+# the reference experiments into results/; checkpoints other than the bundled one in runs/checkpoints
+results: $(STAMP)
+	$(BIN)/python -m experiments.run
+
+# the write-up from results/ alone
+report: $(STAMP)
+	$(BIN)/python -m experiments.writeup.build
 
 # two workers: the tests run one thread each
 test: $(STAMP)

@@ -1,0 +1,99 @@
+"""Write report/ from results/: ``python -m experiments.writeup.build``. Reads records alone; no model is run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from experiments.writeup import depth, images, literature, setting
+from experiments.writeup.claims import Claim, all_claims
+from experiments.writeup.material import DRAWS, MAIN, Material, read_material
+from lens_report import Draws, ExplorerLimits
+from lens_report.document import plain
+from lens_report.document.blocks import Block, Document, Picture, Section
+from lens_report.document.html import render_html
+from lens_report.document.markdown import markdown
+from lens_report.explorer.payload import explorer_data
+from lens_report.figures import plates, save
+
+TITLE = "Where a small vision-language model finds its answers"
+ROOT = Path(__file__).parents[2]
+EXPLORED = 500
+"""Samples in the explorer."""
+
+
+def build(results: Path, out: Path, draws: Draws = DRAWS) -> Document:
+    """Write README.md, index.html, stats.json and figures/ below `out`; an older figures folder is replaced."""
+    material = read_material(results, draws)
+    shutil.rmtree(out / "figures", ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    claims = all_claims(material)
+    document = Document(TITLE, tuple(_sections(material, claims, out)))
+    (out / "README.md").write_text(markdown(document), encoding="utf-8")
+    (out / "stats.json").write_text(_stats(document, claims), encoding="utf-8")
+    explored = [one.subject for one in material.of(MAIN).values()]
+    data = explorer_data(explored, ExplorerLimits(samples=EXPLORED, image_bytes=3_000_000))
+    (out / "index.html").write_text(render_html(document, data, out), encoding="utf-8")
+    return document
+
+
+def _sections(material: Material, claims: tuple[Claim, ...], out: Path) -> Iterable[Section]:
+    def drawn(name: str, caption: str, figure: Figure) -> tuple[Block, ...]:
+        save(figure, out / "figures" / name)
+        return (Picture(f"figures/{name}", caption),)
+
+    def plate(task: str, name: str) -> tuple[Block, ...]:
+        for one in plates(material.analyses[MAIN, task]):
+            if one.name == name:
+                return drawn(f"{task}_{name}", f"{task}. {one.caption}", one.draw())
+        return ()
+
+    def all_plates(name: str) -> tuple[Block, ...]:
+        return tuple(block for task in material.of(MAIN) for block in plate(task, name))
+
+    yield Section("In short", images.summary_blocks(claims))
+    yield setting.method_section()
+    yield setting.setting_section(material)
+    concepts = "Accuracy above shuffled answers by layer, a line for each concept."
+    yield depth.depth_section(material, drawn("concepts", concepts, depth.concept_figure(material)))
+    yield depth.lost_section(material)
+    yield depth.language_section(material, plate("ruclevr_mini", "english"))
+    yield images.image_section(material, all_plates("controls"))
+    stages = "Share of samples in which gold leads by layer, at each checkpoint of the main line."
+    yield depth.training_section(material, drawn("training", stages, depth.training_figure(material)))
+    yield images.prediction_section(material, all_plates("forest"))
+    yield depth.prompt_section(material)
+    yield images.format_section(material)
+    yield images.mass_section(material)
+    yield images.decoder_section(material)
+    yield images.claim_section(claims)
+    yield literature.literature_section()
+    yield Section("What follows", setting.conclusion_blocks())
+
+
+def _stats(document: Document, claims: tuple[Claim, ...]) -> str:
+    content = {
+        "findings": plain.findings(document),
+        "tables": plain.tables(document),
+        "figures": plain.pictures(document),
+        "claims": plain.plain(claims),
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=ROOT / "results")
+    parser.add_argument("--out", type=Path, default=ROOT / "report")
+    args = parser.parse_args()
+    build(args.results, args.out)
+
+
+if __name__ == "__main__":
+    main()
