@@ -29,17 +29,18 @@ def differences(first: Run, second: Run) -> Iterator[str]:
         return
     a, b = first.samples, second.samples
     for column in EXACT:
-        differing = int((a[column].astype(str) != b[column].astype(str)).sum())
+        one, other = (frame[column].astype(object).where(frame[column].notna(), None) for frame in (a, b))
+        differing = sum(x != y for x, y in zip(one, other, strict=True))
         if differing:
             yield f"{column} differs in {differing} of {len(a)} samples"
     for quantity in (*LAYER_QUANTITIES, *WIDE_QUANTITIES):
         if quantity in SKIPPED:
             continue
-        one, other = first.stack(quantity), second.stack(quantity)
-        if one.shape != other.shape or (np.isnan(one) != np.isnan(other)).any():
+        left, right = first.stack(quantity), second.stack(quantity)
+        if left.shape != right.shape or (np.isnan(left) != np.isnan(right)).any():
             yield f"{quantity} is there in other places"
-        elif np.nanmax(np.abs(one - other), initial=0.0) > TOLERANCE:
-            yield f"{quantity} is off by up to {np.nanmax(np.abs(one - other)):.2e}"
+        elif np.nanmax(np.abs(left - right), initial=0.0) > TOLERANCE:
+            yield f"{quantity} is off by up to {np.nanmax(np.abs(left - right)):.2e}"
 
 
 def main() -> None:

@@ -119,9 +119,9 @@ def decoder_section(material: Material) -> Section:
     text = paragraph(
         say(
             "Each decoder answers every sample anew from the recorded scores of the candidates; no model runs. "
-            "Settings are chosen on two of five folds that keep images whole and judged on the other three. A decoder that ran "
-            "in the model would choose among all tokens, which the records cannot show. The contrast with a blank "
-            "image costs a second forward pass for each answer; the others cost a readout."
+            "Settings are chosen on two of five folds that keep images whole and judged on the other three. A decoder "
+            "that ran in the model would choose among all tokens, which the records cannot show. The contrast with a "
+            "blank image costs a second forward pass for each answer; the others cost a readout."
         )
     )
     return Section("Other decoders, from the records", (*text, Table("decoders", columns, tuple(rows))))

@@ -71,8 +71,8 @@ def literature_section() -> Section:
     columns = ("work", "quantity", "what these runs say", "where it differs", "what a combination would be")
     text = paragraph(
         say(
-            "Titles and numbers are given so that each can be looked up. No figure of these works is compared with ours, "
-            "since models, prompts and scorers differ."
+            "Titles and numbers are given so that each can be looked up. No figure of these works is compared with "
+            "ours, since models, prompts and scorers differ."
         )
     )
     return Section(
