@@ -24,7 +24,8 @@ def write_readme(manifest: Mapping[str, Any], path: Path) -> None:
     lines = [HEAD, f"Versions: {versions}.", "", *_table(manifest["experiments"]), ""]
     for name, one in manifest["experiments"].items():
         lines += [f"## {name}", "", f"{one['about'].capitalize()}.", "", "```", one["command"], "```", ""]
-        lines += [f"Made {one['created']} in {one['seconds']} s; weights SHA-256 `{one['weights_sha256']}`.", ""]
+        took = "" if one["seconds"] is None else f" in {one['seconds']} s"
+        lines += [f"Made {one['created']}{took}; weights SHA-256 `{one['weights_sha256']}`.", ""]
         lines += ["| file | bytes | SHA-256 |", "| --- | --- | --- |"]
         lines += [f"| {file} | {facts['bytes']} | `{facts['sha256']}` |" for file, facts in one["files"].items()]
         lines.append("")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,11 +23,12 @@ import numpy as np
 
 from experiments.plan import SHIPPED, Experiment, read_plan
 from experiments.provenance import write_readme
-from lens_models import LENS_TINY
 from lens_results import Run, load
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("mm-logit-lens", "lmms-eval", "lm-eval", "torch", "transformers", "accelerate", "datasets", "numpy")
+
+SHOWN = re.compile(r"^score\.(.*accuracy.*|exact_match.*|format_error|no_answer)$")
 
 
 def digest(path: Path) -> str:
@@ -35,14 +37,27 @@ def digest(path: Path) -> str:
 
 
 def scores(run: Run) -> dict[str, dict[str, float]]:
-    """Task -> the harness's per-sample scores, averaged; readouts stay in the records."""
+    """Task -> the harness's per-sample scores whose mean is the score; others stay in the records."""
     frame = run.samples
-    columns = [name for name in frame if name.startswith("score.") and not name.startswith("score.lens_")]
+    columns = [name for name in frame if SHOWN.search(name)]
     means = frame.groupby("task")[columns].mean()
     return {
         str(task): {name.removeprefix("score."): round(float(v), 6) for name, v in row.items() if np.isfinite(v)}
         for task, row in means.iterrows()
     }
+
+
+def recorded(experiment: Experiment, work: Path) -> list[Path]:
+    """The record files of an experiment that was run.
+
+    Raises:
+        RuntimeError: There is none.
+    """
+    out = work / experiment.name
+    files = sorted([*out.rglob("lens_*.parquet"), *out.rglob("lens_thumbnails_*.zip")])
+    if not any(file.suffix == ".parquet" for file in files):
+        raise RuntimeError(f"{experiment.name}: found no record file below {out}, expected lens_<task>_<run>.parquet")
+    return files
 
 
 def run_one(experiment: Experiment, checkpoints: Path, work: Path) -> tuple[list[Path], float]:
@@ -58,27 +73,28 @@ def run_one(experiment: Experiment, checkpoints: Path, work: Path) -> tuple[list
     program = Path(sys.executable).parent / command[0]
     started = time.monotonic()
     subprocess.run([str(program), *command[1:]], cwd=ROOT, check=True)
-    files = sorted([*out.rglob("lens_*.parquet"), *out.rglob("lens_thumbnails_*.zip")])
-    if not any(file.suffix == ".parquet" for file in files):
-        raise RuntimeError(f"{experiment.name}: found no record file below {out}, expected lens_<task>_<run>.parquet")
-    return files, time.monotonic() - started
+    return recorded(experiment, work), time.monotonic() - started
 
 
-def keep(experiment: Experiment, files: Sequence[Path], seconds: float, checkpoints: Path, out: Path) -> dict[str, Any]:
+def keep(
+    experiment: Experiment, files: Sequence[Path], seconds: float | None, checkpoints: Path, out: Path
+) -> dict[str, Any]:
     """Copy the records to results/NAME/ in place of older ones; the entry of the manifest."""
     home = out / experiment.name
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     for file in files:
         shutil.copyfile(file, home / file.name)
-    weights = (LENS_TINY if experiment.model == SHIPPED else checkpoints / experiment.model) / "model.safetensors"
+    weights = (
+        ROOT / "lens_models" / SHIPPED if experiment.model == SHIPPED else checkpoints / experiment.model
+    ) / "model.safetensors"
     run = load(home)
     return {
         "about": experiment.about,
         "command": " ".join(experiment.command(Path("CHECKPOINTS"), Path("OUT"))),
         "weights_sha256": digest(weights),
         "created": run.info.created,
-        "seconds": round(seconds),
+        "seconds": None if seconds is None else round(seconds),
         "samples": len(run),
         "identity_deviation": run.info.identity.run_deviation,
         "identity_argmax": run.info.identity.run_argmax,
@@ -93,6 +109,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=Path("runs/checkpoints"), help="folder of checkpoints")
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     parser.add_argument("--work", type=Path, default=Path("runs/results"), help="where the harnesses write")
+    parser.add_argument("--collect", action="store_true", help="take over what is in --work instead of running")
     parser.add_argument("--only", nargs="*", help="names of experiments; all without it")
     args = parser.parse_args()
     manifest_file = args.out / "manifest.json"
@@ -104,7 +121,11 @@ def main() -> None:
         if experiment.model != SHIPPED and not (args.checkpoints / experiment.model / "config.json").exists():
             print(f"{experiment.name}: no checkpoint {args.checkpoints / experiment.model}, kept as it is", flush=True)
             continue
-        files, seconds = run_one(experiment, args.checkpoints, args.work)
+        files, seconds = (
+            (recorded(experiment, args.work), None)
+            if args.collect
+            else run_one(experiment, args.checkpoints, args.work)
+        )
         manifest["experiments"][experiment.name] = keep(experiment, files, seconds, args.checkpoints, args.out)
         manifest["versions"] = {"python": sys.version.split()[0]} | {name: metadata.version(name) for name in PACKAGES}
         order = [one.name for one in read_plan()]

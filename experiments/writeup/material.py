@@ -16,7 +16,7 @@ SEEDS = ("seed_13", "seed_113", "seed_213")
 LINE = ("seed_13", "checkpoint_mixture", "checkpoint_open", "main")
 """The main line of training in order; its first checkpoint is also the first of the seeds."""
 PROMPTS = ("prompt_bare", "prompt_chat", "prompt_cot")
-DRAWS = Draws(bootstrap=4_000, permutations=2_000, simulations=300)
+DRAWS = Draws(bootstrap=2_000, permutations=1_000, simulations=200)
 
 
 @dataclass(frozen=True)

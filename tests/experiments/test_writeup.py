@@ -1,0 +1,71 @@
+"""The committed write-up says what its numbers say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments.writeup.build import build
+from lens_report.document.markdown import escape
+
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "report"
+IMAGE = re.compile(r"^(!\[.*\]\(.*\)|\*.*\*|#.*|\| --- .*)$")
+
+
+@pytest.fixture(scope="module")
+def stats():
+    return json.loads((REPORT / "stats.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def prose():
+    return (REPORT / "README.md").read_text(encoding="utf-8")
+
+
+def test_each_number_of_the_prose_is_in_the_stats(stats, prose):
+    sentences = sorted((escape(one["text"]) for one in stats["findings"]), key=len, reverse=True)
+    rows = {
+        "| " + " | ".join(escape(cell["shown"]) for cell in row) + " |"
+        for table in stats["tables"]
+        for row in table["rows"]
+    }
+    headings = {"| " + " | ".join(escape(name) for name in table["columns"]) + " |" for table in stats["tables"]}
+    for line in prose.splitlines():
+        if line in rows or line in headings or IMAGE.match(line) or line.startswith("| ---"):
+            continue
+        rest = line
+        for sentence in sentences:
+            rest = rest.replace(sentence, "")
+        assert not re.search(r"\d", rest), f"a number that stats.json does not hold: {line}"
+
+
+def test_each_finding_and_row_of_the_stats_is_in_the_prose(stats, prose):
+    for one in stats["findings"]:
+        assert escape(one["text"]) in prose
+        for value in one["values"].values():
+            assert value["shown"] in one["text"]
+    for table in stats["tables"]:
+        for row in table["rows"]:
+            assert "| " + " | ".join(escape(cell["shown"]) for cell in row) + " |" in prose
+
+
+def test_claims_in_short_are_those_that_the_tests_let_through(stats):
+    shown = " ".join(one["text"] for one in stats["findings"] if one["section"] == "In short")
+    for claim in stats["claims"]:
+        head = (
+            "Not shown"
+            if claim["p_holm"] is None or claim["p_holm"] >= 0.05
+            else "(Repeated in the seeds|Main run alone)"
+        )
+        assert re.search(f"{head}, {claim['task']}: {re.escape(claim['what'])}", shown)
+
+
+@pytest.mark.slow
+def test_the_write_up_is_rebuilt_byte_for_byte(tmp_path):
+    build(ROOT / "results", tmp_path)
+    for name in ("README.md", "stats.json"):
+        assert (tmp_path / name).read_bytes() == (REPORT / name).read_bytes(), name
