@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lens_report.analysis import Analysis, RunComparison
 from lens_report.document.blocks import Block, Document, Paragraph, Picture, Section, Sentence, bullets
-from lens_report.findings import errors, inputs, layers, score, setting
+from lens_report.findings import concepts, decoders, errors, inputs, layers, score, setting
 from lens_report.runs import Problem
 from lens_results import Run
 
@@ -38,11 +38,14 @@ def _subject(analysis: Analysis, pictures: Pictures) -> Section:
         ("Score, coverage and format errors", score.score_blocks(analysis), ()),
         ("Where the answer appears", layers.layer_blocks(analysis), ("accuracy", "log_odds", "uncertainty")),
         ("From which layer the right answer is there", layers.emergence_blocks(analysis), ("emergence",)),
+        ("By question type, layer by layer", concepts.concept_blocks(analysis), ("accuracy_by_type", "depth_by_type")),
         ("Lost and corrected", layers.lost_blocks(analysis), ("lost_and_corrected",)),
         ("Does the lens predict errors?", errors.error_blocks(analysis), ("forest",)),
         ("Errors by layer", errors.layer_error_blocks(analysis), ("auroc_by_layer",)),
         ("By answer given and question type", errors.stratum_blocks(analysis), ("strata",)),
         ("What did not hold", errors.silent_blocks(analysis), ()),
+        ("What other decoders would have answered", decoders.decoder_blocks(analysis), ("decoders",)),
+        ("Abstaining when the layers are unsettled", decoders.abstention_blocks(analysis), ("risk_coverage",)),
         ("Controls with another image", inputs.control_blocks(analysis), ("controls",)),
         ("English on the way", inputs.pivot_blocks(analysis), ("english",)),
     ]

@@ -138,7 +138,10 @@ def _stats(
 def _results(analysis: Analysis) -> dict[str, Any]:
     """All numbers of one task of one run."""
     subject = analysis.subject
-    parts = ("overview", "scores", "curves", "emergence", "prediction", "controls", "pivot")
+    parts = (
+        "overview", "scores", "curves", "emergence", "concepts", "decoders", "abstentions", "prediction", "controls",
+        "pivot",
+    )  # fmt: skip
     return {
         "task": subject.task,
         "run": subject.label,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lens_report.analysis.comparison import RunComparison, compare, comparisons
+from lens_report.analysis.concepts import Concept, Concepts, Order, concepts
 from lens_report.analysis.controls import Controls, controls
 from lens_report.analysis.curves import Curves, curves
 from lens_report.analysis.emergence import Emergence, emergence
@@ -13,16 +14,22 @@ from lens_report.analysis.overview import Overview, overview
 from lens_report.analysis.pivot import Pivot, pivot
 from lens_report.analysis.prediction import PREREGISTERED, Draws, Prediction, prediction
 from lens_report.analysis.scores import Scores, scores
+from lens_report.decoders import Abstentions, Decoders, abstentions, decoders
 from lens_report.subject import Subject, subjects
 from lens_results import Run
 
 __all__ = [
     "PREREGISTERED",
+    "Abstentions",
     "Analysis",
+    "Concept",
+    "Concepts",
     "Controls",
     "Curves",
+    "Decoders",
     "Draws",
     "Emergence",
+    "Order",
     "Overview",
     "Pivot",
     "Prediction",
@@ -48,6 +55,9 @@ class Analysis:
         prediction: Errors against label-free metrics.
         controls: None when no control was run.
         pivot: None when the candidates have no English equivalents.
+        concepts: Emergence by question type; None where there are not several types.
+        decoders: What other decoders would have answered.
+        abstentions: Giving up answers when the layers are unsettled.
     """
 
     subject: Subject
@@ -58,6 +68,9 @@ class Analysis:
     prediction: Prediction
     controls: Controls | None
     pivot: Pivot | None
+    concepts: Concepts | None
+    decoders: Decoders
+    abstentions: Abstentions
 
 
 def analyse(run: Run, tasks: Iterable[str] | None = None, *, draws: Draws | None = None) -> list[Analysis]:
@@ -75,13 +88,17 @@ def analyse(run: Run, tasks: Iterable[str] | None = None, *, draws: Draws | None
 def analyse_subject(subject: Subject, draws: Draws | None = None) -> Analysis:
     """Analyse one task of one run."""
     amount = draws or Draws()
+    emerged = emergence(subject, n_draws=amount.bootstrap, seed=amount.seed)
     return Analysis(
         subject,
         overview(subject),
         scores(subject),
         curves(subject),
-        emergence(subject, n_draws=amount.bootstrap, seed=amount.seed),
+        emerged,
         prediction(subject, amount),
         controls(subject),
         pivot(subject),
+        concepts(subject, emerged, n_draws=amount.bootstrap, seed=amount.seed),
+        decoders(subject, seed=amount.seed),
+        abstentions(subject, n_draws=amount.bootstrap, seed=amount.seed),
     )

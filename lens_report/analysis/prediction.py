@@ -83,7 +83,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class Asked:
     """The rows that can be asked about errors."""
 
     frame: pd.DataFrame
@@ -96,23 +96,23 @@ class _Asked:
 
 def prediction(subject: Subject, draws: Draws) -> Prediction:
     """The whole protocol of docs/statistics.md on one task."""
-    asked = _asked(subject)
-    n_wrong = int(asked.error.sum())
-    counts = (asked.error.size, n_wrong, asked.clusters.n_present(), asked.dropped, asked.n_repeated)
-    reason = _why_none(subject, asked)
+    rows = asked(subject)
+    n_wrong = int(rows.error.sum())
+    counts = (rows.error.size, n_wrong, rows.clusters.n_present(), rows.dropped, rows.n_repeated)
+    reason = _why_none(subject, rows)
     if reason or subject.confidence is None:
         return Prediction(*counts, subject.confidence, None, reason)
     columns = Columns(
         correct="right",
         cluster="group",
         confidence=subject.confidence,
-        entropy="final_entropy" if asked.frame["final_entropy"].notna().any() else None,
+        entropy="final_entropy" if rows.frame["final_entropy"].notna().any() else None,
         strata=("answered", "question_type"),
     )
     baseline_twins = set(CONFIDENCES) - {subject.confidence}
-    metrics = [name for name in PREREGISTERED if name in asked.frame and asked.frame[name].notna().any()]
+    metrics = [name for name in PREREGISTERED if name in rows.frame and rows.frame[name].notna().any()]
     ranking = rank_predictors(
-        asked.frame,
+        rows.frame,
         [*(name for name in metrics if name not in baseline_twins), LENGTH],
         columns=columns,
         n_draws=draws.bootstrap,
@@ -124,12 +124,12 @@ def prediction(subject: Subject, draws: Draws) -> Prediction:
         subject.confidence,
         ranking,
         absent=tuple(name for name in PREREGISTERED if name not in metrics),
-        strata=_strata(asked, metrics, subject.confidence, draws),
-        **_paths(subject, asked, draws),
+        strata=_strata(rows, metrics, subject.confidence, draws),
+        **_paths(subject, rows, draws),
     )
 
 
-def _asked(subject: Subject) -> _Asked:
+def asked(subject: Subject) -> Asked:
     """Rows that were read, scored and answered with a candidate, repeated questions about an image once."""
     frame = subject.frame.assign(answered=answered(subject), row=np.arange(len(subject.frame)))
     verdict = frame["verdict"].to_numpy(dtype=np.float64)
@@ -145,7 +145,7 @@ def _asked(subject: Subject) -> _Asked:
     frame = frame.assign(right=pd.array(verdict == 1, dtype="boolean"))[keep].reset_index(drop=True)
     distinct = without_repetitions(frame, ["group", "question"], correct="right")
     error = 1.0 - distinct.frame["right"].to_numpy(dtype=np.float64)
-    return _Asked(
+    return Asked(
         distinct.frame,
         distinct.frame["row"].to_numpy(dtype=np.int64),
         Clusters.of(distinct.frame["group"]),
@@ -155,52 +155,52 @@ def _asked(subject: Subject) -> _Asked:
     )
 
 
-def _why_none(subject: Subject, asked: _Asked) -> str:
-    if not asked.error.size:
+def _why_none(subject: Subject, rows: Asked) -> str:
+    if not rows.error.size:
         return "no sample has a readout, a verdict and an answer among the candidates"
-    if not asked.error.any():
+    if not rows.error.any():
         return "no answer is wrong, so there are no errors to predict"
-    if asked.error.all():
+    if rows.error.all():
         return "every answer is wrong, so there are no right answers to tell them from"
     return "" if subject.confidence else "no final confidence was recorded, so there is no baseline to compare with"
 
 
-def _paths(subject: Subject, asked: _Asked, draws: Draws) -> dict[str, Any]:
+def _paths(subject: Subject, rows: Asked, draws: Draws) -> dict[str, Any]:
     """Nulls of the margin's path and the margin as a predictor at every layer; nothing without margins."""
-    margin = subject.stack("margin_pred")[asked.rows]
+    margin = subject.stack("margin_pred")[rows.rows]
     if not np.isfinite(margin).all(axis=1).any():
         return {}
-    strata = strata_labels(asked.frame, ["answered"])
+    strata = strata_labels(rows.frame, ["answered"])
     walk = random_walk_null(
         margin,
         subject.depth,
-        asked.error,
-        asked.clusters,
+        rows.error,
+        rows.clusters,
         strata=strata,
         n_simulations=draws.simulations,
         seed=draws.seed,
     )
-    both = strata_labels(asked.frame, ["answered", "question_type"])
+    both = strata_labels(rows.frame, ["answered", "question_type"])
     by_layer = max_t(
-        -margin, asked.error, asked.clusters, strata=both, n_permutations=draws.permutations, seed=draws.seed
+        -margin, rows.error, rows.clusters, strata=both, n_permutations=draws.permutations, seed=draws.seed
     )
-    best = held_out_best_layer(-margin, asked.error, asked.clusters, n_draws=draws.bootstrap, seed=draws.seed)
+    best = held_out_best_layer(-margin, rows.error, rows.clusters, n_draws=draws.bootstrap, seed=draws.seed)
     return {"walk": walk, "layers": subject.layers, "by_layer": tuple(by_layer), "best_layer": best}
 
 
-def _strata(asked: _Asked, metrics: list[str], confidence: str, draws: Draws) -> dict[str, dict[str, Stratified]]:
+def _strata(rows: Asked, metrics: list[str], confidence: str, draws: Draws) -> dict[str, dict[str, Stratified]]:
     """AUROC within the levels of each label that has at least two and not too many."""
     chosen = [LABEL_FREE + name for name in STRATIFIED]
     chosen = [name for name in chosen if name in metrics and (name not in CONFIDENCES or name == confidence)]
     found = {}
     for title, column in (("answer given", "answered"), ("question type", "question_type")):
-        labels = asked.frame[column]
+        labels = rows.frame[column]
         if 1 < labels.nunique() <= 24:
             found[title] = {
                 name: stratified_auroc(
-                    sign(name) * asked.frame[name].to_numpy(dtype=np.float64),
-                    asked.error,
-                    asked.clusters,
+                    sign(name) * rows.frame[name].to_numpy(dtype=np.float64),
+                    rows.error,
+                    rows.clusters,
                     labels,
                     n_draws=draws.bootstrap,
                     seed=draws.seed,

@@ -8,7 +8,9 @@ lens_report.figures.forest(analysis.prediction)
 from __future__ import annotations
 
 from lens_report.figures.captions import Plate, plates
+from lens_report.figures.concepts import accuracy_by_type, depth_by_type
 from lens_report.figures.controls import controls_by_layer, pivot_by_layer
+from lens_report.figures.decoders import decoder_differences, risk_coverage_curves
 from lens_report.figures.emergence import emergence_curves, lost_and_corrected
 from lens_report.figures.layers import accuracy_by_layer, log_odds_by_layer, uncertainty_by_layer
 from lens_report.figures.prediction import auroc_by_layer, by_stratum, forest
@@ -17,15 +19,19 @@ from lens_report.figures.saving import save
 __all__ = [
     "Plate",
     "accuracy_by_layer",
+    "accuracy_by_type",
     "auroc_by_layer",
     "by_stratum",
     "controls_by_layer",
+    "decoder_differences",
+    "depth_by_type",
     "emergence_curves",
     "forest",
     "log_odds_by_layer",
     "lost_and_corrected",
     "pivot_by_layer",
     "plates",
+    "risk_coverage_curves",
     "save",
     "uncertainty_by_layer",
 ]

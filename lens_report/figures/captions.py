@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from lens_report.analysis import Analysis
+from lens_report.figures.concepts import accuracy_by_type, depth_by_type
 from lens_report.figures.controls import controls_by_layer, pivot_by_layer
+from lens_report.figures.decoders import decoder_differences, risk_coverage_curves
 from lens_report.figures.emergence import emergence_curves, lost_and_corrected
 from lens_report.figures.layers import accuracy_by_layer, log_odds_by_layer, uncertainty_by_layer
 from lens_report.figures.prediction import auroc_by_layer, by_stratum, forest
@@ -47,7 +49,9 @@ def plates(analysis: Analysis) -> Iterator[Plate]:
                 "Wrong answers in which the right one had led clearly, beside right answers in which a wrong one had.",
                 lambda: lost_and_corrected(found),
             )
+    yield from _concept_plates(analysis)
     yield from _prediction_plates(analysis)
+    yield from _decoder_plates(analysis)
     controls, pivot = analysis.controls, analysis.pivot
     if controls is not None:
         yield Plate(
@@ -103,4 +107,35 @@ def _prediction_plates(analysis: Analysis) -> Iterator[Plate]:
             "strata",
             "The same within each answer given and each question type.",
             lambda: by_stratum(prediction),
+        )
+
+
+def _concept_plates(analysis: Analysis) -> Iterator[Plate]:
+    found, n_layers = analysis.concepts, analysis.subject.n_layers
+    if found is not None:
+        yield Plate(
+            "accuracy_by_type",
+            "Share of samples in which the right answer leads at each layer, by question type, beside chance.",
+            lambda: accuracy_by_type(found, n_layers),
+        )
+        yield Plate(
+            "depth_by_type",
+            "Depth at which each question type becomes readable, by three measures.",
+            lambda: depth_by_type(found, n_layers),
+        )
+
+
+def _decoder_plates(analysis: Analysis) -> Iterator[Plate]:
+    decoders, abstentions = analysis.decoders, analysis.abstentions
+    if any(one.result is not None for one in decoders.outcomes):
+        yield Plate(
+            "decoders",
+            "Accuracy of other decoders minus that of the final layer, with the answers they mend and break.",
+            lambda: decoder_differences(decoders),
+        )
+    if abstentions.scores and abstentions.n:
+        yield Plate(
+            "risk_coverage",
+            "Share of errors among the answers that are kept, when answers are given up by each score.",
+            lambda: risk_coverage_curves(abstentions),
         )

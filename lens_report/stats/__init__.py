@@ -7,13 +7,16 @@ sample and return frozen results that say why a number is missing; nothing here 
 - `associate`, `delta_auroc`, `logistic_increment`, `stratified_auroc`: its parts
 - `permutation_null`, `max_t`, `random_walk_null`, `holm`: nulls and multiplicity
 - `auroc_by_layer`, `held_out_best_layer`, `layer_curve`, `emergence`: statements about layers
-- `score_interval`, `compare_runs`: scores of one run and differences of two
+- `score_interval`, `compare_runs`, `paired`: scores of one run and differences of two, or within one
+- `risk_coverage`: what abstaining by a score leaves of the errors
+- `above_chance`, `depth_difference`, `precedence`: which kind of answer arises at which depth, and in what order
 - `scored_rows`, `without_repetitions`, `strata_labels`: which rows may be used
 - `power`, `design_effect`: whether a set is large enough
 """
 
 from __future__ import annotations
 
+from lens_report.stats.above_chance import AboveChance, Leaders, above_chance, depth_difference
 from lens_report.stats.association import Association, associate
 from lens_report.stats.best_layer import BestLayer, held_out_best_layer
 from lens_report.stats.clusters import Clusters, bootstrap
@@ -23,17 +26,20 @@ from lens_report.stats.layer_auroc import auroc_by_layer
 from lens_report.stats.means import LayerCurve, layer_curve, score_interval
 from lens_report.stats.multiplicity import holm
 from lens_report.stats.naming import NotAPredictorError, require_predictors
-from lens_report.stats.pairs import Comparison, compare_runs
+from lens_report.stats.order import Precedence, precedence
+from lens_report.stats.pairs import Comparison, compare_runs, paired
 from lens_report.stats.permutation import NullTest, max_t, permutation_null
 from lens_report.stats.power import Power, design_effect, power
 from lens_report.stats.predictors import Columns, Predictor, Ranking, rank_predictors
 from lens_report.stats.random_walk import RandomWalk, path_metrics, random_walk_null
 from lens_report.stats.results import Estimate
+from lens_report.stats.risk_coverage import RiskCoverage, risk_coverage
 from lens_report.stats.rows import Deduplicated, Selection, numbers, scored_rows, strata_labels, without_repetitions
 from lens_report.stats.strata import Stratified, stratified_auroc
 from lens_report.stats.survival import EmergenceCurve, emergence
 
 __all__ = [
+    "AboveChance",
     "Association",
     "BestLayer",
     "Clusters",
@@ -45,19 +51,24 @@ __all__ = [
     "Gain",
     "Increment",
     "LayerCurve",
+    "Leaders",
     "NotAPredictorError",
     "NullTest",
     "Power",
+    "Precedence",
     "Predictor",
     "RandomWalk",
     "Ranking",
+    "RiskCoverage",
     "Selection",
     "Stratified",
+    "above_chance",
     "associate",
     "auroc_by_layer",
     "bootstrap",
     "compare_runs",
     "delta_auroc",
+    "depth_difference",
     "design_effect",
     "emergence",
     "held_out_best_layer",
@@ -66,12 +77,15 @@ __all__ = [
     "logistic_increment",
     "max_t",
     "numbers",
+    "paired",
     "path_metrics",
     "permutation_null",
     "power",
+    "precedence",
     "random_walk_null",
     "rank_predictors",
     "require_predictors",
+    "risk_coverage",
     "score_interval",
     "scored_rows",
     "strata_labels",

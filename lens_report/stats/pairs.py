@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
 from lens_report.stats.clusters import Clusters
@@ -66,17 +67,32 @@ def compare_runs(
         ValueError: A run holds a sample twice.
     """
     both = _joined(a, b, value, cluster, list(keys))
-    has_a, has_b = both["a"].notna().to_numpy(), both["b"].notna().to_numpy()
-    shared = both[has_a & has_b]
+    return paired(both["a"].to_numpy(dtype=np.float64), both["b"].to_numpy(dtype=np.float64), both["cluster"])
+
+
+def paired(a: ArrayLike, b: ArrayLike, clusters: Clusters | ArrayLike) -> Comparison:
+    """Compare two values of the same rows, such as the verdicts on two answers, cluster by cluster.
+
+    Args:
+        a: float [n], NaN where there is none.
+        b: float [n].
+        clusters: Labels [n].
+
+    Returns:
+        b minus a over the rows that have both, with a cluster-robust interval and test.
+    """
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    has_a, has_b = np.isfinite(first), np.isfinite(second)
+    shared = has_a & has_b
     only_a, only_b = int((has_a & ~has_b).sum()), int((has_b & ~has_a).sum())
-    gap = (shared["b"] - shared["a"]).to_numpy(dtype=np.float64)
-    clusters = Clusters.of(shared["cluster"])
-    sizes = Sizes(gap.size, clusters.n_present())
+    gap = second[shared] - first[shared]
+    sizes = Sizes(gap.size, groups.at(shared).n_present())
     note = f"{only_a} samples of the first run and {only_b} of the second are not shared" if only_a + only_b else ""
     if not gap.size:
         return Comparison(sizes.missing(join_notes(note, "no shared samples")), None, None, None, 0, 0, only_a, only_b)
-    difference, p_value = _test(gap, clusters, sizes, note)
-    mean_a, mean_b = float(shared["a"].mean()), float(shared["b"].mean())
+    difference, p_value = _test(gap, groups.at(shared), sizes, note)
+    mean_a, mean_b = float(first[shared].mean()), float(second[shared].mean())
     return Comparison(difference, mean_a, mean_b, p_value, int((gap > 0).sum()), int((gap < 0).sum()), only_a, only_b)
 
 

@@ -72,7 +72,8 @@ def test_the_findings_a_reader_looks_for_are_there(report: Report) -> None:
         "In short", "What was run", "Score, coverage and format errors", "Where the answer appears",
         "From which layer the right answer is there", "Lost and corrected", "Does the lens predict errors?",
         "By answer given and question type", "What did not hold", "Controls with another image", "English on the way",
-        "How to read this report",
+        "By question type, layer by layer", "What other decoders would have answered",
+        "Abstaining when the layers are unsettled", "How to read this report",
     ):  # fmt: skip
         assert re.search(rf"^##+ {re.escape(title)}$", text, flags=re.M), title
     assert "cause" not in text.replace("never that it causes them", "")
@@ -87,7 +88,7 @@ def test_figures_are_drawn(report: Report) -> None:
     names = {path.stem for path in report.figures}
     assert names == {
         "accuracy", "log_odds", "uncertainty", "emergence", "lost_and_corrected", "forest", "auroc_by_layer", "strata",
-        "controls", "english",
+        "controls", "english", "accuracy_by_type", "depth_by_type", "decoders", "risk_coverage",
     }  # fmt: skip
     for path in report.figures:
         assert path.stat().st_size > 2000
