@@ -8,16 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness_ext.controls import CONTROL_NAMES
 from lens_models import LensArgumentError, LensSettings
 from lens_models.metrics import Thresholds
 
-__all__ = ["LENS_ARGUMENTS", "LensOptions", "parse_layers", "reject_unknown", "take_lens_options"]
+__all__ = [
+    "LENS_ARGUMENTS",
+    "LensOptions",
+    "flag",
+    "parse_controls",
+    "parse_layers",
+    "reject_unknown",
+    "take_lens_options",
+]
 
 LENS_ARGUMENTS: dict[str, str] = {
     "lens": "record lens readouts (True) or run the model alone (False)",
     "lens_layers": "layers to read: all, or numbers and ranges joined by '+', such as 0+4-8+24; 0 is the embedding",
     "lens_topk": "tokens kept of each layer (5)",
     "lens_norm": "final: through the model's final norm; none: without it",
+    "lens_controls": "read each answer again under other images: blank, shuffled, blank+shuffled, or none",
     "lens_dir": "folder of the records, instead of the harness's output folder",
     "lens_theta": "candidate mass above which a layer is read as being about the candidates",
     "lens_m": "layers in a row for which a lead must last",
@@ -38,6 +48,7 @@ class LensOptions:
     thresholds: Thresholds = field(default_factory=Thresholds)
     directory: Path | None = None
     thumbnails: bool = True
+    controls: tuple[str, ...] = ()
 
 
 def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[str, Any]]:
@@ -58,11 +69,12 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
     )
     directory = Path(str(own["lens_dir"])).expanduser() if own.get("lens_dir") else None
     options = LensOptions(
-        enabled=_flag(own.get("lens", True), "lens"),
+        enabled=flag(own.get("lens", True), "lens"),
         settings=settings,
         thresholds=thresholds,
         directory=directory,
-        thumbnails=_flag(own.get("lens_thumbnails", True), "lens_thumbnails"),
+        thumbnails=flag(own.get("lens_thumbnails", True), "lens_thumbnails"),
+        controls=parse_controls(own.get("lens_controls")),
     )
     return options, rest
 
@@ -103,6 +115,23 @@ def parse_layers(value: object) -> tuple[int, ...] | None:
     return tuple(sorted(set(numbers)))
 
 
+def parse_controls(value: object) -> tuple[str, ...]:
+    """Names out of `CONTROL_NAMES`, in that order, of "blank+shuffled", a list of names, or none.
+
+    Raises:
+        LensArgumentError: a control that does not exist ("did you mean").
+    """
+    pieces = value if isinstance(value, list | tuple) else str(value or "none").split("+")
+    names = {str(piece).strip().lower() for piece in pieces} - {"none", ""}
+    for name in sorted(names - set(CONTROL_NAMES)):
+        near = difflib.get_close_matches(name, CONTROL_NAMES, n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise LensArgumentError(
+            f"lens_controls={value!r}: expected none, {' or '.join(CONTROL_NAMES)}, or both joined by '+'.{hint}"
+        )
+    return tuple(name for name in CONTROL_NAMES if name in names)
+
+
 def reject_unknown(names: Iterable[str], known: Iterable[str]) -> None:
     """Raise for the first unknown name, with the nearest known ones.
 
@@ -132,7 +161,12 @@ def _whole(own: Mapping[str, Any], name: str, default: int) -> int:
     return int(value)
 
 
-def _flag(value: object, name: str) -> bool:
+def flag(value: object, name: str) -> bool:
+    """True or False from the ways in which users write them.
+
+    Raises:
+        LensArgumentError: anything else, so that no word is taken for a yes.
+    """
     if isinstance(value, bool):
         return value
     text = str(value).strip().lower()

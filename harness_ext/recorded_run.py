@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from harness_ext.processes import first_process, gather
+from harness_ext.controls import ImageControls, joined_costs
+from harness_ext.options import LensOptions
+from harness_ext.processes import first_process, gather, share
 from harness_ext.recording import LensRecorder
-from lens_results import RunInfo
+from harness_ext.run_description import RunSettings, describe_run
+from lens_models import LogitLens
+from lens_results import new_run_id
 
-__all__ = ["RecordedRun"]
+__all__ = ["ADVICE", "ReadModel", "RecordedRun", "evaluate_recorded"]
+
+ADVICE = "give --output_path, or lens_dir=FOLDER in --model_args"
 
 
 class _Log(Protocol):
@@ -17,41 +26,82 @@ class _Log(Protocol):
 
     def warning(self, message: str, /) -> object: ...
 
+    def error(self, message: str, /) -> object: ...
+
+
+@dataclass(frozen=True)
+class ReadModel:
+    """What a run needs to know of the model that is read.
+
+    Attributes:
+        lens: its proven lens.
+        options: what the user asked of the lens.
+        name_or_path: the checkpoint as the user named it.
+        revision: its commit, where known.
+        rank: number of this process.
+    """
+
+    lens: LogitLens
+    options: LensOptions
+    name_or_path: str
+    revision: str | None
+    rank: int
+
 
 class RecordedRun:
     """Keeps the records of one evaluation.
 
     Args:
-        info: description of the run, the same in every process.
+        model: the model that answers.
+        harness: distribution name of the harness.
+        settings: what the harness tells of its own settings.
         directory: folder of the record files, or None when the user named none.
-        rank: number of this process.
         log: where the harness's users look.
-        thumbnails: keep small pictures of the images too.
         advice: what the user can do when no folder is known.
     """
 
     def __init__(
         self,
-        info: RunInfo,
+        model: ReadModel,
+        harness: str,
+        settings: RunSettings,
         directory: Path | None,
-        rank: int,
         log: _Log,
         *,
-        thumbnails: bool = True,
-        advice: str = "give --output_path, or lens_dir=FOLDER in --model_args",
+        advice: str = ADVICE,
     ) -> None:
-        self.recorder = LensRecorder(info, directory, rank=rank, thumbnails=thumbnails)
+        options = model.options
+        info = describe_run(
+            share(new_run_id()),
+            model.lens,
+            options.thresholds,
+            name_or_path=model.name_or_path,
+            revision=model.revision,
+            harness=harness,
+            settings=settings,
+            controls=options.controls,
+        )
+        self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, tell=log.error)
+        self.controls = ImageControls(options.controls) if options.controls else None
         self._log = log
         if directory is None and first_process():
             log.warning(f"Lens records are not kept: {advice}")
 
     def finish(self) -> dict[str, Path]:
         """Merge the records of all processes; every process calls it, the first one gets the files."""
+        costs = gather(self._control_costs())
         scores = gather(self.recorder.close())
         if not first_process():
             return {}
         joined = {key: values for each in scores for key, values in each.items()}
-        files = self.recorder.finish(joined)
+        total = joined_costs(costs)
+        for name, cost in total.items():
+            self._log.info(
+                f"Lens control {name}: {cost['samples']} samples read again in {cost['forward_passes']} forward passes "
+                f"and {cost['seconds']:.1f} s"
+            )
+        info = replace(self.recorder.run_info, control_cost=total) if total else None
+        files = self.recorder.finish(joined, info)
         for task, path in files.items():
             self._log.info(f"Lens records of {task}: {path}")
         return files
@@ -61,3 +111,38 @@ class RecordedRun:
         self.recorder.flush()
         if self.recorder.directory is not None and len(self.recorder):
             self._log.warning(f"Lens records of {len(self.recorder)} samples so far are in {self.recorder.directory}")
+
+    def _control_costs(self) -> dict[str, dict[str, Any]]:
+        if self.controls is None:
+            return {}
+        for (name, reason), count in self.controls.failures.items():
+            self._log.warning(f"Lens control {name} failed for {count} samples: {reason}")
+        return self.controls.costs
+
+
+def evaluate_recorded(
+    run: RecordedRun, holder: Any, scoring: AbstractContextManager[None], evaluate: Callable[[], Any]
+) -> Any:
+    """What a harness's `evaluate` returns, with the files of the run's records in it.
+
+    Args:
+        run: the run.
+        holder: what the model's request functions look at; it has the run in `run` while this lasts.
+        scoring: lets the harness's scoring know the lens metrics.
+        evaluate: the harness's function, with its arguments.
+    """
+    holder.run = run
+    try:
+        with scoring:
+            results = evaluate()
+    except BaseException:
+        run.abandon()
+        raise
+    finally:
+        holder.run = None
+    files = run.finish()
+    if results is not None:
+        results["lens"] = {"run_id": run.recorder.run_info.run_id, "records": {t: str(f) for t, f in files.items()}}
+        if run.recorder.refusal:
+            results["lens"]["error"] = run.recorder.refusal
+    return results

@@ -48,6 +48,7 @@ def describe_run(
     revision: str | None,
     harness: str,
     settings: RunSettings,
+    controls: tuple[str, ...] = (),
 ) -> RunInfo:
     """What defines the numbers of a run.
 
@@ -59,6 +60,7 @@ def describe_run(
         revision: its commit, where known.
         harness: distribution name of the harness.
         settings: what the harness tells of its own settings.
+        controls: names of the controls that are read.
     """
     model, parts, report = lens.model, lens.parts, lens.identity
     about = lens.describe()
@@ -85,6 +87,7 @@ def describe_run(
             candidate_rule="logsumexp over the distinct first tokens of the surface variants",
             position_rule="first token of the answer: after the last answer marker, else the first word",
             thresholds=asdict(thresholds),
+            controls=controls,
             extra={"layers_path": parts.decoder_path, "norm_path": parts.norm_path},
         ),
         identity=IdentityInfo(report.deviation, report.argmax_agrees, report.tolerance),

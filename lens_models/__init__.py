@@ -13,6 +13,7 @@ from .errors import (
     ModelLoadError,
     NotMultimodalError,
     PartsError,
+    SampleTooLargeError,
     UnknownModelError,
 )
 from .generation import TracedGeneration, generate_with_trace
@@ -44,6 +45,7 @@ __all__ = [
     "PartsError",
     "Readout",
     "ReadoutRow",
+    "SampleTooLargeError",
     "TracedGeneration",
     "Unembedding",
     "UnknownModelError",

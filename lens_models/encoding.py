@@ -13,9 +13,11 @@ from PIL import Image, UnidentifiedImageError
 
 from .errors import InputError
 
-__all__ = ["encode_texts", "move_inputs", "open_image", "render_chat"]
+__all__ = ["UNREADABLE", "encode_texts", "move_inputs", "open_image", "render_chat"]
 
 Conversation = Sequence[Mapping[str, Any]]
+UNREADABLE = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
+"""What Pillow raises for bytes that are no image, a damaged one, or one too large to be meant."""
 
 
 def open_image(image: object, *, where: str) -> Image.Image:
@@ -33,7 +35,7 @@ def open_image(image: object, *, where: str) -> Image.Image:
         if min(opened.size) < 1:
             raise InputError(f"{where}: the image is empty ({opened.size[0]}x{opened.size[1]})")
         return opened if opened.mode == "RGB" else _as_rgb(opened)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{where}: the image cannot be read ({error}); check or remove this sample") from error
 
 

@@ -7,6 +7,7 @@ LensError
 ├── PartsError              decoder layers, final norm or output embedding were not found
 ├── IdentityError           the last layer's readout is not the model's own output
 ├── CaptureError            a run gave other shapes than one residual per layer, row and step
+├── SampleTooLargeError     one sample alone needs more memory than there is
 ├── InputError              an image, video or prompt cannot be encoded
 └── LensArgumentError       a lens setting has a wrong name or value
 """
@@ -22,6 +23,7 @@ __all__ = [
     "ModelLoadError",
     "NotMultimodalError",
     "PartsError",
+    "SampleTooLargeError",
     "UnknownModelError",
 ]
 
@@ -52,6 +54,10 @@ class IdentityError(LensError):
 
 class CaptureError(LensError):
     """A forward or generate call did not give one residual per layer, row and step."""
+
+
+class SampleTooLargeError(LensError):
+    """One sample alone, without others in its batch, needs more memory than there is."""
 
 
 class InputError(LensError):

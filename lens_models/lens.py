@@ -77,9 +77,19 @@ class LogitLens:
         """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned."""
         return compare_logits(self._exact(residual), model_logits)
 
+    def finite(self, generation: TracedGeneration) -> list[bool]:
+        """Of each sample of a batch, whether the model's logits at its first step are finite."""
+        reference = generation.trace.first_logits
+        assert reference is not None
+        rows = torch.isfinite(reference).all(dim=-1).tolist()
+        return [rows[generation.row(sample, 0)] for sample in range(len(generation.new_tokens))]
+
     @torch.inference_mode()
-    def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport:
+    def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport | None:
         """Identity of a batch at its first step, against the logits that the model computed during the run.
+
+        Samples whose own logits are NaN or infinite there say nothing about the readout and are left out; None when
+        that leaves none.
 
         Args:
             generation: the batch.
@@ -88,8 +98,12 @@ class LogitLens:
         """
         reference = generation.trace.first_logits
         assert reference is not None
+        finite = [sample for sample, is_finite in enumerate(self.finite(generation)) if is_finite]
+        if not finite:
+            return None
+        known = {sample: logits for sample, logits in (known or {}).items() if sample in finite}
         if not known or self.settings.norm != "final":
-            known = {0: self._exact(generation.residual(0, 0)[-1])}
+            known = {finite[0]: self._exact(generation.residual(finite[0], 0)[-1])}
         samples = sorted(known)
         rows = reference[[generation.row(sample, 0) for sample in samples]]
         ours = torch.stack([known[sample].to(rows.device) for sample in samples])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,24 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
+from .adapters import attach_adapter
 from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, UnknownModelError
+from .quantised import is_quantised, quantisation_config
 
-__all__ = ["LENS_TINY", "LoadedModel", "default_device", "load_model", "resolve_dtype", "resolve_pretrained"]
+__all__ = [
+    "LENS_TINY",
+    "UNLOADABLE",
+    "LoadedModel",
+    "default_device",
+    "load_model",
+    "resolve_dtype",
+    "resolve_pretrained",
+    "weights_error",
+]
 
 LENS_TINY = "lens_tiny"
+UNLOADABLE = (OSError, SafetensorError)
+"""What transformers raises for weights that are missing, damaged or of a kind that was not asked for."""
 _log = logging.getLogger(__name__)
 _DTYPES: dict[str, str | torch.dtype] = {
     "auto": "auto",
@@ -97,14 +111,19 @@ def load_model(
     revision: str | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
+    peft: str | None = None,
+    quantisation: Mapping[str, Any] | None = None,
     processor_kwargs: dict[str, Any] | None = None,
 ) -> LoadedModel:
     """Load any checkpoint that `AutoModelForImageTextToText` loads.
 
-    Weights in pickle files can run code when they are opened, so they are refused unless `allow_pickle` is set.
+    Weights in pickle files can run code when they are opened, so they are refused unless `allow_pickle` is set. `peft`
+    names an adapter, see `adapters.attach_adapter`; `quantisation` holds `quantised.QUANTISATION_ARGUMENTS`. A
+    checkpoint with quantised weights (GPTQ, AWQ, bitsandbytes) says so itself and needs no argument.
 
     Raises:
         UnknownModelError, NotMultimodalError, ModelLoadError: nothing there, a text-only model, weights not loadable.
+        LensArgumentError: an argument has a wrong value, or needs a package that is not installed.
     """
     path = resolve_pretrained(pretrained)
     hub: dict[str, Any] = {"revision": revision} if revision else {}
@@ -114,11 +133,19 @@ def load_model(
     kwargs = dict(hub, **_dtype_argument(resolve_dtype(dtype)))
     if attn_implementation is not None:
         kwargs["attn_implementation"] = attn_implementation
+    wanted = quantisation_config(quantisation or {})
+    if wanted is not None:
+        kwargs["quantization_config"] = wanted
+    if device_map is None and (wanted is not None or is_quantised(config)):
+        # quantised weights are made on the device where they stay
+        device_map = {"": str(device or default_device())}
     if device_map is not None:
         kwargs["device_map"] = device_map
     if not allow_pickle:
         kwargs["use_safetensors"] = True
     model = _load_weights(pretrained, path, kwargs, allow_pickle)
+    if peft is not None:
+        model = attach_adapter(model, peft)
     if device_map is None:
         model = _to_device(model, device or default_device())
     processor = _load_processor(pretrained, path, {**hub, **(processor_kwargs or {})})
@@ -159,13 +186,8 @@ def _require_multimodal(pretrained: str, config: Any) -> None:
 def _load_weights(pretrained: str, path: str, kwargs: dict[str, Any], allow_pickle: bool) -> Any:
     try:
         model, info = AutoModelForImageTextToText.from_pretrained(path, output_loading_info=True, **kwargs)
-    except (OSError, SafetensorError) as error:
-        if not allow_pickle and _has_pickle_only(path, error):
-            raise ModelLoadError(
-                f"pretrained={pretrained} has no safetensors weights. Pickle weights can run code when they are "
-                "opened; if you trust the source, pass allow_pickle=True."
-            ) from error
-        raise ModelLoadError(f"pretrained={pretrained}: the weights cannot be loaded ({error})") from error
+    except UNLOADABLE as error:
+        raise weights_error(pretrained, path, error, allow_pickle=allow_pickle) from error
     except ValueError as error:
         if "attn_implementation" not in str(error):
             raise
@@ -177,6 +199,16 @@ def _load_weights(pretrained: str, path: str, kwargs: dict[str, Any], allow_pick
             *(pretrained, len(missing), ", ".join(missing[:3]), ", ..." if len(missing) > 3 else ""),
         )
     return model
+
+
+def weights_error(pretrained: str, path: str, error: Exception, *, allow_pickle: bool) -> ModelLoadError:
+    """What is wrong with the weights of a checkpoint; pickle files that were refused are named as such."""
+    if not allow_pickle and _has_pickle_only(path, error):
+        return ModelLoadError(
+            f"pretrained={pretrained} has no safetensors weights. Pickle weights can run code when they are opened; if "
+            "you trust the source, pass allow_pickle=True."
+        )
+    return ModelLoadError(f"pretrained={pretrained}: the weights cannot be loaded ({error})")
 
 
 def _has_pickle_only(path: str, error: Exception) -> bool:

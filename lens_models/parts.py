@@ -77,7 +77,7 @@ def find_parts(model: nn.Module) -> ModelParts:
     Raises:
         PartsError: a part is missing, or the architecture is known to carry no plain residual stream.
     """
-    cls = type(model).__name__
+    cls = _class_name(model)
     config = getattr(model, "config", None)
     model_type = getattr(config, "model_type", "")
     if model_type in REFUSED:
@@ -105,6 +105,12 @@ def find_parts(model: nn.Module) -> ModelParts:
         vocab_size=_width(head, 0, "out_features"),
         interleaved=rule.interleaved,
     )
+
+
+def _class_name(model: nn.Module) -> str:
+    """The class of the model, also when a PEFT adapter is around it."""
+    base = getattr(model, "get_base_model", None)
+    return type(base() if callable(base) else model).__name__
 
 
 def _named(model: nn.Module, path: str, cls: str) -> nn.Module:

@@ -18,6 +18,7 @@ from lens_results.reader import Run, load, load_all
 from lens_results.record import SampleRecord
 from lens_results.run_info import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo, new_run_id
 from lens_results.schema import FORMAT_VERSION
+from lens_results.storage import check_writable
 from lens_results.thumbnails import ThumbnailWriter, load_thumbnails, merge_thumbnails
 from lens_results.writer import RecordWriter
 
@@ -43,6 +44,7 @@ __all__ = [
     "ThumbnailWriter",
     "TruncatedRecordError",
     "UnmergedRun",
+    "check_writable",
     "discard_parts",
     "find_unmerged",
     "load",

@@ -173,6 +173,19 @@ def refused(folder: Path, err: OSError) -> RecordWriteError:
     )
 
 
+def check_writable(folder: Path) -> None:
+    """Make a folder and prove that files can be made in it. Raises `RecordWriteError`."""
+    probe = folder / f".lens_writable.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"lens")
+        probe.unlink()
+    except OSError as err:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+        raise refused(folder, err) from err
+
+
 def _parquet(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         file,
@@ -188,7 +201,7 @@ def _parquet(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that takes the place of `path` once it is safely on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -201,6 +214,18 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """A run that was just merged may take the common folder of all parts away while ours is made in it."""
+    for attempts_left in reversed(range(10)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:
+            if not attempts_left:
+                raise
+        else:
+            return
 
 
 def _sync_folder(folder: Path) -> None:

@@ -58,7 +58,13 @@ class ThumbnailWriter:
         self._known = _names([thumbnails_path(self.directory, run_id), *parts])
         self._next_number = max((number for r, number in parts.values() if r == rank), default=0) + 1
         self._last_write = time.monotonic()
+        self._refused = False
         self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Number of pictures not yet on disk."""
+        return len(self._waiting)
 
     def add(self, sha256: str, image: Image.Image | bytes) -> bool:
         """Keep a thumbnail of an image (PIL or encoded) under its digest in the records; whether there is one now.
@@ -78,18 +84,20 @@ class ThumbnailWriter:
             log.warning("No thumbnail of image %s: %s", sha256[:12], err)
             return False
         self._known.add(sha256)
-        if len(self._waiting) >= self.part_images or time.monotonic() - self._last_write >= self.part_seconds:
+        enough = len(self._waiting) >= self.part_images and not self._refused
+        if enough or time.monotonic() - self._last_write >= self.part_seconds:
             self.flush()
         return True
 
     def flush(self) -> None:
         """Write what waits as one part."""
+        self._last_write, self._refused = time.monotonic(), True
         if self._waiting:
             name = f"thumbnails.rank{self.rank}.{self._next_number:06d}.zip"
             _write(parts_folder(self.directory, self.run_id) / name, self._waiting)
             self._waiting = {}
             self._next_number += 1
-        self._last_write = time.monotonic()
+        self._last_write, self._refused = time.monotonic(), False
 
     def close(self) -> None:
         """Write what waits and refuse further pictures. Does not merge: see `merge_thumbnails`."""

@@ -30,7 +30,8 @@ class RecordWriter:
     All processes of a run share `run_info.run_id` and differ in `rank`. A second writer with the same run and rank,
     after a restart, continues the numbering. Not thread-safe.
 
-    Raises `RecordWriteError` when the disk refuses; waiting records are kept and go out with the next flush.
+    Raises `RecordWriteError` when the disk refuses; waiting records are kept and go out with the next flush. After a
+    refusal `append` tries again at the earliest `part_seconds` later, so that a full disk does not slow a run down.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class RecordWriter:
         self.part_seconds = part_seconds
         self._waiting: dict[str, list[SampleRecord]] = {}
         self._last_write = time.monotonic()
+        self._refused = False
         try:
             self._next_number = self._first_number()
         except OSError as err:
@@ -65,18 +67,20 @@ class RecordWriter:
             raise LensResultsError("append: found a closed RecordWriter. Open a new one on the same run to continue.")
         self._check_layers(record)
         self._waiting.setdefault(record.task, []).append(record)
-        if self.waiting >= self.part_rows or time.monotonic() - self._last_write >= self.part_seconds:
+        enough = self.waiting >= self.part_rows and not self._refused
+        if enough or time.monotonic() - self._last_write >= self.part_seconds:
             self.flush()
 
     def flush(self) -> None:
         """Write what waits, one part a task. Raises `RecordWriteError`."""
+        self._last_write, self._refused = time.monotonic(), True
         for task in list(self._waiting):
             path = part_path(self.directory, self.run_info.run_id, task, self.rank, self._next_number)
             metadata = file_metadata(self.run_info, task, part={"rank": self.rank, "number": self._next_number})
             write_tables(path, [to_table(self._waiting[task])], metadata)
             del self._waiting[task]
             self._next_number += 1
-        self._last_write = time.monotonic()
+        self._last_write, self._refused = time.monotonic(), False
 
     def close(self) -> None:
         """Write what waits and refuse further records. Does not merge: see `merge`."""

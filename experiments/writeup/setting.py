@@ -37,8 +37,8 @@ def setting_section(material: Material) -> Section:
             *paragraph(
                 say(
                     "All runs are of one small model family trained on synthetic scenes (training/README.md), on "
-                    "processors in single precision. The scores show that the method has something to read; they say nothing "
-                    "about models that people use. Those are read by the same commands: "
+                    "processors in single precision. The scores show that the method has something to read; they say "
+                    "nothing about models that people use. Those are read by the same commands: "
                     "docs/reproduce-on-real-models.md."
                 ),
                 say(

@@ -39,6 +39,9 @@ def check(
     device_map: Annotated[str | None, typer.Option(help="auto spreads a large model over GPUs.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a repository.")] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
+    peft: Annotated[str | None, typer.Option(help="Folder or repository of an adapter for MODEL.")] = None,
+    load_in_8bit: Annotated[bool, typer.Option("--load-in-8bit", help="Quantise by bitsandbytes.")] = False,
+    load_in_4bit: Annotated[bool, typer.Option("--load-in-4bit", help="Quantise by bitsandbytes.")] = False,
 ) -> None:
     """Load MODEL, say which layers, norm and head were found, and prove the readout of the last layer.
 
@@ -67,6 +70,8 @@ def check(
             device_map=device_map,
             revision=revision,
             trust_remote_code=trust_remote_code,
+            peft=peft,
+            quantisation={"load_in_8bit": load_in_8bit, "load_in_4bit": load_in_4bit},
         )
         probe = probe_inputs(loaded.processor).to(loaded.model.device, loaded.model.dtype)
         lens = LogitLens(loaded.model, probe)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lm_eval.models.utils import resize_image
 from tqdm import tqdm
 
 from harness_ext.recording.choices import score_choices
 from harness_ext.recording.forced import Tokens
+from harness_ext.recording.request import Images
 from lens_models import InputError
 from lens_models.continuations import ScoredContinuation, score_continuations
 
 from .guards import visuals
-from .tagging import TaggedRequest, tag
+from .tagging import TaggedRequest, tag, where
 
 if TYPE_CHECKING:
     from .model import HFMultimodalLens
@@ -40,7 +41,8 @@ class ChoiceScorer:
         results: dict[int, tuple[float, bool]] = {}
         hidden = disable_tqdm or self._owner.rank != 0
         for members in tqdm(groups.values(), disable=hidden, desc="Running loglikelihood requests with images"):
-            scored = self._document([requests[place] for place in members])
+            document = functools.partial(self._document, [requests[place] for place in members])
+            scored = self._owner.limit.alone(where(requests[members[0]]), document)
             results.update(zip(members, [(each.logprob, each.greedy) for each in scored], strict=True))
         if self._owner.run is not None:
             self._owner.run.recorder.flush()
@@ -52,15 +54,18 @@ class ChoiceScorer:
     def _document(self, requests: Sequence[TaggedRequest]) -> list[ScoredContinuation]:
         sequences = [self._continuation(request) for request in requests]
         prompts = [request.instance.args[0] for request in requests]
-        images = self._images(requests[0])
+        images = self._owner.fitted(visuals(requests[0].instance))
         lens = self._owner.lens if self._owner.run is not None else None
 
-        def score(place: int, wanted: list[Tokens]) -> list[ScoredContinuation]:
-            inputs = self._owner.tok_batch_multimodal_encode([prompts[place]], [images])
-            return score_continuations(self._owner.model, inputs, wanted, lens=lens)
+        def score(shown: Images) -> list[ScoredContinuation]:
+            def one(place: int, wanted: list[Tokens]) -> list[ScoredContinuation]:
+                inputs = self._owner.tok_batch_multimodal_encode([prompts[place]], [list(shown)])
+                return score_continuations(self._owner.model, inputs, wanted, lens=lens)
 
-        ordered = score_choices(prompts, sequences, score)
-        self._record(requests[0], sequences, ordered, images)
+            return score_choices(prompts, sequences, one)
+
+        ordered = score(images)
+        self._record(requests[0], sequences, ordered, images, score)
         return ordered
 
     def _record(
@@ -68,7 +73,8 @@ class ChoiceScorer:
         request: TaggedRequest,
         sequences: Sequence[Tokens],
         scored: Sequence[ScoredContinuation],
-        images: Sequence[Any],
+        images: Images,
+        rescore_under: Callable[[Images], list[ScoredContinuation]],
     ) -> None:
         run = self._owner.run
         if run is None or request.padding:
@@ -76,24 +82,21 @@ class ChoiceScorer:
         sample = run.sample_request(request, self._owner._as_read(request.instance.args[0]), images, "loglikelihood")
         run.recorder.add_images(sample.image_sha256, images)
         values = [each.logprob for each in scored]
-        run.recorder.add([self._owner.reader.read_choices(sample, sequences, scored, values.index(max(values)))])
-
-    def _images(self, request: TaggedRequest) -> list[Any]:
-        owner = self._owner
-        size = (owner.image_width, owner.image_height, owner.image_max_side)
-        return [resize_image(image, *size) for image in visuals(request.instance)]
+        chosen = values.index(max(values))
+        read = self._owner.reader.read_choices
+        run.recorder.add([read(sample, sequences, scored, chosen, rescore_under, run.controls)])
 
     def _continuation(self, request: TaggedRequest) -> Tokens:
         context, continuation = request.instance.args[:2]
-        where = f"task {request.key[0]}, document {request.key[1]}"
+        name = where(request)
         if not context:
             raise InputError(
-                f"{where}: a request with images and an empty prompt cannot be scored; metrics that need one "
+                f"{name}: a request with images and an empty prompt cannot be scored; metrics that need one "
                 "(acc_mutual_info) are not available for tasks with images"
             )
         tokens = continuation_tokens(self._owner.tokenizer, context, continuation)
         if not tokens:
-            raise InputError(f"{where}: the continuation {continuation!r} has no tokens")
+            raise InputError(f"{name}: the continuation {continuation!r} has no tokens")
         return tokens
 
 

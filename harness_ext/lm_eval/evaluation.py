@@ -20,6 +20,7 @@ from lm_eval.api.metrics import mean
 from lm_eval.api.model import CachingLM
 
 from harness_ext.compatibility import require_function
+from harness_ext.recorded_run import evaluate_recorded
 from harness_ext.task_objects import leaf_tasks, shadowed, table_knows_lens_metrics
 from lens_models import LENS_TINY
 
@@ -90,25 +91,10 @@ def _with_lens(original: Callable[..., Any]) -> Callable[..., Any]:
         tasks = {name: task for name, task in leaf_tasks(nested) if read_by_lens(task)}
         run = LensRun(model, tasks, _call.get(), samples)
         recording = lm if lm is model else RecordingCache(lm, run)
-        return _recorded(run, model, tasks, functools.partial(original, recording, task_dict, *args, **kwargs))
+        harness = functools.partial(original, recording, task_dict, *args, **kwargs)
+        return evaluate_recorded(run, model, _lens_metrics(run, tasks), harness)
 
     return evaluate
-
-
-def _recorded(run: LensRun, model: Any, tasks: Mapping[str, Any], evaluate: Callable[[], Any]) -> Any:
-    model.run = run
-    try:
-        with _lens_metrics(run, tasks):
-            results = evaluate()
-    except BaseException:
-        run.abandon()
-        raise
-    finally:
-        model.run = None
-    files = run.finish()
-    if results is not None:
-        results["lens"] = {"run_id": run.recorder.run_info.run_id, "records": {t: str(f) for t, f in files.items()}}
-    return results
 
 
 @contextmanager

@@ -6,6 +6,7 @@ with the lens beside it, the second hears of every answer as soon as there is on
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import torch
 
 from harness_ext.recording import BatchReader
 from harness_ext.recording.forced import Tokens
+from harness_ext.recording.request import Images
 from harness_ext.recording.tracing import generate_traced
 from lens_models import CaptureError, TracedGeneration
 from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
@@ -28,13 +30,17 @@ if TYPE_CHECKING:
 __all__ = ["AnswerFollower", "AnswerHook", "TracingModel"]
 
 
+EncodeAlone = Callable[[int, Sequence[Any]], Mapping[str, Any]]
+"""(row of a batch, its images) -> its inputs without the rest of the batch."""
+
+
 @dataclass
 class _Batch:
     """A batch on its way through the harness."""
 
     prompts: Sequence[TaggedPrompt]
     images: Sequence[Sequence[Any]]
-    encode_alone: Callable[[int], Mapping[str, Any]]
+    encode_alone: EncodeAlone
     trace: TracedGeneration | CaptureError | None = None
     answers: dict[int, str] = field(default_factory=dict)
 
@@ -47,20 +53,39 @@ class AnswerFollower:
         reader: makes records.
         run: takes them.
         render: a prompt as the model reads it.
+        answered: hears of every batch that is answered and recorded.
     """
 
-    def __init__(self, lens: LogitLens, reader: BatchReader, run: LensRun, render: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        lens: LogitLens,
+        reader: BatchReader,
+        run: LensRun,
+        render: Callable[[str], str],
+        answered: Callable[[], object] = lambda: None,
+    ) -> None:
         self.lens = lens
         self._reader = reader
         self._run = run
         self._render = render
+        self._answered = answered
         self._batch: _Batch | None = None
+        self._texts: dict[int, str] = {}
+
+    @property
+    def under_way(self) -> Sequence[TaggedRequest]:
+        """The requests of the batch that was encoded last and is not answered yet."""
+        return [] if self._batch is None else [prompt.request for prompt in self._batch.prompts]
+
+    def text(self, request: TaggedRequest) -> str | None:
+        """The answer to a request, once its batch is answered and recorded."""
+        return self._texts.get(id(request))
 
     def encoded(
         self,
         prompts: Sequence[str],
         images: Sequence[Sequence[Any]],
-        encode_alone: Callable[[int], Mapping[str, Any]],
+        encode_alone: EncodeAlone,
     ) -> None:
         """The harness encoded a batch; `encode_alone` encodes one row of it again."""
         tagged = [prompt for prompt in prompts if isinstance(prompt, TaggedPrompt)]
@@ -80,8 +105,10 @@ class AnswerFollower:
             if own is prompt:
                 batch.answers[row] = text
         if len(batch.answers) == len(batch.prompts):
-            self._batch = None
             self._record(batch)
+            self._batch = None
+            self._texts.update((id(own.request), batch.answers[row]) for row, own in enumerate(batch.prompts))
+            self._answered()
 
     def report_missing(self, requests: Iterable[TaggedRequest], answers: Iterable[str]) -> None:
         """Answers that came another way than through a batch are recorded as such, never left out."""
@@ -89,7 +116,7 @@ class AnswerFollower:
         for request, answer in zip(requests, answers, strict=True):
             if not request.padding and self._run.key(request) not in self._run.recorder:
                 sample = self._run.sample_request(request, str(request.instance.args[0]), (), "generate")
-                self._run.recorder.add([self._reader.failed(sample, answer, error)])
+                self._run.recorder.add([self._reader.failed(sample, answer, error, self._run.controls)])
 
     @torch.inference_mode()
     def _record(self, batch: _Batch) -> None:
@@ -100,12 +127,15 @@ class AnswerFollower:
         for sample, images in zip(samples, batch.images, strict=True):
             self._run.recorder.add_images(sample.image_sha256, images)
         answers = [batch.answers[row] for row in range(len(samples))]
+        controls = self._run.controls
         if isinstance(batch.trace, CaptureError):
-            records = [self._reader.failed(s, text, batch.trace) for s, text in zip(samples, answers, strict=True)]
+            failed, error = self._reader.failed, batch.trace
+            records = [failed(s, text, error, controls) for s, text in zip(samples, answers, strict=True)]
         else:
             assert batch.trace is not None
             texts = self._alignable(batch.trace, answers)
-            read = self._reader.read(samples, batch.trace, texts, self._rescore(batch))
+            rescore = functools.partial(self._rescore, batch)
+            read = self._reader.read(samples, batch.trace, texts, rescore, rescore, controls)
             records = [_with_response(record, text) for record, text in zip(read, answers, strict=True)]
         kept = [r for r, prompt in zip(records, batch.prompts, strict=True) if not prompt.request.padding]
         self._run.recorder.add(kept)
@@ -116,12 +146,11 @@ class AnswerFollower:
         texts = [decode(row, skip_special_tokens=True) for row in trace.new_tokens]
         return [answer if text.startswith(answer) else text for answer, text in zip(answers, texts, strict=True)]
 
-    def _rescore(self, batch: _Batch) -> Callable[[int, Tokens, Sequence[Tokens]], list[ScoredContinuation]]:
-        def rescore(row: int, before: Tokens, sequences: Sequence[Tokens]) -> list[ScoredContinuation]:
-            inputs = extend_inputs(batch.encode_alone(row), before)
-            return score_continuations(self.lens.model, inputs, sequences, lens=self.lens)
-
-        return rescore
+    def _rescore(
+        self, batch: _Batch, row: int, before: Tokens, sequences: Sequence[Tokens], images: Images | None = None
+    ) -> list[ScoredContinuation]:
+        inputs = extend_inputs(batch.encode_alone(row, batch.images[row] if images is None else images), before)
+        return score_continuations(self.lens.model, inputs, sequences, lens=self.lens)
 
 
 def _with_response(record: SampleRecord, answer: str) -> SampleRecord:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
-from lm_eval.models.utils import replace_placeholders
+from lm_eval.models.utils import replace_placeholders, resize_image
 
-from harness_ext.options import take_lens_options
+from harness_ext.batch_limit import BatchLimit, within_memory
+from harness_ext.encoding_guard import encode_or_name
+from harness_ext.options import flag, take_lens_options
 from harness_ext.recording import BatchReader
 from lens_models import LENS_TINY, LogitLens, probe_inputs
-from lens_models.loading import default_device, resolve_pretrained
+from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
+from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 
 from .choices import ChoiceScorer
+from .cut_prompts import CutPrompts
 from .evaluation import install
 from .follower import AnswerFollower, AnswerHook, TracingModel
 from .guards import check_arguments, check_instances, check_processes
-from .tagging import tag, with_tagged_prompt
+from .tagging import TaggedPrompt, TaggedRequest, tag, where, with_tagged_prompt
 
 if TYPE_CHECKING:
     from .run import LensRun
@@ -48,13 +54,23 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
     def __init__(self, pretrained: Any = LENS_TINY, *, device: str | None = None, **arguments: Any) -> None:
         self.options, own = take_lens_options(arguments)
         self.arguments = {"pretrained": pretrained, "device": device, **own}
+        if own.get("trust_remote_code") is not None:
+            own["trust_remote_code"] = flag(own["trust_remote_code"], "trust_remote_code")
         if self.options.enabled:
             check_arguments(own)
         self.run: LensRun | None = None
         self.lens: LogitLens | None = None
+        self.limit = BatchLimit(log.warning)
+        self._cut = CutPrompts(log.warning)
         path = resolve_pretrained(pretrained) if isinstance(pretrained, str) else pretrained
         self.name_or_path = pretrained if isinstance(pretrained, str) else str(pretrained.name_or_path)
-        super().__init__(path, device=device or str(default_device()), **own)
+        allow_pickle = flag(own.pop("allow_pickle", False), "allow_pickle")
+        if not allow_pickle and isinstance(path, str):
+            own.setdefault("use_safetensors", True)
+        try:
+            super().__init__(path, device=device or str(default_device()), **own)
+        except UNLOADABLE as error:
+            raise weights_error(self.name_or_path, str(path), error, allow_pickle=allow_pickle) from error
         self.commit: str | None = getattr(self.config, "_commit_hash", None) or own.get("revision")
         if self.options.enabled:
             check_processes(getattr(self, "accelerator", None))
@@ -72,6 +88,11 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         )  # fmt: skip
         return lens
 
+    def _create_model(self, *args: Any, quantization_config: Any = None, **kwargs: Any) -> None:
+        """As in `hf-multimodal`; `load_in_8bit` and its kin also work where transformers 5 takes them no more."""
+        own = {name: kwargs.pop(name) for name in QUANTISATION_ARGUMENTS if name in kwargs}
+        super()._create_model(*args, quantization_config=quantisation_config(own) or quantization_config, **kwargs)
+
     @property
     def model(self) -> Any:
         """The model; while lm-eval's generation code runs with a lens, its stand-in."""
@@ -83,13 +104,31 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             return list(super().generate_until(requests, disable_tqdm=disable_tqdm))
         check_instances(requests)
         tagged = tag(requests)
-        follower = AnswerFollower(self.lens, self.reader, self.run, self._as_read)
+        follower = AnswerFollower(self.lens, self.reader, self.run, self._as_read, self.limit.fitted)
         with self._followed_by(follower):
-            instances = [with_tagged_prompt(request) for request in tagged]
-            answers = list(super().generate_until(instances, disable_tqdm=disable_tqdm))
+            answers = self._followed_answers(tagged, follower, disable_tqdm)
         follower.report_missing(tagged, answers)
         self.run.recorder.flush()
         return answers
+
+    def _followed_answers(
+        self, requests: Sequence[TaggedRequest], follower: AnswerFollower, disable_tqdm: bool
+    ) -> list[str]:
+        """The harness's answers; when a batch does not fit into memory, what is left is asked in smaller ones."""
+        generate = functools.partial(super().generate_until, disable_tqdm=disable_tqdm)
+        texts: dict[int, str] = {}
+        left = list(requests)
+        while left:
+            instances = [with_tagged_prompt(request) for request in left]
+            answers, problem = within_memory(functools.partial(generate, instances))
+            if answers is not None:
+                texts.update(zip(map(id, left), answers, strict=True))
+                break
+            failed = list(follower.under_way) or left[: self.batch_size]
+            texts.update((id(request), text) for request in left if (text := follower.text(request)) is not None)
+            left = [request for request in left if id(request) not in texts]
+            self.batch_size_per_gpu = self.limit.shrink(len(failed), where(failed[0]), problem)
+        return [texts[id(request)] for request in requests]
 
     @contextmanager
     def _followed_by(self, follower: AnswerFollower) -> Iterator[None]:
@@ -107,11 +146,21 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
     ) -> Any:
         """As in `hf-multimodal`; the lens learns which requests make a batch."""
         encode = super().tok_batch_multimodal_encode
-        inputs = encode([str(string) for string in strings], list(images), *args, **kwargs)
+
+        def together(rows: Sequence[int]) -> Any:
+            return encode([str(strings[row]) for row in rows], [images[row] for row in rows], *args, **kwargs)
+
+        names = [where(each.request) if isinstance(each, TaggedPrompt) else "a request" for each in strings]
+        inputs = encode_or_name(together, names)
         if self._follower is not None:
-            self._follower.encoded(
-                strings, images, lambda row: encode([str(strings[row])], [images[row]], *args, **kwargs)
-            )
+            if inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
+                image_token = getattr(self, "image_token_id", None)
+                self._cut.see(inputs, names, lambda row: encode([str(strings[row])], [images[row]]), image_token)
+
+            def alone(row: int, own: Sequence[Any]) -> Any:
+                return encode([str(strings[row])], [list(own)], *args, **kwargs)
+
+            self._follower.encoded(strings, images, alone)
         return inputs
 
     def tok_batch_encode(self, strings: Sequence[str], *args: Any, **kwargs: Any) -> Any:
@@ -119,7 +168,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         encode = super().tok_batch_encode
         encoded = encode([str(string) for string in strings], *args, **kwargs)
 
-        def alone(row: int) -> dict[str, Any]:
+        def alone(row: int, _: Sequence[Any]) -> dict[str, Any]:
             ids, mask = encode([str(strings[row])], *args, **kwargs)
             return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
 
@@ -133,6 +182,10 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
         check_instances(requests)
         return ChoiceScorer(self).score(requests, disable_tqdm=disable_tqdm)
+
+    def fitted(self, images: Iterable[Any]) -> list[Any]:
+        """Images in the size in which lm-eval shows them to the model."""
+        return [resize_image(image, self.image_width, self.image_height, self.image_max_side) for image in images]
 
     def _as_read(self, prompt: str) -> str:
         """The prompt with the model's own image token, as lm-eval puts it where no chat template did."""

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness_ext.processes import share
-from harness_ext.recorded_run import RecordedRun
-from harness_ext.recording import SampleRequest, image_digest
-from harness_ext.run_description import RunSettings, describe_run
+from harness_ext.recorded_run import ADVICE, ReadModel, RecordedRun
+from harness_ext.recording import Documents, SampleRequest, ShownDocument, image_digest
+from harness_ext.run_description import RunSettings
 from harness_ext.task_objects import answer_target, ask, config_value
-from lens_results import new_run_id
 from lens_results.record import Key
 
 from .tagging import TaggedRequest
@@ -48,22 +46,13 @@ class LensRun(RecordedRun):
         samples: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         assert owner.lens is not None
+        self._owner = owner
         self._tasks = tasks
         self._chosen = {task: sorted(set(numbers)) for task, numbers in (samples or {}).items()}
-        info = describe_run(
-            share(new_run_id()),
-            owner.lens,
-            owner.options.thresholds,
-            name_or_path=owner.name_or_path,
-            revision=owner.commit,
-            harness="lm-eval",
-            settings=_settings(owner, tasks, call),
-        )
-        directory, thumbnails = _directory(owner, call), owner.options.thumbnails
-        if call:
-            super().__init__(info, directory, owner.rank, log, thumbnails=thumbnails)
-        else:
-            super().__init__(info, directory, owner.rank, log, thumbnails=thumbnails, advice=_UNTOLD)
+        self._documents: dict[str, Documents] = {}
+        model = ReadModel(owner.lens, owner.options, owner.name_or_path, owner.commit, owner.rank)
+        settings, directory = _settings(owner, tasks, call), _directory(owner, call)
+        super().__init__(model, "lm-eval", settings, directory, log, advice=ADVICE if call else _UNTOLD)
 
     def document_number(self, task: str, position: int) -> int:
         """Number of a document in its split; lm-eval counts the chosen ones."""
@@ -90,7 +79,24 @@ class LensRun(RecordedRun):
             image_sha256=image_digest(images),
             until=_stop_strings(request.instance),
             kind=kind,
+            images=tuple(images),
+            documents=self._documents_of(name),
+            padding=request.padding,
         )
+
+    def _documents_of(self, name: str) -> Documents | None:
+        """The documents of a task; asked for once, because lm-eval processes them again on every request."""
+        task = self._tasks.get(name)
+        if self.controls is None or task is None:
+            return None
+        if name not in self._documents:
+            documents = task.eval_docs
+            self._documents[name] = Documents(len(documents), lambda number: self._shown(task, name, documents[number]))
+        return self._documents[name]
+
+    def _shown(self, task: Any, name: str, document: Any) -> ShownDocument:
+        images = self._owner.fitted(task.doc_to_image(document) or ())
+        return ShownDocument(tuple(images), answer_target(task, name, document, "").cluster)
 
 
 def _stop_strings(instance: Any) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from harness_ext.recording.metrics_table import numeric_scores
 from harness_ext.task_objects import config_value, shadowed
+from lens_models import InputError
+from lens_models.encoding import UNREADABLE
 
 from .run import LensRun
 
@@ -33,8 +35,17 @@ def scoring_with_lens(run: LensRun, name: str, task: Any) -> Iterator[None]:
     current: list[int] = [0]
 
     def doc_iterator(*args: Any, **kwargs: Any) -> Iterator[tuple[int, Any]]:
-        for position, document in original_iterator(*args, **kwargs):
-            current[0] = run.document_number(name, position)
+        documents = original_iterator(*args, **kwargs)
+        last: int | None = None
+        while True:
+            try:
+                position, document = next(documents)
+            except StopIteration:
+                return
+            except UNREADABLE as error:  # the data set decodes a document's images here
+                place = "the first document" if last is None else f"the document after {last}"
+                raise InputError(f"task {name}, {place}: it cannot be read ({error}); check or remove it") from error
+            last = current[0] = run.document_number(name, position)
             yield position, document
 
     def process_results(document: Any, results: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from lens_results.record import Key
 
-__all__ = ["TaggedPrompt", "TaggedRequest", "tag", "with_tagged_prompt"]
+__all__ = ["TaggedPrompt", "TaggedRequest", "tag", "where", "with_tagged_prompt"]
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,8 @@ def with_tagged_prompt(request: TaggedRequest) -> Any:
     prompt, *rest = instance.args
     instance.arguments = (TaggedPrompt(prompt, request), *rest)
     return instance
+
+
+def where(request: TaggedRequest) -> str:
+    """The request's document, for an error."""
+    return f"task {request.key[0]}, document {request.key[1]}"

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from harness_ext.options import LENS_ARGUMENTS, LensOptions, reject_unknown, take_lens_options
+from harness_ext.options import LENS_ARGUMENTS, LensOptions, flag, reject_unknown, take_lens_options
 from lens_models import LENS_TINY, LensArgumentError
+from lens_models.quantised import QUANTISATION_ARGUMENTS
 from lens_models.video import DEFAULT_FRAMES
 
 __all__ = ["ModelArguments"]
 
 _ACCEPTED_WITHOUT_EFFECT = ("use_custom_video_loader", "max_image_size", "interleave_visuals", "max_batch_size")
+_FLAGS = {
+    *("trust_remote_code", "allow_pickle", "use_cache"),
+    *("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant"),
+}
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,8 @@ class ModelArguments:
     """Checkpoint, placement, prompt and media settings; defaults are sensible for a machine with or without a GPU.
 
     `dtype` is the checkpoint's own unless named. Of a video, evenly spaced frames are shown: `max_num_frames`,
-    or `fps` a second where that is less. `use_cache` is the key-value cache of generation.
+    or `fps` a second where that is less. `use_cache` is the key-value cache of generation. `peft` is an adapter's
+    folder or repository; `load_in_*` and `bnb_*` quantise with bitsandbytes while loading.
     """
 
     pretrained: str = LENS_TINY
@@ -32,6 +38,12 @@ class ModelArguments:
     attn_implementation: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
+    peft: str | None = None
+    load_in_8bit: bool = False
+    load_in_4bit: bool = False
+    bnb_4bit_quant_type: str | None = None
+    bnb_4bit_compute_dtype: str | None = None
+    bnb_4bit_use_double_quant: bool = False
     use_cache: bool = True
     system_prompt: str | None = None
     reasoning_prompt: str | None = None
@@ -55,7 +67,14 @@ class ModelArguments:
         values = {name: value for name, value in rest.items() if name in own and value is not None}
         if "batch_size" in values:
             values["batch_size"] = _batch_size(values["batch_size"])
+        for name in _FLAGS & values.keys():
+            values[name] = flag(values[name], name)
         return cls(**values), options
+
+    @property
+    def quantisation(self) -> dict[str, Any]:
+        """What `lens_models.load_model` quantises by."""
+        return {name: getattr(self, name) for name in QUANTISATION_ARGUMENTS}
 
     @property
     def processor_arguments(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lmms_eval.protocol import ChatMessages
@@ -16,12 +16,17 @@ __all__ = ["Conversation", "render"]
 
 @dataclass(frozen=True)
 class Conversation:
-    """A prompt as the model reads it, with its media in order of appearance."""
+    """A prompt as the model reads it, with its media in order of appearance; `where` names its document."""
 
     prompt: str
     images: tuple[Any, ...] = ()
     videos: tuple[Any, ...] = ()
     audios: tuple[Any, ...] = ()
+    where: str = ""
+
+    def under(self, images: Sequence[Any] | None) -> Conversation:
+        """The same prompt with other images, as many as it has; None leaves its own."""
+        return self if images is None else replace(self, images=tuple(images))
 
 
 def render(
@@ -39,4 +44,4 @@ def render(
     frames = tuple(
         open_video(video, where=f"{where}, video {i}", max_frames=max_frames, fps=fps) for i, video in enumerate(videos)
     )
-    return Conversation(prompt, opened, frames, tuple(audios))
+    return Conversation(prompt, opened, frames, tuple(audios), where)

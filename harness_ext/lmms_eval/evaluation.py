@@ -16,6 +16,7 @@ from lmms_eval import evaluator
 from lmms_eval.api.metrics import mean
 
 from harness_ext.compatibility import UnsupportedHarnessError, require_function
+from harness_ext.recorded_run import evaluate_recorded
 from harness_ext.recording.metrics_table import numeric_scores
 from harness_ext.submission.samples import noted_id
 from harness_ext.task_objects import leaf_tasks, table_knows_lens_metrics
@@ -57,21 +58,10 @@ def install() -> None:
 def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, kwargs: dict[str, Any]) -> Any:
     tasks = dict(leaf_tasks(task_dict))
     run = LensRun(lm, tasks, kwargs.get("cli_args"))
-    lm.responder.run = run
     if kwargs.get("response_cache") is not None:
         kwargs = {**kwargs, "response_cache": RecordingCache(kwargs["response_cache"], run)}
-    try:
-        with _lens_metrics(run, tasks):
-            results = original(lm=lm, task_dict=task_dict, **kwargs)
-    except BaseException:
-        run.abandon()
-        raise
-    finally:
-        lm.responder.run = None
-    files = run.finish()
-    if results is not None:
-        results["lens"] = {"run_id": run.recorder.run_info.run_id, "records": {t: str(f) for t, f in files.items()}}
-    return results
+    evaluate = functools.partial(original, lm=lm, task_dict=task_dict, **kwargs)
+    return evaluate_recorded(run, lm.responder, _lens_metrics(run, tasks), evaluate)
 
 
 @contextmanager

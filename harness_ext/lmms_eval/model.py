@@ -51,6 +51,8 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             revision=self.arguments.revision,
             trust_remote_code=self.arguments.trust_remote_code,
             allow_pickle=self.arguments.allow_pickle,
+            peft=self.arguments.peft,
+            quantisation=self.arguments.quantisation,
             processor_kwargs=self.arguments.processor_arguments,
         )
         self._model, self.processor, self._tokenizer = loaded.model, loaded.processor, loaded.tokenizer

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness_ext.recording import BatchReader, LensRecorder
+from loguru import logger
+
+from harness_ext.batch_limit import BatchLimit
+from harness_ext.encoding_guard import ContextWatch, encode_or_name
+from harness_ext.recording import BatchReader, Documents, LensRecorder, SampleRequest, ShownDocument
 from harness_ext.recording.choices import score_choices
 from harness_ext.recording.forced import Tokens
+from harness_ext.recording.request import Images
 from harness_ext.recording.tracing import generate_traced
 from lens_models import CaptureError, InputError, TracedGeneration
 from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
-from lens_models.encoding import encode_texts
+from lens_models.encoding import UNREADABLE, encode_texts
 from lens_models.generation import generated_columns
 
 from .conversation import Conversation, render
@@ -49,6 +55,8 @@ class Responder:
             None if owner.lens is None else BatchReader(owner.lens, owner.tokenizer, owner.options.thresholds)
         )
         self._seconds = 0.0
+        self._limit = BatchLimit(logger.warning)
+        self._context = ContextWatch(owner.config, logger.warning)
         self.run: LensRun | None = None
 
     @property
@@ -57,7 +65,10 @@ class Responder:
         return None if self.run is None else self.run.recorder
 
     def answer(self, batch: Sequence[HarnessRequest]) -> list[Answer]:
-        """Answer requests that share their generation arguments."""
+        """Answer requests that share their generation arguments; in smaller batches where these do not fit."""
+        return self._limit.answer(batch, self._answer_together, _where)
+
+    def _answer_together(self, batch: Sequence[HarnessRequest]) -> list[Answer]:
         conversations = [self._conversation(request, self._messages(request)) for request in batch]
         return self._respond(batch, conversations)
 
@@ -70,7 +81,8 @@ class Responder:
         while True:
             conversation = self._conversation(request, self._with_system(messages))
             numbered = _numbered(request, len(answers))
-            answers += self._respond([numbered], [conversation], kind="multi_round")
+            respond = functools.partial(self._respond, [numbered], [conversation], kind="multi_round")
+            answers += self._limit.alone(_where(request), respond)
             payload = request.messages(
                 document,
                 round_idx=len(answers),
@@ -85,20 +97,27 @@ class Responder:
 
     def score(self, requests: Sequence[HarnessRequest]) -> list[tuple[float, bool]]:
         """Loss of the continuations of one document, and whether each is what greedy decoding gives."""
+        return self._limit.alone(_where(requests[0]), functools.partial(self._score_choices, requests))
+
+    def _score_choices(self, requests: Sequence[HarnessRequest]) -> list[tuple[float, bool]]:
         conversations = [self._conversation(request, self._messages(request)) for request in requests]
         sequences = [self._continuation(request) for request in requests]
-        ordered = score_choices(
-            [conversation.prompt for conversation in conversations],
-            sequences,
-            lambda place, wanted: self._score(conversations[place], wanted),
-        )
-        if self.run is not None and self._reader is not None and not requests[0].padding:
-            sample = self.run.sample_request(
-                requests[0], self._document(requests[0]), conversations[0], "loglikelihood"
+
+        def score(images: Images | None = None) -> list[ScoredContinuation]:
+            return score_choices(
+                [conversation.prompt for conversation in conversations],
+                sequences,
+                lambda place, wanted: self._score(conversations[place].under(images), wanted),
             )
+
+        ordered = score()
+        if self.run is not None and self._reader is not None and not requests[0].padding:
+            sample = self._sample(self.run, requests[0], conversations[0], "loglikelihood")
             self.run.recorder.add_images(sample.image_sha256, conversations[0].images)
             losses = [each.loss for each in ordered]
-            self.run.recorder.add([self._reader.read_choices(sample, sequences, ordered, losses.index(min(losses)))])
+            chosen = losses.index(min(losses))
+            record = self._reader.read_choices(sample, sequences, ordered, chosen, score, self.run.controls)
+            self.run.recorder.add([record])
         return [(each.loss, each.greedy) for each in ordered]
 
     def _continuation(self, request: HarnessRequest) -> Tokens:
@@ -106,7 +125,7 @@ class Responder:
         text = text(self._document(request)) if callable(text) else text
         ids = self._owner.tokenizer.encode(str(text), add_special_tokens=False)
         if not ids:
-            raise InputError(f"task {request.task}, document {request.doc_id}: the continuation {text!r} has no tokens")
+            raise InputError(f"{_where(request)}: the continuation {text!r} has no tokens")
         return tuple(int(token) for token in ids)
 
     def _score(
@@ -133,11 +152,21 @@ class Responder:
     def _document(self, request: HarnessRequest) -> Any:
         try:
             return self._owner.task_dict[request.task][request.split][request.doc_id]
-        except (OSError, SyntaxError, ValueError) as error:  # the data set decodes a document's images here
-            raise InputError(
-                f"task {request.task}, document {request.doc_id}: the document cannot be read ({error}); check or "
-                "remove it"
-            ) from error
+        except UNREADABLE as error:  # the data set decodes a document's images here
+            raise InputError(f"{_where(request)}: the document cannot be read ({error}); check or remove it") from error
+
+    def _sample(self, run: LensRun, request: HarnessRequest, conversation: Conversation, kind: str) -> SampleRequest:
+        documents = Documents(
+            len(self._owner.task_dict[request.task][request.split]), functools.partial(self._shown, run, request)
+        )
+        return run.sample_request(request, self._document(request), conversation, kind, documents)
+
+    def _shown(self, run: LensRun, request: HarnessRequest, doc_id: int) -> ShownDocument:
+        """Another document of the request's split, as this model would be shown it."""
+        other = replace(request, key=(request.task, doc_id, *request.key[2:]))
+        document = self._document(other)
+        conversation = self._conversation(other, self._messages(other))
+        return ShownDocument(conversation.images, run.target(other, document).cluster)
 
     def _messages(self, request: HarnessRequest) -> Any:
         return self._with_system(request.messages(self._document(request)))
@@ -153,7 +182,7 @@ class Responder:
         return render(
             self._owner.processor,
             messages,
-            where=f"task {request.task}, document {request.doc_id}",
+            where=_where(request),
             max_frames=self._owner.arguments.max_num_frames,
             fps=self._owner.arguments.fps,
         )
@@ -177,6 +206,12 @@ class Responder:
         ]
 
     def _encode(self, conversations: Sequence[Conversation]) -> Any:
+        where = [each.where for each in conversations]
+        inputs = encode_or_name(lambda rows: self._encode_together([conversations[row] for row in rows]), where)
+        self._context.see(inputs, where)
+        return inputs
+
+    def _encode_together(self, conversations: Sequence[Conversation]) -> Any:
         videos = [video for each in conversations for video in each.videos]
         inputs = encode_texts(
             self._owner.processor,
@@ -204,20 +239,28 @@ class Responder:
     ) -> None:
         assert self.run is not None and self._reader is not None
         samples = [
-            self.run.sample_request(request, self._document(request), conversation, kind)
+            self._sample(self.run, request, conversation, kind)
             for request, conversation in zip(batch, conversations, strict=True)
         ]
+        controls = self.run.controls
         for sample, conversation in zip(samples, conversations, strict=True):
             self.run.recorder.add_images(sample.image_sha256, conversation.images)
         if isinstance(trace, CaptureError):
-            records = [self._reader.failed(sample, text, trace) for sample, text in zip(samples, texts, strict=True)]
+            failed = self._reader.failed
+            records = [failed(sample, text, trace, controls) for sample, text in zip(samples, texts, strict=True)]
         else:
 
-            def rescore(sample: int, before: Tokens, sequences: Sequence[Tokens]) -> list[ScoredContinuation]:
-                return self._score(conversations[sample], sequences, before)
+            def rescore(
+                sample: int, before: Tokens, sequences: Sequence[Tokens], images: Images | None = None
+            ) -> list[ScoredContinuation]:
+                return self._score(conversations[sample].under(images), sequences, before)
 
-            records = self._reader.read(samples, trace, texts, rescore)
+            records = self._reader.read(samples, trace, texts, rescore, rescore, controls)
         self.run.recorder.add(record for request, record in zip(batch, records, strict=True) if not request.padding)
+
+
+def _where(request: HarnessRequest) -> str:
+    return f"task {request.task}, document {request.doc_id}"
 
 
 def _numbered(request: HarnessRequest, round_number: int) -> HarnessRequest:

@@ -10,12 +10,11 @@ from lmms_eval.loggers.evaluation_tracker import GeneralConfigTracker
 from lmms_eval.utils import sanitize_model_name
 from loguru import logger
 
-from harness_ext.processes import share
-from harness_ext.recorded_run import RecordedRun
-from harness_ext.recording import SampleRequest, image_digest
-from harness_ext.run_description import RunSettings, describe_run
+from harness_ext.recorded_run import ReadModel, RecordedRun
+from harness_ext.recording import Documents, SampleRequest, image_digest
+from harness_ext.run_description import RunSettings
 from harness_ext.task_objects import answer_target, config_value
-from lens_results import new_run_id
+from lens_tasks import AnswerTarget
 
 from .conversation import Conversation
 from .generation import stop_strings
@@ -39,32 +38,33 @@ class LensRun(RecordedRun):
     def __init__(self, owner: HFMultimodalLens, tasks: Mapping[str, Any], cli_args: Any = None) -> None:
         assert owner.lens is not None
         self._tasks = tasks
-        directory = _directory(owner, cli_args)
-        info = describe_run(
-            share(new_run_id()),
-            owner.lens,
-            owner.options.thresholds,
-            name_or_path=owner.name_or_path,
-            revision=owner.revision,
-            harness="lmms-eval",
-            settings=_settings(owner, tasks, cli_args),
-        )
-        super().__init__(info, directory, owner.rank, logger, thumbnails=owner.options.thumbnails)
+        model = ReadModel(owner.lens, owner.options, owner.name_or_path, owner.revision, owner.rank)
+        settings, directory = _settings(owner, tasks, cli_args), _directory(owner, cli_args)
+        super().__init__(model, "lmms-eval", settings, directory, logger)
 
     def sample_request(
-        self, request: HarnessRequest, document: Any, conversation: Conversation, kind: str
+        self, request: HarnessRequest, document: Any, conversation: Conversation, kind: str, documents: Documents
     ) -> SampleRequest:
         """What the lens needs to know of a request; a task that cannot name its gold answer has none."""
+        media = {"video": conversation.videos, "audio": conversation.audios}
         return SampleRequest(
             key=request.key,
             split=request.split,
             question=request.context,
             prompt=conversation.prompt,
-            target=answer_target(self._tasks.get(request.task), request.task, document, request.context),
+            target=self.target(request, document),
             image_sha256=image_digest(conversation.images),
             until=stop_strings(request.generation),
             kind=kind,
+            images=conversation.images,
+            other_media=" and ".join(name for name, found in media.items() if found) or None,
+            documents=documents,
+            padding=request.padding,
         )
+
+    def target(self, request: HarnessRequest, document: Any) -> AnswerTarget:
+        """The candidates, gold answer and cluster of a document of the request's task."""
+        return answer_target(self._tasks.get(request.task), request.task, document, request.context)
 
 
 def _directory(owner: HFMultimodalLens, cli_args: Any) -> Path | None:

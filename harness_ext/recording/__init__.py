@@ -1,5 +1,6 @@
 """What both adapters share: from a generated answer to a record, and from records to a harness's metrics."""
 
+from .documents import Documents, ShownDocument
 from .metrics_table import METRIC_NAMES, harness_metrics, higher_is_better
 from .reader import BatchReader
 from .recorder import LensRecorder
@@ -9,9 +10,11 @@ from .store import RecordStore
 __all__ = [
     "METRIC_NAMES",
     "BatchReader",
+    "Documents",
     "LensRecorder",
     "RecordStore",
     "SampleRequest",
+    "ShownDocument",
     "harness_metrics",
     "higher_is_better",
     "image_digest",

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from lens_models import IdentityReport, LogitLens, Readout
-from lens_models.metrics import LayerReadout, Thresholds, gold_based_scalars, label_free_scalars
+from lens_models.metrics import (
+    LayerReadout,
+    Thresholds,
+    final_log_odds,
+    gold_based_scalars,
+    label_free_scalars,
+    visual_gain,
+    visual_gain_by_layer,
+)
 from lens_models.readout import FloatArray
 from lens_results import SampleRecord
 
 from .candidates import SampleCandidates
+from .controlled import ControlReading
 from .position import AnswerPosition, Unlocated
 from .request import SampleRequest, text_digest
 
-__all__ = ["ReadSample", "RecordAssembler"]
+__all__ = ["NON_FINITE", "ReadSample", "RecordAssembler"]
+
+NON_FINITE = "the model's logits at the answer are NaN or infinite"
 
 
 @dataclass(frozen=True)
@@ -41,15 +52,14 @@ class RecordAssembler:
         self._thresholds = thresholds
         self._token_text = lru_cache(maxsize=65536)(lambda token: str(tokenizer.decode([token])))
 
-    def read(self, sample: ReadSample, identity: IdentityReport) -> SampleRecord:
-        """The record of a sample that was read; a readout that is not finite or not exact keeps its reason alone."""
+    def read(self, sample: ReadSample, identity: IdentityReport | None) -> SampleRecord:
+        """The record of a sample that was read; a readout that is not finite or not exact keeps its reason alone.
+
+        `identity` is None where the model gave no finite logits to compare with.
+        """
         common = _common(sample.request, sample.response, sample.n_generated, identity) | _answer(sample)
-        if not sample.readout.finite:
-            reason = "the model's logits at the answer are NaN or infinite"
-            return SampleRecord(**common, status="non_finite", status_reason=reason)
-        if not identity.exact:
-            reason = f"the readout of this batch was off by {identity.deviation:.2e} (allowed {identity.tolerance:.2e})"
-            return SampleRecord(**common, status="identity_failed", status_reason=reason)
+        if doubt := _doubt(sample.readout, identity, "this batch"):
+            return SampleRecord(**common, status=doubt.status, status_reason=doubt.reason)
         layers = self._layer_readout(sample)
         gold = sample.candidates.gold
         return SampleRecord(
@@ -60,6 +70,31 @@ class RecordAssembler:
             if sample.candidates.ids
             else {},
         )
+
+    def control(
+        self, sample: ReadSample, readout: Readout, identity: IdentityReport | None, *, passes: int
+    ) -> ControlReading:
+        """What is kept of `readout`, the sample's answer read under other images.
+
+        Args:
+            sample: the sample with its own readout.
+            readout: of the same tokens at the same layers.
+            identity: of the control's own forward pass.
+            passes: forward passes that it took.
+        """
+        if doubt := _doubt(readout, identity, "this control"):
+            return ControlReading({}, None, passes, doubt.status, doubt.reason)
+        candidates = sample.candidates
+        arrays = {name: getattr(readout, name) for name in ("logprob_pred", "logprob_gold", "energy")}
+        own, other = self._layer_readout(sample), self._layer_readout(replace(sample, readout=readout))
+        if candidates.ids:
+            arrays["cand_scores"] = readout.cand_scores
+            arrays["log_odds"] = _log_odds(readout.cand_scores, candidates.binary)
+            arrays["visual_gain"] = visual_gain_by_layer(own, other)
+        kept = {name: value for name, value in arrays.items() if value is not None}
+        if not all(np.isfinite(value).all() for value in kept.values()):
+            return ControlReading({}, None, passes, "non_finite", "a score under this control is NaN or infinite")
+        return ControlReading(kept, visual_gain(final_log_odds(own), final_log_odds(other)), passes)
 
     def unread(
         self,
@@ -107,6 +142,16 @@ class RecordAssembler:
         if candidates.pivots:
             arrays["pivot_scores"] = readout.pivot_scores
         return arrays
+
+
+def _doubt(readout: Readout, identity: IdentityReport | None, what: str) -> Unlocated | None:
+    """Why a readout is not kept; None when all is well."""
+    if not readout.finite:
+        return Unlocated("non_finite", NON_FINITE)
+    if identity is not None and not identity.exact:
+        reason = f"the readout of {what} was off by {identity.deviation:.2e} (allowed {identity.tolerance:.2e})"
+        return Unlocated("identity_failed", reason)
+    return None
 
 
 def _common(

@@ -10,15 +10,18 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import entropy
 
 from harness_ext.recording.candidates import SampleCandidates
+from harness_ext.recording.request import Images
 from lens_models import Readout
 from lens_models.continuations import ScoredContinuation
 from lens_models.readout import FloatArray
 
-__all__ = ["Rescore", "Tokens", "force_candidates", "with_scores"]
+__all__ = ["Rescore", "RescoreUnder", "Tokens", "force_candidates", "with_scores"]
 
 Tokens = tuple[int, ...]
 Rescore = Callable[[int, Tokens, Sequence[Tokens]], list[ScoredContinuation]]
 """(sample of the batch, tokens generated before the answer, token sequences) -> a score for each sequence."""
+RescoreUnder = Callable[[int, Tokens, Sequence[Tokens], Images], list[ScoredContinuation]]
+"""The same with images in place of the sample's own, as many as it has."""
 
 
 def force_candidates(

@@ -10,7 +10,7 @@ from lens_results import SampleRecord
 
 __all__ = ["METRIC_NAMES", "harness_metrics", "higher_is_better", "numeric_scores"]
 
-_LABEL_FREE = ("commit_depth", "flips", "auc_pred", "late_drop", "final_prob")
+_LABEL_FREE = ("commit_depth", "flips", "auc_pred", "late_drop", "final_prob", "visual_gain")
 _GOLD_BASED = (
     "first_correct_layer",
     "stable_correct_layer",

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from lens_results import RecordWriter, RunInfo, SampleRecord, ThumbnailWriter, merge, merge_thumbnails
+from lens_results import (
+    RecordWriteError,
+    RecordWriter,
+    RunInfo,
+    SampleRecord,
+    ThumbnailWriter,
+    check_writable,
+    merge,
+    merge_thumbnails,
+)
 from lens_results.record import Key
 
 from .metrics_table import harness_metrics
 
 __all__ = ["LensRecorder"]
+
+log = logging.getLogger(__name__)
 
 _PART_SECONDS = 5.0  # what a kill can cost at most, beside one batch
 
@@ -26,11 +39,29 @@ class LensRecorder:
         directory: folder of the record files; None keeps nothing but the values for the table.
         rank: number of this process.
         thumbnails: keep small pictures of the images too.
+        tell: hears of a disk that refuses, once for each reason.
+
+    A folder that cannot be written into is refused at the start, before the model is asked anything. A disk that
+    refuses later (full, gone) costs no answer: the run goes on, what waits is kept in memory and tried again every few
+    seconds, and `refusal` says what is wrong until a write succeeds.
 
     `metrics` may be called from several threads; everything else from one.
+
+    Raises:
+        RecordWriteError: records cannot be written into `directory`.
     """
 
-    def __init__(self, run_info: RunInfo, directory: Path | None, rank: int = 0, *, thumbnails: bool = True) -> None:
+    def __init__(
+        self,
+        run_info: RunInfo,
+        directory: Path | None,
+        rank: int = 0,
+        *,
+        thumbnails: bool = True,
+        tell: Callable[[str], object] = log.error,
+    ) -> None:
+        if directory is not None:
+            check_writable(directory)
         self.run_info = run_info
         self.directory = directory
         self.rank = rank
@@ -43,6 +74,9 @@ class LensRecorder:
         self._metrics: dict[Key, dict[str, float]] = {}
         self._scores: dict[Key, dict[str, float]] = {}
         self._lock = threading.Lock()
+        self._tell = tell
+        self._told: set[str] = set()
+        self._refusals: dict[int, str] = {}
 
     def __contains__(self, key: Key) -> bool:
         """Whether this document has a record."""
@@ -51,6 +85,11 @@ class LensRecorder:
     def __len__(self) -> int:
         """Number of documents with a record."""
         return len(self._metrics)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why something is not on disk that should be, or None."""
+        return next(iter(self._refusals.values()), None)
 
     def mirror(self, writer: RecordWriter) -> None:
         """Write new records to a second place too."""
@@ -61,13 +100,13 @@ class LensRecorder:
         for record in records:
             self._metrics[record.key] = harness_metrics(record)
             for writer in self._writers:
-                writer.append(record)
+                self._attempt(writer, functools.partial(writer.append, record))
 
     def add_images(self, digests: Sequence[str], images: Sequence[Image.Image]) -> None:
         """Keep a thumbnail of each image under its digest."""
         if self._thumbnails is not None:
             for digest, image in zip(digests, images, strict=True):
-                self._thumbnails.add(digest, image)
+                self._attempt(self._thumbnails, functools.partial(self._thumbnails.add, digest, image))
 
     def metrics(self, task: str, doc_id: int) -> dict[str, float]:
         """Values of a document for the harness's table; of its first request where it has several."""
@@ -81,24 +120,44 @@ class LensRecorder:
     def flush(self) -> None:
         """Write what waits."""
         for writer in self._all_writers():
-            writer.flush()
+            self._attempt(writer, writer.flush)
 
     def close(self) -> dict[Key, dict[str, float]]:
         """Write what waits and hand over the scores of this process, for `finish` of the first one."""
         for writer in self._all_writers():
-            writer.close()
+            self._attempt(writer, writer.close)
+        lost = sum(writer.waiting for writer in self._writers[:1])
+        if lost:
+            self._tell(f"Lens records of {lost} samples could not be written and are lost; their answers are not")
         known = self._metrics.keys()
         return {key: scores for key, scores in self._scores.items() if key in known}
 
     def finish(
         self, scores: Mapping[Key, Mapping[str, float | None]], run_info: RunInfo | None = None
     ) -> dict[str, Path]:
-        """Merge the parts of all processes into one file a task; call it in one process, after all have closed."""
+        """Merge the parts of all processes into one file a task; call it in one process, after all have closed.
+
+        Where the disk refuses, the parts stay and are readable, and no file is returned.
+        """
+        files: dict[str, Path] = {}
         if self.directory is None:
-            return {}
-        files = merge(self.directory, self.run_info.run_id, scores, run_info)
-        merge_thumbnails(self.directory, self.run_info.run_id)
+            return files
+        directory, run_id = self.directory, self.run_info.run_id
+        self._attempt(self, lambda: files.update(merge(directory, run_id, scores, run_info)))
+        self._attempt(self._thumbnails, lambda: merge_thumbnails(directory, run_id))
         return files
+
+    def _attempt(self, writer: object, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except RecordWriteError as error:
+            self._refusals[id(writer)] = str(error)
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                self._tell(f"{error} The run goes on; records wait in memory and are tried again.")
+        else:
+            if not getattr(writer, "waiting", 0):
+                self._refusals.pop(id(writer), None)
 
     def _all_writers(self) -> Iterator[RecordWriter | ThumbnailWriter]:
         yield from self._writers

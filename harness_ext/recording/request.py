@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import Image
 
 from lens_results.record import Key
 from lens_tasks import AnswerTarget
 
-__all__ = ["SampleRequest", "image_digest", "text_digest"]
+from .documents import Documents
+
+__all__ = ["Images", "SampleRequest", "image_digest", "text_digest"]
+
+Images = Sequence[Image.Image]
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,10 @@ class SampleRequest:
         prompt: the text that the model reads, chat template included.
         target: candidates, gold, cluster, question type.
         image_sha256: digests of the images, in order.
+        images: the images as the model is shown them, in order.
+        other_media: what else there is beside text and images, in words, or None.
+        documents: all documents of the split, for controls that borrow an image; None where they are not known.
+        padding: the request only evens out the work of several processes and is not recorded.
         until: stop strings of the harness; text from the first of them on is no part of the answer.
         kind: generate, loglikelihood or multi_round.
     """
@@ -37,6 +45,10 @@ class SampleRequest:
     image_sha256: tuple[str, ...] = ()
     until: tuple[str, ...] = ()
     kind: str = "generate"
+    images: tuple[Image.Image, ...] = field(default=(), repr=False)
+    other_media: str | None = None
+    documents: Documents | None = field(default=None, repr=False)
+    padding: bool = False
 
 
 def image_digest(images: Sequence[object]) -> tuple[str, ...]:

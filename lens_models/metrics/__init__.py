@@ -12,7 +12,7 @@ Every metric is defined in docs/metrics.md and listed in ``METRICS``.
 from __future__ import annotations
 
 from lens_models.metrics.gold_based import gold_based_scalars
-from lens_models.metrics.label_free import final_log_odds, label_free_scalars, visual_gain
+from lens_models.metrics.label_free import final_log_odds, label_free_scalars, visual_gain, visual_gain_by_layer
 from lens_models.metrics.layers import LayerReadout
 from lens_models.metrics.registry import METRICS, Metric, Namespace, names
 from lens_models.metrics.thresholds import Thresholds
@@ -28,4 +28,5 @@ __all__ = [
     "label_free_scalars",
     "names",
     "visual_gain",
+    "visual_gain_by_layer",
 ]

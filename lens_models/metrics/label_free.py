@@ -168,6 +168,24 @@ def visual_gain(with_image: float | None, with_blank: float | None) -> float | N
     return with_image - with_blank
 
 
+def visual_gain_by_layer(with_image: LayerReadout, with_other: LayerReadout) -> Floats | None:
+    """Log-odds of the answer given with its image minus with another image, at each layer, in nats.
+
+    Args:
+        with_image: the readout of the run itself.
+        with_other: the same answer at the same layers, read with a blank image or with another document's.
+
+    Returns:
+        float [L]; None where the candidates may not be looked at, or the answer is none of them.
+    """
+    if not (_comparable(with_image) and _comparable(with_other)) or with_image.pred_index is None:
+        return None
+    own, other = (log_odds(each.cand_scores, with_image.pred_index) for each in (with_image, with_other))
+    with np.errstate(invalid="ignore"):  # a candidate of no probability at all in both
+        gain = own - other
+    return gain if np.all(np.isfinite(gain)) else None
+
+
 def _comparable(layers: LayerReadout) -> bool:
     """Whether there are two or more candidates that may be looked at without knowing the gold answer."""
     return _uses_candidates(layers) and layers.n_candidates >= 2 and readable(layers.cand_scores)

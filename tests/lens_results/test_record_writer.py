@@ -16,6 +16,7 @@ from lens_results import (
     LensResultsError,
     RecordWriteError,
     RecordWriter,
+    check_writable,
     discard_parts,
     find_unmerged,
     load,
@@ -312,13 +313,72 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path, make_record: Any, 
     assert writer.waiting == 1
 
 
+def test_a_full_disk_is_not_asked_at_every_record(
+    tmp_path: Path, make_record: Any, make_info: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked = [100.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def refuse(_: int) -> None:
+        asked.append(now[0])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    writer = RecordWriter(tmp_path, make_info("r"), part_rows=2, part_seconds=20)
+    refused = 0
+    for i in range(10):
+        try:
+            writer.append(make_record(i))
+        except RecordWriteError:
+            refused += 1
+        now[0] += 5
+    assert asked == [105.0, 125.0, 145.0]
+    assert (refused, writer.waiting) == (3, 10)
+
+
+LIMITED = """
+import resource, sys
+sys.path.insert(0, "tests/lens_results")
+from built_records import build_info, build_record
+from lens_results import RecordWriteError, RecordWriter
+writer = RecordWriter(sys.argv[1], build_info("r"))
+writer.append(build_record(0))
+writer.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+for i in range(1, 65):
+    try:
+        writer.append(build_record(i))
+    except RecordWriteError as error:
+        print(error)
+print(writer.waiting)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+writer.close()
+"""
+
+
+def test_a_system_that_refuses_in_the_middle_of_a_file_leaves_no_half_file(tmp_path: Path) -> None:
+    """The limit of the file size stands in for a full disk: the system takes some bytes and refuses the rest."""
+    command = [sys.executable, "-c", LIMITED, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    message, waiting = done.stdout.splitlines()
+    assert message.startswith(f"Cannot write lens records into {tmp_path}")
+    assert "File too large" in message
+    assert waiting == "64"
+    assert list(load(tmp_path).samples["doc_id"]) == list(range(65))
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
 READ_ONLY = """
 import os, sys
 sys.path.insert(0, "tests/lens_results")
 from built_records import build_info, build_record
-from lens_results import RecordWriteError, RecordWriter
+from lens_results import RecordWriteError, RecordWriter, check_writable
 if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere
+try:
+    check_writable(__import__("pathlib").Path(sys.argv[1]) / "runs")
+except RecordWriteError as error:
+    print(error)
 try:
     with RecordWriter(sys.argv[1], build_info("r")) as writer:
         writer.append(build_record(0))
@@ -332,8 +392,47 @@ def test_read_only_folder_says_so(tmp_path: Path) -> None:
     command = [sys.executable, "-c", READ_ONLY, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     tmp_path.chmod(0o755)
-    assert done.stdout.startswith(f"Cannot write lens records into {tmp_path}")
-    assert "Permission denied" in done.stdout
+    early, late = done.stdout.splitlines()
+    for message in (early, late):
+        assert message.startswith(f"Cannot write lens records into {tmp_path}")
+        assert "Permission denied" in message
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RecordWriteError, match=r"Cannot write lens records into .*file/runs: .*choose another folder"):
+        check_writable(tmp_path / "file" / "runs")
+
+
+SIDE_BY_SIDE = """
+import sys
+sys.path.insert(0, "tests/lens_results")
+from built_records import build_info, build_record
+from lens_results import RecordWriter, merge
+for round in range(4):
+    run_id = f"{sys.argv[2]}-{round}"
+    with RecordWriter(sys.argv[1], build_info(run_id), part_rows=1) as writer:
+        for i in range(4):
+            writer.append(build_record(i, response=run_id))
+    merge(sys.argv[1], run_id)
+"""
+
+
+def test_processes_that_write_and_merge_side_by_side_do_not_mix(tmp_path: Path) -> None:
+    """Each merge takes the common folder of all parts away when it finds it empty, again and again."""
+    program = [sys.executable, "-c", SIDE_BY_SIDE, str(tmp_path)]
+    processes = [subprocess.Popen([*program, name], cwd=ROOT, stderr=subprocess.PIPE) for name in "abc"]
+    for process in processes:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors.decode()
+    runs = load_all(tmp_path)
+    assert {run.info.run_id for run in runs} == {f"{name}-{round}" for name in "abc" for round in range(4)}
+    for run in runs:
+        assert run.complete
+        assert run.samples["response"].tolist() == [run.info.run_id] * 4
+    assert not (tmp_path / ".lens_parts").exists()
 
 
 def test_a_row_takes_at_most_8_kib(tmp_path: Path, make_record: Any, make_info: Any) -> None:

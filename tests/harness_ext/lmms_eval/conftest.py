@@ -47,7 +47,7 @@ def evaluate(task_manager: TaskManager, tmp_path: Path) -> Evaluate:
             model=model,
             model_args=model_args,
             tasks=tasks.split(","),
-            task_manager=task_manager,
+            task_manager=kwargs.pop("task_manager", task_manager),
             bootstrap_iters=0,
             cli_args=cli_args,
             verbosity="ERROR",

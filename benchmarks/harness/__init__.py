@@ -1,0 +1,1 @@
+"""Whole evaluations: the lens model, lens off and on, beside the stock wrappers of both harnesses."""

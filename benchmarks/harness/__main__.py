@@ -1,0 +1,122 @@
+"""`python -m benchmarks.harness`: whole runs of lmms-eval and lm-eval, stock and with the lens."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# decided before the harnesses are imported: a stub model needs no hub, and their logs would cover the table
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("LOGURU_LEVEL", "ERROR")
+
+import torch
+
+from benchmarks.measure import (
+    CLOCKS,
+    Check,
+    Column,
+    PeakMemory,
+    alternate,
+    at_most,
+    describe_machine,
+    exit_code,
+    show,
+    write_json,
+)
+
+_COLUMNS = (
+    Column("way", "way"),
+    Column("seconds", "seconds"),
+    Column("ratio", "over stock"),
+    Column("ms_sample", "ms a sample"),
+    Column("peak_mib", "peak MiB"),
+    Column("note", "note"),
+)
+_STOCK = {"lmms_eval": "stock huggingface", "lm_eval": "stock hf-multimodal"}
+_LENS = "ours, lens on"
+_LIMIT = 1.0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 1 when a run with the lens is slower than the stock one without."""
+    arguments = _arguments(words)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    device = torch.device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    machine = describe_machine(device) | {"clock": arguments.clock, "dtype": "float32", "task": arguments.task}
+    rows: list[dict[str, Any]] = []
+    for harness in arguments.harnesses:
+        for batch in arguments.batch:
+            found = _measure(harness, batch, arguments, device)
+            show(f"{harness}, {arguments.limit} samples of {arguments.task}, batch {batch}", _COLUMNS, found)
+            rows += found
+    checks = targets(rows)
+    write_json(arguments.out / f"harness_{device.type}.json", machine, rows, checks)
+    return exit_code(checks)
+
+
+def targets(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
+    """A whole run with the lens takes no longer than the stock wrapper's without."""
+    return [
+        at_most(
+            f"{row['harness']}, batch {row['batch']}: lens on over {_STOCK[row['harness']]}",
+            row["ratio"].median,
+            _LIMIT,
+        )
+        for row in rows
+        if row["way"] == _LENS and "ratio" in row
+    ]
+
+
+def _measure(harness: str, batch: int, arguments: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+    module = importlib.import_module(f"benchmarks.harness.with_{harness}")
+    common = {"harness": harness, "batch": batch, "samples": arguments.limit}
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        ways, missing = module.ways(arguments.model, arguments.task, arguments.limit, batch, device, Path(folder))
+        reference = _STOCK[harness]
+        wait = functools.partial(torch.cuda.synchronize, device) if device.type == "cuda" else (lambda: None)
+        timings = alternate(ways, arguments.rounds, wait=wait, clock=CLOCKS[arguments.clock])
+        for name, run in ways.items():
+            with PeakMemory(device) as peak:
+                run()
+            row = {
+                "way": name,
+                "seconds": timings.of(name),
+                "ms_sample": 1000 * timings.of(name).median / arguments.limit,
+                "peak_mib": peak.mib,
+            }
+            if reference in ways:
+                row["ratio"] = timings.ratio(name, reference)
+            rows.append(common | row)
+    return rows + [common | {"way": name, "note": reason} for name, reason in missing.items()]
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.harness", description=__doc__)
+    parser.add_argument("--model", default="lens_tiny", help="checkpoint; the bundled one unless named")
+    parser.add_argument("--task", default="pope_mini")
+    parser.add_argument("--limit", type=int, default=64, help="samples of a run")
+    parser.add_argument("--harnesses", nargs="+", choices=tuple(_STOCK), default=list(_STOCK))
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--threads", type=int, help="threads of torch")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: time of this process alone")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of the JSON file")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the lens adds to a generation, beside what other ways to the same readout add."""

@@ -1,0 +1,88 @@
+"""`python -m benchmarks.overhead`: plain generation, the lens, and other ways to a readout of each layer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from benchmarks.measure import CLOCKS, Column, describe_machine, exit_code, show, write_json
+
+from .cases import Case, measure
+from .shapes import SHAPES, Shape
+from .targets import checks
+
+_COLUMNS = (
+    Column("way", "way"),
+    Column("seconds", "seconds"),
+    Column("ratio", "over plain"),
+    Column("added_ms", "added ms"),
+    Column("peak_mib", "peak MiB"),
+    Column("note", "note"),
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 1 when a target is missed."""
+    arguments = _arguments(words)
+    warnings.simplefilter("ignore")
+    transformers.logging.set_verbosity_error()
+    device = torch.device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    machine = describe_machine(device) | {"clock": arguments.clock, "dtype": arguments.dtype or _default_dtype(device)}
+    rows: list[dict[str, Any]] = []
+    for shape in (SHAPES[name] for name in arguments.shapes):
+        model = shape.build().to(device, getattr(torch, machine["dtype"]))
+        for case in _cases(shape, arguments):
+            found = measure(case, model, device, CLOCKS[arguments.clock])
+            show(case.name, _COLUMNS, found)
+            rows += found
+        del model
+    targets = checks(rows, device.type)
+    write_json(arguments.out / f"overhead_{device.type}.json", machine, rows, targets)
+    return exit_code(targets)
+
+
+def _cases(shape: Shape, arguments: argparse.Namespace) -> Iterator[Case]:
+    """Long answers and large batches in fewer rounds on a processor, where they take minutes."""
+    cheap = shape.name == "lens_tiny" or arguments.device == "cuda"
+    for tokens in arguments.tokens:
+        for batch in arguments.batch:
+            long = tokens > 2
+            if not cheap and long and batch > 1 and not arguments.full:
+                continue
+            rounds = arguments.rounds or (7 if cheap else 3 if long else 6 if batch > 1 else 9)
+            naive = 0 if long or (batch > 1 and not cheap and not arguments.full) else min(rounds, 5 if cheap else 1)
+            yield Case(shape, batch, tokens, rounds, naive, others=not long)
+
+
+def _default_dtype(device: torch.device) -> str:
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="float32 on cpu, bfloat16 on cuda")
+    parser.add_argument("--shapes", nargs="+", choices=tuple(SHAPES), help="all on cuda; without the 2B shape on cpu")
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--tokens", nargs="+", type=int, default=[2, 128])
+    parser.add_argument("--rounds", type=int, help="rounds of each case")
+    parser.add_argument("--threads", type=int, help="threads of torch")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: time of this process alone")
+    parser.add_argument("--full", action="store_true", help="also what takes many minutes on a processor")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of the JSON file")
+    arguments = parser.parse_args(words)
+    arguments.shapes = arguments.shapes or [s for s in SHAPES if arguments.device == "cuda" or s != "qwen2-vl-2b"]
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Generation with the lens, from the hooks to the record on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from harness_ext.recording import LensRecorder, SampleRequest
+from harness_ext.recording.assemble import ReadSample, RecordAssembler
+from harness_ext.recording.candidates import SampleCandidates
+from harness_ext.recording.position import AnswerPosition
+from harness_ext.run_description import RunSettings, describe_run
+from lens_models import LogitLens, ReadoutRow, TracedGeneration
+from lens_models.metrics import Thresholds
+from lens_results import new_run_id
+from lens_tasks.answers import AnswerSpan
+from lens_tasks.target_types import AnswerTarget, Candidate
+
+__all__ = ["RecordedGeneration"]
+
+_YES, _NO = tuple(range(11, 19)), tuple(range(21, 29))  # eight surface variants each, as yes and no have
+_SPAN = AnswerSpan(0, 3, "yes", "first_content", True, "yes")
+
+
+class RecordedGeneration:
+    """What a run with the lens does for a batch of yes/no questions.
+
+    Only finding the answer in the text is left out: random weights answer nothing. The first token counts as the
+    answer, and the candidates are two groups of eight tokens.
+    """
+
+    def __init__(self, model: Any, probe: Mapping[str, Tensor], folder: Path) -> None:
+        self._lens = LogitLens(model, probe)
+        thresholds = Thresholds()
+        self._assembler = RecordAssembler(self._lens, _Tokens(), thresholds)
+        info = describe_run(
+            new_run_id(), self._lens, thresholds, name_or_path="shape", revision=None, harness="lmms-eval",
+            settings=RunSettings(),
+        )  # fmt: skip
+        self._recorder = LensRecorder(info, folder)
+        self._asked = 0
+
+    def generate(self, inputs: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> TracedGeneration:
+        """Generation with the hooks in place, without a readout."""
+        return self._lens.generate(inputs, **arguments)
+
+    def __call__(self, inputs: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> None:
+        """Generate, read, check, record."""
+        generation = self.generate(inputs, arguments)
+        first = [tokens[0] for tokens in generation.new_tokens]
+        rows = [
+            ReadoutRow(generation.residual(sample, 0), token, (_YES, _NO), _YES) for sample, token in enumerate(first)
+        ]
+        readouts = self._lens.read(rows)
+        identity = self._lens.check(generation, {i: readout.last_logits for i, readout in enumerate(readouts)})
+        for token, readout in zip(first, readouts, strict=True):
+            candidates = SampleCandidates(
+                ("yes", "no"), (_YES, _NO), gold=0, pred=0, gold_ids=_YES, binary=(0, 1), method="first_token",
+                correct=True,
+            )  # fmt: skip
+            position = AnswerPosition(_SPAN, 0, token)
+            sample = ReadSample(self._request(), "yes", len(generation.new_tokens[0]), position, candidates, readout)
+            self._recorder.add([self._assembler.read(sample, identity)])
+
+    def _request(self) -> SampleRequest:
+        self._asked += 1
+        target = AnswerTarget(
+            candidates=(Candidate("yes", ("yes",)), Candidate("no", ("no",))), gold="yes", gold_texts=("yes",),
+            binary=("yes", "no"),
+        )  # fmt: skip
+        return SampleRequest(("timed", self._asked, 0, 0), "test", "Is there a dog in the image?", "prompt", target)
+
+
+class _Tokens:
+    """Text of a token id, as a tokenizer gives it."""
+
+    def decode(self, ids: list[int]) -> str:
+        return f"token{ids[0]}"

@@ -1,0 +1,98 @@
+"""Batches that do not fit into memory are answered in halves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from lens_models import SampleTooLargeError
+from lens_models.generation import unchanged_random_state
+from lens_models.memory import free_memory, is_out_of_memory
+
+__all__ = ["BatchLimit", "within_memory"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class BatchLimit:
+    """How many requests fit into memory together, as far as the run has shown.
+
+    A batch that runs out of memory is answered in halves, and so on down to single requests; later batches begin at the
+    size that fitted. Answers of greedy decoding do not depend on it; sampled ones do, as on any change of `batch_size`.
+
+    Args:
+        tell: hears of a new limit, once for each.
+
+    `size` is the limit, None as long as everything fitted.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._failed = 0
+        self.size: int | None = None
+
+    def answer(
+        self, requests: Sequence[T], answer: Callable[[Sequence[T]], Sequence[R]], where: Callable[[T], str]
+    ) -> list[R]:
+        """What `answer` gives for all requests, in order, asked for as many at a time as fit.
+
+        Args:
+            requests: a batch.
+            answer: answers a part of it, one result a request; it is called again after a failure.
+            where: names a request in an error.
+
+        Raises:
+            SampleTooLargeError: a request alone does not fit.
+        """
+        results: list[R] = []
+        while len(results) < len(requests):
+            part = requests[len(results) : len(results) + (self.size or len(requests))]
+            found, problem = within_memory(lambda part=part: answer(part))  # type: ignore[misc]
+            if found is None:
+                self.shrink(len(part), where(part[0]), problem)
+            else:
+                results.extend(found)
+                self.fitted()
+        return results
+
+    def shrink(self, failed: int, where: str, problem: str) -> int:
+        """So many requests did not fit; the size to go on with. `where` names the first, `problem` is what was said.
+
+        Raises:
+            SampleTooLargeError: it was one.
+        """
+        free_memory()
+        if failed == 1:
+            raise SampleTooLargeError(
+                f"{where}: this sample alone needs more memory than there is ({problem}). Use smaller images "
+                "(max_pixels), fewer new tokens, a 16-bit dtype or several devices, or remove this sample."
+            )
+        self._failed = self._failed or failed
+        self.size = (failed + 1) // 2
+        return self.size
+
+    def fitted(self) -> None:
+        """A batch was answered; if some before it did not fit, that is told now, when the size is known."""
+        if self._failed:
+            self._tell(
+                f"A batch of {self._failed} did not fit into memory. The run goes on with at most {self.size} requests "
+                f"at a time; batch_size={self.size} does the same from the start."
+            )
+            self._failed = 0
+
+    def alone(self, where: str, answer: Callable[[], R]) -> R:
+        """What `answer` gives for one request that is no part of a batch. Raises as `self.answer` does."""
+        return self.answer([where], lambda _: [answer()], str)[0]
+
+
+def within_memory(answer: Callable[[], R]) -> tuple[R | None, str]:
+    """The result, or None and what was said of the memory; the exception and all that it holds are gone by then."""
+    with unchanged_random_state() as rewind:
+        try:
+            return answer(), ""
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            rewind()
+            return None, str(error).strip().split("\n")[0]

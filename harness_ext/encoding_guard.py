@@ -1,0 +1,81 @@
+"""What goes wrong while a batch is encoded is told with the document it happened in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from lens_models import InputError
+from lens_models.memory import is_out_of_memory
+
+__all__ = ["ContextWatch", "context_length", "encode_or_name"]
+
+T = TypeVar("T")
+
+
+def encode_or_name(encode: Callable[[Sequence[int]], T], where: Sequence[str]) -> T:
+    """What `encode` gives for all rows of a batch.
+
+    Args:
+        encode: encodes the rows with these numbers.
+        where: names each row.
+
+    Raises:
+        InputError: names the first row that cannot be encoded by itself. A lack of memory passes as it is.
+    """
+    rows = range(len(where))
+    try:
+        return encode(rows)
+    except Exception as error:  # what a processor raises for an image it cannot take is its own affair
+        if isinstance(error, InputError) or is_out_of_memory(error):
+            raise
+        culprit = next((where[row] for row in rows if len(rows) > 1 and not _encodes(encode, row)), None)
+        name = culprit or (where[0] if len(rows) == 1 else f"{where[0]} to {where[-1]}, together")
+        raise InputError(f"{name}: the processor cannot encode this sample ({error}); check or remove it") from error
+
+
+def _encodes(encode: Callable[[Sequence[int]], object], row: int) -> bool:
+    try:
+        encode([row])
+    except Exception:
+        return False
+    return True
+
+
+def context_length(config: Any) -> int | None:
+    """Number of positions a language model was made for, or None where its configuration does not say."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    found = getattr(text, "max_position_embeddings", None)
+    return found if isinstance(found, int) and found > 0 else None
+
+
+class ContextWatch:
+    """Tells, once, of a prompt that is longer than the model's context.
+
+    The prompt is answered as it is: cutting it would change answers, and most models can run beyond their context.
+
+    Args:
+        config: configuration of the model.
+        tell: hears of the first such prompt.
+    """
+
+    def __init__(self, config: Any, tell: Callable[[str], object]) -> None:
+        self._limit = context_length(config)
+        self._tell = tell
+        self._told = False
+
+    def see(self, inputs: Any, where: Sequence[str]) -> None:
+        """Look at an encoded batch, `input_ids` `[rows, tokens]` with its `attention_mask`."""
+        ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
+        if self._told or self._limit is None or ids is None or ids.shape[1] <= self._limit:
+            return
+        lengths = [ids.shape[1]] * ids.shape[0] if mask is None else mask.sum(dim=1).tolist()
+        for name, length in zip(where, lengths, strict=True):
+            if length > self._limit:
+                self._told = True
+                self._tell(
+                    f"{name}: the prompt has {int(length)} tokens, and the model was made for {self._limit}. It is "
+                    "answered as it is, like any other such prompt of this run, and the answer may mean little; "
+                    "max_pixels makes images shorter."
+                )
+                return

@@ -1,0 +1,34 @@
+"""`peft=` among the model arguments of lmms-eval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from lmms_eval_outcome import Evaluate
+from peft import LoraConfig, get_peft_model
+
+from lens_models import load_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
+    get_peft_model(load_model(device="cpu").model, config).save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def test_an_adapter_answers_and_is_read_and_named_in_the_records(evaluate: Evaluate, adapter: Path) -> None:
+    outcome = evaluate("tiny_yes_no", f"peft={adapter}")
+    without = evaluate("tiny_yes_no", f"peft={adapter},lens=False", output="plain")
+    base = evaluate("tiny_yes_no", "lens=False", output="base")
+    assert outcome.texts("tiny_yes_no") == without.texts("tiny_yes_no")
+    assert outcome.texts("tiny_yes_no") != base.texts("tiny_yes_no")
+    info = outcome.run.info
+    assert info.identity.load_argmax and info.identity.run_argmax
+    assert info.args["peft"] == str(adapter)
+    assert info.model.model_class == "Qwen2VLForConditionalGeneration"
