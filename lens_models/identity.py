@@ -155,7 +155,26 @@ def prove_identity(
     report = replace(report, transform=str(transform))
     if not report.exact:
         raise IdentityError(_refusal(parts, report, transform))
+    _require_independent_rows(unembed, trace.steps[0], readout, trace.first_logits.dtype)
     return unembed, report
+
+
+def _require_independent_rows(unembed: Unembedding, residual: Tensor, alone: Tensor, dtype: torch.dtype) -> None:
+    """Refuse a head that gives the last layer `[rows, V]` other logits when all layers `[layers, rows, d]` are read.
+
+    A head that quantises its input by a scale of the whole batch does; the product of all layers would be another one
+    than the model's.
+    """
+    together = unembed(residual)[-1]
+    report = compare_logits(together, alone.to(dtype), masked=unembed.transform.masked)
+    if not report.exact:
+        parts = unembed.parts
+        raise IdentityError(
+            f"the head of {parts.model_class}, '{parts.head_path}' ({type(parts.head).__name__}) gives a vector other "
+            f"logits when other vectors stand beside it: off by {report.deviation:.2e} of the logit range (allowed "
+            f"{report.tolerance:.2e}). Its layers cannot be read at once; leave the head out of the quantisation "
+            "(llm_int8_skip_modules, modules_to_not_convert), or run without the lens: lens=False."
+        )
 
 
 def _with_head_scale(

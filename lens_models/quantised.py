@@ -37,9 +37,7 @@ def quantisation_config(arguments: Mapping[str, Any]) -> BitsAndBytesConfig | No
         raise LensArgumentError(f"{rest[0]} is a setting of 4-bit weights; it needs load_in_4bit=True")
     if not widths:
         return None
-    compute = given.get("bnb_4bit_compute_dtype")
-    if isinstance(compute, str):
-        given["bnb_4bit_compute_dtype"] = getattr(torch, compute.removeprefix("torch."))
+    _check_four_bits(given)
     try:
         import bitsandbytes  # noqa: F401
     except ImportError as error:
@@ -48,6 +46,18 @@ def quantisation_config(arguments: Mapping[str, Any]) -> BitsAndBytesConfig | No
             "pip install 'mm-logit-lens[bitsandbytes]'"
         ) from error
     return BitsAndBytesConfig(**given)
+
+
+def _check_four_bits(given: dict[str, Any]) -> None:
+    compute = given.get("bnb_4bit_compute_dtype")
+    if compute is not None:
+        found = getattr(torch, str(compute).removeprefix("torch."), None)
+        if not (isinstance(found, torch.dtype) and found.is_floating_point):
+            raise LensArgumentError(f"bnb_4bit_compute_dtype={compute!r} is unknown; use bfloat16, float16 or float32")
+        given["bnb_4bit_compute_dtype"] = found
+    kind = given.get("bnb_4bit_quant_type")
+    if kind not in (None, "nf4", "fp4"):
+        raise LensArgumentError(f"bnb_4bit_quant_type={kind!r}; expected nf4 or fp4")
 
 
 def is_quantised(model_config: object) -> bool:
