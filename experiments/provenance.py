@@ -23,7 +23,8 @@ def write_readme(manifest: Mapping[str, Any], path: Path) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     lines = [HEAD, f"Versions: {versions}.", "", *_table(manifest["experiments"]), ""]
     for name, one in manifest["experiments"].items():
-        lines += [f"## {name}", "", f"{one['about'].capitalize()}.", "", "```", one["command"], "```", ""]
+        about = one["about"][:1].upper() + one["about"][1:]
+        lines += [f"## {name}", "", f"{about}.", "", "```", one["command"], "```", ""]
         took = "" if one["seconds"] is None else f" in {one['seconds']} s"
         lines += [f"Made {one['created']}{took}; weights SHA-256 `{one['weights_sha256']}`.", ""]
         lines += ["| file | bytes | SHA-256 |", "| --- | --- | --- |"]

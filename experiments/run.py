@@ -121,8 +121,9 @@ def main() -> None:
         if experiment.model != SHIPPED and not (args.checkpoints / experiment.model / "config.json").exists():
             print(f"{experiment.name}: no checkpoint {args.checkpoints / experiment.model}, kept as it is", flush=True)
             continue
+        known = old.get("experiments", {}).get(experiment.name, {}).get("seconds")
         files, seconds = (
-            (recorded(experiment, args.work), None)
+            (recorded(experiment, args.work), known)
             if args.collect
             else run_one(experiment, args.checkpoints, args.work)
         )

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from experiments.writeup import depth, images, literature, setting
-from experiments.writeup.claims import Claim, all_claims
+from experiments.writeup import decoding, depth, errors, figures, images, literature, remedies, setting, short
+from experiments.writeup.claims import Claim
+from experiments.writeup.hypotheses import Depths, all_claims
 from experiments.writeup.material import DRAWS, MAIN, Material, read_material
 from lens_report import Draws, ExplorerLimits
 from lens_report.document import plain
@@ -32,8 +33,9 @@ def build(results: Path, out: Path, draws: Draws = DRAWS) -> Document:
     material = read_material(results, draws)
     shutil.rmtree(out / "figures", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
-    claims = all_claims(material)
-    document = Document(TITLE, tuple(_sections(material, claims, out)))
+    depths = Depths(material)
+    claims = all_claims(material, depths)
+    document = Document(TITLE, tuple(_sections(material, depths, claims, out)))
     (out / "README.md").write_text(markdown(document), encoding="utf-8")
     (out / "stats.json").write_text(_stats(document, claims), encoding="utf-8")
     explored = [one.subject for one in material.of(MAIN).values()]
@@ -42,7 +44,7 @@ def build(results: Path, out: Path, draws: Draws = DRAWS) -> Document:
     return document
 
 
-def _sections(material: Material, claims: tuple[Claim, ...], out: Path) -> Iterable[Section]:
+def _sections(material: Material, depths: Depths, claims: tuple[Claim, ...], out: Path) -> Iterable[Section]:
     def drawn(name: str, caption: str, figure: Figure) -> tuple[Block, ...]:
         save(figure, out / "figures" / name)
         return (Picture(f"figures/{name}", caption),)
@@ -56,24 +58,26 @@ def _sections(material: Material, claims: tuple[Claim, ...], out: Path) -> Itera
     def all_plates(name: str) -> tuple[Block, ...]:
         return tuple(block for task in material.of(MAIN) for block in plate(task, name))
 
-    yield Section("In short", images.summary_blocks(claims))
-    yield setting.method_section()
+    yield short.summary_section(claims)
+    yield setting.method_section(material)
     yield setting.setting_section(material)
-    concepts = "Accuracy above shuffled answers by layer, a line for each concept."
-    yield depth.depth_section(material, drawn("concepts", concepts, depth.concept_figure(material)))
+    concepts = "Accuracy above shuffled answers by layer, a panel for each concept, English and Russian side by side."
+    yield depth.depth_section(depths, drawn("concepts", concepts, figures.concept_figure(depths)))
     yield depth.lost_section(material)
-    yield depth.language_section(material, plate("ruclevr_mini", "english"))
+    yield depth.language_section(depths, plate("ruclevr_mini", "english"))
     yield images.image_section(material, all_plates("controls"))
     stages = "Share of samples in which gold leads by layer, at each checkpoint of the main line."
-    yield depth.training_section(material, drawn("training", stages, depth.training_figure(material)))
-    yield images.prediction_section(material, all_plates("forest"))
-    yield depth.prompt_section(material)
-    yield images.format_section(material)
-    yield images.mass_section(material)
-    yield images.decoder_section(material)
-    yield images.claim_section(claims)
+    yield depth.training_section(material, drawn("training", stages, figures.training_figure(material)))
+    yield errors.prediction_section(material, all_plates("forest"))
+    yield errors.prompt_section(material)
+    yield errors.format_section(material)
+    yield errors.mass_section(material)
+    yield decoding.decoder_section(material, all_plates("decoders"))
+    yield decoding.abstention_section(material, all_plates("risk_coverage"))
+    yield remedies.remedy_section(material, depths)
+    yield short.claim_section(claims)
     yield literature.literature_section()
-    yield Section("What follows", setting.conclusion_blocks())
+    yield setting.outlook_section(claims)
 
 
 def _stats(document: Document, claims: tuple[Claim, ...]) -> str:

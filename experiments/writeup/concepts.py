@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lens_report import Subject
 from lens_report.analysis.candidates import cand_scores, indices
-from lens_report.stats import Clusters
-from lens_report.stats.above_chance import AboveChance, Leaders, above_chance
+from lens_report.decoders import leaders
+from lens_report.stats import AboveChance, Clusters, Leaders, above_chance
 
+Bools = NDArray[np.bool_]
 ATTRIBUTES = {
     "colour": ("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"),
     "shape": ("cube", "sphere", "cylinder"),
@@ -26,6 +28,11 @@ _TYPES = {
     "materials": "material",
     "binary": "yes or no",
 }
+_RELATION = r"\b(?:left of|right of|in front of|behind|слева от|справа от|перед|позади|за)\b"
+"""How the questions of both languages name a spatial relation."""
+RELATED = ("existence", "count")
+"""Concepts that are split by whether the question goes through a spatial relation."""
+DIRECT, THROUGH = "without a relation", "through a relation"
 ORDER = (
     "existence",
     "yes or no",
@@ -38,6 +45,8 @@ ORDER = (
     "comparison of counts",
     "strange",
 )
+LEAST = 30
+"""Samples that a concept needs."""
 
 
 def concepts(subject: Subject) -> pd.Series:
@@ -55,28 +64,28 @@ def concepts(subject: Subject) -> pd.Series:
 def depth_by_concept(subject: Subject, *, n_draws: int, seed: int = 0) -> dict[str, AboveChance]:
     """Concept -> lens accuracy above shuffled answers by layer; the draws are shared among the concepts.
 
-    Only samples that were read and have candidates and a gold answer among them take part.
+    Only samples that were read and have candidates and a gold answer among them take part. `existence` and `count`
+    come a second time, split by whether the question goes through a spatial relation, where both parts are large
+    enough.
     """
     scores = cand_scores(subject)
     if scores is None:
         return {}
     gold = indices(subject, "gold_candidate")
-    labels = concepts(subject)
-    known = subject.read_out & (gold >= 0) & np.isfinite(scores).any(axis=(1, 2)) & labels.notna().to_numpy()
-    best = leaders(scores)
+    known = subject.read_out & (gold >= 0) & np.isfinite(scores).any(axis=(1, 2))
+    best = leaders(np.where(np.isfinite(scores), scores, -np.inf))
     clusters = Clusters.of(subject.frame["group"])
-    kinds = {
-        name: Leaders(best[rows], gold[rows], clusters.at(rows))
-        for name in ORDER
-        if (rows := known & (labels == name).to_numpy()).sum() >= 30
-    }
+    kinds = {name: Leaders(best[rows], gold[rows], clusters.at(rows)) for name, rows in _groups(subject, known).items()}
     return above_chance(kinds, subject.layers, n_draws=n_draws, seed=seed) if kinds else {}
 
 
-def leaders(scores: np.ndarray) -> np.ndarray:
-    """Index of the leading candidate, -1 in a tie or without scores: float [n, L, C] -> int [n, L]."""
-    filled = np.where(np.isfinite(scores), scores, -np.inf)
-    best = filled.argmax(axis=2)
-    top = filled.max(axis=2)
-    tied = (filled == top[..., None]).sum(axis=2) != 1
-    return np.where(tied | ~np.isfinite(top), -1, best)
+def _groups(subject: Subject, known: Bools) -> dict[str, Bools]:
+    """Concept -> its rows among the known ones, those with fewer than `LEAST` left out."""
+    labels = concepts(subject)
+    groups = {name: known & (labels == name).to_numpy(dtype=bool) for name in ORDER}
+    related = subject.frame["question"].str.contains(_RELATION, regex=True).fillna(False).to_numpy(dtype=bool)
+    for name in RELATED:
+        direct, through = groups[name] & ~related, groups[name] & related
+        if min(direct.sum(), through.sum()) >= LEAST:
+            groups |= {f"{name} {DIRECT}": direct, f"{name} {THROUGH}": through}
+    return {name: rows for name, rows in groups.items() if rows.sum() >= LEAST}

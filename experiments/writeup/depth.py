@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from experiments.writeup.concepts import depth_by_concept
-from experiments.writeup.material import DRAWS, LINE, MAIN, PROMPTS, SEEDS, Material
-from lens_report.document.blocks import Block, Section, Table, paragraph, say
-from lens_report.document.shown import Shown, count, decimal, interval, words
-from lens_report.figures.style import LINES, band, footnote, layer_axis, legend, panels, styled
+from experiments.writeup.hypotheses import Depths
+from experiments.writeup.material import LINE, MAIN, SEEDS, Material
+from lens_report import Analysis
+from lens_report.document.blocks import Block, Section, Sentence, Table, paragraph, say
+from lens_report.document.shown import Shown, count, decimal, interval, percent, words
 from lens_report.findings.inputs import pivot_blocks
 from lens_report.findings.layers import lost_blocks
 from lens_report.stats import Estimate
@@ -18,15 +17,9 @@ from lens_report.stats.above_chance import AboveChance
 MINIS = ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini")
 
 
-def depth_section(material: Material, pictures: tuple[Block, ...]) -> Section:
+def depth_section(depths: Depths, pictures: tuple[Block, ...]) -> Section:
     """Concepts by depth, in the main run and the seeds."""
-    rows = []
-    for name, task in ((MAIN, task) for task in MINIS):
-        rows += _rows(material, name, task)
-    for name in SEEDS:
-        for task in ("pope_mini", "clevr_mini"):
-            if (name, task) in material.analyses:
-                rows += _rows(material, name, task)
+    rows = [row for name in (MAIN, *SEEDS) for task in MINIS for row in _rows(depths, name, task)]
     columns = (
         "run",
         "task",
@@ -43,18 +36,36 @@ def depth_section(material: Material, pictures: tuple[Block, ...]) -> Section:
             "chance. Its half-way depth is where it stays above half of its final value, with an interval over images. "
             "The layer from which it is above chance holds for all later layers, corrected for their number."
         ),
-        say("Which orders of two concepts hold up in the seeds stands under the listed hypotheses."),
+        _existence(depths),
+        say("Which orders of two concepts hold up in the seeds stands under the hypotheses."),
     )
     return Section("When which concept becomes readable", (*text, Table("concepts", columns, tuple(rows)), *pictures))
 
 
-def _rows(material: Material, name: str, task: str) -> list[tuple[Shown, ...]]:
-    subject = material.analyses[name, task].subject
-    found = depth_by_concept(subject, n_draws=DRAWS.bootstrap)
+def _existence(depths: Depths) -> Sentence | None:
+    """The one concept with many samples, in all runs."""
+    found = [depths.of(name, "pope_mini").get("existence") for name in (MAIN, *SEEDS)]
+    values = [one.halfway.value for one in found if one is not None and one.halfway.value is not None]
+    if not values:
+        return None
+    layers = depths.material.analyses[MAIN, "pope_mini"].subject.n_layers
+    return say(
+        "On pope_mini, where every question asks for existence, half of the final accuracy above chance is there "
+        "after {low} to {high} of {layers} blocks, over {n} trained models.",
+        low=decimal(min(values), 1), high=decimal(max(values), 1), layers=count(layers), n=count(len(values)),
+        headline=True,
+    )  # fmt: skip
+
+
+def _rows(depths: Depths, name: str, task: str) -> list[tuple[Shown, ...]]:
+    found = depths.of(name, task)
+    if not found:
+        return []
+    layers = depths.material.analyses[name, task].subject.layers
     return [
         (
             words(name), words(task), words(concept), count(int(one.curve.n[-1])), interval(one.halfway, 2),
-            words("never") if one.from_place is None else count(int(subject.layers[one.from_place])),
+            words("never") if one.from_place is None else count(int(layers[one.from_place])),
             interval(_last(one), share=True),
         )
         for concept, one in found.items()
@@ -68,37 +79,16 @@ def _last(one: AboveChance) -> Estimate:
     return Estimate(float(curve.mean[-1]), low, high, int(curve.n[-1]), int(curve.n_clusters[-1]), note=note)
 
 
-@styled
-def concept_figure(material: Material) -> Figure:
-    """Accuracy above shuffled answers by layer, a line a concept, one panel a task."""
-    figure, axes = panels(2, width=4.4, height=3.4, rows=2)
-    for panel, task in zip(axes, MINIS, strict=True):
-        subject = material.analyses[MAIN, task].subject
-        found = depth_by_concept(subject, n_draws=200)
-        for place, (concept, one) in enumerate(found.items()):
-            band(panel, subject.layers, one.curve, LINES[place % len(LINES)], concept)
-        panel.axhline(0, color="#767676", linewidth=1)
-        panel.set_title(task)
-        panel.set_ylabel("accuracy above shuffled answers")
-        layer_axis(panel, subject.layers, subject.n_layers)
-        legend(panel, fontsize=7)
-    footnote(figure, "Bands: pointwise 95 % intervals, clustered by image.")
-    return figure
-
-
 def lost_section(material: Material) -> Section:
     """Correct then lost, always beside wrong then corrected."""
     sections = tuple(Section(task, lost_blocks(one)) for task, one in material.of(MAIN).items())
     return Section("What appears and disappears again", (), sections)
 
 
-def language_section(material: Material, pictures: tuple[Block, ...]) -> Section:
+def language_section(depths: Depths, pictures: tuple[Block, ...]) -> Section:
     """English and Russian side by side, and the English pivot."""
     rows = []
-    kinds = {
-        task: depth_by_concept(material.analyses[MAIN, task].subject, n_draws=DRAWS.bootstrap)
-        for task in ("clevr_mini", "ruclevr_mini")
-    }
+    kinds = {task: depths.of(MAIN, task) for task in ("clevr_mini", "ruclevr_mini")}
     for concept in kinds["ruclevr_mini"]:
         if concept in kinds["clevr_mini"]:
             english, russian = kinds["clevr_mini"][concept], kinds["ruclevr_mini"][concept]
@@ -116,7 +106,7 @@ def language_section(material: Material, pictures: tuple[Block, ...]) -> Section
     table = Table("languages", columns, tuple(rows), (note,))
     return Section(
         "English and Russian",
-        (table, *pivot_blocks(material.analyses[MAIN, "ruclevr_mini"]), *pictures),
+        (table, *pivot_blocks(depths.material.analyses[MAIN, "ruclevr_mini"]), *pictures),
     )
 
 
@@ -126,12 +116,11 @@ def training_section(material: Material, pictures: tuple[Block, ...]) -> Section
     for task in ("pope_mini", "clevr_mini"):
         for name, one in material.everywhere(task, LINE):
             curve = one.curves.accuracy[0].curve
-            half = float(np.interp(0.5, one.subject.depth, curve.mean))
             emerged = one.emergence
             rows.append(
                 (
                     words(task), words(name), interval(one.scores.score, share=True),
-                    decimal(float(curve.mean[0]), 3), decimal(half, 3), decimal(float(curve.mean[-1]), 3),
+                    decimal(float(curve.mean[0]), 3), decimal(_at_half(one), 3), decimal(float(curve.mean[-1]), 3),
                     interval(emerged.stable.median if emerged else None, 0),
                 )
             )  # fmt: skip
@@ -144,56 +133,26 @@ def training_section(material: Material, pictures: tuple[Block, ...]) -> Section
             "The main line of training in order: existence and queries in English, all families in both languages, the "
             "vision tower trained along, and the bundled model. One seed was followed; that the same would be seen in "
             "another is not shown."
-        )
+        ),
+        *(_formed(task, material) for task in ("pope_mini", "clevr_mini")),
     )
     return Section("How the curves form during training", (*text, Table("training", columns, tuple(rows)), *pictures))
 
 
-@styled
-def training_figure(material: Material) -> Figure:
-    """Lens accuracy by layer at each checkpoint."""
-    figure, axes = panels(2, width=4.4, height=3.4)
-    for panel, task in zip(axes, ("pope_mini", "clevr_mini"), strict=True):
-        for line, (name, one) in zip(LINES, material.everywhere(task, LINE), strict=False):
-            band(panel, one.subject.layers, one.curves.accuracy[0].curve, line, name)
-            layer_axis(panel, one.subject.layers, one.subject.n_layers)
-        panel.set_title(task)
-        panel.set_ylabel("share of samples in which gold leads")
-        panel.set_ylim(0, 1)
-        legend(panel, fontsize=7)
-    footnote(figure, "Bands: pointwise 95 % intervals, clustered by image.")
-    return figure
+def _formed(task: str, material: Material) -> Sentence | None:
+    """How far the middle of the network is from its end, at the first checkpoint and at the last."""
+    line = [one for _, one in material.everywhere(task, LINE)]
+    if len(line) < len(LINE):
+        return None
+    ends = [one.curves.accuracy[0].curve for one in (line[0], line[-1])]
+    halves = [_at_half(one) for one in (line[0], line[-1])]
+    return say(
+        "{task}: at half depth the right answer leads in {half_first} of the samples at the first checkpoint and in "
+        "{half_last} at the last, at the last layer in {end_first} and {end_last}.",
+        task=words(task), half_first=percent(halves[0]), half_last=percent(halves[1]),
+        end_first=percent(float(ends[0].mean[-1])), end_last=percent(float(ends[1].mean[-1])),
+    )  # fmt: skip
 
 
-def prompt_section(material: Material) -> Section:
-    """Bare, chat and reasoning prompts on the same questions."""
-    rows = []
-    for name in PROMPTS:
-        for task, one in material.of(name).items():
-            scores = one.scores.by_name
-            curve = one.curves.accuracy[0].curve if one.curves.accuracy else None
-            rows.append(
-                (
-                    words(name), words(task), interval(scores.get("exact_match"), share=True),
-                    interval(scores.get("exact_match_lenient"), share=True),
-                    interval(one.overview.format_errors, share=True), interval(one.overview.coverage, share=True),
-                    decimal(float(curve.mean[-1]) if curve is not None else None, 3),
-                )
-            )  # fmt: skip
-    columns = (
-        "prompt",
-        "task",
-        "strict score",
-        "lenient score",
-        "no candidate named",
-        "read out",
-        "gold leads at the last layer",
-    )
-    text = paragraph(
-        say(
-            "One instruction for all questions: without the chat template, within it, and asking for reasoning first. "
-            "The model was trained within the template alone. The strict score wants nothing but the answer, so an "
-            "instruction that asks for reasoning cannot earn it."
-        )
-    )
-    return Section("The same questions under three prompts", (*text, Table("prompts", columns, tuple(rows))))
+def _at_half(one: Analysis) -> float:
+    return float(np.interp(0.5, one.subject.depth, one.curves.accuracy[0].curve.mean))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from experiments.writeup.claims import Claim
 from experiments.writeup.material import Material
-from lens_report.document.blocks import Block, Section, Table, paragraph, say
+from lens_report.document.blocks import Section, Table, paragraph, say
 from lens_report.document.shown import count, decimal, interval, scientific, words
 
 
-def method_section() -> Section:
+def method_section(material: Material) -> Section:
     """What the lens is and is not."""
+    overviews = [one.overview for one in material.analyses.values()]
     return Section(
         "What the logit lens is, and is not",
         paragraph(
@@ -24,6 +26,15 @@ def method_section() -> Section:
             say(
                 "It is a readout with a fixed linear map: an answer that it does not show may be there in another "
                 "form, and an answer that it shows need not be used. Everything below is correlational."
+            ),
+            say(
+                "The evidence that the readout is the model's own: over {n} samples of {runs} runs and tasks the "
+                "logits that the lens computes at the last block differ from those that the model returned by at most "
+                "{worst} of their range, and the first choice is the same in {agree} of {runs}.",
+                n=count(sum(one.n for one in overviews)),
+                runs=count(len(overviews)),
+                worst=scientific(max((one.worst_deviation or 0.0) for one in overviews)),
+                agree=count(sum(bool(one.argmax_agrees) for one in overviews)),
             ),
         ),
     )
@@ -72,6 +83,26 @@ def _table(material: Material) -> Table:
     return Table("runs", columns, tuple(rows))
 
 
-def conclusion_blocks() -> tuple[Block, ...]:
-    """Nothing is concluded about other models."""
-    return paragraph(say("Nothing here is claimed about a model that was not run."))
+def outlook_section(claims: tuple[Claim, ...]) -> Section:
+    """What to do with it."""
+    decoders = [one for one in claims if one.topic == "decoder"]
+    beyond = [one for one in claims if one.topic == "beyond"]
+    better, adding = (sum(one.holds and (one.estimate.value or 0) > 0 for one in group) for group in (decoders, beyond))
+    return Section(
+        "What follows",
+        paragraph(
+            say(
+                "For the model that was read, {better} of {n} decoders were shown to beat the final layer and {adding} "
+                "of {m} readouts of the layers to add to final confidence.",
+                better=count(better), n=count(len(decoders)), adding=count(adding), m=count(len(beyond)),
+            ),
+            None if better or adding else say(
+                "The last layer's answer and its confidence are what anything new has to beat, here and, until the "
+                "opposite is shown, elsewhere."
+            ),
+            say(
+                "Whether any of this holds for a model that people use is open, and the commands that would tell are "
+                "in docs/reproduce-on-real-models.md. Nothing is claimed about a model that was not run."
+            ),
+        ),
+    )  # fmt: skip

@@ -10,7 +10,6 @@ import pytest
 
 from experiments.compare import differences
 from experiments.plan import read_plan
-from experiments.writeup.concepts import leaders
 from lens_results import LensInfo, ModelInfo, RecordWriter, RunInfo, SampleRecord, load
 
 
@@ -48,11 +47,6 @@ def test_two_runs_are_compared_in_texts_and_readouts(tmp_path):
     assert list(differences(first, _run(tmp_path / "b", scores + 1e-5))) == []
     assert any("cand_scores" in found for found in differences(first, _run(tmp_path / "c", scores + 0.1)))
     assert any("response" in found for found in differences(first, _run(tmp_path / "d", scores, "no")))
-
-
-def test_nobody_leads_in_a_tie_or_without_scores():
-    scores = np.array([[[1.0, 2.0], [1.0, 1.0], [np.nan, np.nan], [3.0, np.nan]]])
-    assert leaders(scores).tolist() == [[1, -1, -1, 0]]
 
 
 def test_plans_can_be_changed_in_one_place():
