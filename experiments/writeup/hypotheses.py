@@ -30,21 +30,65 @@ class Topic:
     Attributes:
         title: In words.
         before: Whether it was listed before the first of the runs was read.
+        above: What an estimate above zero says.
+        below: What an estimate below zero says.
     """
 
     title: str
     before: bool
+    above: str
+    below: str
 
 
 TOPICS = {
-    "order": Topic("Which of two concepts becomes readable at a smaller depth", True),
-    "image": Topic("What the image does to the log-odds of the answer given", True),
-    "decoder": Topic("Other decoders than the final layer", True),
-    "confidence": Topic("Errors ranked by final confidence", False),
-    "beyond": Topic("Readouts of the layers on top of final confidence", False),
-    "movement": Topic("Right answers lost against wrong ones corrected", False),
-    "early": Topic("Existence against the middle of the network", False),
-    "relation": Topic("Questions through a spatial relation against direct ones", False),
+    "order": Topic(
+        "Which of two concepts becomes readable at a smaller depth",
+        True,
+        "The second concept becomes readable deeper",
+        "The first concept becomes readable deeper",
+    ),
+    "image": Topic(
+        "What the image does to the log-odds of the answer given",
+        True,
+        "The answer hangs on the picture",
+        "The picture speaks against the answer",
+    ),
+    "decoder": Topic(
+        "Other decoders than the final layer",
+        True,
+        "The decoder answers better than the final layer",
+        "The decoder answers worse than the final layer",
+    ),
+    "confidence": Topic(
+        "Errors ranked by final confidence",
+        False,
+        "Unsure answers are wrong more often",
+        "Confident answers are wrong more often",
+    ),
+    "beyond": Topic(
+        "Readouts of the layers on top of final confidence",
+        False,
+        "The layers add to final confidence",
+        "The layers take away from final confidence",
+    ),
+    "movement": Topic(
+        "Right answers lost against wrong ones corrected",
+        False,
+        "Losing a right answer is more frequent than correcting a wrong one",
+        "Correcting a wrong answer is more frequent than losing a right one",
+    ),
+    "early": Topic(
+        "Existence against the middle of the network",
+        False,
+        "Existence becomes readable in the second half of the network",
+        "Existence becomes readable in the first half of the network",
+    ),
+    "relation": Topic(
+        "Questions through a spatial relation against direct ones",
+        False,
+        "Questions through a relation become readable deeper",
+        "Questions through a relation become readable earlier",
+    ),
 }
 
 

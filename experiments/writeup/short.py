@@ -74,11 +74,12 @@ def _lines(claims: Sequence[Claim]) -> tuple[Block, ...]:
 
 
 def _line(one: Claim) -> Sentence:
-    seeds = _in_seeds(one)
+    seeds, topic = _in_seeds(one), TOPICS[one.topic]
     return say(
-        "{task}: {what}: {estimate}{unit} (n = {n}, corrected p {p}; control: {control}{seeds}).",
-        task=words(one.task), what=words(one.what + _mark(one)), estimate=_shown(one, one.estimate),
-        unit=_unit(one), n=count(one.estimate.n), p=p_value(one.p_holm), control=words(one.control),
+        "{says}. {task}: {what}: {estimate}{unit} (n = {n}, corrected p {p}; control: {control}{seeds}).",
+        says=words(topic.above if (one.estimate.value or 0) > 0 else topic.below), task=words(one.task),
+        what=words(one.what + _mark(one)), estimate=_shown(one, one.estimate), unit=_unit(one),
+        n=count(one.estimate.n), p=p_value(one.p_holm), control=words(one.control),
         seeds=Shown(seeds, f"; seeds: {seeds}" if one.seeds else "; no seed has it"), headline=True,
     )  # fmt: skip
 

@@ -62,7 +62,7 @@ def test_claims_in_short_are_those_that_the_tests_let_through(stats):
         again = [p is not None and p < 0.05 and (one["value"] or 0) * sign > 0 for one, p in claim["seeds"].values()]
         home = None if not holds else REPEATED if again and all(again) else ALONE
         for name, texts in found.items():
-            said = sum(text.startswith(f"{claim['task']}: {claim['what']}") for text in texts)
+            said = sum(f". {claim['task']}: {claim['what']}" in text for text in texts)
             assert said == (name == home), (name, claim["what"])
 
 
