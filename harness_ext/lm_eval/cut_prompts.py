@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from lens_models import InputError
 
-__all__ = ["CutPrompts"]
+__all__ = ["CutPrompts", "cut_alike"]
 
 _ADVICE = "Pass a larger max_length in --model_args if the model has one, or make images smaller (image_max_side)"
+_ONE_A_TOKEN = ("mm_token_type_ids", "token_type_ids", "cross_attention_mask")
+
+
+def cut_alike(inputs: MutableMapping[str, Any]) -> None:
+    """Cut what else has one entry a token; the harness cuts ids and mask alone, and newer models stop over that."""
+    tokens = inputs["input_ids"].shape[1]
+    for name in _ONE_A_TOKEN:
+        value = inputs.get(name)
+        if value is not None and value.shape[1] > tokens:
+            inputs[name] = value[:, -tokens:]
 
 
 class CutPrompts:

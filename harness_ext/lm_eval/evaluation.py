@@ -21,10 +21,11 @@ from lm_eval.api.model import CachingLM
 
 from harness_ext.compatibility import require_function
 from harness_ext.recorded_run import evaluate_recorded
-from harness_ext.task_objects import leaf_tasks, shadowed, table_knows_lens_metrics
+from harness_ext.task_objects import leaf_tasks, table_knows_lens_metrics
 from lens_models import LENS_TINY
 
 from .cache import RecordingCache
+from .repairs import repaired
 from .run import LensRun
 from .scoring import read_by_lens, scoring_with_lens
 
@@ -103,18 +104,5 @@ def _lens_metrics(run: LensRun, tasks: Mapping[str, Any]) -> Iterator[None]:
         stack.enter_context(table_knows_lens_metrics(tasks, mean))
         for name, task in tasks.items():
             stack.enter_context(scoring_with_lens(run, name, task))
-        if hasattr(evaluator, "consolidate_results"):
-            stack.enter_context(shadowed(evaluator, consolidate_results=_of_true_size(evaluator.consolidate_results)))
+        stack.enter_context(repaired())
         yield
-
-
-def _of_true_size(original: Callable[..., Any]) -> Callable[..., Any]:
-    """lm-eval 0.4.9 takes the length of the last metric for the size of a task, and weights groups by it."""
-
-    @functools.wraps(original)
-    def consolidate_results(eval_tasks: Any) -> Any:
-        for output in eval_tasks:
-            output.sample_len = max((len(values) for values in output.sample_metrics.values()), default=None)
-        return original(eval_tasks)
-
-    return consolidate_results

@@ -21,7 +21,7 @@ from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, 
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 
 from .choices import ChoiceScorer
-from .cut_prompts import CutPrompts
+from .cut_prompts import CutPrompts, cut_alike
 from .evaluation import install
 from .follower import AnswerFollower, AnswerHook, TracingModel
 from .guards import check_arguments, check_instances, check_processes
@@ -152,6 +152,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
 
         names = [where(each.request) if isinstance(each, TaggedPrompt) else "a request" for each in strings]
         inputs = encode_or_name(together, names)
+        cut_alike(inputs)
         if self._follower is not None:
             if inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
                 image_token = getattr(self, "image_token_id", None)

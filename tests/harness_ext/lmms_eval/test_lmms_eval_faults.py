@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fault_tasks import odd_images, write_fault_tasks
+from fault_tasks import write_fault_tasks
 from lmms_eval.tasks import TaskManager
 from lmms_eval_outcome import Evaluate, Outcome
 from loguru import logger
+from odd_pictures import odd_images
 from transformers import Qwen2VLForConditionalGeneration
 
 from harness_ext.lmms_eval.model import HFMultimodalLens
