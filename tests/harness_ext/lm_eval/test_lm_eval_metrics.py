@@ -13,8 +13,8 @@ from lm_eval import evaluator
 from lm_eval.tasks import TaskManager, get_task_dict
 from lm_eval_outcome import Evaluate
 
-from harness_ext.lm_eval.evaluation import _of_true_size
 from harness_ext.lm_eval.model import HFMultimodalLens
+from harness_ext.lm_eval.repairs import _of_true_size
 from lens_results import load
 
 
