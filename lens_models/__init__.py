@@ -4,6 +4,7 @@ Importing this package loads torch and transformers, registers nothing and touch
 """
 
 from .architectures import LayoutRule, add_layout_rule
+from .comparison import IdentityReport
 from .errors import (
     CaptureError,
     IdentityError,
@@ -17,7 +18,7 @@ from .errors import (
     UnknownModelError,
 )
 from .generation import TracedGeneration, generate_with_trace
-from .identity import IdentityReport, prove_identity
+from .identity import prove_identity
 from .lens import LensSettings, LogitLens
 from .loading import LENS_TINY, LoadedModel, load_model
 from .parts import ModelParts, find_parts

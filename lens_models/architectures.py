@@ -34,9 +34,18 @@ _RULES: dict[str, LayoutRule] = {
 }
 
 REFUSED: dict[str, str] = {
+    "diffusion_gemma": (
+        "it denoises a block of tokens together (DiffusionGemmaForBlockDiffusion): the logits at a position are those "
+        "of its own token, again at every denoising step, so there is no position that predicts the next token. There "
+        "is no setting that helps."
+    ),
     "gemma3n": (
         "its layers carry four parallel streams (AltUp), so no single residual vector is what the final norm reads. "
         "There is no setting that helps."
+    ),
+    "pi0": (
+        "it is a robot policy: PI0ForConditionalGeneration takes a robot's state and gives its actions, it has no "
+        "generate() and no next-token logits. There is no setting that helps."
     ),
 }
 """model_type -> why the lens does not read it."""

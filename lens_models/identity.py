@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,107 +11,14 @@ from torch import Tensor, nn
 
 from .capture import ResidualCapture
 from .chain import check_chain
+from .comparison import IdentityReport, compare_logits
 from .errors import CaptureError, IdentityError
 from .parts import ModelParts
+from .placement import require_weights
 from .transforms import LogitTransform, configured_numbers, measured_scale, observe_transform
 from .unembed import Unembedding
 
-__all__ = ["IdentityReport", "compare_logits", "prove_identity", "tolerance"]
-
-_FP32_TOLERANCE = 1e-4
-# a 16-bit product rounds its result once and may round partial sums; four half-units cover both
-_HALF_UNITS = 4
-
-
-@dataclass(frozen=True)
-class IdentityReport:
-    """How far the last layer's readout is from the model's logits.
-
-    `deviation` is the largest |Δ| as a share of the logit range (max - min of the model's row), `tolerance` what is
-    allowed; of several rows the pair of the worst one. `rounding` is the root mean square of Δ over that of the logits
-    in units of the dtype's eps, 0 for fp32: rounding alone gives about 0.2, and a wrong part that hides below the
-    largest deviation allowed gives more than 1. `argmax_agrees` is True when, in every row, the model's first choice is
-    the readout's first choice or lies within `tolerance` of it. `n_checked` counts rows.
-    """
-
-    deviation: float
-    tolerance: float
-    argmax_agrees: bool
-    n_checked: int
-    dtype: str
-    transform: str = "none"
-    rounding: float = 0.0
-
-    @property
-    def exact(self) -> bool:
-        """Whether the readout may be used."""
-        return self.argmax_agrees and self.deviation <= self.tolerance and self.rounding <= 1.0
-
-    def worst(self, other: IdentityReport) -> IdentityReport:
-        """Both checks together: exact only when both are."""
-        worse = max(self, other, key=lambda report: report.deviation / report.tolerance)
-        return replace(
-            worse,
-            rounding=max(self.rounding, other.rounding),
-            argmax_agrees=self.argmax_agrees and other.argmax_agrees,
-            n_checked=self.n_checked + other.n_checked,
-        )
-
-
-def tolerance(logits: Tensor, dtype: torch.dtype) -> Tensor:
-    """Allowed deviation of each row `[..., V]` as a share of its range, for logits computed in `dtype`.
-
-    fp32: 1e-4. 16 bits: a few units of rounding at the largest magnitude, |z|max * eps * 2 over the range.
-    """
-    if dtype in (torch.float32, torch.float64):
-        return torch.full(logits.shape[:-1], _FP32_TOLERANCE, device=logits.device, dtype=torch.float64)
-    unit = torch.finfo(dtype).eps / 2 * _HALF_UNITS
-    return logits.float().abs().amax(-1) * unit / _spread(logits.float())
-
-
-def compare_logits(
-    readout: Tensor, model: Tensor, *, dtype: torch.dtype | None = None, masked: tuple[int, ...] = ()
-) -> IdentityReport:
-    """Compare the readout's last-layer logits `[rows, V]` with the model's `[rows, V]`.
-
-    A NaN or infinite logit on either side counts as an infinite deviation.
-
-    Args:
-        readout: fp32.
-        model: fp32 or 16 bits.
-        dtype: what the model's head computed in, when it widened its logits afterwards.
-        masked: tokens that the model never says; their logits are no measure of anything.
-    """
-    if readout.shape != model.shape:
-        raise CaptureError(f"readout of shape {tuple(readout.shape)} against logits of shape {tuple(model.shape)}")
-    dtype = dtype or model.dtype
-    ours, theirs = readout.float(), model.to(readout.device).float()
-    if masked:
-        ours, theirs = _without(ours, masked), _without(theirs, masked)
-    spread, allowed, delta = _spread(theirs), tolerance(theirs, dtype), (ours - theirs).abs()
-    share = (delta.amax(-1) / spread).nan_to_num(nan=float("inf"), posinf=float("inf"))
-    choice = theirs.argmax(-1, keepdim=True)
-    behind = (ours.amax(-1) - ours.gather(-1, choice).squeeze(-1)) / spread
-    worst = int((share / allowed).argmax())
-    rounding = delta.square().mean(-1).sqrt() / theirs.square().mean(-1).sqrt() / torch.finfo(dtype).eps
-    return IdentityReport(
-        deviation=float(share[worst]),
-        tolerance=float(allowed[worst]),
-        argmax_agrees=bool((behind <= allowed).all()),
-        n_checked=int(ours.shape[0]),
-        dtype=str(dtype).removeprefix("torch."),
-        rounding=float(rounding.max()) if torch.finfo(dtype).bits == 16 else 0.0,
-    )
-
-
-def _spread(logits: Tensor) -> Tensor:
-    return (logits.amax(-1) - logits.amin(-1)).clamp_min(1e-6)
-
-
-def _without(logits: Tensor, masked: tuple[int, ...]) -> Tensor:
-    keep = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    keep[list(masked)] = False
-    return logits[..., keep]
+__all__ = ["prove_identity"]
 
 
 @torch.no_grad()
@@ -129,9 +36,11 @@ def prove_identity(
         inputs: a batch as the processor made it, with an image; a row of left-padded tokens is read at its last one.
 
     Raises:
+        PartsError: a part has no weights.
         IdentityError: the model's own logits do not come out. Names the class, the parts, the deviation.
         CaptureError: the layers found are not a chain, or the head is not called once a forward pass.
     """
+    require_weights(parts)
     seen: dict[str, Tensor] = {}
     handle = parts.head.register_forward_pre_hook(lambda head, args: seen.update({"head input": args[0][:, -1]}))
     try:
@@ -142,12 +51,14 @@ def prove_identity(
     if trace.n_steps != 1 or trace.first_logits is None:
         raise CaptureError(f"one forward pass of {parts.model_class} called its head {trace.n_steps} times")
     logits = output.logits[:, -1]
+    _require_whole_vocabulary(parts, trace.first_logits)
     if not torch.isfinite(trace.first_logits).all():
         raise IdentityError(
             f"{parts.model_class} gave NaN or infinite logits on the probe input in {logits.dtype}; nothing can be "
             "read. Load the model in its checkpoint's dtype (dtype=auto) or in float32."
         )
     residual = trace.steps[0][-1]
+    _require_width(Unembedding(parts), residual)
     transform = _with_head_scale(parts, observe_transform(model, parts, inputs), residual, seen["head input"], model)
     unembed = Unembedding(parts, transform=transform)
     readout = unembed(residual)
@@ -157,6 +68,36 @@ def prove_identity(
         raise IdentityError(_refusal(parts, report, transform))
     _require_independent_rows(unembed, trace.steps[0], readout, trace.first_logits.dtype)
     return unembed, report
+
+
+def _require_whole_vocabulary(parts: ModelParts, logits: Tensor) -> None:
+    whole = logits.shape[-1] == parts.vocab_size
+    if whole and type(logits) is Tensor:
+        return
+    found = (
+        f"its logits as a {type(logits).__name__}" if whole else f"{logits.shape[-1]} of its {parts.vocab_size} logits"
+    )
+    raise IdentityError(
+        f"the head of {parts.model_class}, '{parts.head_path}', gives {found}: it is sharded over processes and its "
+        "output is not gathered. Load the model with tp_plan='auto', or with 'colwise_gather_output' for the head; "
+        "lens=False runs the model without the lens."
+    )
+
+
+def _require_width(unembed: Unembedding, residual: Tensor) -> None:
+    """Refuse a decoder whose last layer `[rows, d]` cannot go through norm and head as it is."""
+    parts = unembed.parts
+    try:
+        width: int | None = unembed.normed(residual).shape[-1]
+    except RuntimeError:
+        width = None  # the norm takes vectors of another width
+    if width != parts.hidden_size:
+        raise IdentityError(
+            f"the layers of {parts.model_class} in '{parts.decoder_path}' give vectors of {residual.shape[-1]} "
+            f"numbers, and its head '{parts.head_path}' takes {parts.hidden_size}: several streams side by side, or a "
+            "step between the last layer and the head that was not found. docs/adding-a-model.md shows how to name "
+            "parts; lens=False runs the model without the lens."
+        )
 
 
 def _require_independent_rows(unembed: Unembedding, residual: Tensor, alone: Tensor, dtype: torch.dtype) -> None:
@@ -181,7 +122,9 @@ def _with_head_scale(
     parts: ModelParts, transform: LogitTransform, residual: Tensor, head_input: Tensor, model: nn.Module
 ) -> LogitTransform:
     """The transform with the factor that the model puts on its head's input (T5, Inkling), if it does."""
-    x, y = Unembedding(parts).normed(residual).float(), head_input.to(residual.device).float()
+    # torch's own sharding hands a distributed tensor to the head
+    whole = head_input.full_tensor() if hasattr(head_input, "full_tensor") else head_input
+    x, y = Unembedding(parts).normed(residual).float(), whole.to(residual.device).float()
     if getattr(parts.head, "bias", None) is not None or x.shape != y.shape or torch.allclose(x, y, rtol=1e-5):
         return transform
     eps = 2 * torch.finfo(head_input.dtype).eps

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from .capture import resolve_layer_index
+from .comparison import IdentityReport, compare_logits
 from .errors import LensArgumentError
 from .generation import TracedGeneration, generate_with_trace
-from .identity import IdentityReport, compare_logits, prove_identity
+from .identity import prove_identity
 from .parts import ModelParts, find_parts
 from .readout import Readout, ReadoutRow, read_layers
 from .unembed import NormMode, Unembedding

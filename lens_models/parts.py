@@ -18,6 +18,7 @@ _DECODER_PATHS = (
     "model.text_model",
     "language_model.model",
     "language_model",
+    "text_model.model",
     "model.decoder",
     "decoder",
     "model",

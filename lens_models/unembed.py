@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .parts import ModelParts
+from .placement import compute_device
 from .transforms import LogitTransform
 
 __all__ = ["NormMode", "Unembedding"]
@@ -31,7 +32,7 @@ class Unembedding:
     @property
     def device(self) -> torch.device:
         """Where the logits are computed: the device of the head, or where an offloaded head runs."""
-        return _device_of(self.parts.head)
+        return compute_device(self.parts.head)
 
     @property
     def vocab_size(self) -> int:
@@ -58,19 +59,9 @@ class Unembedding:
         norm = self.parts.norm
         if norm is None or self.norm_mode == "none":
             return flat.to(self.device)
-        inputs = flat.to(_device_of(norm, flat.device))
+        inputs = flat.to(compute_device(norm, flat.device))
         # some norms look at the sequence axis, so give them the shape [batch, sequence, d]
         return norm(inputs.unsqueeze(0)).squeeze(0).to(self.device)  # type: ignore[no-any-return]
-
-
-def _device_of(module: nn.Module, default: torch.device | None = None) -> torch.device:
-    """Where a module computes; weights that accelerate keeps elsewhere between calls are on "meta"."""
-    parameter = next(module.parameters(), None)
-    if parameter is None:
-        return default or torch.device("cpu")
-    if parameter.device.type != "meta":
-        return parameter.device
-    return torch.device(getattr(getattr(module, "_hf_hook", None), "execution_device", None) or "cpu")
 
 
 def _is_plain(head: nn.Module) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .recipes import RECIPES, TEXT_ONLY
+from .recipes import NO_PROMPT, RECIPES, TEXT_ONLY
 from .shrink import IMAGE
 
 __all__ = ["InputError", "find_inputs"]
@@ -19,7 +19,7 @@ Inputs = dict[str, Tensor]
 _SIDE, _PATCH = 32, 8
 _PATCHES = (_SIDE // _PATCH) ** 2
 _FEATURES = re.compile(r"features:?\s*(?:torch\.Size\(\[)?(\d+)")
-_PICTURES = ("pixel_values", "flattened_patches", "image_patches", "high_res_pixel_values")
+_PICTURES = ("pixel_values", "flattened_patches", "image_patches", "high_res_pixel_values", "protein_input_ids")
 _TEXT_TOKENS = (17, 23, 42, 31, 77)
 
 
@@ -92,7 +92,7 @@ def _prompt(model: Any, image_tokens: int, pixels: Inputs) -> Inputs:
     names = inspect.signature(model.forward).parameters
     ids = torch.tensor([[1, *[IMAGE] * image_tokens, *_TEXT_TOKENS]])
     inputs: Inputs = {}
-    if "input_ids" in names:
+    if "input_ids" in names and model.config.model_type not in NO_PROMPT:
         inputs["input_ids"] = ids
     if "attention_mask" in names and "attention_mask" not in pixels:
         inputs["attention_mask"] = torch.ones_like(ids)

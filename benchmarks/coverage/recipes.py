@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["RECIPES", "TEXT_ONLY"]
+__all__ = ["NO_PROMPT", "RECIPES", "TEXT_ONLY"]
 
 
 def mllama(config: Any) -> dict[str, Tensor]:
@@ -108,12 +108,50 @@ def blocks(config: Any) -> dict[str, Tensor]:
 
 def frame_grid(config: Any) -> dict[str, Tensor]:
     """Nemotron Omni: patches with the height and width of their grid."""
-    return {"pixel_values": torch.randn(16, 3 * 16 * 16), "image_grid_hw": torch.tensor([[4, 4]])}
+    return {"pixel_values": torch.randn(16, 3 * 8 * 8), "image_grid_hw": torch.tensor([[4, 4]])}
+
+
+def tile(config: Any) -> dict[str, Tensor]:
+    """Granite Docling: tiles, and which of them are no padding."""
+    return {"pixel_values": torch.randn(1, 1, 3, 32, 32), "pixel_attention_mask": torch.ones(1, 1, dtype=torch.bool)}
+
+
+def pooled(config: Any) -> dict[str, Tensor]:
+    """Molmo 2: flattened patches of a crop, and which four of them make a token."""
+    corners = torch.tensor([0, 2, 8, 10])
+    return {
+        "pixel_values": torch.randn(1, 16, 3 * 8 * 8),
+        "image_token_pooling": torch.stack([corners, corners + 1, corners + 4, corners + 5], -1),
+        "image_grids": torch.tensor([[2, 2, 0, 0]]),
+    }
+
+
+def frames_of_patches(config: Any) -> dict[str, Tensor]:
+    """Inkling: each patch twice, as two frames, channels last."""
+    return {"pixel_values": torch.randn(4, 2, 8, 8, 3)}
+
+
+def merged_patches(config: Any) -> dict[str, Tensor]:
+    """Inkling 2: two by two patches a token, channels last, and the grid of tokens."""
+    return {"pixel_values": torch.randn(4, 16, 16, 3), "image_grid_thw": torch.tensor([[1, 2, 2]])}
+
+
+def perception(config: Any) -> dict[str, Tensor]:
+    """Perception LM: a list of tiles a row, patches of 14."""
+    return {"pixel_values": torch.randn(1, 1, 3, 28, 28)}
 
 
 def emu(config: Any) -> dict[str, Tensor]:
     """Emu3: a picture that its tokenizer of pictures turns into codes."""
     return {"pixel_values": torch.randn(1, 3, 32, 32), "image_sizes": torch.tensor([[32, 32]])}
+
+
+def protein(config: Any) -> dict[str, Tensor]:
+    """Evolla: a protein in place of the picture."""
+    return {
+        "protein_input_ids": torch.randint(4, 20, (1, 6)),
+        "protein_attention_mask": torch.ones(1, 6, dtype=torch.long),
+    }
 
 
 def nothing(config: Any) -> dict[str, Tensor]:
@@ -124,10 +162,14 @@ def nothing(config: Any) -> dict[str, Tensor]:
 RECIPES: dict[str, Callable[[Any], dict[str, Tensor]]] = {
     "deepseek_vl_hybrid": hybrid,
     "emu3": emu,
+    "evolla": protein,
     "fuyu": patches,
     "gemma4": placed,
     "gemma4_unified": blocks,
+    "granite_docling": tile,
     "idefics": idefics,
+    "inkling2": merged_patches,
+    "inkling_mm_model": frames_of_patches,
     "instructblip": qformer,
     "instructblipvideo": qformer_frames,
     "kosmos-2": kosmos2,
@@ -138,7 +180,9 @@ RECIPES: dict[str, Callable[[Any], dict[str, Tensor]]] = {
     "minicpmv4_7": targeted,
     "mistral4": nothing,
     "mllama": mllama,
+    "molmo2": pooled,
     "nemotron_h_omni": frame_grid,
+    "perception_lm": perception,
     "pix2struct": pix2struct,
     "udop": document,
     "video_llama_3": merged,
@@ -146,3 +190,6 @@ RECIPES: dict[str, Callable[[Any], dict[str, Tensor]]] = {
 
 # the mapped class is a text model: it takes no image
 TEXT_ONLY = ("mistral4",)
+
+# its encoder sees the image alone; input_ids stands in the signature and is not read
+NO_PROMPT = ("pp_formulanet",)

@@ -1,72 +1,86 @@
-"""docs/coverage.json and docs/coverage.md."""
+"""docs/coverage*.json, one a line of transformers, and docs/coverage.md, the page made of them."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
 
 from .examine import TOLERANCE, Outcome
 
-__all__ = ["write_report"]
+__all__ = ["rows_file", "write_report"]
 
+Row = dict[str, Any]
+_NEWEST = 5
 _INTRO = """# Architectures that the lens reads
 
-Every model type that transformers {transformers} maps to `AutoModelForImageTextToText`, as a tiny random model (biases
-and norm weights random, so that a norm or a factor left out shows), float32, on an input with an image that changes
-the logits. `exact` means: at the last layer, at every middle layer and at every step of a generation the readout is
-what the model itself computes, within {tolerance:g} of the logit range. For a middle layer the model itself runs with
-all later blocks passing on what they receive. `refused` means that the lens says it cannot read the model;
-`unbuildable` that no tiny model or no input could be made here, so nothing is known. Written by
-`python -m benchmarks.coverage` (torch {torch}).
+Every model type that transformers maps to `AutoModelForImageTextToText`, as a tiny random model (biases and norm
+weights random, so that a norm or a factor left out shows), float32, on an input with an image that changes the logits.
+`exact` means: at the last layer, at every middle layer and at every step of a generation the readout is what the model
+itself computes, within {tolerance:g} of the logit range. For a middle layer the model itself runs with all later blocks
+passing on what they receive. `refused` means that the lens says it cannot read the model; `unbuildable` that no tiny
+model or no input could be made here, so nothing is known. Written by `python -m benchmarks.coverage` in an environment
+of each line of transformers.
+"""
+_SECTION = """
+## transformers {transformers}
 
-{counts}
+With torch {torch}. Of {total}: {counts}.
 
 | model type | class | result | deviation | layers | final norm | head | after the head |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
+def rows_file(version: str) -> str:
+    """Name of the file with the results of a transformers version, such as "5.23.0"."""
+    major = int(version.partition(".")[0])
+    return "coverage.json" if major == _NEWEST else f"coverage-transformers-{major}.json"
+
+
 def write_report(outcomes: Sequence[Outcome], folder: Path) -> None:
-    """Write both files into `folder`."""
+    """Write the results of the running transformers into `folder`, and the page of all results there."""
     outcomes = sorted(outcomes, key=lambda outcome: outcome.model_type)
-    rows = [
-        {
-            "model_type": o.model_type,
-            "class": o.model_class,
-            "result": o.result,
-            "deviation": o.deviation,
-            "reason": o.reason,
-            "layers": o.layers,
-            "norm": o.norm,
-            "head": o.head,
-            "transform": o.transform,
-        }
-        for o in outcomes
-    ]
-    (folder / "coverage.json").write_text(json.dumps(rows, indent=1) + "\n")
-    (folder / "coverage.md").write_text(_page(outcomes))
+    file = folder / rows_file(transformers.__version__)
+    file.write_text(json.dumps([_row(outcome) for outcome in outcomes], indent=1) + "\n")
+    tables = [json.loads(each.read_text()) for each in sorted(folder.glob("coverage*.json"), reverse=True)]
+    (folder / "coverage.md").write_text(_page(tables))
 
 
-def _page(outcomes: Sequence[Outcome]) -> str:
-    counted = Counter(outcome.result for outcome in outcomes)
+def _row(outcome: Outcome) -> Row:
+    return {
+        "model_type": outcome.model_type,
+        "class": outcome.model_class,
+        "result": outcome.result,
+        "deviation": outcome.deviation,
+        "reason": outcome.reason,
+        "layers": outcome.layers,
+        "norm": outcome.norm,
+        "head": outcome.head,
+        "transform": outcome.transform,
+        "transformers": transformers.__version__,
+        "torch": torch.__version__.partition("+")[0],
+    }
+
+
+def _page(tables: Iterable[Sequence[Row]]) -> str:
+    return _INTRO.format(tolerance=TOLERANCE) + "".join(_section(rows) for rows in tables)
+
+
+def _section(rows: Sequence[Row]) -> str:
+    counted = Counter(row["result"] for row in rows)
     counts = ", ".join(f"{counted[kind]} {kind}" for kind in ("exact", "refused", "unbuildable"))
-    page = _INTRO.format(
-        transformers=transformers.__version__,
-        torch=torch.__version__.partition("+")[0],
-        tolerance=TOLERANCE,
-        counts=f"Of {len(outcomes)}: {counts}.",
-    )
-    for o in outcomes:
-        deviation = "" if o.deviation is None else f"{o.deviation:.1e}"
-        cells = (o.model_type, o.model_class, o.result, deviation, o.layers, o.norm, o.head, o.transform)
-        page += "| " + " | ".join(cells) + " |\n"
-    page += "\n## Reasons\n\n"
-    for o in outcomes:
-        if o.reason:
-            page += f"- **{o.model_type}** ({o.result}): {o.reason}\n"
-    return page
+    versions = {"transformers": rows[0]["transformers"], "torch": rows[0]["torch"]}
+    section = _SECTION.format(total=len(rows), counts=counts, **versions)
+    for row in rows:
+        deviation = "" if row["deviation"] is None else f"{row['deviation']:.1e}"
+        found = [row[name] for name in ("layers", "norm", "head", "transform")]
+        section += "| " + " | ".join([row["model_type"], row["class"], row["result"], deviation, *found]) + " |\n"
+    section += "\nReasons:\n\n"
+    section += "".join(f"- **{r['model_type']}** ({r['result']}): {r['reason']}\n" for r in rows if r["reason"])
+    return section

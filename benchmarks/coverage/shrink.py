@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from transformers import CONFIG_MAPPING, PreTrainedConfig
+from packaging.version import Version
+from transformers import CONFIG_MAPPING, PretrainedConfig, __version__
 
-from .overrides import INIT, OVERRIDES
+from .overrides import INIT, INIT_4, OVERRIDES, OVERRIDES_4
 
 __all__ = ["IMAGE", "VOCABULARY", "shrunk_config"]
 
@@ -53,28 +54,33 @@ _LAYER_COUNTS = (
     *("num_decoder_layers", "conf_num_hidden_layers"),
 )
 _IMAGE_SIZES = ("image_size", "max_image_size", "max_img_size", "min_image_size")
+# transformers 5 renamed it
+_OLD = Version(__version__).major < 5
+_ROPE = "rope_scaling" if _OLD else "rope_parameters"
 _OTHER_ROLES = ("vision", "audio", "vq", "sam", "qformer", "perceiver", "encoder", "protein", "dac")
 
 
-def shrunk_config(model_type: str) -> PreTrainedConfig:
+def shrunk_config(model_type: str) -> PretrainedConfig:
     """The default configuration of a model type with tiny numbers in place of its large ones."""
-    config = CONFIG_MAPPING[model_type](**copy.deepcopy(INIT.get(model_type, {})))
+    arguments = INIT.get(model_type, {}) | (INIT_4.get(model_type, {}) if _OLD else {})
+    config = CONFIG_MAPPING[model_type](**copy.deepcopy(arguments))
     for path, part in _walk(config, ""):
         _shrink(part, is_text=not any(role in path for role in _OTHER_ROLES))
     _renumber_tokens(config)
-    for path, value in OVERRIDES.get(model_type, {}).items():
-        _assign(config, path, value)
+    values = OVERRIDES.get(model_type, {}) | (OVERRIDES_4.get(model_type, {}) if _OLD else {})
+    for path, value in values.items():
+        _assign(config, path.replace("rope_parameters", _ROPE), value)
     return config
 
 
-def _walk(config: PreTrainedConfig, path: str) -> Iterator[tuple[str, PreTrainedConfig]]:
+def _walk(config: PretrainedConfig, path: str) -> Iterator[tuple[str, PretrainedConfig]]:
     yield path, config
     for name, value in list(vars(config).items()):
-        if isinstance(value, PreTrainedConfig):
+        if isinstance(value, PretrainedConfig):
             yield from _walk(value, f"{path}.{name}")
 
 
-def _shrink(config: PreTrainedConfig, *, is_text: bool) -> None:
+def _shrink(config: PretrainedConfig, *, is_text: bool) -> None:
     n_layers = _TEXT_LAYERS if is_text else _OTHER_LAYERS
     for name, value in list(vars(config).items()):
         if isinstance(value, bool) or value is None:
@@ -112,7 +118,7 @@ def _cut(kinds: list[str], n_layers: int) -> list[str]:
     return (distinct + kinds)[:n_layers] if kinds else kinds
 
 
-def _rotary_pairs(config: PreTrainedConfig, rope: Mapping[str, Any]) -> int:
+def _rotary_pairs(config: PretrainedConfig, rope: Mapping[str, Any]) -> int:
     values = vars(config)
     head_dim = values.get("head_dim") or values.get("hidden_size", 32) // 4
     partial = rope.get("partial_rotary_factor", values.get("partial_rotary_factor")) or 1.0
@@ -131,7 +137,7 @@ def _small_rope(rope: Mapping[str, Any], pairs: int) -> dict[str, Any]:
     return out
 
 
-def _renumber_tokens(config: PreTrainedConfig) -> None:
+def _renumber_tokens(config: PretrainedConfig) -> None:
     """Special tokens inside the small vocabulary: the same name has the same id everywhere."""
     given: dict[str, int] = {}
     for _, part in _walk(config, ""):
@@ -154,7 +160,7 @@ def _renumber_tokens(config: PreTrainedConfig) -> None:
 _TOKEN_ENDINGS = ("_token_id", "_token_index", "_patch_id", "_start_id", "_end_id", "_newline_id")
 
 
-def _set(config: PreTrainedConfig, name: str, value: Any) -> None:
+def _set(config: PretrainedConfig, name: str, value: Any) -> None:
     old = vars(config)[name]
     setattr(config, name, tuple(value) if isinstance(old, tuple) else value)
 

@@ -35,8 +35,14 @@ def test_the_example_prints_what_the_page_says(
         "gave NaN or infinite logits",
         "expected one residual stream",
         "does not receive what layer",
+        "give vectors of",
+        "gives a vector other logits when other vectors stand beside it",
+        "it is sharded over processes and its output is not gathered",
+        "has no weights: they are on the device 'meta'",
     ],
 )
 def test_the_messages_that_the_page_quotes_exist(quote: str) -> None:
+    assert quote in PAGE
     folder = Path(architectures.__file__).parent
-    assert any(quote in " ".join(file.read_text().split()).replace('" "', "") for file in folder.glob("*.py"))
+    texts = [" ".join(file.read_text().split()) for file in folder.glob("*.py")]
+    assert any(quote in text.replace('" f"', "").replace('" "', "") for text in texts)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate import cpu_offload, dispatch_model
-from accelerate.hooks import remove_hook_from_submodules
+from accelerate.hooks import AlignDevicesHook, SequentialHook, remove_hook_from_submodules
 from built_models import built
+from torch import nn
 from zoo import Specimen
 
-from lens_models import LogitLens, ReadoutRow, find_parts
+from lens_models import LogitLens, PartsError, ReadoutRow, find_parts, load_model, probe_inputs, prove_identity
 from lens_models.capture import ResidualCapture
+from lens_models.placement import compute_device
 
 
 def read(lens: LogitLens, inputs: Any) -> tuple[torch.Tensor, Any]:
@@ -53,6 +56,56 @@ def test_an_offloaded_model_gives_the_same(llava: Specimen) -> None:
         assert ours.logprob_pred == pytest.approx(theirs.logprob_pred, abs=1e-6)
 
 
+OFFLOADED = {
+    "two layers": ["model.language_model.layers.1", "model.language_model.layers.3"],
+    "the final norm": ["model.language_model.norm"],
+    "the head": ["lm_head"],
+    "everything": [],
+}
+
+
+@pytest.mark.parametrize("what", OFFLOADED)
+def test_parts_on_disk_are_read_through_their_hooks(llava: Specimen, what: str, tmp_path: Path) -> None:
+    inputs = llava.inputs((3, 6))
+    sequences, expected = read(LogitLens(built("llava"), llava.inputs()), inputs)
+    model = llava.build()
+    device_map = split(model)
+    device_map |= dict.fromkeys(OFFLOADED[what] or device_map, "disk")
+    dispatch_model(model, device_map=device_map, main_device="cpu", offload_dir=tmp_path, force_hooks=True)
+    for name, place in device_map.items():
+        parameters = list(model.get_submodule(name).parameters())
+        assert all((parameter.device.type == "meta") == (place == "disk") for parameter in parameters)
+    got_sequences, got = read(LogitLens(model, llava.inputs()), inputs)
+    assert torch.equal(got_sequences, sequences)
+    for ours, theirs in zip(got, expected, strict=True):
+        assert ours.logprob_pred == pytest.approx(theirs.logprob_pred, abs=1e-6)
+        assert ours.entropy == pytest.approx(theirs.entropy, abs=1e-6)
+
+
+@pytest.mark.parametrize("part", ["lm_head", "model.language_model.norm", "model.language_model.layers.2"])
+def test_a_part_without_weights_is_refused(llava: Specimen, part: str) -> None:
+    model = llava.build()
+    model.get_submodule(part).to("meta")
+    name = {"lm_head": "the head", "model.language_model.norm": "the final norm"}.get(part, "layer 3")
+    with pytest.raises(
+        PartsError, match=f"^{name} of LlavaForConditionalGeneration has no weights: .* 'meta', and not"
+    ):
+        prove_identity(model, find_parts(model), llava.inputs())
+
+
+def test_an_offloaded_part_computes_where_its_hook_says() -> None:
+    head = nn.Linear(4, 4)
+    assert compute_device(head) == torch.device("cpu")
+    head.to("meta")
+    assert compute_device(head) == torch.device("cpu")
+    hook = AlignDevicesHook(execution_device=torch.device("cuda:1"), offload=True)
+    head._hf_hook = hook
+    assert compute_device(head) == torch.device("cuda:1")
+    head._hf_hook = SequentialHook(AlignDevicesHook(io_same_device=True), hook)
+    assert compute_device(head) == torch.device("cuda:1")
+    assert compute_device(nn.Identity(), torch.device("cuda:2")) == torch.device("cuda:2")
+
+
 def test_layers_on_several_devices_end_up_with_the_head(llava: Specimen) -> None:
     """A tensor that claims another device per layer: the capture must ask for the head's device before it stacks."""
     parts = find_parts(built("llava"))
@@ -69,3 +122,14 @@ def test_layers_on_several_devices_end_up_with_the_head(llava: Specimen) -> None
     capture._pending = {n: torch.zeros(1, 32).as_subclass(Elsewhere) for n in range(5)}
     assert len(capture._filled(torch.device("cpu"))) == 4
     assert moved == ["cpu"] * 4
+
+
+def test_a_checkpoint_is_read_with_layers_on_disk() -> None:
+    plain = find_parts(load_model(device="cpu").model)
+    text = plain.decoder_path.rpartition(".")[0]
+    tops = ["model.visual", f"{text}.embed_tokens", f"{text}.norm", f"{text}.rotary_emb", "lm_head"]
+    places = dict.fromkeys([*tops, *(f"{plain.decoder_path}.{n}" for n in range(plain.n_layers))], "cpu")
+    loaded = load_model(device_map=places | {f"{plain.decoder_path}.2": "disk"})
+    layers = find_parts(loaded.model).layers
+    assert [next(layer.parameters()).device.type for layer in layers[1:4]] == ["cpu", "meta", "cpu"]
+    assert LogitLens(loaded.model, probe_inputs(loaded.processor)).identity.exact

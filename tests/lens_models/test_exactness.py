@@ -12,7 +12,7 @@ from zoo import ZOO, Inputs, Specimen, layer_list
 
 from lens_models import LensSettings, LogitLens, find_parts, prove_identity
 from lens_models.capture import ResidualCapture
-from lens_models.identity import compare_logits
+from lens_models.comparison import compare_logits
 
 DTYPES = [torch.float32, torch.bfloat16]
 BATCHES = [(6,), (3, 6, 5)]

@@ -14,7 +14,7 @@ from torch import nn
 from zoo import ZOO, Specimen
 
 from lens_models import CaptureError, IdentityError, ModelParts, PartsError, find_parts, prove_identity
-from lens_models.identity import IdentityReport, compare_logits, tolerance
+from lens_models.comparison import IdentityReport, compare_logits, tolerance
 from lens_models.transforms import LogitTransform, observe_transform
 from lens_models.unembed import Unembedding
 
@@ -256,6 +256,42 @@ def test_nan_logits_are_refused_with_advice(specimen: Specimen, dtype: torch.dty
         next(iter(find_parts(model).layers[-2].parameters())).fill_(float("nan"))
     with pytest.raises(IdentityError, match=r"gave NaN or infinite logits .* checkpoint's dtype \(dtype=auto\) or in"):
         prove_identity(model, find_parts(model), specimen.inputs((6,), dtype))
+
+
+class SideBySide(nn.Module):
+    """Two streams in one vector, joined before the head: hyper-connections in small."""
+
+    def __init__(self, norm: nn.Module | None) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(16, 16), nn.Linear(16, 16)])
+        if norm is not None:
+            self.norm = norm
+        self.lm_head = nn.Linear(8, 20)
+
+    def forward(self, input_ids: torch.Tensor) -> Any:
+        hidden = torch.nn.functional.one_hot(input_ids, 16).float()
+        for layer in self.layers:
+            hidden = layer(hidden)
+        joined = hidden[..., :8] + hidden[..., 8:]
+        return type("Output", (), {"logits": self.lm_head(joined)})
+
+
+@pytest.mark.parametrize("norm", [None, nn.LayerNorm(8), nn.LayerNorm(16)], ids=["no norm", "norm of 8", "norm of 16"])
+def test_streams_side_by_side_are_refused(norm: nn.Module | None) -> None:
+    model = SideBySide(norm).eval()
+    parts = replace(
+        find_parts(built("llava")),
+        model_class="SideBySide",
+        layers=tuple(model.layers),
+        norm=norm,
+        head=model.lm_head,
+        decoder_path="layers",
+        hidden_size=8,
+        vocab_size=20,
+    )
+    message = r"the layers of SideBySide in 'layers' give vectors of 16 numbers, and its head 'lm_head' takes 8"
+    with pytest.raises(IdentityError, match=message):
+        prove_identity(model, parts, {"input_ids": torch.tensor([[3, 1, 4]])})
 
 
 def test_a_head_called_twice_is_refused(llava: Specimen) -> None:
