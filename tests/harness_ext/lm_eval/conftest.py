@@ -55,7 +55,7 @@ def evaluate(task_manager: TaskManager, tmp_path: Path) -> Evaluate:
             model_args=",".join(filter(None, (named, model_args))),
             device="cpu",
             tasks=tasks.split(","),
-            task_manager=task_manager,
+            task_manager=kwargs.pop("task_manager", task_manager),
             bootstrap_iters=0,
             evaluation_tracker=tracker,
             **{"apply_chat_template": True, "fewshot_as_multiturn": True, **kwargs},

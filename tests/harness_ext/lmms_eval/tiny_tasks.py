@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +102,14 @@ def rows(n: int = 8) -> list[dict[str, Any]]:
     ]
 
 
-def write_tasks(folder: Path) -> Path:
-    """Write the tasks and their data into `folder`."""
+def write_tasks(folder: Path, documents: Sequence[dict[str, Any]] | None = None) -> Path:
+    """Write the tasks and their data, `rows()` or other documents, into `folder`."""
     features = Features(
         {name: Value("string") for name in ("question_id", "question", "answer", "caption", "blank", "image_source")}
         | {"choice": Value("int64"), "image": Image()}
     )
     data, broken = folder / "rows.parquet", folder / "broken.parquet"
-    Dataset.from_list(rows(), features=features).to_parquet(str(data))
+    Dataset.from_list(list(documents or rows()), features=features).to_parquet(str(data))
     damaged = rows(3)
     damaged[1]["image"] = {"bytes": b"this is no image", "path": None}
     Dataset.from_list(damaged, features=features).to_parquet(str(broken))
