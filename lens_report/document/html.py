@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lens_report.document.blocks import Block, Document, Picture, Table
+from lens_report.explorer.joined import joined_script
 
 if TYPE_CHECKING:
     from lens_report.explorer.payload import ExplorerData
@@ -29,7 +30,7 @@ def render_html(document: Document, data: ExplorerData, folder: Path) -> str:
         kind=lambda block: type(block).__name__,
         inline=lambda picture: _inline(picture, folder),
         style=trusted("report.css"),
-        script=trusted("explorer.js"),
+        script=joined_script(),
     )
 
 
@@ -60,7 +61,7 @@ def environment() -> Environment:
 
 
 def trusted(name: str) -> Markup:
-    """A style or script of this package, as it is."""
+    """A style of this package, as it is."""
     return Markup(resources.files("lens_report.explorer").joinpath(name).read_text(encoding="utf-8"))
 
 
