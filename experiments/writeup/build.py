@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from experiments.writeup import decoding, depth, errors, figures, images, literature, remedies, setting, short
+from experiments.writeup import decoding, depth, errors, figures, images, literature, movement, remedies, setting, short
 from experiments.writeup.claims import Claim
 from experiments.writeup.hypotheses import Depths, all_claims
 from experiments.writeup.material import DRAWS, MAIN, Material, read_material
@@ -63,7 +63,7 @@ def _sections(material: Material, depths: Depths, claims: tuple[Claim, ...], out
     yield setting.setting_section(material)
     concepts = "Accuracy above shuffled answers by layer, a panel for each concept, English and Russian side by side."
     yield depth.depth_section(depths, drawn("concepts", concepts, figures.concept_figure(depths)))
-    yield depth.lost_section(material)
+    yield movement.movement_section(material)
     yield depth.language_section(depths, plate("ruclevr_mini", "english"))
     yield images.image_section(material, all_plates("controls"))
     stages = "Share of samples in which gold leads by layer, at each checkpoint of the main line."

@@ -1,4 +1,4 @@
-"""At which depth what becomes readable; what appears and disappears; English and Russian; training."""
+"""At which depth what becomes readable; English and Russian; training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from lens_report import Analysis
 from lens_report.document.blocks import Block, Section, Sentence, Table, paragraph, say
 from lens_report.document.shown import Shown, count, decimal, interval, percent, words
 from lens_report.findings.inputs import pivot_blocks
-from lens_report.findings.layers import lost_blocks
 from lens_report.stats import Estimate
 from lens_report.stats.above_chance import AboveChance
 
@@ -77,12 +76,6 @@ def _last(one: AboveChance) -> Estimate:
     low, high = (float(end[-1]) if np.isfinite(end[-1]) else None for end in (curve.low, curve.high))
     note = "" if low is not None else "too few clusters for an interval"
     return Estimate(float(curve.mean[-1]), low, high, int(curve.n[-1]), int(curve.n_clusters[-1]), note=note)
-
-
-def lost_section(material: Material) -> Section:
-    """Correct then lost, always beside wrong then corrected."""
-    sections = tuple(Section(task, lost_blocks(one)) for task, one in material.of(MAIN).items())
-    return Section("What appears and disappears again", (), sections)
 
 
 def language_section(depths: Depths, pictures: tuple[Block, ...]) -> Section:

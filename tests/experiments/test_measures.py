@@ -13,6 +13,7 @@ from scipy.stats import t as student
 from experiments.writeup.claims import Claim, corrected
 from experiments.writeup.concepts import concepts, depth_by_concept
 from experiments.writeup.measures import from_the_middle, lost_minus_corrected
+from experiments.writeup.movement import turns
 from lens_report.stats import AboveChance, Clusters, Estimate, Leaders, above_chance
 
 
@@ -116,3 +117,27 @@ def test_questions_are_split_by_a_spatial_relation_where_both_parts_are_large_en
     found = depth_by_concept(subject, n_draws=20)
     assert list(found) == ["existence", "count", "count without a relation", "count through a relation"]
     assert [int(found[name].curve.n[-1]) for name in found] == [40, 80, 40, 40]
+
+
+def test_a_movement_is_dated_by_the_block_in_which_the_lead_turned_last():
+    gold, other = [2.0, 1.0], [1.0, 2.0]
+    paths = np.array([[gold, other, gold, other], [other, gold, other, gold], [other, other, gold, gold]])
+    frame = pd.DataFrame(
+        {
+            "verdict": [0.0, 1.0, 1.0],
+            "gold_candidate": [0, 0, 0],
+            "gold_based.correct_then_lost": [1.0, np.nan, np.nan],
+            "gold_based.wrong_then_corrected": [np.nan, 1.0, 0.0],
+        }
+    )
+    one: Any = SimpleNamespace(
+        subject=SimpleNamespace(
+            frame=frame,
+            layers=np.array([1, 2, 3, 4]),
+            closed_rows=np.ones(3, dtype=bool),
+            wide=lambda name, control=None: paths,
+            stack=lambda name, control=None: np.full((3, 4), np.nan),
+        )
+    )
+    assert turns(one, "lost").tolist() == [4]
+    assert turns(one, "corrected").tolist() == [4]
