@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .capture import ResidualCapture
-from .chain import check_chain
+from .chain import check_chain, require_all_layers, require_captured
 from .comparison import IdentityReport, compare_logits
 from .errors import CaptureError, IdentityError
 from .parts import ModelParts
@@ -38,18 +38,20 @@ def prove_identity(
     Raises:
         PartsError: a part has no weights.
         IdentityError: the model's own logits do not come out. Names the class, the parts, the deviation.
-        CaptureError: the layers found are not a chain, or the head is not called once a forward pass.
+        CaptureError: the layers found are not all or not a chain, or the head is not called once a forward pass.
     """
     require_weights(parts)
+    require_all_layers(model, parts)
     seen: dict[str, Tensor] = {}
     handle = parts.head.register_forward_pre_hook(lambda head, args: seen.update({"head input": args[0][:, -1]}))
     try:
-        with ResidualCapture(parts) as trace, check_chain(parts):
+        with ResidualCapture(parts) as trace, check_chain(parts) as given:
             output = model(**inputs)
     finally:
         handle.remove()
     if trace.n_steps != 1 or trace.first_logits is None:
         raise CaptureError(f"one forward pass of {parts.model_class} called its head {trace.n_steps} times")
+    require_captured(parts, trace, given)
     logits = output.logits[:, -1]
     _require_whole_vocabulary(parts, trace.first_logits)
     if not torch.isfinite(trace.first_logits).all():

@@ -36,6 +36,8 @@ def test_the_example_prints_what_the_page_says(
         "expected one residual stream",
         "does not receive what layer",
         "give vectors of",
+        "layer numbers would be off",
+        "runs layer",
         "gives a vector other logits when other vectors stand beside it",
         "it is sharded over processes and its output is not gathered",
         "has no weights: they are on the device 'meta'",

@@ -14,6 +14,7 @@ from torch import nn
 from zoo import ZOO, Specimen
 
 from lens_models import CaptureError, IdentityError, ModelParts, PartsError, find_parts, prove_identity
+from lens_models.capture import ResidualCapture
 from lens_models.comparison import IdentityReport, compare_logits, tolerance
 from lens_models.transforms import LogitTransform, observe_transform
 from lens_models.unembed import Unembedding
@@ -41,8 +42,12 @@ FAULTS: dict[str, Fault] = {
     "norm applied twice": lambda model, parts: replace(parts, norm=Twice(parts.norm)),  # type: ignore[arg-type]
     "another norm": lambda model, parts: replace(parts, norm=parts.layers[-1].input_layernorm),  # type: ignore[arg-type]
     "last layer missing": lambda model, parts: replace(parts, layers=parts.layers[:-1]),
+    "first layer missing": lambda model, parts: replace(parts, layers=parts.layers[1:]),
     "a layer missing in between": lambda model, parts: replace(parts, layers=parts.layers[:1] + parts.layers[2:]),
-    "two layers exchanged": lambda model, parts: replace(
+    "two layers in the middle exchanged": lambda model, parts: replace(
+        parts, layers=(parts.layers[0], parts.layers[2], parts.layers[1], *parts.layers[3:])
+    ),
+    "the last two layers exchanged": lambda model, parts: replace(
         parts, layers=(*parts.layers[:-2], parts.layers[-1], parts.layers[-2])
     ),
     "layers of the vision tower": lambda model, parts: replace(parts, layers=vision_layers(model)),
@@ -62,6 +67,46 @@ def test_planted_faults_are_refused(specimen: Specimen, fault: str, dtype: torch
         prove_identity(model, parts, specimen.inputs((6,), dtype))
 
 
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_a_capture_that_is_off_by_one_layer_is_refused(
+    specimen: Specimen, shift: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each layer under its neighbour's number. One lower, the last entry is still right, as after a skipped layer."""
+    after = ResidualCapture._after
+    monkeypatch.setattr(ResidualCapture, "_after", lambda self, number: after(self, number + shift))
+    model = built(specimen.model_type)
+    with pytest.raises(
+        CaptureError, match=r"what was kept as layer 1 of .* is not what the layer gave: a fault of the lens"
+    ):
+        prove_identity(model, find_parts(model), specimen.inputs((6,)))
+
+
+def test_a_capture_of_what_goes_into_a_layer_is_refused(specimen: Specimen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wrong side of every block: its input in place of its output."""
+    inputs: dict[nn.Module, torch.Tensor] = {}
+
+    def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+        inputs[module] = args[0] if args else kwargs["hidden_states"]
+
+    after = ResidualCapture._after
+    monkeypatch.setattr(
+        ResidualCapture,
+        "_after",
+        lambda self, number: lambda module, args, output: after(self, number)(module, args, inputs[module]),
+    )
+    model = built(specimen.model_type)
+    parts = find_parts(model)
+    handles = [layer.register_forward_pre_hook(before, with_kwargs=True) for layer in parts.layers]
+    try:
+        with pytest.raises(
+            CaptureError, match=f"what was kept as layer 1 of {parts.model_class} is not what the layer"
+        ):
+            prove_identity(model, parts, specimen.inputs((6,)))
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize(
     ("model_type", "wrong"),
@@ -72,8 +117,6 @@ def test_planted_faults_are_refused(specimen: Specimen, fault: str, dtype: torch
     ],
 )
 def test_an_ignored_cap_or_scale_is_seen(model_type: str, wrong: LogitTransform, dtype: torch.dtype) -> None:
-    from lens_models.capture import ResidualCapture
-
     model = built(model_type, dtype)
     parts = find_parts(model)
     with torch.no_grad(), ResidualCapture(parts) as trace:
@@ -237,15 +280,42 @@ def test_the_message_of_a_refusal(llava: Specimen) -> None:
     )
 
 
-def test_the_message_of_a_broken_chain(llava: Specimen) -> None:
+def test_the_message_of_a_list_that_is_too_short(llava: Specimen) -> None:
     model = built("llava")
     parts = find_parts(model)
     with pytest.raises(CaptureError) as caught:
-        prove_identity(model, replace(parts, layers=parts.layers[:1] + parts.layers[2:]), llava.inputs())
+        prove_identity(model, replace(parts, layers=parts.layers[1:]), llava.inputs())
+    assert str(caught.value) == (
+        "3 layers of LlavaForConditionalGeneration were found in 'model.language_model.layers', and its configuration "
+        "has 4: layer numbers would be off. docs/adding-a-model.md shows how to name the list of layers; lens=False "
+        "runs the model without the lens."
+    )
+
+
+def test_the_message_of_a_broken_chain(llava: Specimen) -> None:
+    """Layers that change what they receive behind the back of the list."""
+    model = llava.build()
+    model.model.language_model.layers[1].register_forward_pre_hook(
+        lambda layer, args, kwargs: ((args[0] + 1, *args[1:]), kwargs), with_kwargs=True
+    )
+    with pytest.raises(CaptureError) as caught:
+        prove_identity(model, find_parts(model), llava.inputs())
     assert str(caught.value) == (
         "layer 2 of LlavaForConditionalGeneration does not receive what layer 1 gave: the layers found in "
         "'model.language_model.layers' are not the whole residual stream, so readouts of the layers before the last "
         "would be wrong. The model is refused; lens=False runs it without the lens."
+    )
+
+
+def test_the_message_of_layers_that_run_in_another_order(llava: Specimen) -> None:
+    model = built("llava")
+    parts = find_parts(model)
+    with pytest.raises(CaptureError) as caught:
+        prove_identity(model, FAULTS["two layers in the middle exchanged"](model, parts), llava.inputs())
+    assert str(caught.value) == (
+        "LlavaForConditionalGeneration runs layer 2 after layer 3: the layers found in 'model.language_model.layers' "
+        "do not run once each in their order, so layer numbers would mean nothing. The model is refused; lens=False "
+        "runs it without the lens."
     )
 
 
