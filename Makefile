@@ -49,7 +49,8 @@ $(MERA)/.installed: pyproject.toml constraints-mera.txt
 
 test-mera: $(MERA)/.installed
 	$(MERA)/bin/python -m pytest -W "ignore:invalid escape sequence:DeprecationWarning" \
-	  tests/harness_ext/lm_eval tests/harness_ext/submission tests/integration/test_lm_eval_command.py
+	  tests/harness_ext/lm_eval tests/harness_ext/submission tests/integration/test_lm_eval_command.py \
+	  tests/lens_models/test_coverage.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .
