@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from .adapters import attach_adapter
 from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, UnknownModelError
+from .memory import is_out_of_memory
 from .quantised import is_quantised, quantisation_config
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
 LENS_TINY = "lens_tiny"
 UNLOADABLE = (OSError, SafetensorError)
 """What transformers raises for weights that are missing, damaged or of a kind that was not asked for."""
+_DEVICES = re.compile(r"device|driver|CUDA|cuda")
 _log = logging.getLogger(__name__)
 _DTYPES: dict[str, str | torch.dtype] = {
     "auto": "auto",
@@ -188,10 +191,11 @@ def _load_weights(pretrained: str, path: str, kwargs: dict[str, Any], allow_pick
         model, info = AutoModelForImageTextToText.from_pretrained(path, output_loading_info=True, **kwargs)
     except UNLOADABLE as error:
         raise weights_error(pretrained, path, error, allow_pickle=allow_pickle) from error
-    except ValueError as error:
-        if "attn_implementation" not in str(error):
+    except (ValueError, RuntimeError, AssertionError) as error:
+        name = _argument_at_fault(error, kwargs)
+        if name is None:
             raise
-        raise LensArgumentError(f"attn_implementation={kwargs.get('attn_implementation')}: {error}") from error
+        raise LensArgumentError(f"{name}={kwargs.get(name)}: {error}") from error
     missing = sorted(info.get("missing_keys") or ())
     if missing:
         _log.warning(
@@ -199,6 +203,15 @@ def _load_weights(pretrained: str, path: str, kwargs: dict[str, Any], allow_pick
             *(pretrained, len(missing), ", ".join(missing[:3]), ", ..." if len(missing) > 3 else ""),
         )
     return model
+
+
+def _argument_at_fault(error: Exception, kwargs: Mapping[str, Any]) -> str | None:
+    """The argument that an error of `from_pretrained` is about; None for errors of another kind."""
+    if isinstance(error, ValueError) and "attn_implementation" in str(error):
+        return "attn_implementation"
+    # devices that do not exist are told in many ways
+    placed = kwargs.get("device_map") is not None and not is_out_of_memory(error)
+    return "device_map" if placed and _DEVICES.search(str(error)) else None
 
 
 def weights_error(pretrained: str, path: str, error: Exception, *, allow_pickle: bool) -> ModelLoadError:

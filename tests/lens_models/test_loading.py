@@ -217,6 +217,8 @@ def test_missing_weights_are_warned_of(checkpoint: Path, tmp_path: Path, caplog:
         ({"dtype": "float31"}, "dtype='float31' is unknown"),
         ({"attn_implementation": "nope", "device": "cpu"}, "attn_implementation=nope: .*not supported"),
         ({"device": "cuda:99"}, "device=cuda:99 cannot be used"),
+        ({"device_map": "everywhere"}, "device_map=everywhere: .*but found everywhere"),
+        ({"device_map": {"": "cuda:99"}}, "device_map={'': 'cuda:99'}: "),
     ],
 )
 def test_wrong_arguments(checkpoint: Path, argument: dict[str, Any], message: str) -> None:
