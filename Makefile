@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo results report test test-slow test-mera check format clean
+.PHONY: setup demo results report test test-slow test-mera bench check format clean
 
 setup: $(STAMP)
 
@@ -51,6 +51,12 @@ test-mera: $(MERA)/.installed
 	$(MERA)/bin/python -m pytest -W "ignore:invalid escape sequence:DeprecationWarning" \
 	  tests/harness_ext/lm_eval tests/harness_ext/submission tests/integration/test_lm_eval_command.py \
 	  tests/lens_models/test_coverage.py
+
+# the CPU part of the benchmarks, at most a quarter of an hour on two quiet cores; fails when a target is missed.
+# lmms-eval's own qwen2_vl wrapper imports decord, which nothing else here needs, so it stays out of the environment
+bench: $(STAMP)
+	-$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/bench decord==0.6.0
+	PYTHONPATH=$(VENV)/bench $(BIN)/python -m benchmarks
 
 check: $(STAMP)
 	$(BIN)/ruff check .

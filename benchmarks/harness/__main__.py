@@ -6,6 +6,7 @@ import argparse
 import functools
 import importlib
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any
 # decided before the harnesses are imported: a stub model needs no hub, and their logs would cover the table
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("LOGURU_LEVEL", "ERROR")
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 
@@ -41,7 +43,7 @@ _COLUMNS = (
     Column("peak_mib", "peak MiB"),
     Column("note", "note"),
 )
-_STOCK = {"lmms_eval": "stock huggingface", "lm_eval": "stock hf-multimodal"}
+_STOCK = {"lmms_eval": "stock qwen2_vl", "lm_eval": "stock hf-multimodal"}
 _LENS = "ours, lens on"
 _LIMIT = 1.0
 
@@ -54,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
     device = torch.device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    machine = describe_machine(device) | {"clock": arguments.clock, "dtype": "float32", "task": arguments.task}
+    machine = describe_machine(device) | {"clock": arguments.clock, "model": arguments.model, "task": arguments.task}
     rows: list[dict[str, Any]] = []
     for harness in arguments.harnesses:
         for batch in arguments.batch:
@@ -67,15 +69,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def targets(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
-    """A whole run with the lens takes no longer than the stock wrapper's without."""
+    """A whole run with the lens takes no longer than the stock wrapper's without; one that cannot run meets nothing."""
     return [
         at_most(
             f"{row['harness']}, batch {row['batch']}: lens on over {_STOCK[row['harness']]}",
-            row["ratio"].median,
+            row["ratio"].median if "ratio" in row else math.nan,
             _LIMIT,
         )
         for row in rows
-        if row["way"] == _LENS and "ratio" in row
+        if row["way"] == _LENS
     ]
 
 

@@ -24,8 +24,8 @@ def ways(
     """Name -> a whole run, from loading the model to the table; nothing that cannot run."""
     register()
     run = functools.partial(_run, task, limit, batch, device, folder, TaskManager(include_defaults=False))
-    stock = f"pretrained={resolve_pretrained(model)},dtype=float32"
-    ours = f"pretrained={model},dtype=float32"
+    stock = f"pretrained={resolve_pretrained(model)}"
+    ours = f"pretrained={model}"
     return {
         "stock hf-multimodal": lambda: run("hf-multimodal", stock),
         "ours, lens off": lambda: run(MODEL_ID, f"{ours},lens=False"),

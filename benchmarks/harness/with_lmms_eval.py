@@ -12,12 +12,12 @@ from lmms_eval import evaluator
 from lmms_eval.models import get_model
 from lmms_eval.tasks import TaskManager
 
-from lens_models import load_model
 from lens_models.loading import resolve_pretrained
 
 __all__ = ["ways"]
 
 _MODEL_ID = "hf-multimodal-lens"
+_STOCK = ("qwen2_vl", "huggingface")
 
 
 def ways(
@@ -26,23 +26,23 @@ def ways(
     """Name -> a whole run, from loading the model to the table; and name -> reason for what cannot run here."""
     manager = TaskManager("ERROR", model_name=_MODEL_ID)
     path = resolve_pretrained(model)
-    made: dict[str, Callable[[], Any]] = {
-        "stock huggingface": lambda: _huggingface(path, batch, device),
-        "stock qwen2_vl": lambda: get_model("qwen2_vl")(
-            pretrained=path, batch_size=batch, device=str(device), device_map=str(device)
-        ),
-    }
-    usable, missing = {}, {}
-    for name, make in made.items():
+
+    def stock(name: str, samples: int) -> Any:
+        made = get_model(name)(pretrained=path, batch_size=batch, device=str(device), device_map=str(device))
+        return _run(made, "", task, samples, batch, manager, folder)
+
+    usable: dict[str, Callable[[], Any]] = {}
+    missing: dict[str, str] = {}
+    for name in _STOCK:
         try:
-            _run(make(), "", task, min(2, limit), batch, manager, folder)
-        except Exception as error:  # whatever a stock wrapper lacks on this machine
-            missing[name] = f"{type(error).__name__}: {str(error)[:150]}"
+            stock(name, min(2, limit))
+        except (Exception, SystemExit) as error:  # whatever a stock wrapper lacks on this machine
+            missing[f"stock {name}"] = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
         else:
-            usable[name] = lambda make=make: _run(make(), "", task, limit, batch, manager, folder)
-    for name, lens in (("ours, lens off", False), ("ours, lens on", True)):
-        arguments = f"pretrained={model},lens={lens},device={device},dtype=float32"
-        usable[name] = lambda arguments=arguments: _run(_MODEL_ID, arguments, task, limit, batch, manager, folder)
+            usable[f"stock {name}"] = lambda name=name: stock(name, limit)
+    for label, lens in (("ours, lens off", False), ("ours, lens on", True)):
+        arguments = f"pretrained={model},lens={lens},device={device}"
+        usable[label] = lambda arguments=arguments: _run(_MODEL_ID, arguments, task, limit, batch, manager, folder)
     return usable, missing
 
 
@@ -63,21 +63,3 @@ def _run(model: Any, arguments: str, task: str, limit: int, batch: int, manager:
     )
     assert results is not None
     return results
-
-
-def _huggingface(path: str, batch: int, device: torch.device) -> Any:
-    """The stock wrapper with what it takes to run under transformers 5, and in float32 as the other ways.
-
-    It loads the class without a head, in bfloat16, and hands the processor an empty list of `audios`, a name that is
-    refused. Everything else is the harness's code.
-    """
-    model = get_model("huggingface")(pretrained=path, batch_size=batch, device=str(device), device_map=str(device))
-    model._model = load_model(path, dtype="float32", device=str(device)).model
-    process = type(model.processor).__call__
-
-    class WithoutAudios(type(model.processor)):  # type: ignore[misc]
-        def __call__(self, *args: Any, audios: Any = (), **kwargs: Any) -> Any:
-            return process(self, *args, **{name: value for name, value in kwargs.items() if value != []})
-
-    model.processor.__class__ = WithoutAudios
-    return model

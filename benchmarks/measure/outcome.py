@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,11 +55,13 @@ def write_json(
 
 
 def _rounded(value: Any) -> Any:
-    """Five significant digits: more would only make the files differ."""
+    """Five significant digits; more would only make the files differ. No value where there is no number."""
     if isinstance(value, Spread):
         return _rounded(asdict(value))
     if isinstance(value, Mapping):
         return {key: _rounded(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(each) for each in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None  # JSON has no NaN
+    return value

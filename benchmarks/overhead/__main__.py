@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import transformers
 
 from benchmarks.measure import CLOCKS, Column, describe_machine, exit_code, show, write_json
 
-from .cases import Case, measure
-from .shapes import SHAPES, Shape
+from .cases import measure
+from .plan import SHORT, cases
+from .shapes import SHAPES
 from .targets import checks
 
 _COLUMNS = (
@@ -38,29 +39,19 @@ def main(words: Sequence[str] | None = None) -> int:
         torch.set_num_threads(arguments.threads)
     machine = describe_machine(device) | {"clock": arguments.clock, "dtype": arguments.dtype or _default_dtype(device)}
     rows: list[dict[str, Any]] = []
-    for shape in (SHAPES[name] for name in arguments.shapes):
-        model = shape.build().to(device, getattr(torch, machine["dtype"]))
-        for case in _cases(shape, arguments):
+    for name in arguments.shapes:
+        model = SHAPES[name].build().to(device, getattr(torch, machine["dtype"]))
+        planned = cases(
+            [name], arguments.batch, arguments.tokens, device.type, rounds=arguments.rounds, full=arguments.full
+        )
+        for case in planned:
             found = measure(case, model, device, CLOCKS[arguments.clock])
             show(case.name, _COLUMNS, found)
             rows += found
         del model
     targets = checks(rows, device.type)
-    write_json(arguments.out / f"overhead_{device.type}.json", machine, rows, targets)
+    write_json(arguments.out / f"overhead_{device.type}_{machine['dtype']}.json", machine, rows, targets)
     return exit_code(targets)
-
-
-def _cases(shape: Shape, arguments: argparse.Namespace) -> Iterator[Case]:
-    """Long answers and large batches in fewer rounds on a processor, where they take minutes."""
-    cheap = shape.name == "lens_tiny" or arguments.device == "cuda"
-    for tokens in arguments.tokens:
-        for batch in arguments.batch:
-            long = tokens > 2
-            if not cheap and long and batch > 1 and not arguments.full:
-                continue
-            rounds = arguments.rounds or (7 if cheap else 3 if long else 6 if batch > 1 else 9)
-            naive = 0 if long or (batch > 1 and not cheap and not arguments.full) else min(rounds, 5 if cheap else 1)
-            yield Case(shape, batch, tokens, rounds, naive, others=not long)
 
 
 def _default_dtype(device: torch.device) -> str:
@@ -73,7 +64,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="float32 on cpu, bfloat16 on cuda")
     parser.add_argument("--shapes", nargs="+", choices=tuple(SHAPES), help="all on cuda; without the 2B shape on cpu")
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
-    parser.add_argument("--tokens", nargs="+", type=int, default=[2, 128])
+    parser.add_argument("--tokens", nargs="+", type=int, default=[SHORT, 128])
     parser.add_argument("--rounds", type=int, help="rounds of each case")
     parser.add_argument("--threads", type=int, help="threads of torch")
     parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: time of this process alone")

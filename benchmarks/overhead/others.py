@@ -76,14 +76,13 @@ def nnsight(model: Any, parts: ModelParts, inputs: Any, arguments: Any) -> list[
 
 
 def transformer_lens(name: str) -> None:
-    """TransformerLens loads models by name from a list of its own.
+    """TransformerLens makes its own model from a checkpoint's name.
 
     Raises:
-        NotAvailableError: always, with the reason: not installed, or the model is not in its list.
+        NotAvailableError: always, with the reason: not installed, or nothing that it could load.
     """
-    library = _import("transformer_lens")
-    known = library.loading_from_pretrained.OFFICIAL_MODEL_NAMES
-    raise NotAvailableError(f"TransformerLens loads {len(known)} named language models; {name} is not among them")
+    _import("transformer_lens")
+    raise NotAvailableError(f"TransformerLens loads checkpoints by name and rebuilds them; {name} is a model in memory")
 
 
 OTHERS: dict[str, Way] = {

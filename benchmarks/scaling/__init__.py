@@ -1,0 +1,1 @@
+"""How time and disk grow with samples, layers, vocabulary and processes."""

@@ -1,0 +1,52 @@
+"""Samples against time, disk and memory, through the writer that runs use."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measure import PeakMemory
+from harness_ext.recording import LensRecorder
+from lens_results import load
+
+from .synthetic import records, run_info
+
+__all__ = ["write_rows"]
+
+
+def write_rows(count: int, layers: int = 28, topk: int = 5) -> dict[str, Any]:
+    """One row: milliseconds a sample to write, seconds to merge and to load, bytes a sample, open files afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        recorder = LensRecorder(run_info(layers, topk), folder, thumbnails=False)
+        seconds = 0.0
+        with PeakMemory(torch.device("cpu")) as peak:
+            for record in records(count, layers, topk):
+                start = time.perf_counter()
+                recorder.add([record])
+                seconds += time.perf_counter() - start
+            start = time.perf_counter()
+            scores = recorder.close()
+            files = recorder.finish(scores)
+            merging = time.perf_counter() - start
+        size = sum(path.stat().st_size for path in files.values())
+        start = time.perf_counter()
+        found = len(load(folder).samples)
+        loading = time.perf_counter() - start
+    if found != count:
+        raise RuntimeError(f"{found} samples came back, {count} were written")
+    return {
+        "samples": count,
+        "layers": layers,
+        "topk": topk,
+        "write_ms_sample": 1000 * seconds / count,
+        "merge_s": merging,
+        "load_s": loading,
+        "kib_sample": size / count / 1024,
+        "mib": size / 2**20,
+        "peak_mib": peak.mib,
+    }
