@@ -177,13 +177,21 @@ class TracingModel:
 
 
 class AnswerHook:
-    """Stands before lm-eval's cache hook."""
+    """Stands before lm-eval's cache hook.
+
+    lm-eval stores an answer as soon as it is there under a key without the images, which it never looks up; under the
+    key that it does look up, only when all requests are answered. Stored under both, the answers of a killed run count.
+    """
 
     def __init__(self, hook: Any, follower: AnswerFollower) -> None:
         self._hook = hook
         self._follower = follower
+        self._caches = getattr(hook, "dbdict", None) is not None
 
     def add_partial(self, attr: str, req: Any, res: Any) -> None:
         """Hand on, then tell the follower: `req` begins with the prompt, `res` is the answer."""
+        prompt = req[0]
         self._hook.add_partial(attr, req, res)
-        self._follower.answered(req[0], res)
+        if self._caches and isinstance(prompt, TaggedPrompt):
+            self._hook.add_partial(attr, prompt.request.instance.args, res)
+        self._follower.answered(prompt, res)

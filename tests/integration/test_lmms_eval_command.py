@@ -45,11 +45,15 @@ def test_a_wrong_argument_says_what_was_meant(command: Command, pope_folder: Pat
     assert "unknown model argument 'lens_top'. Did you mean lens_topk?" in done.stdout
 
 
-def test_two_processes_give_the_rows_of_one(command: Command, pope_folder: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_rows_of_one(
+    command: Command, pope_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tail = ("--model", "hf-multimodal-lens", "--tasks", "pope", "--log_samples", "--limit", "11")
     command("lmms-eval", *tail, "--output_path", "runs/one")
-    launch = ("accelerate", "launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no")
-    command(*launch, "--dynamo_backend", "no", "-m", "lmms_eval", *tail, "--output_path", "runs/two")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")  # `accelerate launch --cpu` starts one process, whatever it is told
+    launch = ("torchrun", "--standalone", "--nproc_per_node", "2", "-m", "lmms_eval")
+    done = command(*launch, *tail, "--output_path", "runs/two")
+    assert " 6/6 " in done.stdout, "the first process answers its half"
     one, two = load(tmp_path / "runs/one"), load(tmp_path / "runs/two")
     for column in ("doc_id", "response", "status", "answer_step", "correct", "score.pope_accuracy"):
         assert one.samples[column].tolist() == two.samples[column].tolist(), column
