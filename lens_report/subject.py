@@ -41,26 +41,38 @@ class Subject:
         return np.flatnonzero((self.run.keys["task"] == self.task).to_numpy())
 
     @cached_property
+    def recorded(self) -> pd.DataFrame:
+        """One row a sample of the task as recorded, with a fresh index."""
+        return self.run.samples.take(self.rows).reset_index(drop=True)
+
+    @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a sample of the task, with a fresh index and these columns added.
+        """`recorded` with these columns added.
 
         `group`: what was sampled independently (the record's cluster, else its images, else the sample itself);
         `verdict`: 1 right, 0 wrong, NaN unknown; `label_free.*` as recorded; `final_entropy` in nats;
         `null.answer_length` in characters.
         """
-        frame = self.run.samples.take(self.rows).reset_index(drop=True)
+        frame = self.recorded
         images = frame["image_sha256"].map(lambda digests: "+".join(digests) or None)
-        verdict = values_of(frame, VERDICT)
-        if not np.isfinite(verdict).any():
-            score = main_score(frame).values
-            verdict = np.where(np.isin(score, (0.0, 1.0)), score, np.nan)
         added: dict[str, Any] = {
             "group": frame["cluster"].where(frame["cluster"].notna(), images),
-            "verdict": verdict,
+            "verdict": self._verdict(),
             "final_entropy": self.stack("entropy")[:, -1],
             "null.answer_length": frame["response"].str.len().astype(np.float64),
         }
         return frame.assign(**added)
+
+    def _verdict(self) -> Floats:
+        """1 right, 0 wrong, NaN unknown: the record's verdict, and the main score where that can only say "right".
+
+        On open tasks the record calls an answer right when it is the gold text and knows nothing of the others; in a
+        task without any verdict it knows nothing at all. A main score of 0 or 1 takes its place there.
+        """
+        verdict, score = values_of(self.recorded, VERDICT), main_score(self.recorded).values
+        told = np.isin(score, (0.0, 1.0))
+        open_or_unjudged = ~self.closed_rows if np.isfinite(verdict).any() else np.ones(verdict.size, dtype=bool)
+        return np.where(told & open_or_unjudged, score, verdict)
 
     @cached_property
     def clusters(self) -> Clusters:
@@ -90,7 +102,7 @@ class Subject:
     @cached_property
     def closed_rows(self) -> Bools:
         """bool [n], samples whose candidates were known beforehand: only there is a margin or a format error."""
-        outside = self.frame["candidates"].map(bool) & self.frame["pred_candidate"].isna()
+        outside = self.recorded["candidates"].map(bool) & self.recorded["pred_candidate"].isna()
         return self.column("label_free.final_margin") | outside.to_numpy(dtype=bool)
 
     @property

@@ -14,9 +14,11 @@ from lens_report.stats import (
     BestLayer,
     Clusters,
     Columns,
+    Estimate,
     NullTest,
     Ranking,
     Stratified,
+    auroc_by_layer,
     held_out_best_layer,
     max_t,
     random_walk_null,
@@ -26,6 +28,7 @@ from lens_report.stats import (
     without_repetitions,
 )
 from lens_report.stats.naming import HIGHER_MEANS_ERROR, LABEL_FREE, sign
+from lens_report.stats.rows import FORMAT_ERROR, UNREAD, UNSCORED, kept_rows
 from lens_report.subject import CONFIDENCES, Subject
 
 PREREGISTERED = tuple(LABEL_FREE + name for name in HIGHER_MEANS_ERROR)
@@ -62,6 +65,7 @@ class Prediction:
         walk: Metric -> null of a random walk with the same final margins.
         layers: int [L], of `by_layer`.
         by_layer: Margin of the answer given as a predictor at each layer, corrected for all layers.
+        auroc_by_layer: AUROC of that margin at each layer, with pointwise intervals.
         best_layer: Its held-out best layer; None when there are no margins.
         strata: Label (answer given, question type) -> metric -> AUROC within each level.
     """
@@ -78,6 +82,7 @@ class Prediction:
     walk: dict[str, NullTest] = field(default_factory=dict)
     layers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     by_layer: tuple[NullTest, ...] = ()
+    auroc_by_layer: tuple[Estimate, ...] = ()
     best_layer: BestLayer | None = None
     strata: dict[str, dict[str, Stratified]] = field(default_factory=dict)
 
@@ -133,15 +138,9 @@ def asked(subject: Subject) -> Asked:
     """Rows that were read, scored and answered with a candidate, repeated questions about an image once."""
     frame = subject.frame.assign(answered=answered(subject), row=np.arange(len(subject.frame)))
     verdict = frame["verdict"].to_numpy(dtype=np.float64)
-    reasons = {
-        "format error": subject.format_error,
-        "no valid readout": ~subject.read_out,
-        "not scored": np.isnan(verdict),
-    }
-    keep, dropped = np.ones(len(frame), dtype=bool), {}
-    for reason, applies in reasons.items():
-        dropped[reason] = int((keep & applies).sum())
-        keep &= ~applies
+    keep, dropped = kept_rows(
+        {FORMAT_ERROR: subject.format_error, UNREAD: ~subject.read_out, UNSCORED: np.isnan(verdict)}
+    )
     frame = frame.assign(right=pd.array(verdict == 1, dtype="boolean"))[keep].reset_index(drop=True)
     distinct = without_repetitions(frame, ["group", "question"], correct="right")
     error = 1.0 - distinct.frame["right"].to_numpy(dtype=np.float64)
@@ -150,7 +149,7 @@ def asked(subject: Subject) -> Asked:
         distinct.frame["row"].to_numpy(dtype=np.int64),
         Clusters.of(distinct.frame["group"]),
         error,
-        {reason: count for reason, count in dropped.items() if count},
+        dropped,
         distinct.n_dropped,
     )
 
@@ -159,7 +158,8 @@ def _why_none(subject: Subject, rows: Asked) -> str:
     if not rows.error.size:
         return "no sample has a readout, a verdict and an answer among the candidates"
     if not rows.error.any():
-        return "no answer is wrong, so there are no errors to predict"
+        known = "known to be " if rows.dropped.get(UNSCORED) else ""
+        return f"no answer is {known}wrong, so there are no errors to predict"
     if rows.error.all():
         return "every answer is wrong, so there are no right answers to tell them from"
     return "" if subject.confidence else "no final confidence was recorded, so there is no baseline to compare with"
@@ -184,8 +184,15 @@ def _paths(subject: Subject, rows: Asked, draws: Draws) -> dict[str, Any]:
     by_layer = max_t(
         -margin, rows.error, rows.clusters, strata=both, n_permutations=draws.permutations, seed=draws.seed
     )
+    auroc = auroc_by_layer(-margin, rows.error, rows.clusters, n_draws=draws.bootstrap, seed=draws.seed)
     best = held_out_best_layer(-margin, rows.error, rows.clusters, n_draws=draws.bootstrap, seed=draws.seed)
-    return {"walk": walk, "layers": subject.layers, "by_layer": tuple(by_layer), "best_layer": best}
+    return {
+        "walk": walk,
+        "layers": subject.layers,
+        "by_layer": tuple(by_layer),
+        "auroc_by_layer": tuple(auroc),
+        "best_layer": best,
+    }
 
 
 def _strata(rows: Asked, metrics: list[str], confidence: str, draws: Draws) -> dict[str, dict[str, Stratified]]:

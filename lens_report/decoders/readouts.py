@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lens_report.analysis.candidates import cand_scores, indices
 from lens_report.stats import Clusters
+from lens_report.stats.rows import FORMAT_ERROR, UNREAD, kept_rows
 from lens_report.subject import Subject
 
 Floats = NDArray[np.float64]
@@ -86,16 +87,14 @@ def readouts(subject: Subject) -> Readouts | str:
     size = subject.frame["candidates"].map(len).to_numpy()
     own = np.arange(scores.shape[2]) < size[:, None]
     complete = (np.isfinite(scores) | ~own[:, None]).all(axis=(1, 2)) & (size > 1)
-    reasons = {
-        "format error": subject.format_error,
-        "no valid readout": ~subject.read_out,
-        "no gold answer among the candidates": gold < 0,
-        "no candidate scores at every layer": ~complete | ~subject.closed_rows,
-    }
-    keep, dropped = np.ones(gold.size, dtype=bool), {}
-    for reason, applies in reasons.items():
-        dropped[reason] = int((keep & applies).sum())
-        keep &= ~applies
+    keep, dropped = kept_rows(
+        {
+            FORMAT_ERROR: subject.format_error,
+            UNREAD: ~subject.read_out,
+            "no gold answer among the candidates": gold < 0,
+            "no candidate scores at every layer": ~complete | ~subject.closed_rows,
+        }
+    )
     if not keep.any():
         return "no sample has candidate scores at every layer, a gold answer and an answer among the candidates"
     blank, has_blank = _blank(subject, own)
@@ -109,7 +108,7 @@ def readouts(subject: Subject) -> Readouts | str:
         clusters=subject.clusters.at(keep),
         blank=None if blank is None or not has_blank[keep].any() else log_shares(blank[keep]),
         has_blank=has_blank[keep],
-        dropped={reason: count for reason, count in dropped.items() if count},
+        dropped=dropped,
     )
 
 

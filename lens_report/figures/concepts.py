@@ -62,7 +62,7 @@ def _panel(axes: Axes, concepts: Concepts, one: Concept, n_layers: int, *, label
         axes.axvline(one.from_layer, color=VERMILLION, linestyle=":", linewidth=1.4, label=label)
     elif labelled:
         axes.plot([], [], color=VERMILLION, linestyle=":", linewidth=1.4, label="above chance from here")
-    share_axis(axes, "samples")
+    share_axis(axes, "gold leads")
     layer_axis(axes, concepts.layers, n_layers)
     axes.set_title(f"{shortened(one.name, 24)} (n = {one.n})")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from lens_report.analysis.curves import RIGHT, WRONG, Curves, GroupCurve
 from lens_report.analysis.scores import Scores
@@ -68,7 +69,7 @@ def log_odds_by_layer(curves: Curves, n_layers: int) -> Figure:
         axes.set_ylabel("log-odds of the positive answer (nats)")
         titled(axes, "Log-odds by gold answer and verdict", columns=2, rows=2)
     else:
-        _by_verdict(axes, curves, curves.margin)
+        by_verdict(axes, curves.layers, curves.margin)
         axes.set_ylabel("margin of the answer given (nats)")
         titled(axes, "Margin of the answer given by verdict", columns=2, rows=1)
     axes.axhline(0, color=GREY, linewidth=1)
@@ -86,7 +87,7 @@ def uncertainty_by_layer(curves: Curves, n_layers: int) -> Figure:
         (jsd, curves.jsd, "Distance to the last layer", "JSD to the last layer (nats)"),
         (rank, curves.log_rank, "Rank of the answer given", "rank (geometric mean)"),
     ):
-        _by_verdict(axes, curves, lines)
+        by_verdict(axes, curves.layers, lines)
         axes.set_title(title)
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
@@ -105,6 +106,7 @@ def _rank_ticks(axes: Any) -> None:
     axes.set_yticks([float(np.log10(rank)) for rank in ranks], [thousands(rank) for rank in ranks])
 
 
-def _by_verdict(axes: Any, curves: Curves, lines: tuple[GroupCurve, ...]) -> None:
+def by_verdict(axes: Any, layers: NDArray[np.int64], lines: tuple[GroupCurve, ...]) -> None:
+    """The lines of right and of wrong answers, which look the same in all figures."""
     for line in lines:
-        band(axes, curves.layers, line.curve, OF_VERDICT.get(line.group, LINES[2]), n_label(line.group, line.n))
+        band(axes, layers, line.curve, OF_VERDICT.get(line.group, LINES[2]), n_label(line.group, line.n))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from lens_report.analysis.prediction import Prediction
 from lens_report.figures.emergence import point
@@ -22,10 +25,12 @@ from lens_report.figures.style import (
     panels,
     shortened,
     styled,
+    titled,
 )
-from lens_report.stats import NullTest, Predictor
+from lens_report.stats import NullTest, Predictor, Stratified
 
 NULL_BAND = "#c8c8c8"
+MOST_LEVELS = 12
 
 
 @styled
@@ -91,52 +96,74 @@ def _row(left: Axes, right: Axes, place: int, one: Predictor, walk: NullTest | N
 
 @styled
 def auroc_by_layer(prediction: Prediction, n_layers: int) -> Figure:
-    """The margin of the answer given as a predictor of error at each layer, with the null and corrected tests."""
-    figure, (axes,) = panels(1, width=5.6, height=3.6)
-    tests = prediction.by_layer
-    value = np.array([np.nan if test.observed is None else test.observed for test in tests])
-    low = np.array([np.nan if test.null_low is None else test.null_low for test in tests])
-    high = np.array([np.nan if test.null_high is None else test.null_high for test in tests])
+    """The margin of the answer given as a predictor of error at each layer, with intervals, null and tests."""
+    figure, (axes,) = panels(1, width=6.2, height=4.0)
+    tests, layers = prediction.by_layer, prediction.layers
+    value = _known(test.observed for test in tests)
     hit = np.array([test.p_adjusted is not None and test.p_adjusted < 0.05 for test in tests], dtype=bool)
-    layers = prediction.layers
-    axes.fill_between(layers, low, high, color=NULL_BAND, linewidth=0, label="permuted errors, 95 % at each layer")
+    null = [_known(test.null_low for test in tests), _known(test.null_high for test in tests)]
+    axes.fill_between(layers, *null, color=NULL_BAND, linewidth=0, label="permuted errors, 95 % at each layer")
+    low, high = (_known(getattr(one, end) for one in prediction.auroc_by_layer) for end in ("low", "high"))
+    if np.isfinite(low).any():
+        axes.vlines(layers, low, high, color=BLUE, linewidth=1.1, label="95 % interval at each layer")
     axes.plot(layers, value, color=BLUE, zorder=2)
     for chosen, face, label in (
         (hit, BLUE, "p < .05, corrected for all layers (max-T)"),
         (~hit, "white", "not significant"),
     ):
-        axes.plot(layers[chosen], value[chosen], "o", color=BLUE, markerfacecolor=face, markersize=5, label=label)
+        if chosen.any():
+            axes.plot(layers[chosen], value[chosen], "o", color=BLUE, markerfacecolor=face, markersize=5, label=label)
     axes.axhline(0.5, color=GREY, linewidth=1)
-    axes.set_ylabel("AUROC of error")
-    axes.set_title("Margin of the answer given, read at each layer")
+    axes.set_ylabel("AUROC of error (chance .5)")
+    titled(axes, "Margin of the answer given, read at each layer", columns=2, rows=2)
     layer_axis(axes, layers, n_layers)
-    legend(axes)
-    counts = f"n = {prediction.n} answers, {prediction.n_wrong} wrong."
-    footnote(figure, f"{counts} A low margin is meant to go with errors.")
+    counts = f"n = {prediction.n} answers, {prediction.n_wrong} wrong, {prediction.n_groups} clusters."
+    footnote(figure, f"{counts} A low margin is meant to go with errors. Bars: clustered bootstrap, layer by layer.")
     return figure
+
+
+def _known(values: Iterable[float | None]) -> NDArray[np.float64]:
+    """float [L], NaN for None."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 @styled
 def by_stratum(prediction: Prediction) -> Figure:
     """AUROC of error within each predicted answer and question type: a metric must not only tell the kinds apart."""
-    blocks = [(title, metrics) for title, metrics in prediction.strata.items() if metrics]
-    rows = max((len(next(iter(metrics.values())).levels) + 1 for _, metrics in blocks), default=1)
+    blocks = [(title, metrics, _levels(metrics)) for title, metrics in prediction.strata.items() if metrics]
+    rows = max((len(levels) + 1 for _, _, levels in blocks), default=1)
     figure, all_axes = panels(max(len(blocks), 1), width=4.4, height=1.7 + 0.42 * rows)
-    for axes, (title, metrics) in zip(all_axes, blocks, strict=False):
-        levels = list(next(iter(metrics.values())).levels)
-        for look, offset, (name, found) in zip(
-            cycle(len(metrics)), np.linspace(-0.26, 0.26, len(metrics)), metrics.items(), strict=True
-        ):
-            for place, level in enumerate(levels):
-                point(axes, found.levels[level], place + offset, look, name_of(name) if place == 0 else "")
-            point(axes, found.within, len(levels) + offset, look)
-        counts = next(iter(metrics.values())).levels
-        names = [f"{shortened(str(level), 18)} ({counts[level].n_errors}/{counts[level].n})" for level in levels]
-        axes.set_yticks(range(len(levels) + 1), [*names, "within, pooled"])
-        axes.set_ylim(len(levels) + 0.5, -0.5)
-        axes.axvline(0.5, color=GREY, linewidth=1)
-        axes.set_xlabel("AUROC of error")
+    left_out = []
+    for axes, (title, metrics, levels) in zip(all_axes, blocks, strict=False):
+        _strata(axes, metrics, levels)
         axes.set_title(f"By {title} (wrong/all)", pad=30)
+        missing = len(next(iter(metrics.values())).levels) - len(levels)
+        left_out += [f"{missing} levels of {title} with few errors or samples are not drawn."] if missing else []
     legend(all_axes[0], loc="lower left", bbox_to_anchor=(-0.05, 1.0), ncols=2, borderaxespad=0.1, fontsize=7)
-    footnote(figure, "Bars: 95 % intervals (clustered bootstrap); hollow: too few errors or right answers for one.")
+    bars = "Bars: 95 % intervals (clustered bootstrap); hollow: too few errors or right answers for one."
+    footnote(figure, " ".join([bars, *left_out]))
     return figure
+
+
+def _levels(metrics: Mapping[str, Stratified]) -> list[Hashable]:
+    """The levels that are drawn, most samples first: of many those in which some metric has an interval."""
+    found = list(next(iter(metrics.values())).levels)
+    if len(found) <= MOST_LEVELS:
+        return found
+    told = [level for level in found if any(one.levels[level].low is not None for one in metrics.values())]
+    return (told or found)[:MOST_LEVELS]
+
+
+def _strata(axes: Axes, metrics: Mapping[str, Stratified], levels: Sequence[Hashable]) -> None:
+    """Each metric within each level, and pooled over all levels."""
+    offsets = np.linspace(-0.26, 0.26, len(metrics))
+    for look, offset, (name, found) in zip(cycle(len(metrics)), offsets, metrics.items(), strict=True):
+        for place, level in enumerate(levels):
+            point(axes, found.levels[level], place + offset, look, name_of(name) if place == 0 else "")
+        point(axes, found.within, len(levels) + offset, look)
+    counts = next(iter(metrics.values())).levels
+    names = [f"{shortened(str(level), 18)} ({counts[level].n_errors}/{counts[level].n})" for level in levels]
+    axes.set_yticks(range(len(levels) + 1), [*names, "within, pooled"])
+    axes.set_ylim(len(levels) + 0.5, -0.5)
+    axes.axvline(0.5, color=GREY, linewidth=1)
+    axes.set_xlabel("AUROC of error")

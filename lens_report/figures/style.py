@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 P = ParamSpec("P")
 Axes = Any
 
+FOOTNOTE_LETTERS_AN_INCH = 16
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#767676"
@@ -110,8 +112,9 @@ def titled(axes: Axes, title: str, *, columns: int, rows: int) -> None:
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """What a reader has to know to read the figure, below it."""
-    figure.supxlabel(text, fontsize=7.5, color=GREY, x=0.01, ha="left")
+    """What a reader has to know to read the figure, below it, in as many lines as its width asks for."""
+    lines = textwrap.fill(text, max(40, int(FOOTNOTE_LETTERS_AN_INCH * figure.get_figwidth())))
+    figure.supxlabel(lines, fontsize=7.5, color=GREY, x=0.01, ha="left")
 
 
 def unknown(axes: Axes, message: str) -> None:

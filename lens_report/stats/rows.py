@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,40 +25,63 @@ class Selection:
     dropped: dict[str, int] = field(default_factory=dict)
 
 
+FORMAT_ERROR, UNREAD, UNSCORED = "format error", "no valid readout", "not scored"
+"""Reasons for which a sample takes no part in questions about errors, in the order in which they apply."""
+
+
 def scored_rows(
     frame: pd.DataFrame, *, correct: str = "correct", status: str | None = "status", pred: str | None = "pred_candidate"
 ) -> Selection:
     """Rows with a readout, a verdict of the harness and an answer among the candidates.
 
-    Format errors (an answer outside the candidates) are a class of their own: a scorer calls them wrong whatever the
-    model believed. They are counted in ``dropped`` and take no part in questions about answer errors.
+    Format errors (an answer outside the candidates, or none) are a class of their own: a scorer calls them wrong
+    whatever the model believed. They are counted in ``dropped`` and take no part in questions about answer errors.
+    `lens_report.analysis` follows the same rule in every question about errors (docs/statistics.md).
 
     Args:
-        frame: One row a sample.
+        frame: One row a sample. With a column ``candidates`` an answer outside of them is told from one that was not
+            looked at, whatever became of the readout.
         correct: Column of True, False or missing.
         status: Column that is ``"ok"`` where the readout is valid and ``"no_answer"`` where the response holds no
             answer; None to keep all.
-        pred: Column of the candidate that was answered, missing for a format error; None to keep all.
+        pred: Column of the candidate that was answered, missing for a format error; None for a task without candidates,
+            which has no format errors: there a response without an answer is one without a readout.
 
     Returns:
         The rows kept and the counts of the others.
     """
     nothing = np.zeros(len(frame), dtype=bool)
     state = None if status is None else frame[status].to_numpy(dtype=object)
-    valid = ~nothing if state is None else state == "ok"
-    unanswered = nothing if state is None else state == "no_answer"
-    outside = nothing if pred is None else frame[pred].isna().to_numpy(dtype=bool)
-    reasons = {
-        "format error": unanswered | (valid & outside),
-        "no valid readout": ~valid,
-        "not scored": np.isnan(verdicts(frame[correct])),
-    }
-    keep = np.ones(len(frame), dtype=bool)
+    read = ~nothing if state is None else state == "ok"
+    silent = nothing if state is None else state == "no_answer"
+    outside = nothing if pred is None else _outside(frame, pred, read | silent)
+    unscored = np.isnan(verdicts(frame[correct]))
+    keep, dropped = kept_rows({FORMAT_ERROR: outside, UNREAD: ~read, UNSCORED: unscored})
+    return Selection(frame[keep].reset_index(drop=True), len(frame), dropped)
+
+
+def _outside(frame: pd.DataFrame, pred: str, looked_at: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """bool [n], answers that are none of the candidates, or none at all."""
+    if "candidates" in frame:
+        looked_at = looked_at | frame["candidates"].map(bool).to_numpy(dtype=bool)
+    return np.asarray(looked_at & frame[pred].isna().to_numpy(dtype=bool))
+
+
+def kept_rows(reasons: Mapping[str, NDArray[np.bool_]]) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """Rows to which no reason applies, and how many each reason took.
+
+    Args:
+        reasons: Reason -> bool [n], where it applies; the first one that applies to a row counts.
+
+    Returns:
+        bool [n]; reason -> rows, those without any left out.
+    """
+    keep = np.ones(len(next(iter(reasons.values()))), dtype=bool)
     dropped = {}
     for reason, applies in reasons.items():
         dropped[reason] = int(np.count_nonzero(keep & applies))
         keep &= ~applies
-    return Selection(frame[keep].reset_index(drop=True), len(frame), {k: v for k, v in dropped.items() if v})
+    return keep, {reason: count for reason, count in dropped.items() if count}
 
 
 def verdicts(column: pd.Series) -> NDArray[np.float64]:

@@ -43,6 +43,10 @@ WORDS = (
     " yellow",
 )
 VOCABULARY = 32_000
+KNOWN_OF_READ_ANSWERS = {
+    "candidates", "candidate_token_ids", "candidate_method", "gold_candidate", "pred_candidate", "binary", "correct",
+    "answer_rule", "answer_aligned", "answer_step", "answer_token_id",
+}  # fmt: skip
 QUICK = Draws(bootstrap=200, permutations=99, simulations=20)
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & {{ 7*7 }} | `x`"
@@ -166,7 +170,8 @@ class _World:
         pred = None if self.outside[i] else int(self.pred[i])
         common = self._common(i, pred)
         if self.failed[i]:
-            return SampleRecord(**common, status="capture_failed", status_reason="no hidden state was caught")
+            known = {name: value for name, value in common.items() if name not in KNOWN_OF_READ_ANSWERS}
+            return SampleRecord(**known, status="capture_failed", status_reason="no hidden state was caught")
         arrays = self._arrays(i, pred)
         readout = LayerReadout(
             layer_index=np.arange(1, plan.layers + 1),
