@@ -17,6 +17,9 @@ COLUMNS = (
     "layers", "comparability",
 )  # fmt: skip
 
+FLAGGED = "†"
+"""Beside the score of a row that must not be ranked against the others; the last column says why."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -70,6 +73,7 @@ class Entry:
         samples = count(score.n) if isinstance(score, Estimate) else words(MISSING)
         judge = f" (judge {self.extra['judge']:.2f})" if "judge" in self.extra else ""
         marks = [f"{PUBLISHED} ({self.published})"] if self.published else list(self.flags)
+        whole = replace(whole, text=f"{whole.text} {FLAGGED}") if marks else whole
         return (
             words(self.task), words(self.model), whole, words(self.metric + judge), samples, interval(self.confidence),
             words(self.best + ("*" if self.gain_shown else "") or MISSING), interval(self.gain), p_value(self.gain_p),

@@ -10,10 +10,10 @@ from lens_report.analysis import Draws, RunComparison, analyse_subject, comparis
 from lens_report.document.blocks import Block, Document, Paragraph, Section, Sentence, Table, bullets, say
 from lens_report.document.html import render_tables
 from lens_report.document.markdown import markdown
-from lens_report.document.shown import percent, words
+from lens_report.document.shown import words
 from lens_report.findings.inputs import comparison_blocks
 from lens_report.leaderboard.comparability import flags
-from lens_report.leaderboard.entries import COLUMNS, Entry, entry, published_entry
+from lens_report.leaderboard.entries import COLUMNS, FLAGGED, Entry, entry, published_entry
 from lens_report.leaderboard.formats import csv_text, latex
 from lens_report.leaderboard.published import published_rows
 from lens_report.runs import Paths, Problem, load_runs
@@ -151,9 +151,9 @@ def _notes() -> tuple[Sentence, ...]:
             "Intervals are {level} intervals clustered by image. AUROC: how well low final confidence, or the metric "
             "on top of it, ranks errors. The best lens metric has the largest gain of the listed ones; the interval of "
             "its gain is not corrected for that choice, the p is. A star says that the interval lies above zero and "
-            "the p below {alpha}; without it no gain was shown. Published rows and rows that differ in an aspect "
-            "named under comparability must not be ranked against the others.",
-            level=percent(0.95), alpha=words("0.05"),
+            "the p below {alpha}; without it no gain was shown. A score with {dagger} must not be ranked against the "
+            "others: its row is a published one or differs in what is named under comparability.",
+            level=words("95 %"), alpha=words("0.05"), dagger=words(FLAGGED),
         ),
     )  # fmt: skip
 

@@ -100,8 +100,11 @@ def test_what_differs_is_flagged(tmp_path: Path, changes: dict[str, Any], aspect
         more = changes if place == 2 else {}
         plan = Plan(**({"n": 60, "run_id": f"run{place}", "model": f"acme/m{place}", "seed": place} | more))
         write_run(tmp_path / str(place), plan)
-    entries = {one.model: one.flags for one in build_leaderboard(tmp_path, draws=QUICK).entries}
+    board = build_leaderboard(tmp_path, draws=QUICK)
+    entries = {one.model: one.flags for one in board.entries}
+    shown = {one.model: one.cells()[COLUMNS.index("score")].text for one in board.entries}
     assert entries["acme/m0"] == entries["acme/m1"] == ()
+    assert [name for name, text in shown.items() if "†" in text] == ["acme/m2"]
     assert f"{aspect} differs" in entries["acme/m2"]
 
 
@@ -110,7 +113,14 @@ def test_of_two_that_differ_both_are_flagged(tmp_path: Path) -> None:
     write_run(tmp_path / "b", n=60, run_id="b", info={"limits": {"limit": 60}})
     board = build_leaderboard(tmp_path, draws=QUICK)
     assert [one.flags for one in board.entries] == [("limit differs",)] * 2
+    assert all(one.cells()[COLUMNS.index("score")].text.endswith(" †") for one in board.entries)
     assert board.to_markdown().count("limit differs") == 2
+
+
+def test_answers_that_were_not_read_make_no_other_labels(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", n=60)
+    write_run(tmp_path / "b", n=60, run_id="b", failed=0.3, format_errors=0.1)
+    assert [one.flags for one in build_leaderboard(tmp_path, draws=QUICK).entries] == [(), ()]
 
 
 def test_published_figures_have_sources_and_can_be_replaced(tmp_path: Path) -> None:
