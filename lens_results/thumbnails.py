@@ -6,15 +6,14 @@ import contextlib
 import io
 import logging
 import re
-import time
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 
 from PIL import Image, UnidentifiedImageError
 
 from lens_results.errors import InvalidRecordError, LensResultsError, TruncatedRecordError
+from lens_results.part_writer import PartWriter
 from lens_results.reader import Run
 from lens_results.storage import PARTS_FOLDER, parts_folder, refused, replacing
 
@@ -29,7 +28,7 @@ _STAMP = (1980, 1, 1, 0, 0, 0)  # the same pictures make the same file
 log = logging.getLogger(__name__)
 
 
-class ThumbnailWriter:
+class ThumbnailWriter(PartWriter):
     """Keeps a JPEG of at most `MAX_SIDE` pixels a side of every image of one process of a run.
 
     Pictures go to part files in `<directory>/.lens_parts/<run_id>/`, `part_images` at a time or on the first `add` at
@@ -48,18 +47,15 @@ class ThumbnailWriter:
         part_images: int = 256,
         part_seconds: float = 20.0,
     ) -> None:
+        super().__init__(part_seconds)
         self.directory = Path(directory)
         self.run_id = run_id
         self.rank = rank
         self.part_images = part_images
-        self.part_seconds = part_seconds
         self._waiting: dict[str, bytes] = {}
         parts = _parts(parts_folder(self.directory, run_id))
         self._known = _names([thumbnails_path(self.directory, run_id), *parts])
         self._next_number = max((number for r, number in parts.values() if r == rank), default=0) + 1
-        self._last_write = time.monotonic()
-        self._refused = False
-        self._closed = False
 
     @property
     def waiting(self) -> int:
@@ -72,8 +68,7 @@ class ThumbnailWriter:
         A digest that is known costs nothing. An image that cannot be decoded is logged and left out: a picture is no
         reason to stop a run. Raises `InvalidRecordError` when the digest is no SHA-256 in lower-case hex.
         """
-        if self._closed:
-            raise LensResultsError("add: found a closed ThumbnailWriter. Open a new one on the same run to continue.")
+        self._check_open("add")
         if not _DIGEST.fullmatch(sha256):
             raise InvalidRecordError(f"sha256: found {sha256!r}, expected 64 lower-case hex digits.")
         if sha256 in self._known:
@@ -84,34 +79,15 @@ class ThumbnailWriter:
             log.warning("No thumbnail of image %s: %s", sha256[:12], err)
             return False
         self._known.add(sha256)
-        enough = len(self._waiting) >= self.part_images and not self._refused
-        if enough or time.monotonic() - self._last_write >= self.part_seconds:
-            self.flush()
+        self._flush_when_due(self.part_images)
         return True
 
-    def flush(self) -> None:
-        """Write what waits as one part."""
-        self._last_write, self._refused = time.monotonic(), True
+    def _write_waiting(self) -> None:
         if self._waiting:
             name = f"thumbnails.rank{self.rank}.{self._next_number:06d}.zip"
             _write(parts_folder(self.directory, self.run_id) / name, self._waiting)
             self._waiting = {}
             self._next_number += 1
-        self._last_write, self._refused = time.monotonic(), False
-
-    def close(self) -> None:
-        """Write what waits and refuse further pictures. Does not merge: see `merge_thumbnails`."""
-        if not self._closed:
-            self.flush()
-            self._closed = True
-
-    def __enter__(self) -> ThumbnailWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def encode(image: Image.Image | bytes) -> bytes:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from types import TracebackType
 
 from lens_results.codec import to_table
-from lens_results.errors import InvalidRecordError, LensResultsError
+from lens_results.errors import InvalidRecordError
+from lens_results.part_writer import PartWriter
 from lens_results.record import SampleRecord
 from lens_results.run_info import RunInfo
 from lens_results.storage import (
@@ -22,7 +21,7 @@ from lens_results.storage import (
 )
 
 
-class RecordWriter:
+class RecordWriter(PartWriter):
     """Appends the records of one process of a run to part files in `<directory>/.lens_parts/<run_id>/`.
 
     A part is written when `part_rows` records wait, or on the first `append` at least `part_seconds` after the last
@@ -42,19 +41,16 @@ class RecordWriter:
         part_rows: int = 64,
         part_seconds: float = 20.0,
     ) -> None:
+        super().__init__(part_seconds)
         self.directory = Path(directory)
         self.run_info = run_info
         self.rank = rank
         self.part_rows = part_rows
-        self.part_seconds = part_seconds
         self._waiting: dict[str, list[SampleRecord]] = {}
-        self._last_write = time.monotonic()
-        self._refused = False
         try:
             self._next_number = self._first_number()
         except OSError as err:
             raise refused(self.directory, err) from err
-        self._closed = False
 
     @property
     def waiting(self) -> int:
@@ -63,38 +59,18 @@ class RecordWriter:
 
     def append(self, record: SampleRecord) -> None:
         """Take a record. Raises `InvalidRecordError` when its layers are not those of the run."""
-        if self._closed:
-            raise LensResultsError("append: found a closed RecordWriter. Open a new one on the same run to continue.")
+        self._check_open("append")
         self._check_layers(record)
         self._waiting.setdefault(record.task, []).append(record)
-        enough = self.waiting >= self.part_rows and not self._refused
-        if enough or time.monotonic() - self._last_write >= self.part_seconds:
-            self.flush()
+        self._flush_when_due(self.part_rows)
 
-    def flush(self) -> None:
-        """Write what waits, one part a task. Raises `RecordWriteError`."""
-        self._last_write, self._refused = time.monotonic(), True
+    def _write_waiting(self) -> None:
         for task in list(self._waiting):
             path = part_path(self.directory, self.run_info.run_id, task, self.rank, self._next_number)
             metadata = file_metadata(self.run_info, task, part={"rank": self.rank, "number": self._next_number})
             write_tables(path, [to_table(self._waiting[task])], metadata)
             del self._waiting[task]
             self._next_number += 1
-        self._last_write, self._refused = time.monotonic(), False
-
-    def close(self) -> None:
-        """Write what waits and refuse further records. Does not merge: see `merge`."""
-        if not self._closed:
-            self.flush()
-            self._closed = True
-
-    def __enter__(self) -> RecordWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _first_number(self) -> int:
         parts = list_parts(parts_folder(self.directory, self.run_info.run_id))
