@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from lens_report.document.blocks import Block, Sentence, Table, bullets, paragra
 from lens_report.document.shown import count, interval, p_value, percent, words
 from lens_report.findings.errors import ranges
 from lens_report.findings.rules import LEVEL
+from lens_report.stats import Estimate
 
 
 def control_blocks(analysis: Analysis) -> tuple[Block, ...]:
@@ -89,11 +91,14 @@ def _difference(one: RunComparison) -> Sentence:
         why = words(result.difference.note)
         return say("{task}: {a} and {b} cannot be compared sample by sample: {why}.", why=why, **names)
     if result.p_value < LEVEL:
-        order = "higher" if result.difference.value > 0 else "lower"
+        above, below, by = ("b", "a", result.difference)
+        if result.difference.value < 0:
+            above, below, by = ("a", "b", _negated(result.difference))
         return say(
-            "{task}: {b} scores {order} than {a} on the {n} samples that both have, by {difference} (p {p}).",
-            order=words(order), n=count(result.difference.n), difference=interval(result.difference, share=True),
-            p=p_value(result.p_value), headline=True, **names,
+            "{task}: {above} scores higher than {below} on the {n} samples that both have, by {difference} "
+            "(percentage points, p {p}).",
+            task=names["task"], above=names[above], below=names[below], n=count(by.n),
+            difference=interval(by, share=True), p=p_value(result.p_value), headline=True,
         )  # fmt: skip
     return say(
         "{task}: no difference between {a} and {b} could be shown on the {n} samples that both have: {difference} "
@@ -101,3 +106,9 @@ def _difference(one: RunComparison) -> Sentence:
         n=count(result.difference.n), difference=interval(result.difference, share=True), p=p_value(result.p_value),
         headline=True, **names,
     )  # fmt: skip
+
+
+def _negated(estimate: Estimate) -> Estimate:
+    """The same difference the other way round."""
+    value, low, high = (None if end is None else -end for end in (estimate.value, estimate.high, estimate.low))
+    return replace(estimate, value=value, low=low, high=high)
