@@ -28,9 +28,9 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
         found.append(f"HARNESS_TENSOR_PARALLEL={os.environ['HARNESS_TENSOR_PARALLEL']}")
     if found:
         raise LensArgumentError(
-            f"{' and '.join(found)}: tensor parallelism splits each layer over processes, and every process "
-            "would write the same records. Use parallelize=True (layers on several GPUs, one process) or accelerate launch (one whole model a GPU); "
-            "lens=False runs tensor parallelism without the lens."
+            f"{' and '.join(found)}: tensor parallelism splits each layer over processes, and every process would "
+            "write the same records. Use parallelize=True (layers on several GPUs, one process) or accelerate launch "
+            "(one whole model a GPU); lens=False runs tensor parallelism without the lens."
         )
 
 
