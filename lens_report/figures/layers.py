@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lens_report.analysis.curves import RIGHT, WRONG, Curves, GroupCurve
@@ -101,9 +102,14 @@ def uncertainty_by_layer(curves: Curves, n_layers: int) -> Figure:
 def _rank_ticks(axes: Any) -> None:
     """Ranks at their logarithms: powers of ten, and steps between them where the range is short."""
     top = axes.get_ylim()[1]
-    steps = (1, 2, 5) if top < 2 else (1,)
-    ranks = [step * 10**power for power in range(int(top) + 1) for step in steps if np.log10(step * 10**power) <= top]
-    axes.set_yticks([float(np.log10(rank)) for rank in ranks], [thousands(rank) for rank in ranks])
+    if top < np.log10(3):
+        steps = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(1, 10**top)
+        ranks = [float(rank) for rank in steps if 1 <= rank <= 10**top]
+        axes.set_yticks([float(np.log10(rank)) for rank in ranks], [f"{rank:.4g}" for rank in ranks])
+        return
+    between = (1, 2, 5) if top < 2 else (1,)
+    whole = [step * 10**power for power in range(int(top) + 1) for step in between if np.log10(step * 10**power) <= top]
+    axes.set_yticks([float(np.log10(rank)) for rank in whole], [thousands(rank) for rank in whole])
 
 
 def by_verdict(axes: Any, layers: NDArray[np.int64], lines: tuple[GroupCurve, ...]) -> None:

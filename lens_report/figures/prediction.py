@@ -47,6 +47,7 @@ def forest(prediction: Prediction) -> Figure:
     right.set_yticks(range(len(shown)), [])
     for axes in (left, right):
         axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.locator_params(axis="x", nbins=5)
     left.set_xlabel("AUROC of error (chance .5)")
     right.set_xlabel("gain in AUROC over final confidence")
     left.set_title("Alone", pad=34)
