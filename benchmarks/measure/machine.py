@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -17,8 +19,9 @@ _PACKAGES = ("mm-logit-lens", "torch", "transformers", "lmms-eval", "lm-eval", "
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Processor, cores, memory, load by others, device, versions, date in UTC."""
+    """Command, date in UTC, processor, cores, memory, load by others, device, versions."""
     return {
+        "command": shlex.join(["python", *sys.orig_argv[1:]]),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "processor": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),

@@ -68,7 +68,7 @@ def nnsight(model: Any, parts: ModelParts, inputs: Any, arguments: Any) -> list[
         envoys = getattr(envoys, name)
     saved = []
     with wrapped.trace(**inputs):
-        for layer in envoys.layers:
+        for layer in envoys:
             saved.append(layer.output.save())
     model.generate(**inputs, **arguments)
     hidden = [each[0] if isinstance(each, tuple) else each for each in saved]
