@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from experiments.writeup.material import MAIN, PROMPTS, Material
+from lens_report import Analysis
 from lens_report.document.blocks import Block, Section, Table, paragraph, say
 from lens_report.document.shown import Shown, count, decimal, interval, listed, words
 from lens_report.findings.rules import verdicts
@@ -114,28 +115,30 @@ def format_section(material: Material) -> Section:
 def mass_section(material: Material) -> Section:
     """Where the method itself fails: early layers, positions that were not found."""
     rows = []
-    for task, one in material.of(MAIN).items():
-        mass = one.curves.mass[0].curve.mean if one.curves.mass else None
-        status = one.overview.status
-        rows.append(
-            (
-                words(task),
-                *(decimal(float(mass[place]) if mass is not None else None, 3) for place in (0, 2, 4, -1)),
-                listed([f"{name}: {number}" for name, number in status.items()]),
-            )
-        )  # fmt: skip
+    for name in (MAIN, *PROMPTS):
+        for task, one in material.of(name).items():
+            mass = one.curves.mass[0].curve.mean if one.curves.mass else None
+            shares = (decimal(float(mass[place]) if mass is not None else None, 3) for place in (0, 2, 4, -1))
+            status = listed([f"{status}: {number}" for status, number in one.overview.status.items()])
+            rows.append((words(name), words(task), *shares, status))
     columns = (
-        "task",
-        "mass, first layer",
-        "mass, third layer",
-        "mass, fifth layer",
-        "mass, last layer",
+        "run", "task", "mass, first layer", "mass, third layer", "mass, fifth layer", "mass, last layer",
         "status of samples",
-    )
+    )  # fmt: skip
+    missed = sum(_missed(one) for one in material.analyses.values())
     text = paragraph(
         say(
             "Where all candidates together have little probability, which of them leads says little: the readout is "
-            "not about the question there. Samples without an answer position carry a status and take no part above."
+            "not about the question there. A sample in whose answer no position could be found carries a status, "
+            "takes no part above, and is counted here; over all runs these are {missed} of {n} samples, {bare} of "
+            "them from the prompt without the chat template.",
+            missed=count(missed), bare=count(sum(_missed(one) for one in material.of("prompt_bare").values())),
+            n=count(sum(one.overview.n for one in material.analyses.values())),
         )
-    )
+    )  # fmt: skip
     return Section("Where the method itself fails", (*text, Table("mass", columns, tuple(rows))))
+
+
+def _missed(one: Analysis) -> int:
+    """Samples without a readout."""
+    return sum(number for status, number in one.overview.status.items() if status != "ok")
