@@ -25,7 +25,7 @@ from lens_models.loading import resolve_pretrained
 SAMPLES = 20_000
 BATCH = 50
 SETTLED = 4_000  # samples after which caches, thread pools and the allocator have what they keep
-KIB_A_SAMPLE = 4.0  # answer, request and table values; an image is 12, a captured residual 20
+KIB_A_SAMPLE = 4.0  # 3.2 with answers and the values of the table; an image is 12
 
 
 @dataclass(frozen=True)
