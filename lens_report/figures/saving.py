@@ -17,6 +17,7 @@ def save(figure: Figure, path: Path) -> tuple[Path, Path]:
     png, svg = path.with_name(path.name + ".png"), path.with_name(path.name + ".svg")
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(RC):
+        figure.set_dpi(DPI)  # letters are fitted to pixels: at another resolution the labels have other widths
         figure.draw_without_rendering()
         figure.set_layout_engine(None)  # laid out once for both files
         figure.savefig(png, dpi=DPI, metadata={"Software": None})
