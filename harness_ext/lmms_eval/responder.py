@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import time
 from collections.abc import Sequence
@@ -69,19 +70,23 @@ class Responder:
         return self._limit.answer(batch, self._answer_together, _where)
 
     def _answer_together(self, batch: Sequence[HarnessRequest]) -> list[Answer]:
-        conversations = [self._conversation(request, self._messages(request)) for request in batch]
-        return self._respond(batch, conversations)
+        documents = [self._document(request) for request in batch]
+        conversations = [
+            self._conversation(request, self._messages(request, document))
+            for request, document in zip(batch, documents, strict=True)
+        ]
+        return self._respond(batch, documents, conversations)
 
     def converse(self, request: HarnessRequest) -> list[Answer]:
         """Answer one request round by round; each round is recorded under its own request number."""
         document = self._document(request)
         answers: list[Answer] = []
         previous: Any = None
-        messages = request.messages(document)
+        messages = request.messages(copy.copy(document))
         while True:
             conversation = self._conversation(request, self._with_system(messages))
             numbered = _numbered(request, len(answers))
-            respond = functools.partial(self._respond, [numbered], [conversation], kind="multi_round")
+            respond = functools.partial(self._respond, [numbered], [document], [conversation], kind="multi_round")
             answers += self._limit.alone(_where(request), respond)
             payload = request.messages(
                 document,
@@ -100,8 +105,9 @@ class Responder:
         return self._limit.alone(_where(requests[0]), functools.partial(self._score_choices, requests))
 
     def _score_choices(self, requests: Sequence[HarnessRequest]) -> list[tuple[float, bool]]:
-        conversations = [self._conversation(request, self._messages(request)) for request in requests]
-        sequences = [self._continuation(request) for request in requests]
+        document = self._document(requests[0])
+        conversations = [self._conversation(request, self._messages(request, document)) for request in requests]
+        sequences = [self._continuation(request, document) for request in requests]
 
         def score(images: Images | None = None) -> list[ScoredContinuation]:
             return score_choices(
@@ -112,7 +118,7 @@ class Responder:
 
         ordered = score()
         if self.run is not None and self._reader is not None and not requests[0].padding:
-            sample = self._sample(self.run, requests[0], conversations[0], "loglikelihood")
+            sample = self._sample(self.run, requests[0], document, conversations[0], "loglikelihood")
             self.run.recorder.add_images(sample.image_sha256, conversations[0].images)
             losses = [each.loss for each in ordered]
             chosen = losses.index(min(losses))
@@ -120,9 +126,9 @@ class Responder:
             self.run.recorder.add([record])
         return [(each.loss, each.greedy) for each in ordered]
 
-    def _continuation(self, request: HarnessRequest) -> Tokens:
+    def _continuation(self, request: HarnessRequest, document: Any) -> Tokens:
         text = request.continuation
-        text = text(self._document(request)) if callable(text) else text
+        text = text(document) if callable(text) else text
         ids = self._owner.tokenizer.encode(str(text), add_special_tokens=False)
         if not ids:
             raise InputError(f"{_where(request)}: the continuation {text!r} has no tokens")
@@ -155,21 +161,24 @@ class Responder:
         except UNREADABLE as error:  # the data set decodes a document's images here
             raise InputError(f"{_where(request)}: the document cannot be read ({error}); check or remove it") from error
 
-    def _sample(self, run: LensRun, request: HarnessRequest, conversation: Conversation, kind: str) -> SampleRequest:
+    def _sample(
+        self, run: LensRun, request: HarnessRequest, document: Any, conversation: Conversation, kind: str
+    ) -> SampleRequest:
         documents = Documents(
             len(self._owner.task_dict[request.task][request.split]), functools.partial(self._shown, run, request)
         )
-        return run.sample_request(request, self._document(request), conversation, kind, documents)
+        return run.sample_request(request, document, conversation, kind, documents)
 
     def _shown(self, run: LensRun, request: HarnessRequest, doc_id: int) -> ShownDocument:
         """Another document of the request's split, as this model would be shown it."""
         other = replace(request, key=(request.task, doc_id, *request.key[2:]))
         document = self._document(other)
-        conversation = self._conversation(other, self._messages(other))
+        conversation = self._conversation(other, self._messages(other, document))
         return ShownDocument(conversation.images, run.target(other, document).cluster)
 
-    def _messages(self, request: HarnessRequest) -> Any:
-        return self._with_system(request.messages(self._document(request)))
+    def _messages(self, request: HarnessRequest, document: Any) -> Any:
+        # a task may take fields out of what it is given, and the same document is asked for its target later
+        return self._with_system(request.messages(copy.copy(document)))
 
     def _with_system(self, messages: Any) -> Any:
         raw = self._owner.arguments.reasoning_prompt or self._owner.arguments.system_prompt
@@ -188,7 +197,11 @@ class Responder:
         )
 
     def _respond(
-        self, batch: Sequence[HarnessRequest], conversations: Sequence[Conversation], kind: str = "generate"
+        self,
+        batch: Sequence[HarnessRequest],
+        documents: Sequence[Any],
+        conversations: Sequence[Conversation],
+        kind: str = "generate",
     ) -> list[Answer]:
         owner = self._owner
         inputs = self._encode(conversations)
@@ -199,7 +212,7 @@ class Responder:
         new = generated_columns(sequences, inputs)
         texts = owner.processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         if trace is not None:
-            self._record(batch, conversations, trace, texts, kind)
+            self._record(batch, documents, conversations, trace, texts, kind)
         return [
             Answer(text, conversation.prompt, int(row.shape[0]))
             for text, conversation, row in zip(texts, conversations, new, strict=True)
@@ -232,6 +245,7 @@ class Responder:
     def _record(
         self,
         batch: Sequence[HarnessRequest],
+        documents: Sequence[Any],
         conversations: Sequence[Conversation],
         trace: TracedGeneration | CaptureError,
         texts: Sequence[str],
@@ -239,8 +253,8 @@ class Responder:
     ) -> None:
         assert self.run is not None and self._reader is not None
         samples = [
-            self._sample(self.run, request, conversation, kind)
-            for request, conversation in zip(batch, conversations, strict=True)
+            self._sample(self.run, request, document, conversation, kind)
+            for request, document, conversation in zip(batch, documents, conversations, strict=True)
         ]
         controls = self.run.controls
         for sample, conversation in zip(samples, conversations, strict=True):

@@ -43,6 +43,7 @@ def harness_scores(folder: Path) -> dict[int, float]:
     return {sample["doc_id"]: float(sample["pope_accuracy"]["score"]) for sample in samples}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_checkpoints_make_a_leaderboard_with_a_paired_comparison(command: Command, tmp_path: Path) -> None:
     noisy = noisy_copy(tmp_path / "noisy")

@@ -83,6 +83,7 @@ def assert_continued(killed: Path, again: Run, documents: int) -> None:
         assert both["response_killed"].tolist() == both["response"].tolist()
 
 
+@pytest.mark.slow
 def test_a_killed_rank_ends_the_run_and_the_next_one_continues(
     command: Command, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_killed_rank_ends_the_run_and_the_next_one_continues(
     assert_continued(tmp_path / "runs/k", load(tmp_path / "runs/again"), 80)
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_lm_eval_continues(command: Command, start: Start, tmp_path: Path) -> None:
     words = ("lm-eval-lens", *LM, "--limit", "24", "--use_cache", str(tmp_path / "answers"))
     process = start(*words, "--output_path", "runs/k")
