@@ -7,8 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lens_report import Subject
-from lens_report.analysis.candidates import cand_scores, indices
-from lens_report.decoders import leaders
+from lens_report.analysis.candidates import cand_scores, indices, leaders
 from lens_report.stats import AboveChance, Clusters, Leaders, above_chance
 
 Bools = NDArray[np.bool_]

@@ -12,7 +12,7 @@ from lens_report.analysis.candidates import answer_log_odds, cand_scores, indice
 from lens_report.analysis.prediction import asked
 from lens_report.stats import AboveChance, Estimate, paired, permutation_null, strata_labels
 from lens_report.stats.naming import LABEL_FREE, sign
-from lens_report.stats.results import MIN_CLUSTERS
+from lens_report.stats.results import MIN_CLUSTERS, two_sided_p
 
 PERMUTATIONS = 5_000
 """So many that a p-value can stay below the level after correction for all hypotheses."""
@@ -96,7 +96,5 @@ def from_the_middle(one: AboveChance, n_layers: int) -> Tested | None:
     if half.value is None or half.low is None or half.high is None:
         return None
     middle = n_layers / 2
-    gaps = one.draws[np.isfinite(one.draws)] - middle
-    tail = min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
     shifted = Estimate(half.value - middle, half.low - middle, half.high - middle, half.n, half.n_clusters)
-    return shifted, min(1.0, 2.0 * (tail + 1) / (gaps.size + 1))
+    return shifted, two_sided_p(one.draws[np.isfinite(one.draws)], middle)

@@ -9,6 +9,7 @@ from lens_report.subject import Subject
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 
 def indices(subject: Subject, column: str) -> NDArray[np.int64]:
@@ -28,6 +29,13 @@ def leads(scores: Floats, candidate: NDArray[np.int64]) -> Floats:
     """
     own, other = own_and_best_other(scores, candidate)
     return np.where(np.isfinite(own), (own > other).astype(np.float64), np.nan)
+
+
+def leaders(values: Floats) -> Ints:
+    """Index of the highest candidate, float [..., C] -> int [...]; -1 in a tie, in which nobody leads."""
+    best = values.max(axis=-1, keepdims=True)
+    alone = (values == best).sum(axis=-1) == 1
+    return np.where(alone, values.argmax(axis=-1), -1).astype(np.int64)
 
 
 def own_and_best_other(scores: Floats, candidate: NDArray[np.int64]) -> tuple[Floats, Floats]:

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_report.analysis.candidates import cand_scores, gold_leads, indices
+from lens_report.analysis.candidates import cand_scores, gold_leads, indices, leaders
 from lens_report.analysis.curves import GroupCurve
 from lens_report.analysis.emergence import FIRST, STABLE, Emergence
 from lens_report.stats import (
@@ -153,9 +153,8 @@ def _leaders(subject: Subject, kinds: dict[str, Bools]) -> dict[str, Leaders]:
         return {}
     gold = indices(subject, "gold_candidate")
     values = np.where(np.isfinite(scores), scores, -np.inf)
-    best = values.max(axis=2, keepdims=True)
-    leader = np.where((values == best).sum(axis=2) == 1, values.argmax(axis=2), -1)
-    usable = subject.closed_rows & (gold >= 0) & np.isfinite(best).all(axis=(1, 2))
+    leader = leaders(values)
+    usable = subject.closed_rows & (gold >= 0) & np.isfinite(values.max(axis=2)).all(axis=1)
     found = {
         name: Leaders(leader[rows & usable], gold[rows & usable], subject.clusters.at(rows & usable))
         for name, rows in kinds.items()

@@ -11,7 +11,7 @@ from lens_report.decoders.abstention import Abstention, Abstentions, abstentions
 from lens_report.decoders.comparison import Decoders, Outcome, decoders
 from lens_report.decoders.cost import Cost, cost
 from lens_report.decoders.readouts import Readouts, log_shares, readouts
-from lens_report.decoders.rules import FINAL, RULES, Rule, leaders
+from lens_report.decoders.rules import FINAL, RULES, Rule
 
 __all__ = [
     "FINAL",
@@ -26,7 +26,6 @@ __all__ = [
     "abstentions",
     "cost",
     "decoders",
-    "leaders",
     "log_shares",
     "readouts",
 ]

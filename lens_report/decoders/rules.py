@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lens_report.analysis.candidates import leaders
 from lens_report.decoders.readouts import Readouts
 
 Floats = NDArray[np.float64]
@@ -17,13 +18,6 @@ PLAUSIBLE = 0.1
 """Least share, relative to the largest, with which a contrast may still choose a candidate (DoLa's and VCD's cut)."""
 ALPHAS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Strengths of the image contrast that are tried; 0 is the final layer itself, VCD's own setting is 1."""
-
-
-def leaders(values: Floats) -> Ints:
-    """Index of the highest candidate, float [..., C] -> int [...]; -1 in a tie, in which nobody leads."""
-    best = values.max(axis=-1, keepdims=True)
-    alone = (values == best).sum(axis=-1) == 1
-    return np.where(alone, values.argmax(axis=-1), -1).astype(np.int64)
 
 
 @dataclass(frozen=True)

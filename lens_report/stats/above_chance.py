@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, Weights, bootstrap
 from lens_report.stats.means import LayerCurve, layer_curve
-from lens_report.stats.results import Estimate, Sizes, percentile_estimate
+from lens_report.stats.results import Estimate, Sizes, percentile_estimate, two_sided_p
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -107,8 +107,7 @@ def depth_difference(first: AboveChance, second: AboveChance) -> tuple[Estimate,
     usable = gaps[np.isfinite(gaps)]
     if found.low is None:
         return found, None
-    tail = min(int((usable <= 0).sum()), int((usable >= 0).sum()))
-    return found, min(1.0, 2.0 * (tail + 1) / (usable.size + 1))
+    return found, two_sided_p(usable, 0.0)
 
 
 def _curve(one: Leaders) -> tuple[LayerCurve, Floats]:

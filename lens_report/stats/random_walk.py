@@ -21,7 +21,7 @@ from scipy.stats import rankdata
 from lens_report.stats.clusters import Clusters
 from lens_report.stats.naming import LABEL_FREE, sign
 from lens_report.stats.permutation import NullTest
-from lens_report.stats.results import Sizes, join_notes
+from lens_report.stats.results import Sizes, join_notes, two_sided_p
 
 Floats = NDArray[np.float64]
 N_SIMULATIONS = 500
@@ -189,8 +189,7 @@ def _test(observed: float, null: Floats, sizes: Sizes, note: str) -> NullTest:
     if not np.isfinite(observed) or not null.size:
         return NullTest.missing(sizes, METHOD, join_notes(note, "one class only among the rows with the metric"))
     low, high = np.quantile(null, (0.025, 0.975))
-    tail = min(np.count_nonzero(null <= observed), np.count_nonzero(null >= observed))
-    p_value = float(min(1.0, 2.0 * (1 + tail) / (1 + null.size)))
+    p_value = two_sided_p(null, observed)
     n_errors = sizes.n_errors or 0
     return NullTest(
         float(observed), float(low), float(high), p_value, None, null.size, sizes.n, sizes.n_clusters, n_errors,

@@ -85,6 +85,12 @@ class Sizes:
         return ""
 
 
+def two_sided_p(draws: NDArray[np.float64], at: float) -> float:
+    """Twice the smaller tail of draws on either side of a value, itself counted as a draw; at most 1."""
+    tail = min(np.count_nonzero(draws <= at), np.count_nonzero(draws >= at))
+    return float(min(1.0, 2.0 * (1 + tail) / (1 + draws.size)))
+
+
 def percentile_estimate(
     value: float, draws: NDArray[np.float64], sizes: Sizes, method: str, note: str = ""
 ) -> Estimate:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lens_report.decoders import RULES, Decoders, Outcome, Readouts, leaders, log_shares
+from lens_report.analysis.candidates import leaders
+from lens_report.decoders import RULES, Decoders, Outcome, Readouts, log_shares
 from lens_report.decoders.comparison import compare_decoders
 from lens_report.decoders.rules import (
     divergence,

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from generate_faults import instead_of_generate, no_room_for
 from lm_eval.tasks import TaskManager
 from lm_eval_fault_tasks import write_lm_eval_fault_tasks
 from lm_eval_outcome import Evaluate, Outcome
-from transformers import Qwen2VLForConditionalGeneration
 
 from harness_ext.lm_eval.model import HFMultimodalLens
 from harness_ext.lm_eval.plugin import register
@@ -29,25 +27,6 @@ def task_manager(tmp_path_factory: pytest.TempPathFactory) -> TaskManager:
     register()
     folder = write_lm_eval_fault_tasks(tmp_path_factory.mktemp("faults"))
     return TaskManager(include_path=str(folder), include_defaults=False)
-
-
-def instead_of_generate(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
-    """Let `change` see, alter or refuse the arguments of every `generate` call."""
-    generate = Qwen2VLForConditionalGeneration.generate
-
-    def changed(self: Any, **arguments: Any) -> Any:
-        change(arguments)
-        return generate(self, **arguments)
-
-    monkeypatch.setattr(Qwen2VLForConditionalGeneration, "generate", changed)
-
-
-def no_room_for(rows: int) -> Callable[[dict[str, Any]], None]:
-    def check(arguments: dict[str, Any]) -> None:
-        if arguments["input_ids"].shape[0] >= rows:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7.50 GiB.\nMore lines.")
-
-    return check
 
 
 def assert_same(found: Outcome, wanted: Outcome, task: str = "plain") -> None:

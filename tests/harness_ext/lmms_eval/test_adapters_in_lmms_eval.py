@@ -6,21 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from lmms_eval_outcome import Evaluate
-from peft import LoraConfig, get_peft_model
-
-from lens_models import load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
-
-
-@pytest.fixture
-def adapter(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
-    get_peft_model(load_model(device="cpu").model, config).save_pretrained(tmp_path / "adapter")
-    return tmp_path / "adapter"
 
 
 def test_an_adapter_answers_and_is_read_and_named_in_the_records(evaluate: Evaluate, adapter: Path) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from fault_tasks import write_fault_tasks
+from generate_faults import instead_of_generate, no_room_for
 from lmms_eval.tasks import TaskManager
 from lmms_eval_outcome import Evaluate, Outcome
 from loguru import logger
 from odd_pictures import odd_images
-from transformers import Qwen2VLForConditionalGeneration
 
 from harness_ext.lmms_eval.model import HFMultimodalLens
 from lens_models import InputError, LogitLens, SampleTooLargeError
@@ -38,25 +37,6 @@ def told() -> Iterator[list[str]]:
 def fault_tasks(tmp_path_factory: pytest.TempPathFactory) -> TaskManager:
     folder = write_fault_tasks(tmp_path_factory.mktemp("faults"))
     return TaskManager("ERROR", include_path=str(folder), include_defaults=False, model_name=MODEL)
-
-
-def instead_of_generate(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
-    """Let `change` see, alter or refuse the arguments of every `generate` call."""
-    generate = Qwen2VLForConditionalGeneration.generate
-
-    def changed(self: Any, **arguments: Any) -> Any:
-        change(arguments)
-        return generate(self, **arguments)
-
-    monkeypatch.setattr(Qwen2VLForConditionalGeneration, "generate", changed)
-
-
-def no_room_for(rows: int) -> Callable[[dict[str, Any]], None]:
-    def check(arguments: dict[str, Any]) -> None:
-        if arguments["input_ids"].shape[0] >= rows:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7.50 GiB.\nMore lines.")
-
-    return check
 
 
 def assert_same(found: Outcome, wanted: Outcome, task: str = "tiny_yes_no") -> None:
