@@ -18,6 +18,7 @@ from harness_ext.options import flag, take_lens_options
 from harness_ext.recording import BatchReader
 from lens_models import LENS_TINY, LogitLens, probe_inputs
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
+from lens_models.memory import older_objects_set_aside
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 
 from .choices import ChoiceScorer
@@ -100,15 +101,19 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """Answer each request as `hf-multimodal` does; during an evaluation the lens records each."""
-        if self.lens is None or self.run is None:
-            return list(super().generate_until(requests, disable_tqdm=disable_tqdm))
+        with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
+            if self.lens is None or self.run is None:
+                return list(super().generate_until(requests, disable_tqdm=disable_tqdm))
+            return self._read_answers(requests, self.lens, self.run, disable_tqdm)
+
+    def _read_answers(self, requests: list[Any], lens: LogitLens, run: LensRun, disable_tqdm: bool) -> list[str]:
         check_instances(requests)
         tagged = tag(requests)
-        follower = AnswerFollower(self.lens, self.reader, self.run, self._as_read, self.limit.fitted)
+        follower = AnswerFollower(lens, self.reader, run, self._as_read, self.limit.fitted)
         with self._followed_by(follower):
             answers = self._followed_answers(tagged, follower, disable_tqdm)
         follower.report_missing(tagged, answers)
-        self.run.recorder.flush()
+        run.recorder.flush()
         return answers
 
     def _followed_answers(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+
 import numpy as np
 import pytest
+from lm_eval.models.hf_vlms import HFMultimodalLM
 from lm_eval_outcome import Evaluate
 
 TASKS = "ruclevr,weird"
@@ -24,3 +28,21 @@ def test_answers_equal_the_stock_model_byte_for_byte(evaluate: Evaluate, batch_s
         assert row["response"] == ours.texts(row["task"])[row["doc_id"]]
     assert samples["identity_deviation"].max() < 1e-4
     assert np.isfinite(samples["identity_deviation"]).all()
+
+
+@pytest.mark.parametrize("lens", [True, False])
+def test_the_collections_of_every_batch_leave_older_objects_out(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, lens: bool
+) -> None:
+    aside = []
+    original = HFMultimodalLM._model_multimodal_generate
+
+    def generate(*args: Any, **kwargs: Any) -> Any:
+        aside.append(gc.get_freeze_count())
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(HFMultimodalLM, "_model_multimodal_generate", generate)
+    evaluate("weird", f"lens={lens}", limit=2, batch_size=1)
+    assert len(aside) == 2
+    assert min(aside) > 100_000  # the objects of the libraries
+    assert gc.get_freeze_count() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,14 @@ def test_other_models_run_as_if_the_lens_were_not_installed(evaluate: Evaluate) 
     before = evaluator._process_document_results
     evaluate("tiny_yes_no", limit=1)
     assert evaluator._process_document_results is before
+
+
+def test_the_model_is_gone_before_the_answers_are_scored() -> None:
+    owner = get_model("hf-multimodal-lens")(device="cpu")
+    parameters = [weakref.ref(parameter) for parameter in owner.model.parameters()]
+    owner.clean()
+    assert not any(parameter() is not None for parameter in parameters)
+    owner.clean()  # a second time does no harm
 
 
 def test_the_lens_norm_none_is_stored_and_differs(evaluate: Evaluate) -> None:
