@@ -14,7 +14,7 @@ from torch import Tensor
 from . import distributions as dist
 from .errors import CaptureError
 from .readout_memory import ReadoutPlan, default_limit
-from .readout_tokens import ReadoutRow, TokenColumns, row_tokens, token_quantities
+from .readout_tokens import Columns, ReadoutRow, TokenColumns, row_tokens, token_columns, token_quantities
 from .unembed import Unembedding
 
 __all__ = ["Readout", "ReadoutRow", "read_layers"]
@@ -114,8 +114,7 @@ def _read_group(
     values = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
     values["resid_norm"] = residual.float().norm(dim=-1).cpu()
     values["jsd_last"][-1] = values["kl_last"][-1] = 0.0
-    for sample, row in enumerate(group):
-        yield _assemble({name: value[:, sample] for name, value in values.items()}, row, last_logits[sample])
+    yield from _split(values, group, last_logits)
 
 
 def _with_last(unembed: Unembedding, chunk: Tensor, last_logits: Tensor) -> Tensor:
@@ -191,12 +190,34 @@ def _to_cpu(values: dict[str, Tensor]) -> dict[str, Tensor]:
 _PER_ROW = ("energy", "entropy", "kl_last", "jsd_last", "resid_norm", "topk_logprobs")
 
 
-def _assemble(values: dict[str, Tensor], row: ReadoutRow, last_logits: Tensor) -> Readout:
-    floats = {name: values[name] for name in _PER_ROW} | token_quantities(values["token_logits"], values["energy"], row)
-    integers = {"topk_ids": values["topk_ids"], "rank_pred": values["rank_pred"]}
-    if row.gold:
-        integers["rank_gold"] = values["rank_gold"]
-    arrays: dict[str, Any] = {name: value.numpy().astype(np.float32) for name, value in floats.items()}
-    arrays |= {name: value.numpy().astype(np.int32) for name, value in integers.items()}
-    finite = bool(np.isfinite(arrays["energy"]).all() and np.isfinite(arrays["entropy"]).all())
-    return Readout(**arrays, last_logits=last_logits, finite=finite)
+def _split(values: dict[str, Tensor], group: Sequence[ReadoutRow], last_logits: Tensor) -> Iterator[Readout]:
+    """`[layers, samples, ...]` of a group, and its last layer's logits `[samples, V]`, as one readout a sample."""
+    finite = (values["energy"].isfinite() & values["entropy"].isfinite()).all(0).tolist()
+    common = {name: _by_sample(values[name], np.float32) for name in _PER_ROW}
+    common |= {name: _by_sample(values[name], np.int32) for name in ("topk_ids", "rank_pred")}
+    rank_gold = _by_sample(values["rank_gold"], np.int32)
+    own = _own_quantities(values, group)
+    for sample, row in enumerate(group):
+        arrays = {name: value[sample] for name, value in common.items()} | own[sample]
+        if row.gold:
+            arrays["rank_gold"] = rank_gold[sample]
+        yield Readout(**arrays, last_logits=last_logits[sample], finite=finite[sample])
+
+
+def _own_quantities(values: dict[str, Tensor], group: Sequence[ReadoutRow]) -> list[dict[str, Any]]:
+    """What depends on a sample's own tokens; samples whose tokens stand in the same columns are computed together."""
+    alike: dict[Columns, list[int]] = {}
+    for sample, row in enumerate(group):
+        alike.setdefault(token_columns(row), []).append(sample)
+    own: list[dict[str, Any]] = [{}] * len(group)
+    for columns, members in alike.items():
+        found = token_quantities(values["token_logits"][:, members], values["energy"][:, members], columns)
+        arrays = {name: _by_sample(value, np.float32) for name, value in found.items()}
+        for place, sample in enumerate(members):
+            own[sample] = {name: value[place] for name, value in arrays.items()}
+    return own
+
+
+def _by_sample(value: Tensor, dtype: type[np.generic]) -> Any:
+    """`[layers, samples, ...]` as a contiguous array `[samples, layers, ...]`."""
+    return np.ascontiguousarray(value.numpy().swapaxes(0, 1), dtype=dtype)

@@ -11,9 +11,7 @@ from torch import Tensor
 
 from . import distributions as dist
 
-__all__ = ["ReadoutRow", "TokenColumns", "row_tokens", "token_quantities"]
-
-Groups = tuple[tuple[int, ...], ...]
+__all__ = ["Columns", "ReadoutRow", "TokenColumns", "row_tokens", "token_columns", "token_quantities"]
 
 
 @dataclass(frozen=True)
@@ -76,34 +74,43 @@ class TokenColumns:
         }
 
 
-def token_quantities(token_logits: Tensor, energy: Tensor, row: ReadoutRow) -> dict[str, Tensor]:
-    """Log-probabilities and pooled scores of one row's tokens.
+@dataclass(frozen=True)
+class Columns:
+    """In which columns the tokens of a row stand, in the order of `row_tokens`; column 0 is the answer given."""
+
+    gold: range
+    candidates: tuple[range, ...]
+    pivots: tuple[range, ...]
+
+
+def token_columns(row: ReadoutRow) -> Columns:
+    """The columns of a row."""
+    start = 1
+    ranges: list[range] = []
+    for group in (row.gold, *row.candidates, *row.pivots):
+        ranges.append(range(start, start + len(group)))
+        start += len(group)
+    after = 1 + len(row.candidates)
+    return Columns(ranges[0], tuple(ranges[1:after]), tuple(ranges[after:]))
+
+
+def token_quantities(token_logits: Tensor, energy: Tensor, columns: Columns) -> dict[str, Tensor]:
+    """Log-probabilities and pooled scores of the tokens of samples, all with the same columns.
 
     Args:
-        token_logits: `[layers, M]`, fp32, in the order of `row_tokens`.
-        energy: `[layers]`, minus the logsumexp of all logits.
-        row: whose tokens they are.
+        token_logits: `[layers, samples, M]`, fp32.
+        energy: `[layers, samples]`, minus the logsumexp of all logits.
+        columns: where their tokens stand.
     """
-    start = 1 + len(row.gold)
-    scores, start = _pooled(token_logits, row.candidates, start)
-    pivots, _ = _pooled(token_logits, row.pivots, start)
-    distinct = torch.log_softmax(scores, -1) if row.candidates else scores
+    scores = dist.pooled_logits(token_logits, columns.candidates)
+    distinct = torch.log_softmax(scores, -1) if columns.candidates else scores
     out = {
-        "logprob_pred": token_logits[:, 0] + energy,
+        "logprob_pred": token_logits[..., 0] + energy,
         "cand_scores": scores,
         "cand_mass": (scores + energy.unsqueeze(-1)).exp().sum(-1),
         "cand_entropy": dist.entropy(distinct),
-        "pivot_scores": pivots,
+        "pivot_scores": dist.pooled_logits(token_logits, columns.pivots),
     }
-    if row.gold:
-        out["logprob_gold"] = torch.logsumexp(token_logits[:, 1 : 1 + len(row.gold)], -1) + energy
+    if columns.gold:
+        out["logprob_gold"] = dist.pooled_logits(token_logits, [columns.gold]).squeeze(-1) + energy
     return out
-
-
-def _pooled(token_logits: Tensor, groups: Groups, start: int) -> tuple[Tensor, int]:
-    """Pooled logits `[layers, C]` of groups whose tokens begin at a column, and the column after them."""
-    columns = []
-    for group in groups:
-        columns.append(range(start, start + len(group)))
-        start += len(group)
-    return dist.pooled_logits(token_logits, columns), start

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lens_models.metrics.candidates import leaders, margins, readable, runs, start_of_last_run
-from lens_models.metrics.layers import Bools, LayerReadout
+from lens_models.metrics.arrays import Bools
+from lens_models.metrics.candidates import runs, start_of_last_run
+from lens_models.metrics.layers import LayerReadout
 from lens_models.metrics.registry import names
 from lens_models.metrics.thresholds import Thresholds
 
@@ -41,7 +42,7 @@ def gold_based_scalars(
         return values
     if not 0 <= gold_index < layers.n_candidates:
         raise ValueError(f"gold_index is None or below {layers.n_candidates} candidates, found {gold_index}")
-    if not readable(layers.cand_scores) or not np.all(np.isfinite(layers.cand_mass)):
+    if not layers.readable or not np.all(np.isfinite(layers.cand_mass)):
         return values
     values |= _emergence(layers, gold_index, limits)
     if correct is not None:
@@ -64,7 +65,7 @@ def first_lead(leads: Bools, m: int, *, has_last: bool) -> int | None:
 
 def _emergence(layers: LayerReadout, gold: int, limits: Thresholds) -> dict[str, float | None]:
     heavy = layers.cand_mass > limits.theta
-    leads = leaders(layers.cand_scores) == gold if layers.n_candidates > 1 else heavy
+    leads = layers.leaders == gold if layers.n_candidates > 1 else heavy
     first = first_lead(leads & heavy, limits.m, has_last=layers.has_last)
     values: dict[str, float | None] = {
         "first_correct_layer": _layer(layers, first),
@@ -81,7 +82,7 @@ def _had_clear_lead(layers: LayerReadout, candidates: list[int], limits: Thresho
     """Whether one of ``candidates`` led clearly, with mass, for m layers in a row, and not up to the last layer."""
     if layers.n_candidates < 2:
         return False
-    clear = (margins(layers.cand_scores) > limits.delta) & (layers.cand_mass > limits.theta)[:, None]
+    clear = (layers.margins > limits.delta) & (layers.cand_mass > limits.theta)[:, None]
     return any(
         stop - start >= limits.m and stop < clear.shape[0]
         for index in candidates

@@ -9,16 +9,9 @@ from math import isfinite
 
 import numpy as np
 
-from lens_models.metrics.candidates import (
-    NOBODY,
-    leaders,
-    log_odds,
-    margins,
-    readable,
-    shares,
-    start_of_last_run,
-)
-from lens_models.metrics.layers import Floats, Ints, LayerReadout
+from lens_models.metrics.arrays import Floats, Ints
+from lens_models.metrics.candidates import NOBODY, log_odds, start_of_last_run
+from lens_models.metrics.layers import LayerReadout
 from lens_models.metrics.thresholds import Thresholds
 
 
@@ -115,7 +108,7 @@ def max_alt(layers: LayerReadout) -> float | None:
     upper = layers.upper_half
     if not _comparable(layers) or layers.pred_index is None or not upper.any():
         return None
-    return float(np.delete(shares(layers.cand_scores), layers.pred_index, axis=1)[upper].max())
+    return float(np.delete(layers.shares, layers.pred_index, axis=1)[upper].max())
 
 
 def dola_layer(layers: LayerReadout) -> float | None:
@@ -142,7 +135,7 @@ def final_margin(layers: LayerReadout) -> float | None:
     """z_N(answer given) minus the highest other candidate at the last layer, in nats."""
     if not _comparable(layers) or layers.pred_index is None or not layers.has_last:
         return None
-    return float(margins(layers.cand_scores)[-1, layers.pred_index])
+    return float(layers.margins[-1, layers.pred_index])
 
 
 def final_log_odds(layers: LayerReadout) -> float | None:
@@ -188,7 +181,7 @@ def visual_gain_by_layer(with_image: LayerReadout, with_other: LayerReadout) -> 
 
 def _comparable(layers: LayerReadout) -> bool:
     """Whether there are two or more candidates that may be looked at without knowing the gold answer."""
-    return _uses_candidates(layers) and layers.n_candidates >= 2 and readable(layers.cand_scores)
+    return _uses_candidates(layers) and layers.n_candidates >= 2 and layers.readable
 
 
 def _uses_candidates(layers: LayerReadout) -> bool:
@@ -198,7 +191,7 @@ def _uses_candidates(layers: LayerReadout) -> bool:
 def _leader_line(layers: LayerReadout) -> Ints | None:
     """int [L]: the leading candidate of each layer, or the leading token where the vocabulary is the candidate set."""
     if _uses_candidates(layers):
-        return leaders(layers.cand_scores) if _comparable(layers) else None
+        return layers.leaders if _comparable(layers) else None
     return layers.top1_ids
 
 
@@ -212,4 +205,4 @@ def _answer_share(layers: LayerReadout) -> Floats | None:
         return None if np.isnan(layers.logprob_pred).any() else np.exp(layers.logprob_pred.astype(np.float64))
     if not _comparable(layers) or layers.pred_index is None:
         return None
-    return shares(layers.cand_scores)[:, layers.pred_index]
+    return layers.shares[:, layers.pred_index]

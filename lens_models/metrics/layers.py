@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
+from lens_models.metrics import candidates
+from lens_models.metrics.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,29 @@ class LayerReadout:
         """C, the number of candidates."""
         return int(self.cand_scores.shape[1])
 
-    @property
+    # several metrics look at each of the following
+
+    @cached_property
+    def readable(self) -> bool:
+        """Whether every layer holds usable candidate scores."""
+        return candidates.readable(self.cand_scores)
+
+    @cached_property
+    def leaders(self) -> NDArray[np.int64]:
+        """int [L], the leading candidate of each layer, see ``candidates.leaders``; needs C >= 2."""
+        return candidates.leaders(self.cand_scores)
+
+    @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """float [L, C], q_l(c); needs readable scores."""
+        return candidates.shares(self.cand_scores)
+
+    @cached_property
+    def margins(self) -> NDArray[np.float64]:
+        """float [L, C], each candidate's lead over the best other one, in nats; needs C >= 2."""
+        return candidates.margins(self.cand_scores)
+
+    @cached_property
     def depth(self) -> Floats:
         """float [L], relative depth in [0, 1]."""
         return np.asarray(self.layer_index / self.n_layers, dtype=np.float64)
@@ -82,12 +104,12 @@ class LayerReadout:
         """Whether the last decoder block was recorded."""
         return int(self.layer_index[-1]) == self.n_layers
 
-    @property
+    @cached_property
     def upper_half(self) -> Bools:
         """bool [L], the layers with l > N / 2; the last layer is one of them."""
         return np.asarray(2 * self.layer_index > self.n_layers)
 
-    @property
+    @cached_property
     def lower_half(self) -> Bools:
         """bool [L], the blocks with 1 <= l <= N / 2; neither the embedding output nor the last layer is one."""
         index = self.layer_index

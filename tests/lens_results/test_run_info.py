@@ -17,7 +17,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(st.dictionaries(st.text(), plain, max_size=4), st.text())
 def test_description_survives_json(args: dict[str, Any], name: str) -> None:
     info = RunInfo(run_id="r1", model=ModelInfo(name, 3), lens=LensInfo((1, 2, 3)), args=args)

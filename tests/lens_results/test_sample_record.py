@@ -68,7 +68,7 @@ def records(draw: Any) -> SampleRecord:
     )
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(st.lists(records(), max_size=4))
 def test_records_survive_the_table_bit_for_bit(rows: list[SampleRecord]) -> None:
     assert list(from_table(to_table(rows))) == rows

@@ -27,7 +27,7 @@ LAYERS = st.builds(
     st.booleans(),
     st.booleans(),
 )
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = settings(max_examples=150)
 
 
 def assert_same(found: dict[str, float | None], expected: dict[str, float | None]) -> None:
