@@ -53,9 +53,11 @@ test-mera: $(MERA)/.installed
 	  tests/lens_models/test_coverage.py
 
 # the CPU part of the benchmarks, at most a quarter of an hour on two quiet cores; fails when a target is missed.
-# lmms-eval's own qwen2_vl wrapper imports decord, which nothing else here needs, so it stays out of the environment
+# lmms-eval's own qwen2_vl wrapper imports decord, and nnsight is what the lens is compared with; nothing else here
+# needs them, so they stay out of the environment
 bench: $(STAMP)
-	-$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/bench decord==0.6.0
+	-$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/bench decord==0.6.0 \
+	  nnsight==0.8.1 websocket-client==1.9.2
 	PYTHONPATH=$(VENV)/bench $(BIN)/python -m benchmarks
 
 check: $(STAMP)

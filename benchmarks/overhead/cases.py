@@ -85,7 +85,7 @@ def _add_others(
     except Exception as error:  # whatever a library does with a model that it does not know
         missing["nnsight"] = _reason(error)
     try:
-        transformer_lens(case.shape.name)
+        transformer_lens(model)
     except NotAvailableError as error:
         missing["TransformerLens"] = str(error)
     return missing

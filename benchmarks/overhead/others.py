@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -75,14 +76,17 @@ def nnsight(model: Any, parts: ModelParts, inputs: Any, arguments: Any) -> list[
     return [_keep(_logits(parts, each[:, -1], last=False)) for each in hidden]
 
 
-def transformer_lens(name: str) -> None:
-    """TransformerLens makes its own model from a checkpoint's name.
+def transformer_lens(model: Any) -> None:
+    """TransformerLens wraps models of the architectures that it lists; those of the shapes are none of them.
 
     Raises:
-        NotAvailableError: always, with the reason: not installed, or nothing that it could load.
+        NotAvailableError: always, with the reason: not installed, not listed, or nothing written here to time it.
     """
-    _import("transformer_lens")
-    raise NotAvailableError(f"TransformerLens loads checkpoints by name and rebuilds them; {name} is a model in memory")
+    known = _import("transformer_lens.factories.architecture_adapter_factory").SUPPORTED_ARCHITECTURES
+    name = type(model).__name__
+    if name in known:
+        raise NotAvailableError(f"TransformerLens knows {name}, but nothing is written here to time it")
+    raise NotAvailableError(f"TransformerLens {metadata.version('transformer-lens')} does not know {name}")
 
 
 OTHERS: dict[str, Way] = {
@@ -97,7 +101,7 @@ def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise NotAvailableError(f"{name} is not installed") from error
+        raise NotAvailableError(f"{name.partition('.')[0]} is not installed") from error
 
 
 def _logits(parts: ModelParts, hidden: Tensor, *, last: bool) -> Tensor:
