@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, Weights, bootstrap
-from lens_report.stats.ranks import RankTable, ratio
+from lens_report.stats.ranked_pairs import ratio
+from lens_report.stats.ranks import RankTable
 from lens_report.stats.results import Estimate, Sizes, join_notes, percentile_estimate
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from lens_report.stats.association import METHOD, Scored
 from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, Weights, bootstrap
 from lens_report.stats.folds import N_FOLDS, cross_fitted, grouped_folds, spline
-from lens_report.stats.ranks import RankTable, ratio
+from lens_report.stats.ranked_pairs import PairTable, ratio
 from lens_report.stats.results import MIN_CLASS, Estimate, join_notes, percentile_estimate
 
 Floats = NDArray[np.float64]
@@ -52,12 +52,12 @@ def pairs_within(score: Floats, error: Bools, strata: NDArray[np.int64], cluster
     for stratum in np.unique(strata):
         rows = strata == stratum
         if error[rows].any() and not error[rows].all():
-            tables.append(RankTable.build(score[rows], error[rows], clusters.at(rows)))
+            tables.append(PairTable.build(score[rows], error[rows], clusters.at(rows)))
 
     def evaluate(weights: Weights) -> Floats:
         wins, pairs = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
         for table in tables:
-            sums = table.pairs(weights)
+            sums = table.sums(weights)
             wins += sums.wins
             pairs += sums.n_error * sums.n_right
         return ratio(wins, pairs)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lens_report.stats.association import METHOD, Scored
 from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, bootstrap
-from lens_report.stats.ranks import RankTable
+from lens_report.stats.ranked_pairs import PairTable
 from lens_report.stats.results import Estimate, join_notes, percentile_estimate
 
 
@@ -49,8 +49,8 @@ def auroc_by_layer(
 
 def auroc_statistic(rows: Scored) -> Statistic:
     """A function from cluster weights to the AUROC, float [draws]."""
-    table = RankTable.build(rows.score, rows.error, rows.clusters)
-    return lambda weights: table.pairs(weights).auroc
+    table = PairTable.build(rows.score, rows.error, rows.clusters)
+    return lambda weights: table.sums(weights).auroc
 
 
 def auroc_estimate(rows: Scored, statistic: Statistic, draws: NDArray[np.float64]) -> Estimate:

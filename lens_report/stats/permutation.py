@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from scipy.stats import rankdata
 
 from lens_report.stats.clusters import Clusters
-from lens_report.stats.ranks import ratio
+from lens_report.stats.ranked_pairs import ratio
 from lens_report.stats.results import Sizes, join_notes
 
 Floats = NDArray[np.float64]

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from lens_report.stats.clusters import Clusters
 from lens_report.stats.naming import LABEL_FREE, sign
 from lens_report.stats.permutation import NullTest
+from lens_report.stats.ranked_pairs import auroc
 from lens_report.stats.results import Sizes, join_notes, two_sided_p
 
 Floats = NDArray[np.float64]
@@ -72,8 +72,13 @@ class RandomWalk:
 
     def simulate(self, final: Floats, rng: np.random.Generator) -> Floats:
         """Paths of the same samples that end at the given final margins: float [n] -> float [n, L]."""
-        bridges = self.bridges[self._donors(rng)] * self.spread[self.stratum]
-        return self.intercept[self.stratum] + self.slope[self.stratum] * final[:, None] + bridges
+        bridges = self.bridges.take(self._donors(rng), axis=0)
+        bridges *= self.spread.take(self.stratum, axis=0)
+        paths = self.slope.take(self.stratum, axis=0)
+        paths *= final[:, None]
+        paths += self.intercept.take(self.stratum, axis=0)
+        paths += bridges
+        return paths
 
     def _donors(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """For every row the row whose bridge it gets: clusters are exchanged, and within them members in random order.
@@ -106,8 +111,8 @@ def path_metrics(paths: Floats, depth: Floats) -> dict[str, Floats]:
         ``max_alt`` (of the share expit(margin), which is q for two candidates), each float [n].
     """
     leads = paths > 0
-    later_loss = np.flip(np.logical_or.accumulate(np.flip(~leads, axis=1), axis=1), axis=1)
-    first = later_loss.sum(axis=1)
+    behind = ~leads[:, ::-1]
+    first = np.where(behind.any(axis=1), depth.size - behind.argmax(axis=1), 0)
     upper = expit(paths[:, depth > 0.5])
     return {
         "commit_depth": np.where(leads[:, -1], depth[np.minimum(first, depth.size - 1)], np.nan),
@@ -176,11 +181,7 @@ def _aurocs(metrics: Mapping[str, Floats], error: NDArray[np.bool_]) -> dict[str
     out = {}
     for name, values in metrics.items():
         known = np.isfinite(values)
-        ranks = rankdata(sign(LABEL_FREE + name) * values[known])
-        wrong = error[known]
-        n_error, n_right = int(wrong.sum()), int((~wrong).sum())
-        lowest = n_error * (n_error + 1) / 2
-        out[name] = (ranks[wrong].sum() - lowest) / (n_error * n_right) if n_error and n_right else np.nan
+        out[name] = auroc(sign(LABEL_FREE + name) * values[known], error[known])
     return out
 
 

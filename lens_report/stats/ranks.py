@@ -1,8 +1,7 @@
-"""How well a score ranks errors above right answers, for many weightings of the clusters at once, exactly.
+"""How well a score ranks errors above right answers, by all measures, for many weightings of the clusters, exactly.
 
-The rows are sorted once. What a weighting needs is then a sum of cluster weights for every distinct score of an error
-and every gap between two of them: a sparse matrix (as many entries as rows) times the weights. All sums are whole
-numbers in double precision, so ties are counted exactly and a weighted value equals that of the resampled rows.
+Like `lens_report.stats.ranked_pairs`, which holds what AUROC alone needs, with a row for every distinct score of an
+error: average precision differs from one to the next.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from lens_report.stats.clusters import Clusters, Weights
-
-Floats = NDArray[np.float64]
+from lens_report.stats.ranked_pairs import ErrorLevels, Floats, Ints, PairSums, by_row, counts, ratio, running_sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,77 +21,67 @@ class RankTable:
     """Where the errors of one score stand among the right answers, by cluster.
 
     Attributes:
-        errors: sparse [K, clusters], number of errors at each distinct score of an error, highest score first.
-        rights: sparse [2 K + 1, clusters], number of right answers above the highest of those scores, at it, between it
-            and the next, and so on.
+        errors: sparse [K, clusters], number of errors at each distinct score of an error, highest score first; see
+            `lens_report.stats.ranked_pairs.by_row`.
+        rights: sparse [K, clusters], right answers at that score and between it and the one before.
+        n_levels: Rows of both that are in use.
+        levels_tied: int [S], which of the K scores right answers have as well.
+        rights_tied: sparse [S, clusters], these right answers.
+        n_error: float [clusters], errors.
+        n_right: float [clusters], right answers.
         singles: float [clusters], rows whose score occurs once.
         tied: sparse [T, clusters], rows of each score that occurs more than once.
     """
 
     errors: Any
     rights: Any
+    n_levels: int
+    levels_tied: Ints
+    rights_tied: Any
+    n_error: Floats
+    n_right: Floats
     singles: Floats
     tied: Any
 
     @classmethod
     def build(cls, score: Floats, error: NDArray[np.bool_], clusters: Clusters) -> RankTable:
         """Sort the rows: score float [n] without NaN, error bool [n], clusters of the same n rows."""
-        levels = np.unique(score[error])
-        right = ~error
-        above = levels.size - np.searchsorted(levels, score[right], side="right")
-        at_level = np.searchsorted(levels, score[right], side="left") < levels.size - above
-        error_bin = levels.size - 1 - np.searchsorted(levels, score[error])
+        order = ErrorLevels.of(score, error)
+        wrong, right = clusters.codes[error], clusters.codes[~error]
+        inside = order.above < order.count
+        levels_tied, tied_level = np.unique(order.above[order.tied], return_inverse=True)
         _, value_of, repeats = np.unique(score, return_inverse=True, return_counts=True)
         many = repeats[value_of] > 1
         level_of = np.cumsum(repeats > 1) - 1
         return cls(
-            errors=_counts(error_bin, clusters.codes[error], levels.size, clusters.count),
-            rights=_counts(2 * above + at_level, clusters.codes[right], 2 * levels.size + 1, clusters.count),
-            singles=np.bincount(clusters.codes[~many], minlength=clusters.count).astype(np.float64),
-            tied=_counts(level_of[value_of[many]], clusters.codes[many], int((repeats > 1).sum()), clusters.count),
+            errors=by_row(order.level, wrong, clusters, order.count),
+            rights=by_row(order.above[inside], right[inside], clusters, order.count),
+            n_levels=order.count,
+            levels_tied=levels_tied,
+            rights_tied=by_row(tied_level, right[order.tied], clusters, levels_tied.size),
+            n_error=counts(wrong, clusters),
+            n_right=counts(right, clusters),
+            singles=counts(clusters.codes[~many], clusters),
+            tied=by_row(level_of[value_of[many]], clusters.codes[many], clusters, int((repeats > 1).sum())),
         )
-
-    def pairs(self, weights: Weights) -> PairSums:
-        """The sums that AUROC needs, for weights float [clusters, draws]."""
-        return self._pairs(weights)[0]
 
     def evaluate(self, weights: Weights) -> RankSums:
         """The sums that all measures need, for weights float [clusters, draws]."""
-        pairs, errors, found, passed = self._pairs(weights)
-        retrieved = found + passed[1::2]
-        precision = np.divide(found, retrieved, out=np.zeros_like(found), where=retrieved > 0)
-        cubes = self.singles @ (weights * weights * weights) + ((self.tied @ weights) ** 3).sum(axis=0)
-        return RankSums(pairs, np.einsum("kd,kd->d", errors, precision), cubes)
-
-    def _pairs(self, weights: Weights) -> tuple[PairSums, Floats, Floats, Floats]:
-        errors = self.errors @ weights
-        passed = np.cumsum(self.rights @ weights, axis=0)
-        found = np.cumsum(errors, axis=0)
-        n_right = passed[-1]
-        # Right answers above a score are counted in full, those at it by half: the mean of the two running sums.
-        losses = 0.5 * np.einsum("kd,kd->d", errors, passed[0:-1:2] + passed[1::2])
-        n_error = found[-1] if len(found) else np.zeros(weights.shape[1])
-        return PairSums(n_error * n_right - losses, n_error, n_right), errors, found, passed
-
-
-@dataclass(frozen=True, eq=False)
-class PairSums:
-    """Pairs of an error and a right answer under a weighting; all float [draws].
-
-    Attributes:
-        wins: Pairs in which the error has the higher score, ties counted half.
-        n_error: Weight of the errors.
-        n_right: Weight of the right answers.
-    """
-
-    wins: Floats
-    n_error: Floats
-    n_right: Floats
-
-    @property
-    def auroc(self) -> Floats:
-        """Area under the ROC curve for errors; NaN for one class only."""
-        return ratio(self.wins, self.n_error * self.n_right)
+        n_error, n_right = self.n_error @ weights, self.n_right @ weights
+        errors, passed = self.errors @ weights, running_sums(self.rights @ weights)
+        # Sums of fractions go over the levels in use: empty rows would change how numpy groups what it adds up.
+        used = slice(self.n_levels)
+        rights_tied = (self.rights_tied @ weights)[: self.levels_tied.size]
+        ties = np.einsum("kd,kd->d", errors[self.levels_tied], rights_tied)
+        losses = np.einsum("kd,kd->d", errors, passed) - 0.5 * ties
+        found = running_sums(errors)
+        # Where nothing is retrieved nothing is found either, and the precision is 0 / 1.
+        retrieved = np.maximum(np.add(found, passed, out=passed), 1.0, out=passed)
+        precision = np.divide(found, retrieved, out=found)
+        together = self.tied @ weights
+        cubes = self.singles @ (weights * weights * weights) + (together * together * together).sum(axis=0)
+        pairs = PairSums(n_error * n_right - losses, n_error, n_right)
+        return RankSums(pairs, np.einsum("kd,kd->d", errors[used], precision[used]), cubes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +114,3 @@ class RankSums:
         variance = np.divide(n**3 - self.cubes, 12.0 * n, out=np.zeros_like(n), where=n > 0)
         spread = np.sqrt(pairs.n_error * pairs.n_right)
         return ratio((pairs.auroc - 0.5) * spread, np.sqrt(np.maximum(variance, 0.0)))
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Quotient of two arrays of one shape, NaN where the denominator is not positive."""
-    out = np.full_like(numerator, np.nan)
-    return np.divide(numerator, denominator, out=out, where=denominator > 0)
-
-
-def _counts(row: NDArray[np.int64], column: NDArray[np.int64], n_rows: int, n_columns: int) -> Any:
-    return csr_array((np.ones(row.size), (row, column)), shape=(n_rows, n_columns))

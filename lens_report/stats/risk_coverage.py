@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 from scipy.stats import t as student
 
 from lens_report.stats.clusters import Clusters, Weights, bootstrap
+from lens_report.stats.ranked_pairs import by_row, running_sums
 from lens_report.stats.results import Estimate, Sizes, interval_levels, join_notes, percentile_estimate
 
 Floats = NDArray[np.float64]
@@ -126,31 +127,38 @@ def _against(
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """Rows and errors at each distinct score, lowest first, by cluster: sparse [levels, clusters]."""
+    """Rows and errors at each distinct score, lowest first, by cluster: sparse [levels, clusters].
 
-    rows: csr_array
-    errors: csr_array
+    The first of the levels is empty, and so are those from ``end`` on; see `lens_report.stats.ranked_pairs.by_row`.
+    """
+
+    rows: Any
+    errors: Any
+    end: int
 
     @classmethod
     def build(cls, score: Floats, error: NDArray[np.bool_], clusters: Clusters) -> _Table:
         levels, place = np.unique(score, return_inverse=True)
-        shape = (levels.size, clusters.count)
         return cls(
-            csr_array((np.ones(place.size), (place, clusters.codes)), shape=shape),
-            csr_array((error.astype(np.float64), (place, clusters.codes)), shape=shape),
+            by_row(place + 1, clusters.codes, clusters, levels.size + 1),
+            by_row(place[error] + 1, clusters.codes[error], clusters, levels.size + 1),
+            levels.size + 1,
         )
 
     def evaluate(self, weights: Weights) -> Floats:
         """Area and risk at each coverage: float [1 + K, draws], for weights float [clusters, draws]."""
         size, wrong = self.rows @ weights, self.errors @ weights
-        upto, mistakes = np.cumsum(size, axis=0), np.cumsum(wrong, axis=0)
-        before = upto - size
-        rate = np.divide(wrong, size, out=np.zeros_like(wrong), where=size > 0)
+        upto, mistakes = running_sums(size), running_sums(wrong)
         harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, int(upto[-1].max()) + 1))])
         # Within a level the risk after k answers is rate + (errors before - before x rate) / k; summed over its k.
-        steps = harmonic[upto.astype(np.int64)] - harmonic[before.astype(np.int64)]
-        area = (wrong + (mistakes - wrong - before * rate) * steps).sum(axis=0) / upto[-1]
-        return np.concatenate([area[None], _risks(upto, mistakes)])
+        # A level that was not drawn has no rows and no errors: a rate of 0 / 1.
+        rate = np.divide(wrong, np.maximum(size, 1.0, out=size), out=size)
+        area = rate[1:]
+        np.subtract(mistakes[:-1], np.multiply(upto[:-1], area, out=area), out=area)
+        area *= np.diff(harmonic.take(upto.astype(np.intp)), axis=0)
+        area += wrong[1:]
+        # Without the empty levels, whose number would change how numpy groups what it adds up.
+        return np.concatenate([area[: self.end - 1].sum(axis=0, keepdims=True) / upto[-1], _risks(upto, mistakes)])
 
 
 def _risks(upto: Floats, mistakes: Floats) -> Floats:
@@ -158,6 +166,6 @@ def _risks(upto: Floats, mistakes: Floats) -> Floats:
     out = np.empty((COVERAGE.size, upto.shape[1]))
     for draw in range(upto.shape[1]):
         kept = COVERAGE * upto[-1, draw]
-        found = np.interp(kept, np.r_[0.0, upto[:, draw]], np.r_[0.0, mistakes[:, draw]])
+        found = np.interp(kept, upto[:, draw], mistakes[:, draw])
         out[:, draw] = found / kept
     return out

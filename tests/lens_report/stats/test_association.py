@@ -40,7 +40,7 @@ def test_values_equal_scikit_learn_and_scipy(decimals):
     assert (found.auroc.n, found.auroc.n_clusters, found.auroc.n_errors) == (900, 100, run.error.sum())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(2, 12), st.integers(1, 30), st.sampled_from([1.0, 2.0, 100.0]))
 def test_a_weighting_equals_copying_rows(seed: int, n_clusters: int, n: int, grain: float):
     rng = np.random.default_rng(seed)
