@@ -13,7 +13,7 @@ __all__ = ["PARTS", "main", "run_parts"]
 
 PARTS: dict[str, tuple[str, ...]] = {
     "overhead": ("--device", "cpu"),
-    "harness": ("--device", "cpu"),
+    "harness": ("--device", "cpu", "--limit", "24", "--rounds", "3"),
     "scaling": ("--device", "cpu"),
     "report": (),
 }

@@ -27,14 +27,20 @@ NAIVE = "output_hidden_states, head everywhere"
 
 @dataclass(frozen=True)
 class Case:
-    """What to time. `naive` is the number of rounds for the way that takes ten times as long; 0 leaves it out."""
+    """What to time.
+
+    Attributes:
+        rounds: of plain generation and the lens.
+        others: rounds of other ways to a readout; 0 leaves them out.
+        naive: rounds of the one of them that takes ten times as long; 0 leaves it out.
+    """
 
     shape: Shape
     batch: int
     tokens: int
     rounds: int
+    others: int = 0
     naive: int = 0
-    others: bool = True
 
     @property
     def name(self) -> str:
@@ -99,7 +105,9 @@ def _timed(
     case: Case, ways: Mapping[str, Callable[[], object]], device: torch.device, clock: Callable[[], float]
 ) -> list[dict[str, Any]]:
     wait = functools.partial(torch.cuda.synchronize, device) if device.type == "cuda" else (lambda: None)
-    timings = alternate(ways, case.rounds, few={NAIVE: case.naive}, wait=wait, clock=clock)
+    few = {name: case.others for name in ways if name not in (PLAIN, LENS, HOOKS)} | {NAIVE: case.naive}
+    few = {name: rounds for name, rounds in few.items() if rounds < case.rounds}
+    timings = alternate(ways, case.rounds, few=few, wait=wait, clock=clock)
     rows = []
     for name, run in ways.items():
         with PeakMemory(device) as peak:
