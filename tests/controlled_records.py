@@ -11,14 +11,13 @@ import numpy as np
 import pyarrow.parquet as pq
 from mera_folder import MINIS
 from PIL import Image
-from plain_model import Floats, PlainModel, answer_log_odds, pooled
+from plain_model import Floats, PlainModel, answer_log_odds, lens_tiny_bounds, pooled
 from scipy.special import log_softmax, logsumexp
 
 from harness_ext.recording.request import text_digest
 from lens_results import SampleRecord
 from lens_results.record import FloatArray
 
-CLOSE = {"atol": 2e-4, "rtol": 2e-5}
 OWN_READOUT = (
     "logprob_pred", "rank_pred", "logprob_gold", "rank_gold", "entropy", "cand_entropy", "cand_mass", "kl_last",
     "jsd_last", "margin_pred", "log_odds", "energy", "resid_norm", "cand_scores", "pivot_scores", "topk_ids",
@@ -71,15 +70,15 @@ def check_generated(
     mine, theirs = (model.logits(prompt, images, tokens[:-1])[:, -1] for images in (own, other))
     logp = log_softmax(theirs, axis=1)
     found = record.controls[control]
-    np.testing.assert_allclose(found["logprob_pred"], logp[:, record.answer_token_id], **CLOSE)
-    np.testing.assert_allclose(found["energy"], -logsumexp(theirs, axis=1), **CLOSE)
+    np.testing.assert_allclose(found["logprob_pred"], logp[:, record.answer_token_id], **lens_tiny_bounds())
+    np.testing.assert_allclose(found["energy"], -logsumexp(theirs, axis=1), **lens_tiny_bounds())
     if record.candidate_token_ids:
         scores = pooled(theirs, record.candidate_token_ids)
-        np.testing.assert_allclose(found["cand_scores"], scores, **CLOSE)
+        np.testing.assert_allclose(found["cand_scores"], scores, **lens_tiny_bounds())
         _check_odds(record, found, pooled(mine, record.candidate_token_ids), scores)
         if record.gold_candidate is not None:
             gold = logsumexp(logp[:, list(record.candidate_token_ids[record.gold_candidate])], axis=1)
-            np.testing.assert_allclose(found["logprob_gold"], gold, **CLOSE)
+            np.testing.assert_allclose(found["logprob_gold"], gold, **lens_tiny_bounds())
     if control == "blank":
         _check_scalar(record, found)
     return np.asarray(found["logprob_pred"])
@@ -90,7 +89,7 @@ def check_forced(
 ) -> None:  # fmt: skip
     """Compare the control of teacher-forced candidates with their scores [blocks, candidates] under either image."""
     found = record.controls[control]
-    np.testing.assert_allclose(found["cand_scores"], theirs, **CLOSE)
+    np.testing.assert_allclose(found["cand_scores"], theirs, **lens_tiny_bounds())
     _check_odds(record, found, mine, theirs)
     if control == "blank":
         _check_scalar(record, found)
@@ -114,13 +113,13 @@ def same_readout(first: SampleRecord, second: SampleRecord) -> None:
 def _check_odds(record: SampleRecord, found: dict[str, FloatArray], mine: Floats, theirs: Floats) -> None:
     if record.binary is not None:
         positive, negative = record.binary
-        np.testing.assert_allclose(found["log_odds"], theirs[:, positive] - theirs[:, negative], **CLOSE)
+        np.testing.assert_allclose(found["log_odds"], theirs[:, positive] - theirs[:, negative], **lens_tiny_bounds())
     if record.pred_candidate is not None:
         gain = answer_log_odds(mine, record.pred_candidate) - answer_log_odds(theirs, record.pred_candidate)
-        np.testing.assert_allclose(found["visual_gain"], gain, **CLOSE)
+        np.testing.assert_allclose(found["visual_gain"], gain, **lens_tiny_bounds())
 
 
 def _check_scalar(record: SampleRecord, found: dict[str, FloatArray]) -> None:
     value = record.label_free["visual_gain"]
     if "visual_gain" in found and value is not None:
-        np.testing.assert_allclose(value, found["visual_gain"][-1], **CLOSE)
+        np.testing.assert_allclose(value, found["visual_gain"][-1], **lens_tiny_bounds())

@@ -12,6 +12,7 @@ import torch
 import transformers
 from PIL import Image
 from scipy.special import logsumexp
+from tolerances import bounds, sums_of
 from transformers import AutoProcessor
 
 from lens_models import LENS_TINY
@@ -64,6 +65,17 @@ class PlainModel:
 def plain_lens_tiny() -> PlainModel:
     """lens_tiny, loaded once."""
     return PlainModel(resolve_pretrained(LENS_TINY))
+
+
+@functools.cache
+def lens_tiny_bounds(tokens: int = 1) -> dict[str, float]:
+    """Bounds of what two runs of lens_tiny in fp32 read, in batches or by code of other shapes.
+
+    Its logits stay below 16 and its prompts below 256 tokens; `tokens` log-probabilities are added up in a score.
+    """
+    model = plain_lens_tiny().model
+    vocabulary = model.get_output_embeddings().weight.shape[0]
+    return bounds("float32", sums_of(model, 256), vocabulary, tokens, scale=16.0 * tokens)
 
 
 def pooled(logits: Floats, candidates: Sequence[Sequence[int]]) -> Floats:

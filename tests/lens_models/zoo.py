@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
 
-VOCABULARY = 160
+VOCABULARY, WIDTH = 160, 32
 IMAGE, VIDEO, VISION_START, VISION_END = 150, 151, 152, 153
 FIRST_TEXT_TOKEN, LAST_TEXT_TOKEN = 10, 140
 PAD = 0
@@ -21,7 +21,7 @@ PAD = 0
 Inputs = dict[str, Tensor]
 _TEXT: dict[str, Any] = {
     "vocab_size": VOCABULARY,
-    "hidden_size": 32,
+    "hidden_size": WIDTH,
     "intermediate_size": 48,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,

@@ -26,7 +26,7 @@ def test_answers_equal_the_stock_model_byte_for_byte(evaluate: Evaluate, batch_s
     assert set(samples["doc_id"]) == set(range(5))
     for _, row in samples.iterrows():
         assert row["response"] == ours.texts(row["task"])[row["doc_id"]]
-    assert samples["identity_deviation"].max() < 1e-4
+    assert samples["identity_deviation"].max() <= ours.run.info.identity.tolerance
     assert np.isfinite(samples["identity_deviation"]).all()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from close_results import assert_close_results
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from tolerances import bounds, near
 
 import lens_report.stats.clusters as drawing
 from lens_report.stats import Clusters, risk_coverage
@@ -64,7 +66,7 @@ def test_pairs_within_strata_equal_counting_them_one_by_one(seed: int, n: int, g
 @pytest.mark.parametrize("grain", [0.5, 2.0, 1e6], ids=["many ties", "some ties", "distinct"])
 def test_one_auroc_equals_scikit_learn(grain: float):
     score, error, _, _ = some_rows(3, 500, 5, grain)
-    assert auroc(score, error) == pytest.approx(roc_auc_score(error, score), rel=1e-14)
+    assert auroc(score, error) == near(roc_auc_score(error, score), "float64", 500)
     assert np.isnan(auroc(score, np.ones(500, dtype=bool)))
     assert np.isnan(auroc(score, np.zeros(500, dtype=bool)))
 
@@ -86,7 +88,7 @@ def test_tiles_of_draws_give_what_whole_blocks_give(monkeypatch, n_draws: int):
 
     whole, tiled = found(10**9), found(900 * 48)
     np.testing.assert_array_equal(whole[0], tiled[0])
-    np.testing.assert_allclose(whole[1], tiled[1], rtol=1e-12)
+    np.testing.assert_allclose(whole[1], tiled[1], **bounds("float64", 900))
 
 
 def test_risk_by_coverage_does_not_depend_on_the_tiles(monkeypatch):
@@ -97,5 +99,5 @@ def test_risk_by_coverage_does_not_depend_on_the_tiles(monkeypatch):
         return risk_coverage({"score": score}, error, clusters, baseline="score", n_draws=150)["score"]
 
     whole, tiled = found(10**9), found(1)
-    assert whole.aurc == tiled.aurc
-    np.testing.assert_array_equal((whole.low, whole.high), (tiled.low, tiled.high))
+    assert_close_results(whole.aurc, tiled.aurc, 700)
+    np.testing.assert_allclose((whole.low, whole.high), (tiled.low, tiled.high), **bounds("float64", 700))
