@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from lens_tasks.documents import first_scalar, label_of
+from lens_tasks.documents import first_scalar, label_of, nested
+from lens_tasks.kinds import kind_of
 from lens_tasks.target_types import AnswerTarget, TargetError, gold_texts_of
 from lens_tasks.vocabulary import CLEVR
 
 TASK_NAME = re.compile(r"(^|_)clevr(_|$)", re.IGNORECASE)
 COLUMNS = ("question",)
+_KIND_OF_FUNCTION = {
+    "count": "number",
+    "query_color": "colour",
+    "query_shape": "shape",
+    "query_size": "size",
+    "query_material": "material",
+    **dict.fromkeys(("exist", "compare_integer", "compare_attribute"), "yes_no"),
+    **dict.fromkeys(("equal_integer", "less_than", "greater_than"), "yes_no"),
+    **dict.fromkeys(("equal_color", "equal_shape", "equal_size", "equal_material"), "yes_no"),
+}
 
 
 def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
-    """All 28 answers as candidates; `binary` is set where the right answer is yes or no.
+    """All 28 answers as candidates; `kind` says which of them the question asks for, `binary` whether yes or no.
 
     Raises:
         TargetError: the gold answer is not one of the 28.
@@ -24,12 +36,23 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
     label = label_of(texts[0], CLEVR) if texts else None
     if texts and label is None:
         raise TargetError(f"not one of CLEVR's 28 answers: {texts[0]!r}")
+    kind, kind_from = kind_of(_kind_of_program(doc), first_scalar(doc, ("question",)) or "", label, CLEVR)
     return AnswerTarget(
         candidates=CLEVR,
         gold=label,
         gold_texts=texts,
         cluster=first_scalar(doc, ("image_filename", "image_index", "image_id", "image_source", "image")),
         question_type=first_scalar(doc, ("question_family", "question_type", "family", "category")),
-        binary=("yes", "no") if label in ("yes", "no") else None,
+        binary=("yes", "no") if kind == "yes_no" else None,
         source="clevr",
+        kind=kind,
+        kind_from=kind_from,
     )
+
+
+def _kind_of_program(doc: Mapping[str, Any]) -> str | None:
+    """From the last function of the functional program, or from the question family."""
+    program = doc.get("program")
+    steps = json.loads(program) if isinstance(program, str) and program.strip() else program or ()
+    last = str(nested(steps[-1], "function") or nested(steps[-1], "type") or "") if steps else ""
+    return _KIND_OF_FUNCTION.get(last) or _KIND_OF_FUNCTION.get(str(doc.get("question_family")))

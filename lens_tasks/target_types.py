@@ -14,10 +14,13 @@ class Candidate:
         label: its name in records and tables, unique within a target (`"yes"`, `"B"`, `"красный"`).
         variants: surface forms a model may write it in, with and without a leading space, in several cases, with
             look-alike letters and synonyms. The lens pools the tokens of all of them.
+        kind: what it is an answer to, where the set holds answers to several kinds of question: `yes_no`, `number`,
+            `colour`, `shape`, `size`, `material`. None where all candidates are of one kind.
     """
 
     label: str
     variants: tuple[str, ...]
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class AnswerTarget:
         source: which rule made this target: `pope`, `clevr`, `ruclevr`, `weird`, `rucommonvqa`, `choices`,
             `prompt_options`, `yes_no`, `open`.
         note: why a more specific rule did not apply although the task's name called for it; None when all is well.
+        kind: the kind of candidate that the question asks for (see `Candidate.kind`); None where it is not known or
+            where all candidates are of one kind.
+        kind_from: how `kind` is known: `document` (its question type or program), `question` (its wording), or `gold`
+            (from the right answer alone, so a choice made by it has looked at the gold). None where `kind` is None.
     """
 
     candidates: tuple[Candidate, ...]
@@ -47,6 +54,8 @@ class AnswerTarget:
     pivot: tuple[Candidate, ...] = ()
     source: str = "open"
     note: str | None = None
+    kind: str | None = None
+    kind_from: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -46,22 +46,26 @@ _WORDS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
 _WITH_YO = {"зеленый": "зелёный", "желтый": "жёлтый"}
 
 
-def _english(label: str, further: tuple[str, ...]) -> Candidate:
-    return Candidate(label, word_forms((label, *further)))
+_KINDS = (("yes_no", 2), ("colour", 8), ("shape", 3), ("size", 2), ("material", 2))  # of _WORDS, in its order
+_KIND_OF_WORD = dict(zip(_WORDS, [kind for kind, count in _KINDS for _ in range(count)], strict=True))
 
 
-def _russian(label: str, further: tuple[str, ...]) -> Candidate:
+def _english(label: str, further: tuple[str, ...], kind: str | None) -> Candidate:
+    return Candidate(label, word_forms((label, *further)), kind)
+
+
+def _russian(label: str, further: tuple[str, ...], kind: str | None) -> Candidate:
     spellings = (label, _WITH_YO[label]) if label in _WITH_YO else (label,)
-    return Candidate(label, word_forms((*spellings, *further)))
+    return Candidate(label, word_forms((*spellings, *further)), kind)
 
 
-YES_NO = (_english("yes", ()), _english("no", ()))
-YES_NO_RUSSIAN = (_russian("да", ()), _russian("нет", ()))
+YES_NO = (_english("yes", (), None), _english("no", (), None))
+YES_NO_RUSSIAN = (_russian("да", (), None), _russian("нет", (), None))
 
-_ENGLISH_NUMBERS = tuple(_english(digit, (english,)) for digit, (english, _) in _NUMBERS.items())
-_RUSSIAN_NUMBERS = tuple(_russian(digit, (russian,)) for digit, (_, russian) in _NUMBERS.items())
-_ENGLISH_WORDS = tuple(_english(label, further) for label, (further, _, _) in _WORDS.items())
-_RUSSIAN_WORDS = tuple(_russian(label, further) for _, label, further in _WORDS.values())
+_ENGLISH_NUMBERS = tuple(_english(digit, (english,), "number") for digit, (english, _) in _NUMBERS.items())
+_RUSSIAN_NUMBERS = tuple(_russian(digit, (russian,), "number") for digit, (_, russian) in _NUMBERS.items())
+_ENGLISH_WORDS = tuple(_english(word, further, _KIND_OF_WORD[word]) for word, (further, _, _) in _WORDS.items())
+_RUSSIAN_WORDS = tuple(_russian(label, further, _KIND_OF_WORD[word]) for word, (_, label, further) in _WORDS.items())
 
 CLEVR = _ENGLISH_WORDS[:2] + _ENGLISH_NUMBERS + _ENGLISH_WORDS[2:]
 """The 28 answers of CLEVR: yes, no, 0 to 10, eight colours, three shapes, two sizes, two materials."""
@@ -76,4 +80,4 @@ RUSSIAN_TO_ENGLISH: Mapping[str, str] = MappingProxyType(
 
 def pivot_of(candidates: tuple[Candidate, ...], english: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
     """English forms under the labels of `candidates`, so that both sets can be compared label by label."""
-    return tuple(Candidate(own.label, other.variants) for own, other in zip(candidates, english, strict=True))
+    return tuple(Candidate(own.label, other.variants, own.kind) for own, other in zip(candidates, english, strict=True))

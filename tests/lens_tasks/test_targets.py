@@ -42,14 +42,59 @@ def test_clevr():
     assert len(target.candidates) == 28
     assert (target.gold, target.cluster) == ("cyan", "CLEVR_val_000001.png")
     assert (target.question_type, target.binary, target.pivot) == ("query_attribute", None, ())
-    assert target_for("clevr", {**doc, "answer": "no"}).binary == ("yes", "no")
+    assert (target.kind, target.kind_from) == ("colour", "question")
+    exist = {**doc, "question": "Is there a cube?", "question_family": "exist"}
+    assert target_for("clevr", {**exist, "answer": "no"}).binary == ("yes", "no")
     assert target_for("clevr", {**doc, "answer": "10"}).gold == "10"
+
+
+@pytest.mark.parametrize(
+    ("doc", "kind", "known"),
+    [
+        ({"program": '[{"function": "scene"}, {"function": "query_shape"}]', "answer": "cube"}, "shape", "document"),
+        ({"program": [{"type": "scene"}, {"type": "count"}], "answer": "3"}, "number", "document"),
+        ({"question_family": "compare_integer"}, "yes_no", "document"),
+        ({"question": "What is the tiny red thing made of?", "answer": "metal"}, "material", "question"),
+        ({"question": "There is a cube of the same color as the ball; how big is it?"}, "size", "question"),
+        ({"question": "Does the cube have the same size as the ball?"}, "yes_no", "question"),
+        ({"question": "How many things are the same shape as the ball?"}, "number", "question"),
+        ({"question": "The red thing?", "answer": "cube"}, "shape", "gold"),
+        ({"question": "The red thing?"}, None, None),
+        ({"question": "What color and what shape is it?"}, None, None),
+        ({"question": "What color is it?", "answer": "cube"}, None, None),  # one of the two is wrong
+    ],
+)
+def test_clevr_says_which_kind_of_answer_is_asked_for(doc, kind, known):
+    target = target_for("clevr", {"question": "?", **doc})
+    assert (target.kind, target.kind_from) == (kind, known)
+    kinds = {candidate.label: candidate.kind for candidate in target.candidates}
+    assert [kinds[label] for label in ("no", "10", "gray", "cube", "small", "metal")] == [
+        "yes_no", "number", "colour", "shape", "size", "material",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Какого цвета большой куб?", "colour"),
+        ("Какова форма предмета того же цвета, что и шар?", "shape"),
+        ("Из чего сделан шар?", "material"),
+        ("Верно ли, что сфер столько же, сколько кубов?", "yes_no"),
+        ("Из одного ли материала сделаны куб и сфера?", "yes_no"),
+        ("Сколько предметов той же формы, что и куб?", "number"),
+    ],
+)
+def test_the_wording_tells_the_kind_in_russian(ruclevr_doc, question, kind):
+    ruclevr_doc.update(inputs={"question": question}, outputs="", meta={})
+    target = target_for("ruclevr", ruclevr_doc)
+    assert (target.kind, target.kind_from) == (kind, "question")
 
 
 def test_ruclevr_real_record(ruclevr_doc):
     target = target_for("ruclevr", ruclevr_doc, gold="нет")
     assert len(target.candidates) == len(target.pivot) == 28
     assert (target.gold, target.question_type, target.binary) == ("нет", "binary", ("да", "нет"))
+    assert (target.kind, target.kind_from) == ("yes_no", "document")
     assert target.cluster is not None
     assert target.cluster.endswith("ruclevr_0007.png")
     assert [candidate.label for candidate in target.pivot] == list(target.labels)
