@@ -7,72 +7,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lens_tasks.documents import label_of
-from lens_tasks.surface import letter_forms, word_forms
-from lens_tasks.target_types import Candidate, gold_texts_of
+from lens_tasks.gold import gold_texts_of
+from lens_tasks.option_lists import Option, OptionList
+from lens_tasks.surface import fold, letter_forms, word_forms
+from lens_tasks.target_types import Candidate
 
-# "A. cat", "(B) dog", "C) ...", "D: ...", "1. cat"; at the start of a line.
-_OPTION = re.compile(r"^[ \t]*\(?(?P<key>[A-ZА-Я]|\d{1,2})[.):][ \t]*(?P<text>\S.*?)[ \t]*$", re.MULTILINE)
-_IN_BRACKETS = re.compile(r"\((?P<key>[A-Z]|\d{1,2})\)[ \t]*(?P<text>[^()\n]+?)[ \t]*(?=[,;]?[ \t]*\(|$)", re.MULTILINE)
-# "Options: A: cat, B: dog"
-_IN_A_LINE = re.compile(
-    r"(?:^|[\s,;:])(?P<key>[A-Z])[.):][ \t]+(?P<text>[^\n]+?)(?=[,;]?[ \t]+[A-Z][.):][ \t]|[ \t]*$)", re.MULTILINE
-)
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+__all__ = ["ChoiceGold", "choice_candidates", "choice_gold", "in_order_of", "list_candidates", "option_candidates"]
+
 _LONGEST_OPTION_WORDS = 3
 
 
-@dataclass(frozen=True)
-class Option:
-    """One option as the prompt writes it: `key` is its letter (Latin) or number, `text` what stands behind it."""
+def list_candidates(found: OptionList, *, cyrillic: bool) -> tuple[Candidate, ...]:
+    """One candidate per option of a list; a list of texts without keys has the texts for labels."""
+    if found.keys == "texts":
+        return tuple(Candidate(option.key, word_forms([option.text])) for option in found.options)
+    return option_candidates(found.options, cyrillic=cyrillic, cyrillic_order=found.keys == "cyrillic")
 
-    key: str
-    text: str
 
+def option_candidates(
+    options: Sequence[Option], *, cyrillic: bool, cyrillic_order: bool = False
+) -> tuple[Candidate, ...]:
+    """One candidate per option: its letter or number, and its text where that is short and belongs to it alone.
 
-def options_in(prompt: str) -> tuple[Option, ...]:
-    """The last list of at least two options in a prompt, lettered from A or numbered from 1 (or 0).
-
-    The last list, because few-shot examples come before the question.
+    Args:
+        options: keys and texts.
+        cyrillic: letters count in Cyrillic spelling as well.
+        cyrillic_order: the letters are А, Б, В ..., where В is the third and not drawn for a Latin B.
     """
-    for pattern in (_OPTION, _IN_BRACKETS, _IN_A_LINE):
-        found = [Option(_latin(match["key"]), match["text"]) for match in pattern.finditer(prompt)]
-        options = _last_run(found)
-        if options:
-            return options
-    return ()
-
-
-def _latin(key: str) -> str:
-    return letter_forms(key)[0] if key.isalpha() else str(int(key))
-
-
-def _last_run(found: Sequence[Option]) -> tuple[Option, ...]:
-    run: list[Option] = []
-    best: tuple[Option, ...] = ()
-    for option in found:
-        if option.key in ("A", "0") or (option.key == "1" and not (run and run[-1].key == "0")):
-            run = [option]
-        elif run and option.key == _next_key(run[-1].key):
-            run.append(option)
-        else:
-            run = []
-        if len(run) >= 2:
-            best = tuple(run)
-    return best
-
-
-def _next_key(key: str) -> str:
-    if key.isdigit():
-        return str(int(key) + 1)
-    return _LETTERS[_LETTERS.index(key) + 1 : _LETTERS.index(key) + 2] if key in _LETTERS else ""
-
-
-def option_candidates(options: Sequence[Option], *, cyrillic: bool) -> tuple[Candidate, ...]:
-    """One candidate per option: its letter or number, and its text where that is short and belongs to it alone."""
     texts = [option.text.strip().rstrip(".").lower() for option in options]
     candidates = []
     for option, text in zip(options, texts, strict=True):
-        forms = letter_forms(option.key, cyrillic=cyrillic) if option.key.isalpha() else word_forms([option.key])
+        forms = _key_forms(option, cyrillic, cyrillic_order)
         usable = len(text.split()) <= _LONGEST_OPTION_WORDS and texts.count(text) == 1 and not text.isdigit()
         if usable and len(text) > 1:
             forms += word_forms([option.text.strip().rstrip(".")])
@@ -80,32 +45,73 @@ def option_candidates(options: Sequence[Option], *, cyrillic: bool) -> tuple[Can
     return tuple(candidates)
 
 
+def _key_forms(option: Option, cyrillic: bool, cyrillic_order: bool) -> tuple[str, ...]:
+    key = option.key
+    if len(key) > 1 or not key.isalpha():
+        forms = word_forms([key])
+    elif cyrillic_order:
+        forms = (key, f" {key}")
+    else:
+        forms = letter_forms(key, cyrillic=cyrillic)
+    # where the prompt writes "a)" or "①", so does the model
+    return forms if option.written in ("", *forms) else (*forms, option.written, f" {option.written}")
+
+
 def choice_candidates(choices: Sequence[str]) -> tuple[Candidate, ...]:
-    """One candidate per choice of a harness's `doc_to_choice`; single capitals get letter forms."""
-    texts = [str(choice).strip() for choice in choices]
+    """One candidate per choice of a harness's `doc_to_choice`; single capitals, also in brackets, get letter forms."""
+    texts = [_unbracketed(str(choice)) for choice in choices]
     if not texts or len(set(texts)) != len(texts) or not all(texts):
         return ()
     return tuple(Candidate(text, letter_forms(text) if _is_letter(text) else word_forms([text])) for text in texts)
+
+
+def _unbracketed(choice: str) -> str:
+    letter = re.fullmatch(r"\s*\(([A-Z])\)\s*", choice)
+    return letter[1] if letter else choice.strip()
 
 
 def _is_letter(text: str) -> bool:
     return len(text) == 1 and text.isalpha() and text.isupper()
 
 
-def gold_label(
-    gold: object, candidates: Sequence[Candidate], options: Sequence[Option] = (), *, by_index: bool = True
-) -> str | None:
-    """The label `gold` means: an index into the candidates, a label or variant, an option's text; None if none.
+@dataclass(frozen=True)
+class ChoiceGold:
+    """Which of the harness's choices is right.
 
-    `by_index=False` takes a whole number for a label ("1") and not for a place in the list.
+    Attributes:
+        place: its place; None where there is none or more than one.
+        note: why `place` is None although there is a gold answer.
     """
-    if by_index and isinstance(gold, int) and not isinstance(gold, bool):
-        return candidates[gold].label if 0 <= gold < len(candidates) else None
-    for text in gold_texts_of(gold):
-        label = label_of(text, candidates)
-        if label is not None:
-            return label
-        same = [option.key for option in options if option.text.strip().lower() == text.strip().lower()]
-        if len(same) == 1:
-            return same[0]
-    return None
+
+    place: int | None = None
+    note: str | None = None
+
+
+def choice_gold(gold: object, choices: Sequence[str]) -> ChoiceGold:
+    """The right choice as both harnesses take it: whole numbers are places, texts are the choices' own."""
+    items = list(gold) if isinstance(gold, list | tuple) else [gold]
+    places = {place for item in items if (place := _place(item, choices)) is not None}
+    if len(places) == 1:
+        return ChoiceGold(places.pop())
+    if places:
+        return ChoiceGold(note=f"several of the choices are right: {sorted(places)}")
+    known = bool(gold_texts_of(gold))
+    return ChoiceGold(note=f"the gold answer {gold!r} is none of the choices {list(choices)}" if known else None)
+
+
+def _place(gold: object, choices: Sequence[str]) -> int | None:
+    if isinstance(gold, int):  # True is 1, as where the harness indexes with it
+        return int(gold) if 0 <= gold < len(choices) else None
+    if gold in choices:
+        return list(choices).index(gold)  # type: ignore[arg-type]
+    same = [place for place, choice in enumerate(choices) if fold(str(choice).strip()) == fold(str(gold).strip())]
+    return same[0] if len(same) == 1 else None
+
+
+def in_order_of(choices: Sequence[str], candidates: Sequence[Candidate]) -> tuple[Candidate, ...] | None:
+    """The candidates that the choices name, one each, in the order of the choices; None where they name others."""
+    by_label = {candidate.label: candidate for candidate in candidates}
+    labels = [label_of(str(choice), candidates) for choice in choices]
+    if None in labels or len(set(labels)) != len(labels):
+        return None
+    return tuple(by_label[label] for label in labels if label is not None)

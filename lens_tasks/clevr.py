@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lens_tasks.documents import first_scalar, label_of, nested
+from lens_tasks.gold import gold_texts_of
 from lens_tasks.kinds import kind_of
-from lens_tasks.target_types import AnswerTarget, TargetError, gold_texts_of
+from lens_tasks.target_types import AnswerTarget, TargetError
 from lens_tasks.vocabulary import CLEVR
 
 TASK_NAME = re.compile(r"(^|_)clevr(_|$)", re.IGNORECASE)
@@ -47,6 +48,7 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
         source="clevr",
         kind=kind,
         kind_from=kind_from,
+        from_gold=kind_from == "gold",
     )
 
 

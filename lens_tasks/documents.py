@@ -8,8 +8,9 @@ from typing import Any
 from lens_tasks.naming import named_at
 from lens_tasks.target_types import Candidate
 
+# Columns that name one image, video or pair. `image_source` does not: in POPE it names the image, but in others, such
+# as MM-Vet, the data set that many images were taken from.
 CLUSTER_COLUMNS = (
-    "image_source",
     "image_id",
     "image_filename",
     "image_path",

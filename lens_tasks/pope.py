@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lens_tasks.documents import first_scalar, label_of
-from lens_tasks.target_types import AnswerTarget, TargetError, gold_texts_of
+from lens_tasks.gold import gold_texts_of
+from lens_tasks.target_types import AnswerTarget, TargetError
 from lens_tasks.vocabulary import YES_NO
 
 TASK_NAME = re.compile(r"(^|_)pope(_|$)", re.IGNORECASE)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lens_tasks.documents import first_scalar, label_of, nested
+from lens_tasks.gold import gold_texts_of
 from lens_tasks.kinds import kind_of
-from lens_tasks.target_types import AnswerTarget, TargetError, gold_texts_of
+from lens_tasks.target_types import AnswerTarget, TargetError
 from lens_tasks.vocabulary import CLEVR, RUCLEVR, pivot_of
 
 TASK_NAME = re.compile(r"(^|_)ruclevr(_|$)", re.IGNORECASE)
@@ -49,6 +50,7 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
         source="ruclevr",
         kind=kind,
         kind_from=kind_from,
+        from_gold=kind_from == "gold",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -36,13 +35,18 @@ class AnswerTarget:
         question_type: the task's own division of its questions.
         binary: (positive label, negative label) where the question is a yes/no one: the sign of the log-odds.
         pivot: the English equivalents of `candidates`, same order and labels; empty where there are none.
-        source: which rule made this target: `pope`, `clevr`, `ruclevr`, `weird`, `rucommonvqa`, `choices`,
-            `prompt_options`, `yes_no`, `open`.
-        note: why a more specific rule did not apply although the task's name called for it; None when all is well.
+        source: which rule made this target: `pope`, `clevr`, `ruclevr`, `weird`, `rucommonvqa`, `hallusion`, `vqa`,
+            `choices`, `prompt_options`, `yes_no`, `open`.
+        note: why there is no gold answer or no candidates although the document or the prompt looked like it, or why a
+            more specific rule did not apply; None when all is well.
         kind: the kind of candidate that the question asks for (see `Candidate.kind`); None where it is not known or
             where all candidates are of one kind.
         kind_from: how `kind` is known: `document` (its question type or program), `question` (its wording), or `gold`
-            (from the right answer alone, so a choice made by it has looked at the gold). None where `kind` is None.
+            (from the right answer alone). None where `kind` is None.
+        from_gold: the candidates, or which kind of them is asked for, are known from the right answer alone: a reading
+            that is confined to them has looked at the gold.
+        choices: the label of each of the harness's choices, in the harness's order; empty where it has none or where
+            they are not the candidates.
     """
 
     candidates: tuple[Candidate, ...]
@@ -56,6 +60,8 @@ class AnswerTarget:
     note: str | None = None
     kind: str | None = None
     kind_from: str | None = None
+    from_gold: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -65,20 +71,3 @@ class AnswerTarget:
 
 class TargetError(ValueError):
     """A document does not have what its task promises; `target_for` turns it into an open target with a note."""
-
-
-def gold_texts_of(gold: object) -> tuple[str, ...]:
-    """What a harness's `doc_to_target` returned, as texts without doubles and blanks.
-
-    Strings, numbers, lists of them and lists of `{"answer": ...}` (the VQA format) are understood.
-    """
-    if gold is None:
-        return ()
-    if isinstance(gold, dict):
-        gold = gold.get("answer", gold.get("text"))
-        return gold_texts_of(gold)
-    if isinstance(gold, Iterable) and not isinstance(gold, str | bytes):
-        texts = [text for item in gold for text in gold_texts_of(item)]
-    else:
-        texts = [str(gold)] if str(gold).strip() else []
-    return tuple(dict.fromkeys(texts))

@@ -6,17 +6,19 @@ yes or no, and leaves the rest open. How to add a task: docs/adding-a-task.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from re import Pattern
 from typing import Any
 
-from lens_tasks import clevr, pope, ruclevr, rucommonvqa, weird
-from lens_tasks.choices import choice_candidates, gold_label, option_candidates, options_in
-from lens_tasks.documents import CLUSTER_COLUMNS, QUESTION_TYPE_COLUMNS, first_scalar, label_of
-from lens_tasks.target_types import AnswerTarget, Candidate, gold_texts_of
-from lens_tasks.vocabulary import YES_NO, YES_NO_RUSSIAN, pivot_of
+from lens_tasks import clevr, hallusion, pope, ruclevr, rucommonvqa, vqa, weird
+from lens_tasks.asked_options import AskedOptions, asked_options
+from lens_tasks.choices import ChoiceGold, choice_candidates, choice_gold, in_order_of, list_candidates
+from lens_tasks.documents import CLUSTER_COLUMNS, QUESTION_TYPE_COLUMNS, first_scalar
+from lens_tasks.gold import gold_texts_of
+from lens_tasks.option_lists import option_lists
+from lens_tasks.target_types import AnswerTarget, Candidate
+from lens_tasks.yes_no import binary_of, question_of, yes_no_target
 
 __all__ = ["TASK_TARGETS", "AnswerTarget", "Candidate", "TaskTargets", "target_for"]
 
@@ -36,14 +38,9 @@ class TaskTargets:
     target: Callable[[Mapping[str, Any], object], AnswerTarget]
 
 
-_YES_NO_SETS: tuple[tuple[Pattern[str], tuple[Candidate, ...], tuple[Candidate, ...]], ...] = (
-    (re.compile(r"\byes\W+(?:or\W+)?no\b", re.IGNORECASE), YES_NO, ()),
-    (re.compile(r"\bда\W+(?:или\W+)?нет\b", re.IGNORECASE), YES_NO_RUSSIAN, pivot_of(YES_NO_RUSSIAN, YES_NO)),
-)
-
 TASK_TARGETS: tuple[TaskTargets, ...] = tuple(
     TaskTargets(module.TASK_NAME, module.COLUMNS, module.target)
-    for module in (pope, clevr, ruclevr, weird, rucommonvqa)
+    for module in (pope, clevr, ruclevr, weird, rucommonvqa, hallusion, vqa)
 )
 
 
@@ -65,6 +62,9 @@ def target_for(
             document where the task's module knows the column.
         choices: the task's `doc_to_choice`, where it has one.
     """
+    chosen = None if choices is None else [str(choice) for choice in choices]
+    right = choice_gold(gold, chosen) if chosen else ChoiceGold()
+    told = gold if right.place is None else (chosen or ())[right.place]
     note = None
     for entry in TASK_TARGETS:
         if not entry.task_name.search(task):
@@ -74,71 +74,96 @@ def target_for(
             note = f"documents of {task!r} should have the column {missing[0]!r}; it has {sorted(map(str, doc))}"
             continue
         try:
-            return entry.target(doc, gold)
+            target = _in_order_of_choices(entry.target(doc, told), chosen, right)
         except Exception as error:  # a strange document must not stop a run; its note says what was strange
             note = f"{type(error).__name__}: {error}"
+        else:
+            if target is not None:
+                return target
     try:
-        return replace(_general(doc, prompt or "", gold, choices or ()), note=note)
+        target = _general(doc, prompt or "", told, chosen or (), right)
+        return replace(target, note="; ".join(filter(None, (note, target.note))) or None)
     except Exception as error:  # as above
         return AnswerTarget((), None, note=f"{note + '; ' if note else ''}{type(error).__name__}: {error}")
 
 
-def _general(doc: Mapping[str, Any], prompt: str, gold: object, choices: Sequence[str]) -> AnswerTarget:
+def _in_order_of_choices(target: AnswerTarget, choices: Sequence[str] | None, right: ChoiceGold) -> AnswerTarget | None:
+    """The target of a task's module with the harness's choices for candidates; None where they are not the same."""
+    if not choices:
+        return target
+    candidates = in_order_of(choices, target.candidates)
+    if candidates is None:
+        return None
+    labels = tuple(candidate.label for candidate in candidates)
+    pivots = {pivot.label: pivot for pivot in target.pivot}
+    return replace(
+        target,
+        candidates=candidates,
+        choices=labels,
+        gold=None if right.place is None else labels[right.place],
+        pivot=tuple(pivots[label] for label in labels) if pivots else (),
+        binary=target.binary if target.binary and set(target.binary) <= set(labels) else None,
+        note=right.note,
+    )
+
+
+def _general(
+    doc: Mapping[str, Any], prompt: str, gold: object, choices: Sequence[str], right: ChoiceGold
+) -> AnswerTarget:
     """The target of a task nobody described: choices, options in the prompt, yes/no, or open."""
     base = AnswerTarget(
         candidates=(),
         gold=None,
-        gold_texts=_texts(gold, choices),
+        gold_texts=(str(gold),) if right.place is not None else gold_texts_of(gold),
         cluster=first_scalar(doc, CLUSTER_COLUMNS),
         question_type=first_scalar(doc, QUESTION_TYPE_COLUMNS),
     )
-    return (
-        _from_prompt(base, prompt, gold, choices) or _from_choices(base, gold, choices) or _yes_no(base, prompt) or base
+    if len(choices) > 1:
+        return _from_choices(base, prompt, choices, right)
+    asked, note = asked_options(prompt, doc, gold)
+    if asked is not None:
+        return _from_prompt(base, prompt, asked)
+    return yes_no_target(base, prompt, question_of(doc, prompt)) or replace(base, note=note)
+
+
+def _from_choices(base: AnswerTarget, prompt: str, choices: Sequence[str], right: ChoiceGold) -> AnswerTarget:
+    """The harness's choices; where they are the keys of a list in the prompt, with the texts of that list."""
+    candidates = choice_candidates(choices)
+    source = "choices"
+    for found in option_lists(prompt):
+        listed = in_order_of(choices, list_candidates(found, cyrillic=_cyrillic(prompt)))
+        if listed is not None and len(listed) == len(found.options) and found.keys != "texts":
+            candidates, source = listed, "prompt_options"
+    labels = tuple(candidate.label for candidate in candidates)
+    if not labels:
+        return replace(base, note=right.note or f"the choices are not distinct: {list(choices)}")
+    return replace(
+        base,
+        candidates=candidates,
+        choices=labels,
+        gold=None if right.place is None else labels[right.place],
+        binary=binary_of(candidates),
+        source=source,
+        note=right.note,
     )
 
 
-def _texts(gold: object, choices: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(gold, int) and not isinstance(gold, bool) and 0 <= gold < len(choices):
-        return (str(choices[gold]),)
-    return gold_texts_of(gold)
+def _from_prompt(base: AnswerTarget, prompt: str, asked: AskedOptions) -> AnswerTarget:
+    return replace(
+        base,
+        candidates=list_candidates(asked.found, cyrillic=_cyrillic(prompt)),
+        gold=asked.gold.label,
+        gold_texts=base.gold_texts or _own_text(asked),
+        source="prompt_options",
+        note=asked.gold.note,
+        from_gold=asked.from_gold,
+    )
 
 
-def _from_choices(base: AnswerTarget, gold: object, choices: Sequence[str]) -> AnswerTarget | None:
-    candidates = choice_candidates(choices)
-    if len(candidates) < 2:
-        return None
-    label = gold_label(gold, candidates)
-    return replace(base, candidates=candidates, gold=label, binary=_binary(candidates), source="choices")
+def _own_text(asked: AskedOptions) -> tuple[str, ...]:
+    """The right option's text where it looked like a missing answer: an option may be called "None"."""
+    return tuple(option.text for option in asked.found.options if option.key == asked.gold.label)
 
 
-def _from_prompt(base: AnswerTarget, prompt: str, gold: object, choices: Sequence[str]) -> AnswerTarget | None:
-    options = options_in(prompt)
-    if not options:
-        return None
-    if choices and [str(choice).strip() for choice in choices] != [option.key for option in options]:
-        return None  # the harness compares the choices' own texts
-    cyrillic = any("а" <= character <= "я" for character in prompt.lower())
-    candidates = option_candidates(options, cyrillic=cyrillic)
-    by_index = bool(choices) or not options[0].key.isdigit()
-    label = gold_label(gold, candidates, options, by_index=by_index)
-    if label is None and base.gold_texts:
-        return None  # a list in the prompt that the answer is not chosen from
-    return replace(base, candidates=candidates, gold=label, source="prompt_options")
-
-
-def _yes_no(base: AnswerTarget, prompt: str) -> AnswerTarget | None:
-    """Yes/no where the gold answer is one of the two, or is unknown and the prompt asks for one of the two."""
-    for asked, candidates, pivot in _YES_NO_SETS:
-        label = label_of(base.gold_texts[0], candidates) if base.gold_texts else None
-        if label is not None or (not base.gold_texts and asked.search(prompt)):
-            binary = _binary(candidates)
-            return replace(base, candidates=candidates, gold=label, binary=binary, pivot=pivot, source="yes_no")
-    return None
-
-
-def _binary(candidates: Sequence[Candidate]) -> tuple[str, str] | None:
-    by_meaning = {candidate.label.lower(): candidate.label for candidate in candidates}
-    for positive, negative in (("yes", "no"), ("да", "нет")):
-        if len(candidates) == 2 and set(by_meaning) == {positive, negative}:
-            return by_meaning[positive], by_meaning[negative]
-    return None
+def _cyrillic(prompt: str) -> bool:
+    return any("а" <= character <= "я" for character in prompt.lower())

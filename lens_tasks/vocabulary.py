@@ -61,6 +61,8 @@ def _russian(label: str, further: tuple[str, ...], kind: str | None) -> Candidat
 
 YES_NO = (_english("yes", (), None), _english("no", (), None))
 YES_NO_RUSSIAN = (_russian("да", (), None), _russian("нет", (), None))
+TRUE_FALSE = (_english("true", (), None), _english("false", (), None))
+RIGHT_WRONG_RUSSIAN = (_russian("верно", (), None), _russian("неверно", (), None))
 
 _ENGLISH_NUMBERS = tuple(_english(digit, (english,), "number") for digit, (english, _) in _NUMBERS.items())
 _RUSSIAN_NUMBERS = tuple(_russian(digit, (russian,), "number") for digit, (_, russian) in _NUMBERS.items())

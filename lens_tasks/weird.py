@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lens_tasks.choices import Option, gold_label, option_candidates
+from lens_tasks.choices import option_candidates
 from lens_tasks.documents import first_scalar, nested
+from lens_tasks.gold import gold_texts_of
+from lens_tasks.option_gold import gold_option
+from lens_tasks.option_lists import Option, OptionList
 from lens_tasks.surface import letter_forms, word_forms
-from lens_tasks.target_types import AnswerTarget, Candidate, TargetError, gold_texts_of
+from lens_tasks.target_types import AnswerTarget, Candidate, TargetError
 
 TASK_NAME = re.compile(r"(^|_)weird(_|$)", re.IGNORECASE)
 COLUMNS = ("instruction", "inputs")
@@ -33,7 +36,7 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
     found = options(doc)
     candidates = option_candidates(found, cyrillic=True)
     texts = gold_texts_of(gold) or gold_texts_of(doc.get("outputs"))
-    label = gold_label(list(texts), candidates, found)
+    label = gold_option(list(texts), OptionList(found, 0, 0, "letters"), keys_asked=True).label
     if texts and label is None:
         raise TargetError(f"a WEIRD answer is A or B, found {texts[0]!r}")
     meta = nested(doc, "meta") or {}

@@ -1,0 +1,177 @@
+"""Which list of a prompt the answer is chosen from, if any: numbered instructions, rules and facts are lists as well.
+
+It is chosen from where the document holds the same options, where a heading ("Options:") or the task ("Answer with the
+option's letter") says so, or where the right answer is one of them. What is not certain is left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lens_tasks.option_gold import OptionGold, gold_option
+from lens_tasks.option_lists import OptionList, option_lists
+
+__all__ = ["AskedOptions", "asked_options"]
+
+_OPTION_COLUMNS = ("options", "choices", "candidates", "answer_choices", "multi-choice options", "option", "Options")
+
+_HEADING = re.compile(
+    r"\b(?:options?|choices|alternatives|choose\s+(?:one\s+)?(?:from|of|between)|select\s+(?:one\s+)?from)\b"
+    r"|\b(?:вариант\w*|опции)\b|选项|选择|選択肢|선택지|보기",
+    re.IGNORECASE,
+)
+_OTHER_HEADING = re.compile(
+    r"\b(?:steps?|rules?|instructions?|guidelines?|requirements?|notes?|format|criteria|facts?|statements?|context|hints?"
+    r"|data|remember|important|follow\w*)\b|\b(?:шаг\w*|правил\w*|инструкци\w*|требовани\w*|поряд\w+|формат\w*|факт\w*"
+    r"|утверждени\w*|примечани\w*|указани\w*|подсказк\w*|важно)\b|步骤|规则|要求|说明|注意|格式|事实",
+    re.IGNORECASE,
+)
+_ORDER = re.compile(
+    r"(?:please\s+)?(?:look|answer|read|do|don['’]t|think|use|write|give|count|identify|provide|respond|reply|choose|select"
+    r"|describe|examine|analy[sz]e|be|never|always|only|explain|return|output|follow|consider|check|first|then|finally"
+    r"|keep|avoid|make|pick|no)\b|(?:пожалуйста,?\s+)?(?:посмотр|ответ[ьа]|не\b|дай|укажи|назови|опиши|прочит|подумай"
+    r"|со?считай|посчитай|напиши|используй|выбер|объясн|только|без\b|изучи|внимательно|сначала|затем)|请|看|回答|不要|先|再|仔细",
+    re.IGNORECASE,
+)
+_BY_LETTER = re.compile(
+    r"\bletters?\b[^.\n]{0,40}\b(?:option|choice|answer|correct|right)|\b(?:option|choice)(?:['’]?s)?\s+letter"
+    r"|\b(?:with|by|only|just|is|of)\s+(?:the|a|one|its|only the)?\s*(?:\w+\s+)?letter\b"
+    r"|\brespond with [A-H](?:,|\s|$)|single character from the given options"
+    r"|\bбукв(?:ой|у|а|ы)\b|选项字母|选项的字母|字母|옵션의 문자",
+    re.IGNORECASE,
+)
+_BY_NUMBER = re.compile(
+    r"\bnumber\s+of\s+(?:the|your)\s+(?:\w+\s+)?(?:option|choice|answer)|\b(?:option|choice|answer)(?:['’]?s)?\s+number"
+    r"|\bномер\w*\b|编号|序号",
+    re.IGNORECASE,
+)
+_TO_CHOOSE = re.compile(
+    r"\b(?:choose|select|pick)\b|\bwhich of (?:the following|these)\b|\b(?:correct|right|best)\s+(?:option|choice)\b"
+    r"|\bвыбер\w*\b|\bвыбрать\b|\bиз (?:предложенных|перечисленных|следующих)\b|选择|选出|下列|以下哪",
+    re.IGNORECASE,
+)
+_QUANTITY = re.compile(
+    r"\b(?:how|numbers?|count|sum|total|score|value|year|age|digits?|result|date|page|time|price|amount|level|row|column)\b"
+    r"|\b(?:сколько|числ\w*|номер\w*|сумм\w*|итог\w*|счёт|счет|значени\w*|год\w*|возраст|цифр\w*|результат\w*|цен\w*)\b"
+    r"|几|多少|数",
+    re.IGNORECASE,
+)
+_BRIEF_WORDS = 4
+_ANSWERED = re.compile(r"(?im)\b(?:answer|ответ)[*_ \t]*[:：][*_ \t]*\S|答案[:：]\s*\S|答案是")
+
+
+@dataclass(frozen=True)
+class AskedOptions:
+    """The list that the answer is chosen from.
+
+    Attributes:
+        found: the list.
+        gold: which of its options is right.
+        from_gold: nothing but the right answer says that the answer is chosen from this list.
+    """
+
+    found: OptionList
+    gold: OptionGold
+    from_gold: bool
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    asked: AskedOptions
+    told: bool
+    headed: bool
+    orders: bool
+
+
+def asked_options(prompt: str, doc: Mapping[str, Any], gold: object) -> tuple[AskedOptions | None, str | None]:
+    """(the list that the answer is chosen from, why there is none although a list could be it).
+
+    Args:
+        prompt: the text the model is asked with.
+        doc: the document; columns of options are compared with the lists.
+        gold: what the task's `doc_to_target` returned.
+    """
+    lists = option_lists(prompt)
+    weighed = [each for each in (_weighed(prompt, found, doc, gold) for found in lists) if each is not None]
+    for preferred in (
+        [each for each in weighed if each.told],
+        [each for each in weighed if each.headed and each.asked.gold.named],
+        [each for each in weighed if each.asked.gold.named and not each.orders],
+        [each for each in weighed if each.asked.gold.named],
+        [each for each in weighed if each.headed],
+        [each for each in weighed if not each.orders],
+        weighed,
+    ):
+        if len(preferred) == 1:
+            return preferred[0].asked, None
+        if preferred:
+            return None, "the prompt has several lists that the answer could be chosen from"
+    return None, None
+
+
+def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: object) -> _Evidence | None:
+    """What says that the answer is chosen from a list; None where nothing certain does."""
+    before, after = prompt[: found.start], prompt[found.end :]
+    own_line = before.rstrip().rpartition("\n")[2] if before.strip() else ""
+    told = _told(found, doc)
+    headed = _HEADING.search(own_line) is not None and not _heads_others(own_line)
+    by_letter = _BY_LETTER.search(before + "\n" + after) is not None
+    by_number = _BY_NUMBER.search(before + "\n" + after) is not None
+    keys_asked = by_number if found.keys == "numbers" else by_letter
+    of_gold = gold_option(gold, found, keys_asked=keys_asked)
+    orders = sum(_ORDER.match(option.text) is not None for option in found.options) * 2 >= len(found.options)
+    if not told and (_heads_others(own_line) or _ANSWERED.search(after)):
+        return None
+    if found.keys == "texts":
+        asked = told or (headed and (of_gold.named or of_gold.unknown))
+        return _Evidence(AskedOptions(found, of_gold, from_gold=False), told, headed, orders=False) if asked else None
+    said = told or headed or keys_asked or (_to_choose(before, after, found, by_letter) and not orders)
+    keyed = found.keys != "numbers" or _answers_by_number(own_line, found)
+    by_gold = of_gold.named and (of_gold.by_text or keyed) and not orders
+    if not said and not by_gold:
+        return None
+    return _Evidence(AskedOptions(found, of_gold, from_gold=not said), told, headed, orders)
+
+
+def _answers_by_number(own_line: str, found: OptionList) -> bool:
+    """Whether a numbered list is a question's answers: it follows on a question for no number and holds few words."""
+    brief = all(len(option.text.split()) <= _BRIEF_WORDS and option.text[-1] not in ".:!" for option in found.options)
+    return brief and own_line.rstrip().endswith(("?", "？")) and _QUANTITY.search(own_line) is None
+
+
+def _heads_others(line: str) -> bool:
+    """Whether a line announces rules, steps or facts; a question about them does not."""
+    return _OTHER_HEADING.search(line) is not None and _HEADING.search(line) is None and "?" not in line
+
+
+def _to_choose(before: str, after: str, found: OptionList, by_letter: bool) -> bool:
+    if found.keys == "numbers" and by_letter:
+        return False
+    return _TO_CHOOSE.search(before) is not None or _TO_CHOOSE.search(after) is not None
+
+
+def _told(found: OptionList, doc: Mapping[str, Any]) -> bool:
+    """Whether the document holds the same options in the same order."""
+    texts = [_plain(option.text) for option in found.options]
+    lettered = [doc.get(option.key) for option in found.options]
+    columns = [*(doc.get(column) for column in _OPTION_COLUMNS), lettered]
+    return any([_plain(text) for text in _texts(column)] == texts for column in columns)
+
+
+def _texts(column: object) -> Sequence[str]:
+    if isinstance(column, str) and column.strip().startswith("["):
+        try:
+            column = ast.literal_eval(column)
+        except (ValueError, SyntaxError):
+            return ()
+    if isinstance(column, Mapping):
+        column = column.get("text")
+    return [str(item) for item in column] if isinstance(column, list | tuple) else ()
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"^\s*\(?[A-Z][.):]\s+", "", text).strip().rstrip(".").casefold()

@@ -1,0 +1,65 @@
+"""What a harness gave as the right answer, as texts; what only stands in the place of one is none.
+
+Private splits hold "", "?", -1 or a name; templates of missing columns render to "None", "nan" or to themselves.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+__all__ = ["accepted_answers", "gold_texts_of", "is_placeholder"]
+
+_PLACEHOLDER = re.compile(
+    r"(?:None|nan|NaN|NaT|null|<NA>|N/A|\?+|-1(?:\.0)?|-100|[A-Z][A-Z0-9_]*_TARGET_\w+|\{\{.*\}\}|\{%.*%\})?",
+    re.DOTALL,
+)
+_ANNOTATORS = 5
+"""A list of at least so many answers in which some agree holds one answer of each annotator."""
+_AGREEING = 3
+"""How many annotators make an answer fully right, as VQA's accuracy counts."""
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text stands where a gold answer would, and is none."""
+    return _PLACEHOLDER.fullmatch(text.strip()) is not None
+
+
+def gold_texts_of(gold: object) -> tuple[str, ...]:
+    """What a harness's `doc_to_target` returned, as texts without doubles, blanks and placeholders.
+
+    Strings, numbers, lists of them and lists of `{"answer": ...}` (the VQA format) are understood. Of the answers of
+    several annotators those that at least three gave, the most frequent first: an answer of one is not right.
+    """
+    texts = _texts(gold)
+    counts = Counter(map(_same, texts))
+    if len(texts) >= _ANNOTATORS and max(counts.values()) >= _AGREEING:
+        return accepted_answers(texts)
+    return tuple(dict.fromkeys(texts))
+
+
+def accepted_answers(answers: object) -> tuple[str, ...]:
+    """The answers that at least three of the annotators gave, the most frequent first; in the first one's spelling."""
+    texts = _texts(answers)
+    spelling = {_same(text): text for text in reversed(texts)}
+    counts = Counter(map(_same, texts))
+    return tuple(spelling[same] for same, count in counts.most_common() if count >= _AGREEING)
+
+
+def _same(text: str) -> str:
+    return text.strip().strip(".").casefold()
+
+
+def _texts(gold: object) -> list[str]:
+    if isinstance(gold, Mapping):
+        return _texts(gold.get("answer", gold.get("text")))
+    if type(gold).__module__ == "numpy":
+        return _texts(gold.tolist())  # type: ignore[attr-defined]
+    if isinstance(gold, str | int | float):
+        missing = isinstance(gold, float) and math.isnan(gold)
+        return [] if missing or is_placeholder(str(gold)) else [str(gold)]
+    if isinstance(gold, Iterable) and not isinstance(gold, bytes):
+        return [text for item in gold for text in _texts(item)]
+    return []

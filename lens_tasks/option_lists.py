@@ -1,0 +1,199 @@
+"""Lists in a prompt that may be options, in the forms in which they are written; `asked_options` chooses among them.
+
+"A. cat" on lines, "(A) cat (B) dog" in a line, "a) cat", "1. cat", "А) кот", "A、猫", "（Ａ）猫", "① cat",
+"**A.** cat", "Option A: cat", and lists of texts: `["cat", "dog"]`, `{"A": "cat"}`, bullets.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lens_tasks.surface import letter_forms
+
+__all__ = ["Option", "OptionList", "option_lists"]
+
+_LATIN = [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *(f"A{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]
+_CYRILLIC = list("АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ")
+_CYRILLIC_ALL = list("АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ")
+_FROM_ONE, _FROM_ZERO = [str(n) for n in range(1, 100)], [str(n) for n in range(100)]
+
+_KEY = r"(?:A?[A-Z]|[a-z]|[А-ЯЁа-яё]|\d{1,2}|[Ａ-Ｚａ-ｚ]|[０-９]{1,2})"
+_EMPHASIS = r"[*_`]{0,3}"
+_MARKER = re.compile(
+    r"(?:(?P<line>(?:^|\n)[ \t]*(?:[-*•>#]+[ \t]+)?)|(?<=[\s,;:，；：。?？]))"
+    rf"(?:(?i:option|choice|вариант|选项)[ \t]*(?={_EMPHASIS}{_KEY}\W))?{_EMPHASIS}"
+    rf"(?:(?P<open>[(\[（【])[ \t]?(?P<inside>{_KEY})[ \t]?[)\]）】]{_EMPHASIS}[.:：]?"
+    rf"|(?P<key>{_KEY}){_EMPHASIS}(?:(?P<mark>[.):])(?!\d)|(?P<wide>[．、：）])|(?P<dash>[ \t]+[-–—](?=[ \t])))"
+    r"|(?P<circled>[①-⑳Ⓐ-Ⓩⓐ-ⓩ]))"
+    rf"{_EMPHASIS}[ \t]*"
+)
+_LITERAL = re.compile(r"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
+_BULLETS = re.compile(r"(?:(?:^|\n)[ \t]*[-*•][ \t]+[^\n]+){2,}")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option as the prompt writes it: `key` is its capital letter or number (or its text), `text` what it says.
+
+    `written` is the key as the prompt writes it, such as "a" or "①".
+    """
+
+    key: str
+    text: str
+    written: str = ""
+
+
+@dataclass(frozen=True)
+class OptionList:
+    """Options that stand in a prompt one after the other.
+
+    Attributes:
+        options: at least two, lettered from A or numbered from 1 or 0 without a gap; or texts without keys.
+        start: first character of the prompt that belongs to it.
+        end: one past the last.
+        keys: `letters`, `cyrillic` (А, Б, В ...), `numbers` or `texts`.
+    """
+
+    options: tuple[Option, ...]
+    start: int
+    end: int
+    keys: str
+
+
+@dataclass(frozen=True)
+class _Marker:
+    """A key and its mark; `style` is equal for all markers of one list."""
+
+    key: str
+    written: str
+    style: tuple[str, str]
+    start: int
+    end: int
+    at_line_start: bool
+
+
+def option_lists(prompt: str) -> tuple[OptionList, ...]:
+    """All lists of a prompt in order; a list within an option of another one is left out."""
+    found = sorted([*_lettered(prompt), *_literals(prompt), *_bullets(prompt)], key=lambda each: each.start)
+    kept: list[OptionList] = []
+    for each in found:
+        if not kept or each.start >= kept[-1].end:
+            kept.append(each)
+    return tuple(kept)
+
+
+def _markers(prompt: str) -> list[_Marker]:
+    markers = []
+    for match in _MARKER.finditer(prompt):
+        written = match["inside"] or match["key"] or match["circled"]
+        at_line_start = match["line"] is not None
+        if match["mark"] and not at_line_start and match.end() < len(prompt) and not prompt[match.end() - 1].isspace():
+            continue  # "e.g." and "12:30" are no markers
+        key = unicodedata.normalize("NFKC", written)
+        form = "circled" if match["circled"] else match["open"] or match["mark"] or match["wide"] or "-"
+        case = "number" if key.isdigit() else "lower" if key.islower() else "upper"
+        capital = str(int(key)) if key.isdigit() else key.upper()
+        start = match.start() + (match["line"] or "").startswith("\n")
+        style = (unicodedata.normalize("NFKC", form), case)
+        markers.append(_Marker(capital, written, style, start, match.end(), at_line_start))
+    return markers
+
+
+def _lettered(prompt: str) -> Iterator[OptionList]:
+    markers = _markers(prompt)
+    place = 0
+    while place < len(markers):
+        run, keys = _longest_run(prompt, markers, place)
+        if len(run) < 2:
+            place += 1
+            continue
+        yield from _as_list(prompt, run, keys)
+        place = markers.index(run[-1]) + 1
+
+
+def _longest_run(prompt: str, markers: Sequence[_Marker], place: int) -> tuple[list[_Marker], str]:
+    """The list that begins at a marker; lines before what stands within a line."""
+    alphabets = [("letters", _LATIN), ("cyrillic", _CYRILLIC), ("cyrillic", _CYRILLIC_ALL)]
+    alphabets += [("numbers", _FROM_ONE), ("numbers", _FROM_ZERO)]
+    best: tuple[list[_Marker], str] = ([], "")
+    for on_lines in (True, False):
+        for keys, alphabet in alphabets:
+            run = _run(prompt, markers[place:], alphabet, keys, on_lines)
+            if len(run) > len(best[0]):
+                best = (run, keys)
+        if len(best[0]) >= 2:
+            break
+    return best
+
+
+def _run(prompt: str, markers: Sequence[_Marker], alphabet: Sequence[str], keys: str, on_lines: bool) -> list[_Marker]:
+    first = markers[0]
+    if _key_in(first, keys) != alphabet[0]:
+        return []
+    run = [first]
+    for marker in markers[1:]:
+        if marker.style != first.style or marker.at_line_start != on_lines:
+            continue
+        between = prompt[run[-1].end : marker.start].strip()
+        if _BLANK_LINE.search(between) or (not on_lines and "\n" in between) or len(run) == len(alphabet):
+            break
+        if _key_in(marker, keys) == alphabet[len(run)]:
+            run.append(marker)
+        elif _key_in(marker, keys) == alphabet[0]:
+            break
+    return run
+
+
+def _key_in(marker: _Marker, keys: str) -> str:
+    """The key in the letters of an alphabet: a Cyrillic В is drawn like a Latin B."""
+    return letter_forms(marker.key)[0] if keys == "letters" and len(marker.key) == 1 else marker.key
+
+
+def _as_list(prompt: str, run: Sequence[_Marker], keys: str) -> Iterator[OptionList]:
+    texts = [prompt[one.end : other.start] for one, other in pairwise(run)]
+    several_lines = any("\n" in text.strip() for text in texts)
+    rest = prompt[run[-1].end :]
+    last = re.split(r"\n[ \t]*\n", rest, maxsplit=1)[0] if several_lines else rest.partition("\n")[0]
+    texts.append(last)
+    options = [
+        Option(
+            _key_in(marker, keys), re.sub(r"\s*(?:[,;，；]|\b(?:and|or|и|или))?\s*$", "", text).strip(), marker.written
+        )
+        for marker, text in zip(run, texts, strict=True)
+    ]
+    if all(option.text for option in options):
+        yield OptionList(tuple(options), run[0].start, run[-1].end + len(last), keys)
+
+
+def _literals(prompt: str) -> Iterator[OptionList]:
+    """Python or JSON lists of texts, and dictionaries from letters or numbers to texts."""
+    for match in _LITERAL.finditer(prompt):
+        try:
+            value = ast.literal_eval(match[0])
+        except (ValueError, SyntaxError):
+            continue
+        if isinstance(value, list) and _distinct_texts(value):
+            yield OptionList(tuple(Option(text, text) for text in value), *match.span(), "texts")
+        if isinstance(value, dict) and _distinct_texts(list(value)) and all(isinstance(v, str) for v in value.values()):
+            options = tuple(Option(key, text, key) for key, text in value.items())
+            for keys, alphabet in (("letters", _LATIN), ("cyrillic", _CYRILLIC), ("numbers", _FROM_ONE)):
+                if [option.key for option in options] == alphabet[: len(options)]:
+                    yield OptionList(options, *match.span(), keys)
+
+
+def _bullets(prompt: str) -> Iterator[OptionList]:
+    for match in _BULLETS.finditer(prompt):
+        texts = [re.sub(r"^[ \t]*[-*•][ \t]+", "", line).strip() for line in match[0].strip("\n").split("\n")]
+        if _distinct_texts(texts) and not any(_MARKER.match(f"\n{text}") for text in texts):
+            yield OptionList(tuple(Option(text, text) for text in texts), *match.span(), "texts")
+
+
+def _distinct_texts(values: Sequence[object]) -> bool:
+    texts = {value.strip().casefold() for value in values if isinstance(value, str) and value.strip()}
+    return len(values) >= 2 and len(texts) == len(values)
