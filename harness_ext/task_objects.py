@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from harness_ext.recording import METRIC_NAMES, higher_is_better
@@ -34,14 +35,30 @@ def config_value(task: Any, name: str) -> Any:
 
 def answer_target(task: Any, name: str, document: Any, prompt: str) -> AnswerTarget:
     """The candidates and the gold answer of a document, from our targets or the task's own `doc_to_target`."""
-    has_choices = getattr(getattr(task, "config", None), "doc_to_choice", None) is not None
-    return target_for(
-        name,
-        document,
-        prompt=prompt,
-        gold=ask(task, "doc_to_target", document),
-        choices=ask(task, "doc_to_choice", document) if has_choices else None,
-    )
+    has_choices = config_value(task, "doc_to_choice") is not None
+    choices = ask(task, "doc_to_choice", document) if has_choices else None
+    # where the choices are put into the prompt, the harness keeps the right one's place in `doc_to_text`
+    gold = ask(task, "doc_to_text" if getattr(task, "multiple_input", 0) else "doc_to_target", document)
+    reason = _no_gold(config_value(task, "doc_to_target"), document, gold, choices, prompt)
+    target = target_for(name, document, prompt=prompt, gold=None if reason else gold, choices=choices)
+    known = target.gold is not None or target.gold_texts
+    return target if known or reason is None else replace(target, note="; ".join(filter(None, (target.note, reason))))
+
+
+def _no_gold(named: Any, document: Any, gold: Any, choices: Any, prompt: str) -> str | None:
+    """Why what the harness returns is no gold answer: a default of the task's file, or the question once more."""
+    if isinstance(gold, str) and gold.strip() == prompt.strip():
+        return "doc_to_target is the question"
+    constant = isinstance(named, int | list) or (isinstance(named, str) and not _is_template(named))
+    if not constant or gold != named or choices:
+        return None
+    if isinstance(named, str) and isinstance(document, Mapping) and named in document:
+        return None
+    return f"doc_to_target {named!r} names no column of the documents and is the same for all of them"
+
+
+def _is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
 
 
 def ask(task: Any, method: str, document: Any) -> Any:

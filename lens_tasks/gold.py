@@ -16,6 +16,8 @@ _PLACEHOLDER = re.compile(
     r"(?:None|nan|NaN|NaT|null|<NA>|N/A|\?+|-1(?:\.0)?|-100|[A-Z][A-Z0-9_]*_TARGET_\w+|\{\{.*\}\}|\{%.*%\})?",
     re.DOTALL,
 )
+_RESULT = "\n#### "
+"""Stands between the solution and the result in GSM8K and its relatives, which score the result alone."""
 _ANNOTATORS = 5
 """A list of at least so many answers in which some agree holds one answer of each annotator."""
 _AGREEING = 3
@@ -59,7 +61,8 @@ def _texts(gold: object) -> list[str]:
         return _texts(gold.tolist())  # type: ignore[attr-defined]
     if isinstance(gold, str | int | float):
         missing = isinstance(gold, float) and math.isnan(gold)
-        return [] if missing or is_placeholder(str(gold)) else [str(gold)]
+        text = str(gold).rpartition(_RESULT)[2]
+        return [] if missing or is_placeholder(text) else [text]
     if isinstance(gold, Iterable) and not isinstance(gold, bytes):
         return [text for item in gold for text in _texts(item)]
     return []

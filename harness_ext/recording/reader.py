@@ -125,15 +125,16 @@ class BatchReader:
         """The record of a multiple-choice document: its candidates are the continuations that were scored.
 
         Args:
-            request: the document; its target's candidates are the choices, in order.
+            request: the document; its target's `choices` are the labels of the choices, in the harness's order.
             sequences: token ids of each choice.
             scored: their scores, with layers.
             pred: the choice that the harness counts as the model's answer.
             rescore_under: scores the same choices under other images, for `controls`.
             controls: read the document again under other images.
         """
-        labels = request.target.labels if len(request.target.labels) == len(sequences) else ()
-        labels = labels or tuple(f"choice {number}" for number in range(len(sequences)))
+        labels = request.target.choices
+        if len(labels) != len(sequences):
+            labels = tuple(f"choice {number}" for number in range(len(sequences)))
         gold = labels.index(request.target.gold) if request.target.gold in labels else None
         candidates = SampleCandidates(
             labels=labels,
