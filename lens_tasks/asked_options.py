@@ -26,9 +26,15 @@ _HEADING = re.compile(
 )
 _OTHER_HEADING = re.compile(
     r"\b(?:steps?|rules?|instructions?|guidelines?|requirements?|notes?|format|criteria|facts?|statements?|context|hints?"
-    r"|data|remember|important|follow\w*)\b|\b(?:шаг\w*|правил\w*|инструкци\w*|требовани\w*|поряд\w+|формат\w*|факт\w*"
-    r"|утверждени\w*|примечани\w*|указани\w*|подсказк\w*|важно)\b|步骤|规则|要求|说明|注意|格式|事实",
+    r"|data|remember|important|follow\w*|tasks?|authors?|examples?)\b|\b(?:шаг\w*|правил\w*|инструкци\w*|требовани\w*"
+    r"|поряд\w+|формат\w*|факт\w*|утверждени\w*|примечани\w*|указани\w*|подсказк\w*|важно|задани\w*|пример\w*)\b"
+    r"|步骤|规则|要求|说明|注意|格式|事实",
     re.IGNORECASE,
+)
+_ANNOUNCES = re.compile(r"[:：]\W*$|^\W*\S+(?:\s+\S+){0,2}\W*$|\b(?:choices|options|below|from|between|вариантов)\W*$")
+"""A line that announces what follows: it ends in a colon, or is two or three words, or ends in "choices"."""
+_WONDERS = re.compile(
+    r"[?？]|\b(?:which|what|who|where|when|how|choose|select)\b|\b(?:как\w+|что|кто|где|выбер\w*)\b|哪|什么", re.I
 )
 _ORDER = re.compile(
     r"(?:please\s+)?(?:look|answer|read|do|don['’]t|think|use|write|give|count|identify|provide|respond|reply|choose|select"
@@ -39,14 +45,15 @@ _ORDER = re.compile(
 )
 _BY_LETTER = re.compile(
     r"\bletters?\b[^.\n]{0,40}\b(?:option|choice|answer|correct|right)|\b(?:option|choice)(?:['’]?s)?\s+letter"
-    r"|\b(?:with|by|only|just|is|of)\s+(?:the|a|one|its|only the)?\s*(?:\w+\s+)?letter\b"
-    r"|\brespond with [A-H](?:,|\s|$)|single character from the given options"
-    r"|\bбукв(?:ой|у|а|ы)\b|选项字母|选项的字母|字母|옵션의 문자",
+    r"|\b(?:with|by|only|just)\s+(?:the|a|one|its|only the)?\s*(?:\w+\s+)?letter\b"
+    r"|\bA\s?(?:,|/|or\b|или\b)\s?B\b|single character from the given options"
+    r"|\bбуквой\b|\bбукв[уы]\s+(?:правильн|верн|вариант|ответ|выбранн)|\b(?:только|одн[уа]|виде)\s+букв\w\b"
+    r"|选项字母|选项的字母|字母作为|答案字母|옵션의 문자",
     re.IGNORECASE,
 )
 _BY_NUMBER = re.compile(
     r"\bnumber\s+of\s+(?:the|your)\s+(?:\w+\s+)?(?:option|choice|answer)|\b(?:option|choice|answer)(?:['’]?s)?\s+number"
-    r"|\bномер\w*\b|编号|序号",
+    r"|\bномер\w*\s+(?:\w+\s+)?(?:ответ|вариант)\w*|(?:选项|答案)(?:的)?(?:编号|序号)",
     re.IGNORECASE,
 )
 _TO_CHOOSE = re.compile(
@@ -61,7 +68,8 @@ _QUANTITY = re.compile(
     re.IGNORECASE,
 )
 _BRIEF_WORDS = 4
-_ANSWERED = re.compile(r"(?im)\b(?:answer|ответ)[*_ \t]*[:：][*_ \t]*\S|答案[:：]\s*\S|答案是")
+_ANSWERED = re.compile(r"(?:\b(?:answer|ответ)[*_ \t]*[:：]|答案[:：是])[*_ \t]*\S[^\n]*\n\s*\S", re.IGNORECASE)
+"""An answer with more text behind it: what stands before belongs to an example."""
 
 
 @dataclass(frozen=True)
@@ -116,25 +124,31 @@ def asked_options(prompt: str, doc: Mapping[str, Any], gold: object) -> tuple[As
 def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: object) -> _Evidence | None:
     """What says that the answer is chosen from a list; None where nothing certain does."""
     before, after = prompt[: found.start], prompt[found.end :]
-    own_line = before.rstrip().rpartition("\n")[2] if before.strip() else ""
+    around = before + "\n" + after
+    own_line = before.rstrip().rpartition("\n")[2]
     told = _told(found, doc)
-    headed = _HEADING.search(own_line) is not None and not _heads_others(own_line)
-    by_letter = _BY_LETTER.search(before + "\n" + after) is not None
-    by_number = _BY_NUMBER.search(before + "\n" + after) is not None
-    keys_asked = by_number if found.keys == "numbers" else by_letter
-    of_gold = gold_option(gold, found, keys_asked=keys_asked)
-    orders = sum(_ORDER.match(option.text) is not None for option in found.options) * 2 >= len(found.options)
     if not told and (_heads_others(own_line) or _ANSWERED.search(after)):
         return None
-    if found.keys == "texts":
-        asked = told or (headed and (of_gold.named or of_gold.unknown))
-        return _Evidence(AskedOptions(found, of_gold, from_gold=False), told, headed, orders=False) if asked else None
-    said = told or headed or keys_asked or (_to_choose(before, after, found, by_letter) and not orders)
-    keyed = found.keys != "numbers" or _answers_by_number(own_line, found)
-    by_gold = of_gold.named and (of_gold.by_text or keyed) and not orders
-    if not said and not by_gold:
+    by_letter, by_number = _BY_LETTER.search(around) is not None, _BY_NUMBER.search(around) is not None
+    headed = _HEADING.search(own_line) is not None and _ANNOUNCES.search(own_line) is not None
+    if found.keys == "numbers" and by_letter:
+        headed = headed and _BY_LETTER.search(own_line) is None
+    keys_asked = by_number if found.keys == "numbers" else by_letter and found.keys != "texts"
+    right = gold_option(gold, found, keys_asked=keys_asked)
+    if right.beyond and not told:
         return None
-    return _Evidence(AskedOptions(found, of_gold, from_gold=not said), told, headed, orders)
+    orders = sum(_ORDER.match(option.text) is not None for option in found.options) * 2 >= len(found.options)
+    if found.keys == "texts":
+        said = told or (headed and (right.named or right.unknown))
+    else:
+        # a numbered list near "choose" may be of other things: there the right answer has to be one of them
+        fits = right.named or (right.unknown and found.keys != "numbers")
+        weak = _TO_CHOOSE.search(around) is not None and not (found.keys == "numbers" and by_letter)
+        said = told or headed or keys_asked or (weak and fits and not orders)
+    keyed = found.keys in ("letters", "cyrillic") or _answers_by_number(own_line, found)
+    if not said and not (right.named and (right.by_text or keyed) and not orders and found.keys != "texts"):
+        return None
+    return _Evidence(AskedOptions(found, right, from_gold=not said), told, headed, orders)
 
 
 def _answers_by_number(own_line: str, found: OptionList) -> bool:
@@ -145,13 +159,8 @@ def _answers_by_number(own_line: str, found: OptionList) -> bool:
 
 def _heads_others(line: str) -> bool:
     """Whether a line announces rules, steps or facts; a question about them does not."""
-    return _OTHER_HEADING.search(line) is not None and _HEADING.search(line) is None and "?" not in line
-
-
-def _to_choose(before: str, after: str, found: OptionList, by_letter: bool) -> bool:
-    if found.keys == "numbers" and by_letter:
-        return False
-    return _TO_CHOOSE.search(before) is not None or _TO_CHOOSE.search(after) is not None
+    announces = _OTHER_HEADING.search(line) is not None and _ANNOUNCES.search(line) is not None
+    return announces and _HEADING.search(line) is None and _WONDERS.search(line) is None
 
 
 def _told(found: OptionList, doc: Mapping[str, Any]) -> bool:

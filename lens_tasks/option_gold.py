@@ -21,6 +21,7 @@ class OptionGold:
         named: the gold answer is an option of this list, also where it is not certain which one.
         by_text: an option's text names it, which no list of other things would do by chance.
         unknown: there is no gold answer.
+        beyond: the gold answer is a key that comes after those of the list, so the list is not whole.
         note: why `label` is None although there is a gold answer.
     """
 
@@ -28,6 +29,7 @@ class OptionGold:
     named: bool = False
     by_text: bool = False
     unknown: bool = False
+    beyond: bool = False
     note: str | None = None
 
 
@@ -50,7 +52,8 @@ def gold_option(gold: object, found: OptionList, *, keys_asked: bool) -> OptionG
         (place,) = places
         return OptionGold(found.options[place].key, named=True, by_text=place in by_text)
     if not places:
-        return OptionGold(note=f"the gold answer {texts[0]!r} is none of the options {_keys(found)}")
+        beyond = found.keys == "letters" and all(re.fullmatch(r"\(?[A-Z]\)?", text) for text in texts)
+        return OptionGold(beyond=beyond, note=f"the gold answer {texts[0]!r} is none of the options {_keys(found)}")
     return OptionGold(
         named=True, by_text=bool(by_text), note=f"the gold answer {texts} means several of {_keys(found)}"
     )

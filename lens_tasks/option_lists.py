@@ -24,8 +24,9 @@ _FROM_ONE, _FROM_ZERO = [str(n) for n in range(1, 100)], [str(n) for n in range(
 
 _KEY = r"(?:A?[A-Z]|[a-z]|[А-ЯЁа-яё]|\d{1,2}|[Ａ-Ｚａ-ｚ]|[０-９]{1,2})"
 _EMPHASIS = r"[*_`]{0,3}"
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without blanks
 _MARKER = re.compile(
-    r"(?:(?P<line>(?:^|\n)[ \t]*(?:[-*•>#]+[ \t]+)?)|(?<=[\s,;:，；：。?？]))"
+    rf"(?:(?P<line>(?:^|\n)[ \t]*(?:[-*•>#]+[ \t]+)?)|(?<=[\s,;:，；：。?？{_CJK}])|(?=[（【]))"
     rf"(?:(?i:option|choice|вариант|选项)[ \t]*(?={_EMPHASIS}{_KEY}\W))?{_EMPHASIS}"
     rf"(?:(?P<open>[(\[（【])[ \t]?(?P<inside>{_KEY})[ \t]?[)\]）】]{_EMPHASIS}[.:：]?"
     rf"|(?P<key>{_KEY}){_EMPHASIS}(?:(?P<mark>[.):])(?!\d)|(?P<wide>[．、：）])|(?P<dash>[ \t]+[-–—](?=[ \t])))"
@@ -138,10 +139,11 @@ def _run(prompt: str, markers: Sequence[_Marker], alphabet: Sequence[str], keys:
         return []
     run = [first]
     for marker in markers[1:]:
-        if marker.style != first.style or marker.at_line_start != on_lines:
+        if marker.style != first.style or (on_lines and not marker.at_line_start):
             continue
         between = prompt[run[-1].end : marker.start].strip()
-        if _BLANK_LINE.search(between) or (not on_lines and "\n" in between) or len(run) == len(alphabet):
+        in_a_line = "\n" not in between  # the next marker is on this line or begins the next
+        if _BLANK_LINE.search(between) or (not on_lines and not in_a_line) or len(run) == len(alphabet):
             break
         if _key_in(marker, keys) == alphabet[len(run)]:
             run.append(marker)

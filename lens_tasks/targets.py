@@ -62,6 +62,7 @@ def target_for(
             document where the task's module knows the column.
         choices: the task's `doc_to_choice`, where it has one.
     """
+    gold = gold.tolist() if type(gold).__module__ == "numpy" else gold  # type: ignore[attr-defined]
     chosen = None if choices is None else [str(choice) for choice in choices]
     right = choice_gold(gold, chosen) if chosen else ChoiceGold()
     told = gold if right.place is None else (chosen or ())[right.place]

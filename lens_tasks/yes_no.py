@@ -25,8 +25,8 @@ class _Pair:
     pivot: tuple[Candidate, ...] = ()
 
 
-_THIRD = r"[\"'”’]?\s*(?:/\s*\w|,?\s*(?:or|или)\b)"
-_BETWEEN = r"[\s\"'”’)]*(?:\bor\b|\bили\b|/|\||,(?:\s*(?:or|или)\b)?)[\s\"'“‘(]*"
+_THIRD = r"[\"'”’»]?\s*(?:/\s*\w|,?\s*(?:or|или)\b)"
+_BETWEEN = r"[\s\"'”’»)]*(?:\bor\b|\bили\b|/|\||,(?:\s*(?:or|или)\b)?)[\s\"'“‘«(]*"
 
 
 def _asked(positive: str, negative: str) -> Pattern[str]:
@@ -116,7 +116,7 @@ def question_of(doc: Mapping[str, Any], prompt: str) -> str:
         if isinstance(value, str) and value.strip():
             return value.strip()
     questions = re.findall(r"[^.!?？。\n]*[?？]", prompt)
-    return questions[-1].strip() if questions else ""
+    return re.sub(r"^\s*(?:question|q|вопрос)\s*:\s*", "", questions[-1], flags=re.IGNORECASE) if questions else ""
 
 
 def binary_of(candidates: Sequence[Candidate]) -> tuple[str, str] | None:

@@ -50,13 +50,14 @@ def test_choices_in_the_prompt_have_their_place_in_doc_to_text():
     assert (target.choices, target.gold) == (("The cup", "The box"), "The box")
 
 
+@pytest.mark.parametrize("as_text", [False, True])
 @pytest.mark.parametrize(("task_name", "doc"), [("pope_choices", {"question": "Is it red?"}), ("other", {})])
 @pytest.mark.parametrize("order", [["no", "yes"], ["yes", "no"]])
 @pytest.mark.parametrize("right", [0, 1])
 @pytest.mark.parametrize("pred", [0, 1])
-def test_scored_choices_keep_the_harness_order(monkeypatch, task_name, doc, order, right, pred):
+def test_scored_choices_keep_the_harness_order(monkeypatch, task_name, doc, order, right, pred, as_text):
     """The labels of a record of scored choices are the choices that were scored, whatever order a task's rule has."""
-    target = target_for(task_name, doc, prompt="Is it red?", gold=right, choices=order)
+    target = target_for(task_name, doc, prompt="Is it red?", gold=order[right] if as_text else right, choices=order)
     reader = object.__new__(BatchReader)
     reader.assembler = SimpleNamespace(read=lambda sample, identity: sample)
     monkeypatch.setattr(BatchReader, "_choice_readout", lambda *_: None)
