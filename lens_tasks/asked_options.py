@@ -62,11 +62,14 @@ _TO_CHOOSE = re.compile(
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(
-    r"\b(?:how|numbers?|count|sum|total|score|value|year|age|digits?|result|date|page|time|price|amount|level|row|column)\b"
-    r"|\b(?:сколько|числ\w*|номер\w*|сумм\w*|итог\w*|счёт|счет|значени\w*|год\w*|возраст|цифр\w*|результат\w*|цен\w*)\b"
+    r"\b(?:how|numbers?|count|sum|total|score|value|year|age|digits?|result|date|page|time|price|amount|level|row"
+    r"|column|images?|pictures?|photos?|figures?|panels?|frames?)\b"
+    r"|\b(?:сколько|числ\w*|номер\w*|сумм\w*|итог\w*|счёт|счет|значени\w*|год\w*|возраст|цифр\w*|результат\w*|цен\w*|изображени\w*"
+    r"|картин\w*|фото\w*)\b"
     r"|几|多少|数",
     re.IGNORECASE,
 )
+_LETTER_WANTED = re.compile(r"\b(?:letters?|grades?|initials?|vitamin|key|буква|буквы|оценк\w*)\b|字母", re.IGNORECASE)
 _BRIEF_WORDS = 4
 _ANSWERED = re.compile(r"(?:\b(?:answer|ответ)[*_ \t]*[:：]|答案[:：是])[*_ \t]*\S[^\n]*\n\s*\S", re.IGNORECASE)
 """An answer with more text behind it: what stands before belongs to an example."""
@@ -125,7 +128,7 @@ def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: objec
     """What says that the answer is chosen from a list; None where nothing certain does."""
     before, after = prompt[: found.start], prompt[found.end :]
     around = before + "\n" + after
-    own_line = before.rstrip().rpartition("\n")[2]
+    own_line = before.rstrip(" \t\n-*•>").rpartition("\n")[2]
     told = _told(found, doc)
     if not told and (_heads_others(own_line) or _ANSWERED.search(after)):
         return None
@@ -144,15 +147,26 @@ def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: objec
         # a numbered list near "choose" may be of other things: there the right answer has to be one of them
         fits = right.named or (right.unknown and found.keys != "numbers")
         weak = _TO_CHOOSE.search(around) is not None and not (found.keys == "numbers" and by_letter)
-        said = told or headed or keys_asked or (weak and fits and not orders)
-    keyed = found.keys in ("letters", "cyrillic") or _answers_by_number(own_line, found)
-    if not said and not (right.named and (right.by_text or keyed) and not orders and found.keys != "texts"):
+        placed = _follows_question(own_line) or any(words.search(own_line) for words in (_TO_CHOOSE, _HEADING))
+        said = told or headed or keys_asked or (weak and fits and placed and not orders)
+    by_gold = right.named and not orders and found.keys != "texts" and _follows_question(own_line)
+    if not right.by_text:
+        by_gold = by_gold and _answers_by_key(own_line, found, gold)
+    if not said and not by_gold:
         return None
     return _Evidence(AskedOptions(found, right, from_gold=not said), told, headed, orders)
 
 
-def _answers_by_number(own_line: str, found: OptionList) -> bool:
-    """Whether a numbered list is a question's answers: it follows on a question for no number and holds few words."""
+def _follows_question(own_line: str) -> bool:
+    """Whether the line before a list is a question or the beginning of a sentence that the options end."""
+    return re.search(r"[^\s.:;!。：；！…][\s\"'”»*_)<>]*$", re.sub(r"<[^<>]*>", "", own_line)) is not None
+
+
+def _answers_by_key(own_line: str, found: OptionList, gold: object) -> bool:
+    """Whether a right answer "B" or "2" is the key of an option: the question is for no letter or number itself."""
+    if found.keys != "numbers":
+        by_place = isinstance(gold, int)
+        return _LETTER_WANTED.search(own_line) is None and not (by_place and _QUANTITY.search(own_line))
     brief = all(len(option.text.split()) <= _BRIEF_WORDS and option.text[-1] not in ".:!" for option in found.options)
     return brief and own_line.rstrip().endswith(("?", "？")) and _QUANTITY.search(own_line) is None
 
