@@ -68,6 +68,10 @@ class AnswerTarget:
         """Candidate labels, in the order of `candidates`."""
         return tuple(candidate.label for candidate in self.candidates)
 
+    def choice_labels(self, count: int) -> tuple[str, ...]:
+        """Labels of `count` scored choices in the harness's order; numbered where they are not this target's."""
+        return self.choices if len(self.choices) == count else tuple(f"choice {number}" for number in range(count))
+
 
 class TargetError(ValueError):
     """A document does not have what its task promises; `target_for` turns it into an open target with a note."""

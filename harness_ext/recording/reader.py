@@ -132,9 +132,7 @@ class BatchReader:
             rescore_under: scores the same choices under other images, for `controls`.
             controls: read the document again under other images.
         """
-        labels = request.target.choices
-        if len(labels) != len(sequences):
-            labels = tuple(f"choice {number}" for number in range(len(sequences)))
+        labels = request.target.choice_labels(len(sequences))
         gold = labels.index(request.target.gold) if request.target.gold in labels else None
         candidates = SampleCandidates(
             labels=labels,

@@ -4,8 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness_ext.recording.reader import BatchReader
-from harness_ext.recording.request import SampleRequest
 from harness_ext.task_objects import answer_target
 from lens_tasks import target_for
 
@@ -54,26 +52,12 @@ def test_choices_in_the_prompt_have_their_place_in_doc_to_text():
 @pytest.mark.parametrize(("task_name", "doc"), [("pope_choices", {"question": "Is it red?"}), ("other", {})])
 @pytest.mark.parametrize("order", [["no", "yes"], ["yes", "no"]])
 @pytest.mark.parametrize("right", [0, 1])
-@pytest.mark.parametrize("pred", [0, 1])
-def test_scored_choices_keep_the_harness_order(monkeypatch, task_name, doc, order, right, pred, as_text):
-    """The labels of a record of scored choices are the choices that were scored, whatever order a task's rule has."""
+def test_choices_keep_the_harness_order(task_name, doc, order, right, as_text):
     target = target_for(task_name, doc, prompt="Is it red?", gold=order[right] if as_text else right, choices=order)
-    reader = object.__new__(BatchReader)
-    reader.assembler = SimpleNamespace(read=lambda sample, identity: sample)
-    monkeypatch.setattr(BatchReader, "_choice_readout", lambda *_: None)
-    monkeypatch.setattr(BatchReader, "_own_identity", lambda *_: None)
-    request = SampleRequest(("t", 0, 0, 0), None, "", "", target)
-    read = reader.read_choices(request, [(1,), (2,)], [None, None], pred).candidates
-    assert read.labels == tuple(order)
-    assert (read.gold, read.pred, read.correct) == (right, pred, right == pred)
+    assert target.labels == target.choice_labels(2) == tuple(order)
+    assert target.gold == order[right]
 
 
-def test_scored_choices_that_are_not_the_candidates_have_numbers(monkeypatch):
-    reader = object.__new__(BatchReader)
-    reader.assembler = SimpleNamespace(read=lambda sample, identity: sample)
-    monkeypatch.setattr(BatchReader, "_choice_readout", lambda *_: None)
-    monkeypatch.setattr(BatchReader, "_own_identity", lambda *_: None)
+def test_choices_that_are_not_the_candidates_have_numbers():
     target = target_for("pope", {"question": "Is it red?", "answer": "no"})
-    request = SampleRequest(("t", 0, 0, 0), None, "", "", target)
-    read = reader.read_choices(request, [(1,), (2,)], [None, None], 1).candidates
-    assert (read.labels, read.gold, read.correct) == (("choice 0", "choice 1"), None, None)
+    assert target.choice_labels(2) == ("choice 0", "choice 1")

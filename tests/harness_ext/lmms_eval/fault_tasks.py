@@ -18,7 +18,7 @@ def as_it_is(doc):
 
 def _row(number: int, image: bytes, question: str = "Is there a red cube in the image?") -> dict[str, Any]:
     return {
-        "question_id": str(number), "question": question, "answer": "yes", "image_source": f"scene{number}",
+        "question_id": str(number), "question": question, "answer": "yes", "image_id": f"scene{number}",
         "image": {"bytes": image, "path": None},
     }  # fmt: skip
 
@@ -32,7 +32,7 @@ def write_fault_tasks(folder: Path) -> Path:
         "odd/name": [_row(i, plain) for i in range(2)],
     }
     tasks |= {name: [_row(0, plain), _row(1, image)] for name, image in broken_images().items()}
-    names = ("question_id", "question", "answer", "image_source")
+    names = ("question_id", "question", "answer", "image_id")
     features = Features({name: Value("string") for name in names} | {"image": Image()})
     (folder / "utils.py").write_text(_UTILS + _AS_THEY_ARE)
     for name, rows in tasks.items():

@@ -172,8 +172,8 @@ def test_open_tasks_keep_the_answer_but_no_gain(evaluate: Evaluate) -> None:
     ("documents", "why"),
     [
         (rows(1), "one document"),
-        ([{**row, "image_source": "one"} for row in rows(4)], "one cluster"),
-        ([{**row, "image": rows(1)[0]["image"], "image_source": f"{i}"} for i, row in enumerate(rows(4))], "one image"),
+        ([{**row, "image_id": "one"} for row in rows(4)], "one cluster"),
+        ([{**row, "image": rows(1)[0]["image"], "image_id": f"{i}"} for i, row in enumerate(rows(4))], "one image"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -70,11 +70,11 @@ def write_stub(folder: Path) -> Path:
 def write_task(folder: Path) -> Path:
     folder.mkdir()
     image = {"bytes": odd_images()["grey"], "path": None}
-    names = ("question_id", "question", "answer", "image_source")
+    names = ("question_id", "question", "answer", "image_id")
     features = Features({name: Value("string") for name in names} | {"image": Image()})
     rows = [
         {"question_id": str(i), "question": f"Is there a red cube in picture {i}?", "answer": "yes", "image": image,
-         "image_source": f"scene{i // 6}"}
+         "image_id": f"scene{i // 6}"}
         for i in range(SAMPLES)
     ]  # fmt: skip
     data = folder / "soak.parquet"

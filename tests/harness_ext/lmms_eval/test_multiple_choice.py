@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +14,7 @@ from tiny_tasks import rows
 
 from lens_models import load_model
 from lens_models.encoding import encode_texts, render_chat
+from lens_tasks.targets import TASK_TARGETS
 
 
 def independent_losses(question: str, image: object, choices: list[str]) -> list[float]:
@@ -46,6 +50,20 @@ def test_choices_are_scored_as_by_the_models_own_loss_and_read_at_every_layer(ev
         np.testing.assert_allclose(-record.cand_scores[-1] / lengths, losses, **lens_tiny_bounds(max(lengths)))
     assert outcome.value("tiny_choice", "acc") == pytest.approx(np.mean(right))
     assert outcome.value("tiny_choice", "lens_coverage") == 1.0
+
+
+def test_the_verdict_of_choices_no_and_yes_is_the_harnesss(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """POPE's own candidates are yes and no, in that order; the choices that were scored are no and yes."""
+    entries = [
+        replace(entry, task_name=re.compile("no_yes")) for entry in TASK_TARGETS if "pope" in entry.task_name.pattern
+    ]
+    monkeypatch.setattr("lens_tasks.targets.TASK_TARGETS", tuple(entries))
+    outcome = evaluate("tiny_no_yes", limit=4, force_simple=True)
+    records = list(outcome.run.records())
+    assert [record.candidates for record in records] == [("no", "yes")] * 4
+    assert [record.candidates[record.gold_candidate] for record in records] == [row["answer"] for row in rows(4)]
+    scored = [sample["acc"] for sample in outcome.results["samples"]["tiny_no_yes"]]
+    assert [float(record.correct) for record in records] == scored
 
 
 def test_scores_are_the_same_without_the_lens(evaluate: Evaluate) -> None:

@@ -79,6 +79,11 @@ _TASKS = {
     .replace("generation_kwargs: {{max_new_tokens: 4, temperature: 0}}\n", "")
     .replace("process_results: !function utils.score\n", "")
     .replace("metric: exact", "metric: acc"),
+    "tiny_no_yes": "task: tiny_no_yes\n"
+    + _BASE.replace("output_type: generate_until", "output_type: multiple_choice\ndoc_to_choice: ['no', 'yes']")
+    .replace("generation_kwargs: {{max_new_tokens: 4, temperature: 0}}\n", "")
+    .replace("process_results: !function utils.score\n", "")
+    .replace("metric: exact", "metric: acc"),
     "tiny_broken": "task: tiny_broken\n" + _BASE.replace("{data}", "{broken}"),
 }
 
@@ -95,7 +100,7 @@ def rows(n: int = 8) -> list[dict[str, Any]]:
             "caption": f"a picture of {things[i % 3]}",
             "blank": "",
             "choice": i % 2,
-            "image_source": f"scene{i // 4}",
+            "image_id": f"scene{i // 4}",
             "image": PILImage.fromarray(rng.integers(0, 255, (40 + 8 * (i % 3), 64, 3), dtype=np.uint8)),
         }
         for i in range(n)
@@ -105,7 +110,7 @@ def rows(n: int = 8) -> list[dict[str, Any]]:
 def write_tasks(folder: Path, documents: Sequence[dict[str, Any]] | None = None) -> Path:
     """Write the tasks and their data, `rows()` or other documents, into `folder`."""
     features = Features(
-        {name: Value("string") for name in ("question_id", "question", "answer", "caption", "blank", "image_source")}
+        {name: Value("string") for name in ("question_id", "question", "answer", "caption", "blank", "image_id")}
         | {"choice": Value("int64"), "image": Image()}
     )
     data, broken = folder / "rows.parquet", folder / "broken.parquet"
