@@ -18,6 +18,7 @@ from lens_results import MissingRecordError, Run
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+_FEW_IMAGES = 20
 CONFIDENCES = ("label_free.final_margin", "label_free.final_prob")
 
 
@@ -49,14 +50,15 @@ class Subject:
     def frame(self) -> pd.DataFrame:
         """`recorded` with these columns added.
 
-        `group`: what was sampled independently (the record's cluster, else its images, else the sample itself);
+        `group`: what was sampled independently (the record's cluster, else its images, else the sample itself; a
+        label that most of the task's images share names where they come from and is no cluster);
         `verdict`: 1 right, 0 wrong, NaN unknown; `label_free.*` as recorded; `final_entropy` in nats;
         `null.answer_length` in characters.
         """
         frame = self.recorded
         images = frame["image_sha256"].map(lambda digests: "+".join(digests) or None)
         added: dict[str, Any] = {
-            "group": frame["cluster"].where(frame["cluster"].notna(), images),
+            "group": sampled_groups(frame["cluster"], images),
             "verdict": self._verdict(),
             "final_entropy": self.stack("entropy")[:, -1],
             "null.answer_length": frame["response"].str.len().astype(np.float64),
@@ -170,3 +172,16 @@ def labels_of(runs: Sequence[Run]) -> list[str]:
     return [
         name if names.count(name) == 1 else f"{name} ({run.info.run_id})" for name, run in zip(names, runs, strict=True)
     ]
+
+
+def sampled_groups(labels: pd.Series, images: pd.Series) -> pd.Series:
+    """What was sampled independently, one value a row: the label, else the images, else missing (the row itself).
+
+    A label that more than half of a task's images share, of at least `_FEW_IMAGES`, says where they come from: then the
+    labels are no clusters.
+    """
+    pairs = pd.DataFrame({"label": labels, "images": images}).dropna().drop_duplicates()
+    n_images = pairs["images"].nunique()
+    if n_images >= _FEW_IMAGES and int(pairs["label"].value_counts().iloc[0]) * 2 > n_images:
+        return images
+    return labels.where(labels.notna(), images)

@@ -18,6 +18,8 @@ _PLACEHOLDER = re.compile(
 )
 _RESULT = "\n#### "
 """Stands between the solution and the result in GSM8K and its relatives, which score the result alone."""
+_ONE_OF, _ALL_OF = "<OR>", "<AND>"
+"""MM-Vet's: each text is right; only all of them together are, so that there is no right text."""
 _ANNOTATORS = 5
 """A list of at least so many answers in which some agree holds one answer of each annotator."""
 _AGREEING = 3
@@ -61,8 +63,10 @@ def _texts(gold: object) -> list[str]:
         return _texts(gold.tolist())  # type: ignore[attr-defined]
     if isinstance(gold, str | int | float):
         missing = isinstance(gold, float) and math.isnan(gold)
-        text = str(gold).rpartition(_RESULT)[2]
-        return [] if missing or is_placeholder(text) else [text]
+        texts = [] if _ALL_OF in str(gold) else str(gold).rpartition(_RESULT)[2].split(_ONE_OF)
+        return [] if missing else [text for text in texts if not is_placeholder(text)]
     if isinstance(gold, Iterable) and not isinstance(gold, bytes):
-        return [text for item in gold for text in _texts(item)]
+        items = list(gold)
+        vector = len(items) > 1 and all(isinstance(item, int | float) for item in items)
+        return [] if vector else [text for item in items for text in _texts(item)]  # a box is no list of answers
     return []

@@ -38,6 +38,7 @@ class TaskTargets:
     target: Callable[[Mapping[str, Any], object], AnswerTarget]
 
 
+_LONGEST_NOTE = 200
 TASK_TARGETS: tuple[TaskTargets, ...] = tuple(
     TaskTargets(module.TASK_NAME, module.COLUMNS, module.target)
     for module in (pope, clevr, ruclevr, weird, rucommonvqa, hallusion, vqa)
@@ -80,12 +81,19 @@ def target_for(
             note = f"{type(error).__name__}: {error}"
         else:
             if target is not None:
-                return target
+                return _with_notes(target, gold, note)
     try:
-        target = _general(doc, prompt or "", told, chosen or (), right)
-        return replace(target, note="; ".join(filter(None, (note, target.note))) or None)
+        return _with_notes(_general(doc, prompt or "", told, chosen or (), right), gold, note)
     except Exception as error:  # as above
         return AnswerTarget((), None, note=f"{note + '; ' if note else ''}{type(error).__name__}: {error}")
+
+
+def _with_notes(target: AnswerTarget, gold: object, note: str | None) -> AnswerTarget:
+    """Say as well what stands where the gold answer would."""
+    unread = None
+    if target.gold is None and not target.gold_texts and target.note is None and gold not in (None, "", [], ()):
+        unread = f"{gold!r} is no gold answer"[:_LONGEST_NOTE]
+    return replace(target, note="; ".join(filter(None, (note, target.note, unread))) or None)
 
 
 def _in_order_of_choices(target: AnswerTarget, choices: Sequence[str] | None, right: ChoiceGold) -> AnswerTarget | None:
