@@ -15,7 +15,7 @@ from typing import Any
 from lens_tasks.option_gold import OptionGold, gold_option
 from lens_tasks.option_lists import OptionList, option_lists
 
-__all__ = ["AskedOptions", "asked_options"]
+__all__ = ["LONGEST_PROMPT", "AskedOptions", "asked_options"]
 
 _OPTION_COLUMNS = ("options", "choices", "candidates", "answer_choices", "multi-choice options", "option", "Options")
 
@@ -71,6 +71,10 @@ _QUANTITY = re.compile(
 )
 _LETTER_WANTED = re.compile(r"\b(?:letters?|grades?|initials?|vitamin|key|буква|буквы|оценк\w*)\b|字母", re.IGNORECASE)
 _BRIEF_WORDS = 4
+LONGEST_PROMPT = 12_000
+"""Characters at the end of a prompt in which options are looked for."""
+_MOST_LISTS = 12
+_LONGEST_LINE = 300
 _ANSWERED = re.compile(r"(?:\b(?:answer|ответ)[*_ \t]*[:：]|答案[:：是])[*_ \t]*\S[^\n]*\n\s*\S", re.IGNORECASE)
 """An answer with more text behind it: what stands before belongs to an example."""
 
@@ -106,7 +110,8 @@ def asked_options(prompt: str, doc: Mapping[str, Any], gold: object) -> tuple[As
         doc: the document; columns of options are compared with the lists.
         gold: what the task's `doc_to_target` returned.
     """
-    lists = option_lists(prompt)
+    prompt = prompt[-LONGEST_PROMPT:]
+    lists = option_lists(prompt)[-_MOST_LISTS:]
     weighed = [each for each in (_weighed(prompt, found, doc, gold) for found in lists) if each is not None]
     for preferred in (
         [each for each in weighed if each.told],
@@ -128,7 +133,7 @@ def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: objec
     """What says that the answer is chosen from a list; None where nothing certain does."""
     before, after = prompt[: found.start], prompt[found.end :]
     around = before + "\n" + after
-    own_line = before.rstrip(" \t\n-*•>").rpartition("\n")[2]
+    own_line = before.rstrip(" \t\n-*•>").rpartition("\n")[2][-_LONGEST_LINE:]
     told = _told(found, doc)
     if not told and (_heads_others(own_line) or _ANSWERED.search(after)):
         return None

@@ -13,7 +13,7 @@ _ENGLISH_THING = {"colour": "colou?r", "shape": "shape", "size": "size", "materi
 _RUSSIAN_THING = {"colour": "цвет", "shape": "(?:форм|фигур)", "size": "размер", "material": "материал"}
 _FURTHER = {
     "size": r"how\s+(?:big|large)",
-    "material": r"made\s+(?:out\s+)?of(?:\s+what)?\s*\?|what\s+(?:is|are)\b[^?]*\bmade\s+(?:out\s+)?of|из\s+чего",
+    "material": r"made\s+(?:out\s+)?of(?:\s+what(?:\s+material)?)?\s*(?:\?|$)|из\s+чего",
 }
 
 

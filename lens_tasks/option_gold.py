@@ -76,12 +76,15 @@ def _by_text(gold: str, found: OptionList) -> set[int]:
     if not wanted:
         return set()
     whole = {n for n, option in enumerate(found.options) if _plain(option.text) == wanted}
-    keyed = {n for n, option in enumerate(found.options) if _keyed(option).fullmatch(wanted)}
+    keyed = {n for n, option in enumerate(found.options) if _is_keyed(wanted, option)}
     return whole or keyed
 
 
-def _keyed(option: Option) -> re.Pattern[str]:
-    return re.compile(rf"[(\[（]?{re.escape(option.key.casefold())}[)\]）.:、\s]+{re.escape(_plain(option.text))}")
+def _is_keyed(wanted: str, option: Option) -> bool:
+    """Whether a text is an option's key and text, such as "(b) dog"."""
+    key, _, rest = wanted.lstrip("(（[ ").partition(option.key.casefold())
+    mark = rest.removesuffix(_plain(option.text))
+    return not key and mark != rest and mark != "" and not mark.strip(")）].:、 ")
 
 
 def _plain(text: str) -> str:

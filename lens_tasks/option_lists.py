@@ -80,7 +80,10 @@ class _Marker:
 
 
 def option_lists(prompt: str) -> tuple[OptionList, ...]:
-    """All lists of a prompt in order; a list within an option of another one is left out."""
+    """All lists of a prompt in order; a list within an option of another one is left out.
+
+    The time grows with the square of the prompt's length where it is full of markers: give the end of a long one.
+    """
     found = sorted([*_lettered(prompt), *_literals(prompt), *_bullets(prompt)], key=lambda each: each.start)
     kept: list[OptionList] = []
     for each in found:

@@ -12,7 +12,7 @@ from re import Pattern
 from typing import Any
 
 from lens_tasks import clevr, hallusion, pope, ruclevr, rucommonvqa, vqa, weird
-from lens_tasks.asked_options import AskedOptions, asked_options
+from lens_tasks.asked_options import LONGEST_PROMPT, AskedOptions, asked_options
 from lens_tasks.choices import ChoiceGold, choice_candidates, choice_gold, in_order_of, list_candidates
 from lens_tasks.documents import CLUSTER_COLUMNS, QUESTION_TYPE_COLUMNS, first_scalar
 from lens_tasks.gold import gold_texts_of
@@ -139,7 +139,7 @@ def _from_choices(base: AnswerTarget, prompt: str, choices: Sequence[str], right
     """The harness's choices; where they are the keys of a list in the prompt, with the texts of that list."""
     candidates = choice_candidates(choices)
     source = "choices"
-    for found in option_lists(prompt):
+    for found in option_lists(prompt[-LONGEST_PROMPT:]):
         listed = in_order_of(choices, list_candidates(found, cyrillic=_cyrillic(prompt)))
         if listed is not None and len(listed) == len(found.options) and found.keys != "texts":
             candidates, source = listed, "prompt_options"

@@ -55,6 +55,7 @@ _ASKS_WHAT = re.compile(
     r"|什么|谁|哪|几|多少",
     re.IGNORECASE,
 )
+_LONGEST_QUESTION = 1000
 _WORD_FOR = {"1": 0, "true": 0, "0": 1, "false": 1}
 _FIRST_WORD = re.compile(r"\s*(\w+)\s*(?:[,;:.!—–]|-\s|$)")
 
@@ -107,7 +108,9 @@ def _label(text: str, pair: _Pair, *, meant: bool) -> str | None:
 
 
 def _asks(prompt: str, asked: Pattern[str]) -> bool:
-    return any(not _CONDITION.search(prompt[: match.start()]) for match in asked.finditer(prompt))
+    return any(
+        not _CONDITION.search(prompt[max(0, match.start() - 300) : match.start()]) for match in asked.finditer(prompt)
+    )
 
 
 def question_of(doc: Mapping[str, Any], prompt: str) -> str:
@@ -115,8 +118,9 @@ def question_of(doc: Mapping[str, Any], prompt: str) -> str:
     for value in (nested(doc, "question"), nested(doc, "Question"), nested(doc, "inputs", "question")):
         if isinstance(value, str) and value.strip():
             return value.strip()
-    questions = re.findall(r"[^.!?？。\n]*[?？]", prompt)
-    return re.sub(r"^\s*(?:question|q|вопрос)\s*:\s*", "", questions[-1], flags=re.IGNORECASE) if questions else ""
+    end = max(prompt.rfind("?"), prompt.rfind("？"))
+    asked = re.split(r"[.!?？。\n]", prompt[max(0, end - _LONGEST_QUESTION) : max(0, end)])[-1] + "?"
+    return re.sub(r"^\s*(?:question|q|вопрос)\s*:\s*", "", asked, flags=re.IGNORECASE).strip() if end > 0 else ""
 
 
 def binary_of(candidates: Sequence[Candidate]) -> tuple[str, str] | None:

@@ -59,3 +59,14 @@ def test_the_table_is_wide_enough():
     assert len(CASES) >= 120
     assert len({case["of"] for case in CASES}) >= 12
     assert all(case["right"] is None or case["right"] in case.get("labels", [case["right"]]) for case in CASES)
+
+
+@pytest.mark.parametrize(
+    "piece", ["-", " ", "[", "if ", "yes or ", "A. x ", "1. a line\n", "what is ", "*", "- item\n", '"']
+)
+def test_a_long_prompt_costs_no_more_than_its_end(piece):
+    """The work is bounded by what is looked at, so that this ends; what it finds at the end is what stands there."""
+    target = target_for(
+        "x", {}, prompt=piece * 20_000 + "\n\nWhich one?\nA. cat\nB. dog\nAnswer with the letter.", gold="B"
+    )
+    assert (target.labels, target.gold) in [(("A", "B"), "B"), ((), None)]

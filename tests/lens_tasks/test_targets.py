@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pyarrow.parquet as pq
 import pytest
 
+import lens_tasks
 from lens_tasks import target_for
+from lens_tasks.kinds import kind_of_question
 from lens_tasks.targets import AnswerTarget
 
 POPE = {
@@ -58,6 +63,14 @@ def test_clevr():
         ({"question": "There is a cube of the same color as the ball; how big is it?"}, "size", "question"),
         ({"question": "Does the cube have the same size as the ball?"}, "yes_no", "question"),
         ({"question": "How many things are the same shape as the ball?"}, "number", "question"),
+        ({"question": "What is the color of the thing that is made of rubber?"}, "colour", "question"),
+        ({"question": "The other small shiny thing that is the same shape as it is what color?"}, "colour", "question"),
+        ({"question": "There is a big ball; what number of tiny things are behind it?"}, "number", "question"),
+        ({"question": "There is a cube; is it the same color as the ball?"}, "yes_no", "question"),
+        ({"question": "How many things are made of the same material as the ball?"}, "number", "question"),
+        ({"question": "What material is the thing that has the same size as the cube?"}, "material", "question"),
+        ({"question": "The ball is made of what material?"}, "material", "question"),
+        ({"question": "The large thing has what shape?"}, "shape", "question"),
         ({"question": "The red thing?", "answer": "cube"}, "shape", "gold"),
         ({"question": "The red thing?"}, None, None),
         ({"question": "What color and what shape is it?"}, None, None),
@@ -71,6 +84,15 @@ def test_clevr_says_which_kind_of_answer_is_asked_for(doc, kind, known):
     assert [kinds[label] for label in ("no", "10", "gray", "cube", "small", "metal")] == [
         "yes_no", "number", "colour", "shape", "size", "material",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["clevr_mini", "ruclevr_mini"])
+def test_wording_and_document_agree_on_the_kind_in_the_minis(name):
+    table = pq.read_table(Path(lens_tasks.__file__).parent / "minis" / f"{name}.parquet")
+    for doc in table.select([column for column in table.column_names if column != "image"]).to_pylist():
+        target = target_for(name, doc)
+        question = doc["question"] if "question" in doc else doc["inputs"]["question"]
+        assert (target.kind, target.kind_from) == (kind_of_question(question), "document"), question
 
 
 @pytest.mark.parametrize(
