@@ -55,6 +55,11 @@ _ASKS_WHAT = re.compile(
     r"|什么|谁|哪|几|多少",
     re.IGNORECASE,
 )
+_TELLS_TO = re.compile(
+    r"^\s*(?:please\s+)?(?:transcribe|read|describe|name|write|count|translate|give|identify|caption|tell|list|find|spell)\b"
+    r"|^\s*(?:пожалуйста,?\s+)?(?:прочит|опиш|назов|напиш|сосчитай|посчитай|переведи|найди|укажи|перечисли)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _LONGEST_QUESTION = 1000
 _WORD_FOR = {"1": 0, "true": 0, "0": 1, "false": 1}
 _FIRST_WORD = re.compile(r"\s*(\w+)\s*(?:[,;:.!—–]|-\s|$)")
@@ -89,7 +94,8 @@ def yes_no_target(base: AnswerTarget, prompt: str, question: str) -> AnswerTarge
 def _is_otherwise(question: str, prompt: str) -> bool:
     """Whether the wording is not that of a question for yes or no: a right answer "no" is then a word like others."""
     kind = kind_of_question(question)
-    what = kind is None and _ASKS_WHAT.search(question) is not None
+    asks = question or prompt[-_LONGEST_QUESTION:]
+    what = kind is None and any(wording.search(asks) for wording in (_ASKS_WHAT, _TELLS_TO))
     return what or kind not in (None, "yes_no") or _ONE_OF_THREE.search(prompt) is not None
 
 
