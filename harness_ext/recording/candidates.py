@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lens_models.candidates import FIRST_TOKEN, candidate_tokens, variant_ids
 from lens_tasks import AnswerTarget, Candidate
+from lens_tasks.open_answers import same_answer, without_article
 
 from .position import AnswerPosition
 
@@ -20,8 +21,8 @@ class SampleCandidates:
     Attributes:
         labels: candidate labels; empty when there is nothing to compare.
         ids: token ids of each candidate, pooled; empty tuples never occur.
-        fixed: the candidates were known without the gold answer (closed task); otherwise they are the answer given
-            and the gold answer.
+        fixed: the candidates and the place that is read were known without the gold answer (closed task); otherwise the
+            candidates are the answer given and the gold answer, or the gold answer alone told which kind was asked for.
         gold: index of the gold candidate, or None.
         pred: index of the candidate that the answer names, or None.
         gold_ids: token ids that stand for the gold answer.
@@ -63,6 +64,7 @@ def _closed(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> S
     return SampleCandidates(
         labels=labels,
         ids=ids,
+        fixed=target.kind_from != "gold",
         gold=gold,
         pred=pred,
         gold_ids=ids[gold] if ids and gold is not None else (),
@@ -78,27 +80,33 @@ def _closed(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> S
 
 
 def _open(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> SampleCandidates:
+    """The answer given, and the gold answer where the token that was read is where the two part.
+
+    The place that is read is chosen without the gold answer. "2016" and "2022" share the token that is read, so there
+    is nothing to compare at it.
+    """
     answer = position.span.text.strip()
     golds = [text.strip() for text in target.gold_texts if text.strip()]
-    right = answer.casefold() in {text.casefold() for text in golds}
-    first_ids = _first_ids(tokenizer, [text for gold in golds for text in (gold, f" {gold}")])
     pred_ids = (position.token_id,)
+    alone = SampleCandidates((answer,), (pred_ids,), fixed=False, pred=0, method=FIRST_TOKEN)
     if not golds:
-        return SampleCandidates(labels=(answer,), ids=(pred_ids,), fixed=False, pred=0, method=FIRST_TOKEN)
-    if right:
-        ids = tuple(dict.fromkeys((*pred_ids, *first_ids)))
-        return SampleCandidates(
-            (answer,), (ids,), fixed=False, gold=0, pred=0, gold_ids=ids, method=FIRST_TOKEN, correct=True
-        )
-    own = tuple(token for token in first_ids if token not in pred_ids)
-    if not own:
-        return SampleCandidates(
-            (answer,), (pred_ids,), fixed=False, pred=0, method=FIRST_TOKEN,
-            collisions=(f"the answer and {golds[0]!r} begin with the same token",),
-        )  # fmt: skip
-    return SampleCandidates(
-        (answer, golds[0]), (pred_ids, own), fixed=False, gold=1, pred=0, gold_ids=own, method=FIRST_TOKEN
-    )
+        return alone
+    decided = [without_article(gold) for gold in golds]
+    gold_ids = _first_ids(tokenizer, [text for gold in decided for text in (gold, f" {gold}")])
+    if any(same_answer(answer, gold) for gold in golds):
+        ids = tuple(dict.fromkeys((*pred_ids, *gold_ids)))
+        return replace(alone, ids=(ids,), gold=0, gold_ids=ids, correct=True)
+    shared = next((gold for gold in decided if _begins_alike(tokenizer, position.token_id, gold)), None)
+    if shared is not None or not gold_ids or set(gold_ids) & set(pred_ids):
+        return replace(alone, collisions=(f"the answer and {shared or golds[0]!r} share the token that is read",))
+    return replace(alone, labels=(answer, golds[0]), ids=(pred_ids, gold_ids), gold=1, gold_ids=gold_ids)
+
+
+def _begins_alike(tokenizer: Any, token: int, gold: str) -> bool:
+    """Whether the gold text begins with the text of a token, or the token with the gold text."""
+    piece = str(tokenizer.decode([token])).strip().casefold()
+    text = gold.casefold()
+    return bool(piece) and (text.startswith(piece) or piece.startswith(text))
 
 
 def _first_ids(tokenizer: Any, texts: list[str]) -> tuple[int, ...]:

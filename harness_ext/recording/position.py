@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lens_models.alignment import AlignmentError, step_of_char
 from lens_tasks import AnswerSpan, NoAnswer, locate_answer
+from lens_tasks.answer_scope import begins_thought, ends_thought, opens_thought
 
 from .request import SampleRequest
 
@@ -37,14 +39,57 @@ def find_position(
     """Locate the answer in `response`, which is `tokens` decoded without special tokens."""
     if not response.strip():
         return Unlocated("no_answer", "the model generated no text")
-    span = locate_answer(response, request.target.candidates, request.until)
+    hidden = hidden_thought(tokenizer, tokens)
+    span = locate_answer(
+        response[hidden.end :],
+        request.target.candidates,
+        request.until,
+        kind=request.target.kind,
+        thought_open=hidden.open or (not hidden.end and opens_thought(request.prompt)),
+        taken=request.filters(response),
+        question=request.question,
+    )
     if isinstance(span, NoAnswer):
         return Unlocated("no_answer", span.reason)
+    span = span.moved(hidden.end)
     try:
-        step = step_of_char(tokenizer, tokens, span.start)
+        step = step_of_char(tokenizer, tokens, span.decided_at)
     except AlignmentError as error:
         return Unlocated("unaligned", str(error))
     return AnswerPosition(span, step, tokens[step])
+
+
+@dataclass(frozen=True)
+class HiddenThought:
+    """A reasoning block whose marks are special tokens, which the response's text no longer shows.
+
+    Attributes:
+        end: characters of the response up to the end of the block; 0 where there is none.
+        open: a block was begun and not ended.
+    """
+
+    end: int = 0
+    open: bool = False
+
+
+def hidden_thought(tokenizer: Any, tokens: Sequence[int]) -> HiddenThought:
+    """The reasoning block in `tokens` by its special tokens."""
+    marks = _thought_marks(tokenizer)
+    end, opened = 0, False
+    for place, token in enumerate(tokens):
+        if token in marks:
+            opened = not marks[token]
+            if marks[token]:
+                end = len(tokenizer.decode(list(tokens[: place + 1]), skip_special_tokens=True))
+    return HiddenThought(end, opened)
+
+
+@lru_cache(maxsize=4)
+def _thought_marks(tokenizer: Any) -> dict[int, bool]:
+    """Special tokens that mark a reasoning block -> whether they close it."""
+    special = getattr(tokenizer, "all_special_ids", None) or ()
+    texts = {int(token): str(tokenizer.decode([token], skip_special_tokens=False)) for token in special}
+    return {token: ends_thought(text) for token, text in texts.items() if ends_thought(text) or begins_thought(text)}
 
 
 def n_generated(tokens: Sequence[int], end_ids: frozenset[int]) -> int:

@@ -1,0 +1,120 @@
+"""The answer of an open task: a short answer, or what a marker announces. A sentence has no one place to be read at."""
+
+from __future__ import annotations
+
+import re
+
+from lens_tasks.answer_markers import MARKER, PHRASE, REASONING, REFUSAL, RETRACTED, STRONG_MARKER
+from lens_tasks.answer_scope import Scope
+from lens_tasks.answer_types import AnswerSpan, NoAnswer
+
+__all__ = ["locate_open", "same_answer", "without_article"]
+
+_CONTENT = re.compile(r"[^\W_]")
+_OPENING = re.compile(r"[\s*_`>\"'“”«»„:]*(?:\\\(|\$(?=[^$\n]*\$))?\s*")
+_LEADING = re.compile(
+    r"(?:(?:it\s+is|it['’]s|это|about|approximately|around|примерно|около)\s+)?(?:(?:an?|the)\s+)?", re.IGNORECASE
+)
+_CLOSING = re.compile(r"</answer>|<\|end_of_box\|>|\\\)|(?<=[\w}])\$|\*\*")
+_VERB = re.compile(
+    r"\s(?:is|are|was|were|has|have|had|shows?|reads?|says?|depicts?|contains?|there|can|does|do|did|would|appears?"
+    r"|это|является|находится|есть|показан\w*|изображ\w*|видн\w*|равн\w*|составляет|был[аои]?|стоит|лежит|or|или|либо)\s"
+    r"|\s[—–=]\s|\w[是在有]\w",
+    re.IGNORECASE,
+)
+_MOST_WORDS = 4
+_MOST_WORDS_ANNOUNCED = 8
+_END_MARKS = " \t\n.!?…,;:\"'“”«»*_`"
+_NOTHING_LEFT = {
+    "first_content": "the response has no words",
+    "after_think": "nothing after the reasoning block",
+    "after_marker": "an answer marker with nothing after it",
+    "after_phrase": "an answer marker with nothing after it",
+}
+
+
+def locate_open(body: str, scope: Scope) -> AnswerSpan | NoAnswer:
+    """The words of an open answer in `body` within `scope`, and the character at which they are decided."""
+    text = body[: scope.end]
+    begin, rule = scope.begin, scope.rule
+    markers = list(MARKER.finditer(text, begin))
+    if markers:
+        begin, rule = markers[-1].end(), "after_marker"
+        strong = STRONG_MARKER.match(text, markers[-1].start()) is not None
+        rivals = [each for each in markers if STRONG_MARKER.match(text, each.start()) is not None or not strong]
+        if len({_value(text, each.start(), each.end()) for each in rivals} - {""}) > 1:
+            return NoAnswer("several answers are given behind answer markers")
+    elif REASONING.match(text, begin):
+        return NoAnswer("reasoning without an answer marker after it")
+    phrases = list(PHRASE.finditer(text, begin))
+    if phrases:
+        begin, rule = phrases[-1].end(), "after_phrase"
+        if len({_value(text, each.start(), each.end()) for each in phrases}) > 1:
+            return NoAnswer("the response announces several answers")
+    if _CONTENT.search(text, begin) is None:
+        return NoAnswer(_NOTHING_LEFT[rule])
+    announced = (phrases or markers)[-1].start() if phrases or markers else begin
+    return _span(text, announced, begin, rule)
+
+
+def _span(text: str, announced: int, begin: int, rule: str) -> AnswerSpan | NoAnswer:
+    start = _start(text, begin)
+    answer = _value(text, announced, begin)
+    end = start + len(answer)
+    if _CONTENT.search(answer) is None:
+        return NoAnswer("the line of the answer has no words")
+    back = RETRACTED.search(text, start) or REFUSAL.search(text, start)
+    if back is not None:
+        return NoAnswer(f"the answer is refused or taken back: {back.group()!r}")
+    words, closed = len(answer.split()), text[end : end + 1] == "."
+    most = _MOST_WORDS_ANNOUNCED if rule in ("after_marker", "after_phrase") else _MOST_WORDS - closed
+    if words > most or _VERB.search(f" {answer} ") is not None:
+        return NoAnswer("the answer is a sentence; where in it the answer is decided cannot be told")
+    unannounced = rule in ("first_content", "after_think")
+    if unannounced and _CONTENT.search(text, end) and re.match(r"[^\w\n]*\n", text[end:]) is None:
+        return NoAnswer("more text follows the answer; which of it is the answer cannot be told")
+    leading = _LEADING.match(text, start, end)
+    decided = leading.end() if leading and _CONTENT.search(text, leading.end(), end) else start
+    return AnswerSpan(start, end, text[start:end], rule, True, None, decided)
+
+
+def _start(text: str, begin: int) -> int:
+    opening = _OPENING.match(text, begin)
+    return opening.end() if opening else begin
+
+
+def _value(text: str, announced: int, begin: int) -> str:
+    """The answer from `begin` on, announced by `text[announced:begin]`: a LaTeX group, a JSON value, or a line."""
+    start = _start(text, begin)
+    line = text[start:].partition("\n")[0]
+    braces = text[announced:begin].count("{")
+    if braces:
+        return line[: _closing_brace(line)].strip()
+    if text[announced : announced + 1] in "\"'" and announced < begin:
+        return re.split(r"(?<!\\)[\"']\s*(?:[,}\n]|$)|[,}]\s*(?=[\"'\n]|$)|\}", line, maxsplit=1)[0].strip()
+    closing = _CLOSING.search(line)
+    line = line[: closing.start()] if closing else line
+    trimmed = line.rstrip(_END_MARKS)
+    initials = re.search(r"(?:^|[\s.])[^\W\d_]\.[^\W\d_]$", trimmed) and line[len(trimmed) :].startswith(".")
+    return f"{trimmed}." if initials else trimmed
+
+
+def _closing_brace(line: str) -> int:
+    depth = 0
+    for place, character in enumerate(line):
+        depth += (character == "{") - (character == "}")
+        if depth < 0:
+            return place
+    return len(line)
+
+
+def same_answer(one: str, other: str) -> bool:
+    """Whether two open answers are the same but for case and the marks around them: never -5 and 5, or 14 % and 14."""
+    return one.strip(_END_MARKS).casefold() == other.strip(_END_MARKS).casefold()
+
+
+def without_article(text: str) -> str:
+    """An answer from the word on at which it is decided: "Beatles" of "The Beatles"."""
+    leading = _LEADING.match(text)
+    rest = text[leading.end() :] if leading else text
+    return rest if _CONTENT.search(rest) else text

@@ -1,0 +1,142 @@
+"""A candidate plainly stated at a place: alone, at the beginning of a sentence, or behind the words that lead to it."""
+
+from __future__ import annotations
+
+import re
+
+from lens_tasks.answer_markers import LEAD_IN
+from lens_tasks.answer_types import NoAnswer
+from lens_tasks.closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
+from lens_tasks.naming import Named, denied, joined, mentions, named_at, negated_before
+from lens_tasks.polar_words import contradicts_itself, is_polar, states_polar
+
+__all__ = ["named_after", "stated_at"]
+
+_MOST_LEAD_INS = 4
+_NOT = re.compile(r"(?:not|neither|не|不是)\s*(?:(?:an?|the|option)\s+)?", re.IGNORECASE)
+_INSTEAD = re.compile(
+    r"[*_\"'»”)]*,?\s*(?:but(?:\s+rather)?|rather|а|it\s+is|it['’]s|это|而是)\s*(?:(?:an?|the|это|option)\s+)?[*_\"'«(]*",
+    re.IGNORECASE,
+)
+
+
+def stated_at(text: ClosedText, begin: int, rule: str) -> Stated | NoAnswer | None:
+    """The candidate plainly stated at the first word from `begin` on, lead-ins stepped over; None if there is none."""
+    content = CONTENT.search(text.body, begin)
+    if content is None:
+        return None
+    place = content.start()
+    place = _past_lead_ins(text, place)
+    named = named_at(text.body, place, text.candidates)
+    if named is None:
+        return _contrasted(text, place, rule)
+    if rule != "after_marker" and rule != "after_phrase" and place != content.start():
+        rule = "after_lead_in"
+    return _plainly(text, named, rule)
+
+
+def _past_lead_ins(text: ClosedText, place: int) -> int:
+    for _ in range(_MOST_LEAD_INS):
+        lead_in = LEAD_IN.match(text.body, place)
+        if lead_in is None or named_at(text.body, place, text.candidates) is not None:
+            break
+        place = lead_in.end()
+    return place
+
+
+def named_after(text: ClosedText, begin: int) -> Named | None:
+    """The candidate that stands at the first word from `begin` on, lead-ins stepped over, plain choice or not."""
+    content = CONTENT.search(text.body, begin)
+    if content is None:
+        return None
+    return named_at(text.body, _past_lead_ins(text, content.start()), text.candidates)
+
+
+def _contrasted(text: ClosedText, place: int, rule: str) -> Stated | NoAnswer | None:
+    """What stands behind a denied candidate: "not B but C", "не красный, а синий"."""
+    word = _NOT.match(text.body, place)
+    denied_one = None if word is None else named_at(text.body, word.end(), text.candidates)
+    if denied_one is None:
+        return None
+    contrast = _INSTEAD.match(text.body, denied_one.end)
+    named = None if contrast is None else named_at(text.body, contrast.end(), text.candidates)
+    if named is None or named.label == denied_one.label or not SENTENCE_END.match(text.body, named.end):
+        return NoAnswer("the response denies a candidate and states none")
+    return _plainly(text, named, rule)
+
+
+def _plainly(text: ClosedText, named: Named, rule: str) -> Stated | NoAnswer | None:
+    """`named` where the words behind it leave it a plain choice."""
+    body, stated = text.body, Stated(named, rule)
+    if denied(body, named):
+        return NoAnswer(f"the response denies {named.label} and states no other")
+    if text.fits(named) and (named.kind == "number" or (named.kind is None and named.label.isdigit())):
+        return _number(text, stated)
+    other = joined(body, named, text.candidates)
+    if other is not None:
+        return NoAnswer(f"the response names {named.label} and {other.label} side by side")
+    if re.match(r"[*_\"'»”)]*\s*\?", body[named.end :]):
+        return NoAnswer(f"{named.label} is asked, not answered")
+    if not text.fits(named):
+        return None
+    if is_polar(named.label):
+        return _polar(text, stated)
+    return _word(text, stated)
+
+
+def _word(text: ClosedText, stated: Stated) -> Stated | NoAnswer:
+    """A letter or a word where its sentence names no other that could be meant."""
+    named, clause = stated.named, clause_from(text.body, stated.named.end)
+    contradiction = _text_of_another(text, named)
+    if contradiction is not None:
+        return NoAnswer(f"the letter {named.label} stands with the text of {contradiction}")
+    further = [each for each in mentions(clause, text.candidates) if each.label != named.label]
+    same_kind = [each for each in further if each.kind == named.kind and not negated_before(clause, each.start)]
+    closed = stated.announced and CLAUSE_END.match(text.body, named.end)
+    if same_kind and not closed and not _letters(text):
+        return NoAnswer(f"one sentence names {named.label} and {same_kind[0].label}")
+    several_kinds = any(each.kind != named.kind for each in further) or len(clause.split()) > 1
+    if named.kind is not None and text.kind is None and several_kinds and not closed:
+        return NoAnswer("a phrase names a candidate, and what the question asks for is not known")
+    return stated
+
+
+def _polar(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
+    """Yes or no where the word is the answer, and what its sentence goes on to say does not contradict it."""
+    if not states_polar(text.body, stated.named):
+        return None
+    against = contradicts_itself(text.body, stated.named, text.question)
+    return NoAnswer(against) if against else stated
+
+
+def _number(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
+    """A number is the answer where no other is given; "2." before a line is the number of the line."""
+    body, named, announced = text.body, stated.named, stated.announced
+    clause = clause_from(body, named.end)
+    if re.match(r"\s*[-+*/×=<>]\s*\d", body[named.end :]):
+        return NoAnswer("several numbers are given") if announced else None
+    numbers = [each for each in text.candidates if each.label.isdigit()]
+    within = [int(each.label) for each in mentions(body, numbers, named.end, named.end + len(clause))]
+    beyond = mentions(body, numbers, named.end + len(clause))
+    one_number = not within or (len(within) > 1 and sum(within) == int(named.label))  # "5 cubes: 1 red, 4 blue"
+    outside = len(re.findall(r"\d+", clause)) > len(within)
+    if not one_number or outside or (not announced and any(each.label != named.label for each in beyond)):
+        return NoAnswer("several numbers are given") if announced else None
+    if re.match(r"[.)]\s+\S", body[named.end :]) and re.search(r"^\s*\d+[.)]\s", body[named.end :], re.MULTILINE):
+        return None
+    return stated
+
+
+def _letters(text: ClosedText) -> bool:
+    return all(len(candidate.label) == 1 and candidate.label.isalpha() for candidate in text.candidates)
+
+
+def _text_of_another(text: ClosedText, named: Named) -> str | None:
+    """The label whose text stands directly behind the letter of another one: "A. dog" where A is a cat."""
+    if named.end - named.start > 1 or not text.body[named.start].isalpha():
+        return None
+    gap = re.match(r"[*_)\]\"']*[.):,—–-]*[*_\s\"'«(]*(?:(?:an?|the)\s+)?", text.body[named.end :], re.IGNORECASE)
+    behind = named_at(text.body, named.end + (gap.end() if gap else 0), text.candidates)
+    if behind is None or behind.label == named.label or behind.end - behind.start < 2:
+        return None
+    return behind.label

@@ -1,0 +1,103 @@
+"""850 answers with their right reading, written by hand before the code was run on them: none may be read wrongly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lens_tasks.answer_scope import opens_thought
+from lens_tasks.answers import AnswerSpan, locate_answer
+from lens_tasks.choices import Option, option_candidates
+from lens_tasks.target_types import Candidate
+from lens_tasks.vocabulary import CLEVR, RUCLEVR, YES_NO, YES_NO_RUSSIAN
+
+DATA = Path(__file__).parent / "data"
+END_MARKS = " .!,;:"
+ANIMALS = {"A": "cat", "B": "dog", "C": "horse", "D": "bird"}
+SETS = {"yes_no": YES_NO, "yes_no_ru": YES_NO_RUSSIAN, "clevr": CLEVR, "ruclevr": RUCLEVR, "open": ()}
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    found = yaml.load((DATA / f"answers_{name}.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    assert isinstance(found, list)
+    return found
+
+
+def candidates_of(case: dict[str, Any]) -> tuple[Candidate, ...]:
+    if case["set"] in SETS:
+        return SETS[case["set"]]
+    options = {"letters": ANIMALS, "letters_ru": {"A": "нормальное", "B": "странное"}}.get(case["set"]) or case[
+        "options"
+    ]
+    texts = [str(text) for text in options.values()]
+    cyrillic = any("а" <= character <= "я" for character in "".join(texts).lower())
+    return option_candidates(
+        [Option(str(key), text) for key, text in zip(options, texts, strict=True)], cyrillic=cyrillic
+    )
+
+
+def unmarked(response: str) -> tuple[str, list[tuple[int, int]]]:
+    """The response without its marks, and the characters that they stood around."""
+    text, places, start = "", [], 0
+    for character in response:
+        if character == "⟦":
+            start = len(text)
+        elif character == "⟧":
+            places.append((start, len(text)))
+        else:
+            text += character
+    return text, places
+
+
+def reading(case: dict[str, Any]) -> str:
+    """right, wrong, or none where nothing was read."""
+    response, places = unmarked(case["response"])
+    found = locate_answer(
+        response,
+        candidates_of(case),
+        kind=case.get("type"),
+        thought_open=opens_thought(case.get("prompt_ends", "")),
+        question=case.get("question"),
+    )
+    if not isinstance(found, AnswerSpan) or (case["set"] != "open" and found.label is None):
+        return "none"
+    if case["set"] == "open":
+        text = found.text.strip(END_MARKS)
+        right = any(found.start == start and text == response[start:end].strip(END_MARKS) for start, end in places)
+    else:
+        right = found.label == case["means"] and any(start <= found.start < end for start, end in places)
+    return "right" if right else "wrong"
+
+
+@pytest.mark.parametrize("table", ["english", "russian"])
+def test_answers_are_read_right_or_not_at_all(table: str) -> None:
+    expected = {True: "right", False: "none"}
+    off = [
+        (case["response"], outcome)
+        for case in cases(table)
+        if (outcome := reading(case)) != expected[case["means"] is not None and case.get("read", True)]
+    ]
+    assert not off
+
+
+def test_the_tables_are_large_and_most_of_their_answers_are_read() -> None:
+    both = [case for table in ("english", "russian") for case in cases(table)]
+    count = Counter("unclear" if case["means"] is None else case.get("read", True) for case in both)
+    assert len(both) >= 800
+    assert count[True] / (count[True] + count[False]) > 0.75
+    assert len({case["kind"] for case in both}) >= 40
+
+
+def test_marks_stand_where_there_is_an_answer() -> None:
+    for table in ("english", "russian"):
+        for case in cases(table):
+            assert bool(unmarked(case["response"])[1]) == (case["means"] is not None), case
+
+
+def test_a_planted_wrong_answer_is_noticed() -> None:
+    case = {"set": "yes_no", "response": "⟦No⟧, there is none.", "means": "yes"}
+    assert reading(case) == "wrong"
