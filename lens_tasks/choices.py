@@ -41,7 +41,7 @@ def option_candidates(
         usable = len(text.split()) <= _LONGEST_OPTION_WORDS and texts.count(text) == 1 and not text.isdigit()
         if usable and len(text) > 1:
             forms += word_forms([option.text.strip().rstrip(".")])
-        candidates.append(Candidate(option.key, tuple(dict.fromkeys(forms))))
+        candidates.append(Candidate(option.key, tuple(dict.fromkeys(forms)), text=option.text.strip() or None))
     return tuple(candidates)
 
 

@@ -15,11 +15,13 @@ class Candidate:
             look-alike letters and synonyms. The lens pools the tokens of all of them.
         kind: what it is an answer to, where the set holds answers to several kinds of question: `yes_no`, `number`,
             `colour`, `shape`, `size`, `material`. None where all candidates are of one kind.
+        text: what stands behind its letter or number where it is an option of a list; None where it is no option.
     """
 
     label: str
     variants: tuple[str, ...]
     kind: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True)

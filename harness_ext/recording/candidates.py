@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lens_models.candidates import FIRST_TOKEN, candidate_tokens, variant_ids
+from lens_models.candidates import FIRST_TOKEN, candidate_tokens, has_text, variant_ids
 from lens_tasks import AnswerTarget, Candidate
-from lens_tasks.open_answers import same_answer, without_article
+from lens_tasks.answers import same_answer, without_article
 
 from .position import AnswerPosition
 
@@ -64,7 +64,7 @@ def _closed(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> S
     return SampleCandidates(
         labels=labels,
         ids=ids,
-        fixed=target.kind_from != "gold",
+        fixed=not target.from_gold,
         gold=gold,
         pred=pred,
         gold_ids=ids[gold] if ids and gold is not None else (),
@@ -110,7 +110,8 @@ def _begins_alike(tokenizer: Any, token: int, gold: str) -> bool:
 
 
 def _first_ids(tokenizer: Any, texts: list[str]) -> tuple[int, ...]:
-    sequences = [variant_ids(tokenizer, text) for text in texts]
+    """The first token of each text that has text of its own; a bare space before it says nothing."""
+    sequences = [[token for token in variant_ids(tokenizer, text) if has_text(tokenizer, token)] for text in texts]
     return tuple(dict.fromkeys(sequence[0] for sequence in sequences if sequence))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lens_models.alignment import AlignmentError, step_of_char
 from lens_tasks import AnswerSpan, NoAnswer, locate_answer
-from lens_tasks.answer_scope import begins_thought, ends_thought, opens_thought
+from lens_tasks.answers import begins_thought, ends_thought, opens_thought
 
 from .request import SampleRequest
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lens_tasks.answer_scope import opens_thought
-from lens_tasks.answers import AnswerSpan, locate_answer
+from lens_tasks.answers import AnswerSpan, locate_answer, opens_thought
 from lens_tasks.choices import Option, option_candidates
 from lens_tasks.target_types import Candidate
 from lens_tasks.vocabulary import CLEVR, RUCLEVR, YES_NO, YES_NO_RUSSIAN

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lens_tasks.answer_markers import MARKER
-from lens_tasks.answer_scope import answer_scope
-from lens_tasks.answer_types import AnswerSpan, NoAnswer
-from lens_tasks.closed_answers import locate_closed
-from lens_tasks.open_answers import locate_open
 from lens_tasks.surface import plain
-from lens_tasks.taken_answers import locate_taken
 from lens_tasks.target_types import Candidate
+
+from .closed import locate_closed
+from .markers import MARKER
+from .open import locate_open
+from .scope import answer_scope
+from .taken import locate_taken
+from .types import AnswerSpan, NoAnswer
 
 __all__ = ["AnswerSpan", "NoAnswer", "locate_answer", "part_after_marker"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from lens_tasks.answer_markers import BUT, CONCLUSION, REFUSAL, RETRACTED
-from lens_tasks.closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated
 from lens_tasks.naming import Named, denied, mentions, negated_before
-from lens_tasks.polar_words import is_polar, opposite_elsewhere, states_polar
+
+from .closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated
+from .markers import BUT, CONCLUSION, REFUSAL, RETRACTED
+from .polar_words import is_polar, opposite_elsewhere, states_polar
 
 __all__ = ["doubt", "states"]
 

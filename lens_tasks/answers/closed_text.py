@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lens_tasks.answer_scope import Scope
 from lens_tasks.naming import Named
 from lens_tasks.target_types import Candidate
+
+from .scope import Scope
 
 __all__ = ["CLAUSE_END", "CONTENT", "SENTENCE_END", "ClosedText", "Stated", "clause_from"]
 

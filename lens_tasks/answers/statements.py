@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-from lens_tasks.answer_markers import LEAD_IN
-from lens_tasks.answer_types import NoAnswer
-from lens_tasks.closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
 from lens_tasks.naming import Named, denied, joined, mentions, named_at, negated_before
-from lens_tasks.polar_words import contradicts_itself, is_polar, states_polar
+from lens_tasks.surface import fold
+
+from .closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
+from .markers import LEAD_IN
+from .polar_words import contradicts_itself, is_polar, states_polar
+from .types import NoAnswer
 
 __all__ = ["named_after", "stated_at"]
 
@@ -136,7 +138,17 @@ def _text_of_another(text: ClosedText, named: Named) -> str | None:
     if named.end - named.start > 1 or not text.body[named.start].isalpha():
         return None
     gap = re.match(r"[*_)\]\"']*[.):,—–-]*[*_\s\"'«(]*(?:(?:an?|the)\s+)?", text.body[named.end :], re.IGNORECASE)
-    behind = named_at(text.body, named.end + (gap.end() if gap else 0), text.candidates)
+    place = named.end + (gap.end() if gap else 0)
+    line = _bare_text(text.body[place:].partition("\n")[0])
+    whole = {each.label for each in text.candidates if each.text is not None and _bare_text(each.text) == line}
+    if len(whole) == 1:
+        (label,) = whole
+        return label if label != named.label else None
+    behind = named_at(text.body, place, text.candidates)
     if behind is None or behind.label == named.label or behind.end - behind.start < 2:
         return None
     return behind.label
+
+
+def _bare_text(text: str) -> str:
+    return fold(text).strip(" \t.!*_\"'«»“”")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lens_tasks.answer_markers import AFTER_TOTAL, BUT, CONCLUSION, REFUSAL, RETRACTED, TOTAL
-from lens_tasks.answer_types import AnswerSpan, NoAnswer
 from lens_tasks.naming import Named, denied, mentions, named_at, negated_before
 from lens_tasks.target_types import Candidate
+
+from .markers import AFTER_TOTAL, BUT, CONCLUSION, REFUSAL, RETRACTED, TOTAL
+from .types import AnswerSpan, NoAnswer
 
 __all__ = ["predicative", "stated_in_phrase"]
 

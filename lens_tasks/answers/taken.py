@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lens_tasks.answer_types import AnswerSpan, NoAnswer
 from lens_tasks.documents import label_of
 from lens_tasks.naming import mentions
-from lens_tasks.open_answers import same_answer
 from lens_tasks.target_types import Candidate
+
+from .open import same_answer
+from .types import AnswerSpan, NoAnswer
 
 __all__ = ["locate_taken"]
 

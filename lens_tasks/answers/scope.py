@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lens_tasks.answer_types import NoAnswer
 from lens_tasks.surface import fold
+
+from .types import NoAnswer
 
 __all__ = ["Scope", "answer_scope", "begins_thought", "ends_thought", "opens_thought", "repeats"]
 

@@ -10,16 +10,17 @@ import re
 from collections.abc import Sequence
 from re import Pattern
 
-from lens_tasks.answer_markers import BUT, CONCLUSION, MARKER, PHRASE, REASONING, REFUSAL, STRONG_MARKER, WEAK_PHRASE
-from lens_tasks.answer_scope import Scope, repeats
-from lens_tasks.answer_types import AnswerSpan, NoAnswer
-from lens_tasks.closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
-from lens_tasks.doubts import doubt, states
 from lens_tasks.naming import Named, denied, mentions, named_at, negated_before
-from lens_tasks.plain_statements import named_after, stated_at
-from lens_tasks.polar_words import contradicts_itself, is_polar
-from lens_tasks.stated_phrase import predicative, stated_in_phrase
 from lens_tasks.target_types import Candidate
+
+from .closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
+from .doubts import doubt, states
+from .markers import BUT, CONCLUSION, MARKER, PHRASE, REASONING, REFUSAL, STRONG_MARKER, WEAK_PHRASE
+from .phrases import predicative, stated_in_phrase
+from .polar_words import contradicts_itself, is_polar
+from .scope import Scope, repeats
+from .statements import named_after, stated_at
+from .types import AnswerSpan, NoAnswer
 
 __all__ = ["locate_closed"]
 

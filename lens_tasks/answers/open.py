@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from lens_tasks.answer_markers import MARKER, PHRASE, REASONING, REFUSAL, RETRACTED, STRONG_MARKER
-from lens_tasks.answer_scope import Scope
-from lens_tasks.answer_types import AnswerSpan, NoAnswer
+from .markers import MARKER, PHRASE, REASONING, REFUSAL, RETRACTED, STRONG_MARKER
+from .scope import Scope
+from .types import AnswerSpan, NoAnswer
 
 __all__ = ["locate_open", "same_answer", "without_article"]
 
