@@ -46,17 +46,17 @@ def doc_to_messages(doc: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def ruclevr_process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
     """Scores of `lens_tasks.scoring` against ruCLEVR's vocabulary."""
-    return short_answer_scores(results[0], ruclevr.target(doc))
+    return short_answer_scores(results[0], ruclevr.target(doc), doc_to_text(doc))
 
 
 def weird_process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
     """Scores of `lens_tasks.scoring` against the document's options A and B."""
-    return short_answer_scores(results[0], weird.target(doc))
+    return short_answer_scores(results[0], weird.target(doc), doc_to_text(doc))
 
 
 def rucommonvqa_process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
     """Scores of `lens_tasks.scoring` against the document's list of right answers."""
-    return short_answer_scores(results[0], rucommonvqa.target(doc))
+    return short_answer_scores(results[0], rucommonvqa.target(doc), doc_to_text(doc))
 
 
 def lift_images(dataset: Any) -> Any:

@@ -50,8 +50,8 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
         "prediction": prediction,
         "ground_truth": answer.gold,
     }
-    scores = short_answer_scores(results[0], answer)
-    located = locate_answer(results[0], answer.candidates)
+    scores = short_answer_scores(results[0], answer, doc["question"])
+    located = locate_answer(results[0], answer.candidates, question=doc["question"])
     stock = ("pope_accuracy", "pope_precision", "pope_recall", "pope_f1_score", "pope_yes_ratio")
     return {
         **dict.fromkeys(stock, entry),

@@ -25,7 +25,7 @@ def exact_match(response: str, golds: Iterable[str]) -> float:
     return float(normalise(response) in {normalise(gold) for gold in golds})
 
 
-def short_answer_scores(response: str, target: AnswerTarget) -> dict[str, float]:
+def short_answer_scores(response: str, target: AnswerTarget, question: str | None = None) -> dict[str, float]:
     """The scores of one response.
 
     exact_match: the strict score (see `exact_match`).
@@ -39,7 +39,7 @@ def short_answer_scores(response: str, target: AnswerTarget) -> dict[str, float]
     there.
     """
     parts = [response, *_trimmed(response)]
-    located = locate_answer(response, target.candidates)
+    located = locate_answer(response, target.candidates, kind=target.kind, question=question)
     label = None if isinstance(located, NoAnswer) else located.label
     scores = {}
     if target.gold_texts:
