@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["answer_filter"]
+from lens_tasks.answers import Filters
+
+__all__ = ["answer_filters"]
 
 log = logging.getLogger(__name__)
 
 
-def answer_filter(task: Any, document: Any) -> Callable[[str], tuple[str, ...]]:
-    """A function from a response to what each filter of the task takes from it, in the task's order.
+def answer_filters(task: Any, document: Any) -> Filters | None:
+    """What each filter pipeline of a task takes from a response to a document; None for a task without pipelines.
 
-    A filter pipeline that leaves every response as it is, takes one of several, or cannot be asked outside the
-    harness's own scoring, is left out.
+    A pipeline that leaves the response as it is, takes one of several, or cannot be asked outside the harness's own
+    scoring, takes None.
     """
     pipelines = [each for each in getattr(task, "_filters", None) or () if getattr(each, "filters", None)]
-    return lambda response: tuple(
-        taken for pipeline in pipelines if (taken := _taken(pipeline, response, document)) is not None
-    )
+    if not pipelines:
+        return None
+    return lambda response: [_taken(pipeline, response, document) for pipeline in pipelines]
 
 
 def _taken(pipeline: Any, response: str, document: Any) -> str | None:
@@ -36,4 +38,5 @@ def _taken(pipeline: Any, response: str, document: Any) -> str | None:
     answer = answers[0] if len(answers) == 1 else None
     if isinstance(answer, Sequence) and not isinstance(answer, str):
         answer = answer[0] if len(answer) == 1 else None
-    return answer if isinstance(answer, str) and answer.strip() != response.strip() else None
+    same = isinstance(answer, str) and " ".join(answer.split()).casefold() == " ".join(response.split()).casefold()
+    return answer if isinstance(answer, str) and not same else None

@@ -30,7 +30,7 @@ _NEGATED = re.compile(
     rf"|n['’]t)\b(?:[ \t]+(?:an?|the|{_words('very', 'really', 'option', 'letter', 'вариант', 'буква')})\b)*{_GAP}$"
 )
 _JOIN_WORD = rf"\b(?:{_words('and', 'or', 'nor', 'и', 'или', 'либо')})\b|\b{fold('and')}/{fold('or')}\b"
-_JOIN = re.compile(rf"{_GAP}[.]?{_GAP}(?:{_JOIN_WORD}|[/&|,+和或与跟及]){_GAP}(?:(?:an?|the|option)\b{_GAP})?")
+_JOIN = re.compile(rf"{_GAP}[.]?{_GAP}(?:{_JOIN_WORD}|还是|[/&|,+和或与跟及]){_GAP}(?:(?:an?|the|option)\b{_GAP})?")
 _DENIED = re.compile(
     rf"{_GAP}(?:[^\s.,;!?]+[ \t]+){{0,2}}?(?:\b(?:is|are|was|were|seems|looks)\s+(?:not|wrong|incorrect|false)\b"
     rf"|\b(?:is|are|was|does|do|ca)n['’]t\b|\b(?:does|do)\s+not\b|\b(?:{_words('неверн', 'неправильн')})"
@@ -77,7 +77,7 @@ def _forms(candidates: tuple[Candidate, ...]) -> tuple[_Form, ...]:
 @lru_cache(maxsize=1024)
 def _anywhere(candidates: tuple[Candidate, ...]) -> re.Pattern[str]:
     texts = dict.fromkeys(form.text for form in _forms(candidates))
-    return re.compile(rf"(?:(?<![^\W_])|(?<=[{_IDEOGRAPHS}]))(?=(?:{'|'.join(map(re.escape, texts))}))")
+    return re.compile(rf"(?:(?<![^\W_])(?<![^\W\d_]-)|(?<=[{_IDEOGRAPHS}]))(?=(?:{'|'.join(map(re.escape, texts))}))")
 
 
 def named_at(text: str, start: int, candidates: Sequence[Candidate]) -> Named | None:
@@ -98,7 +98,7 @@ def named_at(text: str, start: int, candidates: Sequence[Candidate]) -> Named | 
             continue
         if end == 1 and not form.covers(window[0]):
             continue
-        if window[:end] in _ONE_LETTER_WORDS and not _stands_alone(folded, end, form.label, forms):
+        if window[:end] in _ONE_LETTER_WORDS and not _stands_alone(folded, end, form.label, forms, window[0] in "aA"):
             continue
         if form.text in ("one", fold("один")) and not _counts_one(text, start, start + end):
             continue
@@ -134,7 +134,7 @@ def _ends_word(folded: str, end: int) -> bool:
     if rest[0].isalnum():  # "答案是B因为": a Latin letter ends before an ideograph
         return bool(_IDEOGRAPH.match(rest[0])) and not _IDEOGRAPH.match(inside)
     is_letter = end == 1 and inside.isalpha()
-    if rest[0] in "'’" or (rest[0] in "+#" and is_letter) or (rest[0] in "%°" and number):
+    if rest[0] in "'’" or (rest[0] in "+#" and (is_letter or number)) or (rest[0] in "%°" and number):
         return not rest[1:].isalnum() and rest[0] in "'’"  # "it's" is not "it", "C++" not "C", "14%" not "14"
     if not rest[1:].isalnum():
         return True
@@ -142,11 +142,13 @@ def _ends_word(folded: str, end: int) -> bool:
     return not (rest[0] == "-" and not is_letter) and not (rest[0] in ".,:/" and rest[1].isdigit() and number)
 
 
-def _stands_alone(folded: str, end: int, label: str, forms: tuple[_Form, ...]) -> bool:
+def _stands_alone(folded: str, end: int, label: str, forms: tuple[_Form, ...], latin_a: bool) -> bool:
     """Whether a single letter stands alone, before nothing but the text of its own option ("A normal"), or "or"."""
     gap = re.match(r"[ \t]+(?=\w)", folded[end:])
     if gap is None or re.match(_JOIN_WORD, folded[end + gap.end() :]):
         return True
+    if latin_a:  # "A cat" is an article and its noun, whichever option the cat is
+        return False
     begin = end + gap.end()
     own = [begin + len(form.text) for form in forms if form.label == label and folded.startswith(form.text, begin)]
     return any(re.match(r"[*_\"'»)\]]*(?:[.,;:!\n(—–-]|\s*$)", folded[place:]) for place in own)

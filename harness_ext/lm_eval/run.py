@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness_ext.recorded_run import ADVICE, ReadModel, RecordedRun
 from harness_ext.recording import Documents, SampleRequest, ShownDocument, image_digest
 from harness_ext.run_description import RunSettings
-from harness_ext.task_filters import answer_filter
+from harness_ext.task_filters import answer_filters
 from harness_ext.task_objects import answer_target, ask, config_value
 from lens_results.record import Key
 
@@ -82,7 +82,7 @@ class LensRun(RecordedRun):
             kind=kind,
             images=tuple(images),
             documents=self._documents_of(name),
-            filters=answer_filter(task, document),
+            filters=answer_filters(task, document),
             padding=request.padding,
         )
 

@@ -13,7 +13,7 @@ from loguru import logger
 from harness_ext.recorded_run import ReadModel, RecordedRun
 from harness_ext.recording import Documents, SampleRequest, image_digest
 from harness_ext.run_description import RunSettings
-from harness_ext.task_filters import answer_filter
+from harness_ext.task_filters import answer_filters
 from harness_ext.task_objects import answer_target, config_value
 from lens_tasks import AnswerTarget
 
@@ -60,7 +60,7 @@ class LensRun(RecordedRun):
             images=conversation.images,
             other_media=" and ".join(name for name, found in media.items() if found) or None,
             documents=documents,
-            filters=answer_filter(self._tasks.get(request.task), document),
+            filters=answer_filters(self._tasks.get(request.task), document),
             padding=request.padding,
         )
 

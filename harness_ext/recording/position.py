@@ -46,7 +46,7 @@ def find_position(
         request.until,
         kind=request.target.kind,
         thought_open=hidden.open or (not hidden.end and opens_thought(request.prompt)),
-        taken=request.filters(response),
+        filters=request.filters,
         question=request.question,
     )
     if isinstance(span, NoAnswer):

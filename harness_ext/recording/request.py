@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
 
 from lens_results.record import Key
 from lens_tasks import AnswerTarget
+from lens_tasks.answers import Filters
 
 from .documents import Documents
 
 __all__ = ["Images", "SampleRequest", "image_digest", "text_digest"]
 
 Images = Sequence[Image.Image]
-
-
-def _unfiltered(response: str) -> tuple[str, ...]:
-    return ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class SampleRequest:
         images: the images as the model is shown them, in order.
         other_media: what else there is beside text and images, in words, or None.
         documents: all documents of the split, for controls that borrow an image; None where they are not known.
-        filters: a response -> what each of the task's own filters takes from it as the answer.
+        filters: what the task's own filters take from a response as the answer; None where it has none.
         padding: the request only evens out the work of several processes and is not recorded.
         until: stop strings of the harness; text from the first of them on is no part of the answer.
         kind: generate, loglikelihood or multi_round.
@@ -53,7 +50,7 @@ class SampleRequest:
     images: tuple[Image.Image, ...] = field(default=(), repr=False)
     other_media: str | None = None
     documents: Documents | None = field(default=None, repr=False)
-    filters: Callable[[str], tuple[str, ...]] = field(default=_unfiltered, repr=False)
+    filters: Filters | None = field(default=None, repr=False)
     padding: bool = False
 
 

@@ -10,14 +10,14 @@ import re
 from collections.abc import Sequence
 from re import Pattern
 
-from lens_tasks.naming import Named, denied, mentions, named_at, negated_before
+from lens_tasks.naming import Named, mentions, named_at
 from lens_tasks.target_types import Candidate
 
 from .closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
-from .doubts import doubt, states
-from .markers import BUT, CONCLUSION, MARKER, PHRASE, REASONING, REFUSAL, STRONG_MARKER, WEAK_PHRASE
-from .phrases import predicative, stated_in_phrase
-from .polar_words import contradicts_itself, is_polar
+from .doubts import doubt
+from .markers import CONCLUSION, PHRASE, REASONING, REFUSAL, STRONG_MARKER, WEAK_PHRASE, own_markers
+from .phrases import says_of_it, stated_in_phrase
+from .polar_words import is_polar, polar_word
 from .scope import Scope, repeats
 from .statements import named_after, stated_at
 from .types import AnswerSpan, NoAnswer
@@ -28,6 +28,20 @@ _OUTSIDE_WORDS = 2
 _LONGEST_SENTENCE = 160
 _QUESTION = re.compile(r"[\s*_#>]*[^.!?\n]*\?[\s*_\"'»”)]*")
 _CONDITION = re.compile(r"\b(?:if|unless|whether|если|при\s+условии|ли)\b", re.IGNORECASE)
+_DISTANCE = re.compile(
+    r"\b(?:(?<!no\s)doubt|not|n['’]t|never|nobody|no\s+one|wrong|incorrect|false|unlikely|least|common|tempted|would|could|might|may|argue"
+    r"|sure|student|user|people|others?|your|their|his|her|possible|expected|previous|не|нельзя|никто|сомнева\w*|вряд|маловероятн\w*"
+    r"|неправильн\w*|неверн\w*|многие|ваш\w*|их|его|её|возможн\w*|можно)\b|n['’]t\b|[不没非别]|很多|有人",
+    re.IGNORECASE,
+)
+_OWN = re.compile(
+    r"(?:^|[,;:—–，；)]|\b(?:so|therefore|thus|hence|then|and|because|(?:means|follows|conclude)\s+that"
+    r"|итак|значит|поэтому|следовательно|и))[\s*_#>\"'(]*"
+    r"(?:i\s+(?:think|believe)\s+(?:that\s+)?)?(?:(?:the|my|a|мой|моим|я)\s+)?"
+    r"(?:(?:most|correct|right|best|final|likely|suitable|accurate|appropriate|proper|(?:правильн|верн|итогов|окончательн)\w+)\s+)*"
+    r"[\s*_因此故所以应该我正确的]*$",
+    re.IGNORECASE,
+)
 _NOTHING_LEFT = {
     "first_content": "the response has no words",
     "after_think": "nothing after the reasoning block",
@@ -58,7 +72,7 @@ def locate_closed(
     if found is None and text.kind is None:
         found = _predicate(text)
     if found is None:
-        return stated_in_phrase(text.body, scope.begin, scope.end, candidates, kind) or _outside(text)
+        return stated_in_phrase(text.body, scope.begin, scope.end, candidates, kind, question) or _outside(text)
     why = doubt(text, found)
     if why is not None:
         return NoAnswer(why)
@@ -68,17 +82,20 @@ def locate_closed(
 
 def _announced(text: ClosedText) -> Stated | NoAnswer | None:
     """The candidate behind the last marker or phrase; None where there is none."""
-    markers = list(MARKER.finditer(text.body, text.scope.begin))
+    markers = own_markers(text.body, text.scope.begin)
     if not markers:
         return _after_phrases(text, text.scope.begin, PHRASE)
     last = markers[-1]
     if CONTENT.search(text.body, last.end()) is None:
         return NoAnswer(_NOTHING_LEFT["after_marker"])
-    found = _after_phrases(text, last.end(), PHRASE) or stated_at(text, last.end(), "after_marker")
+    at_marker = stated_at(text, last.end(), "after_marker")
+    found = _after_phrases(text, last.end(), PHRASE) or at_marker
+    if isinstance(found, Stated) and isinstance(at_marker, Stated) and found.named.label != at_marker.named.label:
+        return NoAnswer(f"two answers are given, {at_marker.named.label} and {found.named.label}")
     if found is None:
         found = _after_phrases(text, last.end(), WEAK_PHRASE)
     if found is None:
-        phrase = stated_in_phrase(text.body, last.end(), text.scope.end, text.candidates, text.kind)
+        phrase = stated_in_phrase(text.body, last.end(), text.scope.end, text.candidates, text.kind, text.question)
         return _as_stated(phrase) or NoAnswer("what follows the answer marker names no candidate for certain")
     if isinstance(found, NoAnswer):
         return found
@@ -104,7 +121,7 @@ def _as_stated(found: AnswerSpan | NoAnswer | None) -> Stated | NoAnswer | None:
 
 def _after_phrases(text: ClosedText, begin: int, phrases: Pattern[str]) -> Stated | NoAnswer | None:
     """What all phrases announce that a candidate follows; NoAnswer where they announce several."""
-    places = [each for each in phrases.finditer(text.body, begin) if not _conditional(text.body, each.start())]
+    places = [each for each in phrases.finditer(text.body, begin) if _introduces(text.body, each)]
     found = [stated_at(text, phrase.end(), "after_phrase") for phrase in places]
     known = [each for each in found if each is not None]
     refused = [each for each in known if isinstance(each, NoAnswer)]
@@ -116,10 +133,13 @@ def _after_phrases(text: ClosedText, begin: int, phrases: Pattern[str]) -> State
     return stated[-1] if stated else None
 
 
-def _conditional(body: str, place: int) -> bool:
-    """Whether the sentence around `place` only says what would be the answer under a condition."""
-    begin = max(body.rfind(mark, 0, place) for mark in ".!?\n") + 1
-    return _CONDITION.search(clause_from(body, begin)) is not None
+def _introduces(body: str, phrase: re.Match[str]) -> bool:
+    """Whether a phrase is the writer's own: nothing before it in its sentence denies it or says whose answer it is."""
+    begin = max(body.rfind(mark, 0, phrase.start()) for mark in ".!?\n。") + 1
+    before = body[begin : phrase.start()]
+    if _CONDITION.search(clause_from(body, begin)) or _DISTANCE.search(before):
+        return False
+    return _OWN.search(before) is not None
 
 
 def _opening(text: ClosedText) -> Stated | NoAnswer | None:
@@ -146,24 +166,17 @@ def _concluded(text: ClosedText) -> Stated | NoAnswer | None:
         ended = named is not None and (CLAUSE_END if is_polar(named.label) else SENTENCE_END).match(
             text.body, named.end
         )
-        if named is not None and ended and text.fits(named) and not _conditional(text.body, cue.start()):
+        if named is not None and ended and text.fits(named) and _concludes(text.body, cue):
             found.append(Stated(named, "after_phrase"))
     labels = {each.named.label for each in found}
     if len(labels) > 1:
         return NoAnswer("the response comes to several answers")
-    return found[-1] if found else _last_sentence(text)
+    return found[-1] if found else None
 
 
-def _last_sentence(text: ClosedText) -> Stated | None:
-    """Yes or no at the beginning of a later sentence, where it is the only one said: "No problem! Yes, there is." """
-    body, begin = text.body, text.scope.begin
-    if "?" in body[begin:]:
-        return None
-    polar = [each for each in text.candidates if is_polar(each.label)]
-    said = [each for each in mentions(body, polar, begin) if states(text, each, announced=True)]
-    if len({each.label for each in said}) != 1 or not text.fits(said[-1]):
-        return None
-    return None if contradicts_itself(body, said[-1], text.question) else Stated(said[-1], "last_sentence")
+def _concludes(body: str, cue: re.Match[str]) -> bool:
+    begin = max(body.rfind(mark, 0, cue.start()) for mark in ".!?\n") + 1
+    return not _CONDITION.search(clause_from(body, begin)) and not _DISTANCE.search(body[begin : cue.start()])
 
 
 def _bare(text: ClosedText, begin: int, end: int) -> Named | None:
@@ -176,16 +189,14 @@ def _bare(text: ClosedText, begin: int, end: int) -> Named | None:
 
 
 def _predicate(text: ClosedText) -> Stated | None:
-    """The one option text that a short sentence comes to: "The animal in the picture is a bird." """
+    """The one option text that a sentence about what was asked comes to: "The animal in the picture is a bird"."""
     begin, end = text.scope.begin, text.scope.end
     words = [each for each in mentions(text.body, text.candidates, begin) if each.end - each.start > 1]
-    one = len({each.label for each in words}) == 1 and words[0].kind is None and not is_polar(words[0].label)
-    if not one or end - begin > _LONGEST_SENTENCE or "?" in text.body[begin:end] or BUT.search(text.body, begin):
+    one = len({each.label for each in words}) == 1 and words[0].kind is None and not polar_word(text.body, words[0])
+    if not one or text.question is None or end - begin > _LONGEST_SENTENCE or "?" in text.body[begin:end]:
         return None
     last = words[-1]
-    plain_sentence = predicative(text.body, last.start) and SENTENCE_END.match(text.body, last.end)
-    denials = any(denied(text.body, each) or negated_before(text.body, each.start) for each in words)
-    return Stated(last, "in_phrase") if plain_sentence and not denials else None
+    return Stated(last, "in_phrase") if len(words) == 1 and says_of_it(text.body, begin, last, text.question) else None
 
 
 def _outside(text: ClosedText) -> AnswerSpan | NoAnswer:

@@ -7,12 +7,14 @@ import re
 from lens_tasks.naming import Named, denied, mentions, negated_before
 
 from .closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated
-from .markers import BUT, CONCLUSION, REFUSAL, RETRACTED
-from .polar_words import is_polar, opposite_elsewhere, states_polar
+from .markers import BUT, CONCLUSION, REFUSAL, RETRACTED, SAYS_NO
+from .polar_words import is_polar, opposite_elsewhere, polar_word, states_polar
 
 __all__ = ["doubt", "states"]
 
 _OPTION_MARK = re.compile(r"[*_)\]\"']*(?:[.):\],;]|\s*[-–—]\s)|[*_)\]\"']*\s*(?:\n|$)")
+_IS = re.compile(r"\b(?:it['’]s|it\s+is|it|be|makes\s+it|это)\s+(?:an?\s+|the\s+)?$", re.IGNORECASE)
+_LETTER = re.compile(r"(?<!\w)[A-Z](?!\w)")
 _CONCLUDES = re.compile(rf"(?:{CONCLUSION.pattern})$", re.IGNORECASE)
 
 
@@ -21,17 +23,19 @@ def doubt(text: ClosedText, found: Stated) -> str | None:
     named, body = found.named, text.body
     announced = found.rule in ("after_marker", "after_phrase")
     tail = body[named.end :]
-    back = RETRACTED.search(tail)
+    back = RETRACTED.search(tail) or (None if polar_word(body, named) else SAYS_NO.search(tail))
     if back is not None:
         return f"the answer is taken back: {back.group()!r}"
     refusal = REFUSAL.search(body, named.end if announced else text.scope.begin)
     options = mentions(body, text.candidates, text.scope.begin)  # "cannot be determined" may be one of them
     if refusal is not None and not any(each.start < refusal.end() and refusal.start() < each.end for each in options):
         return f"the response declines to answer: {refusal.group()!r}"
-    if is_polar(named.label) and (other_language := opposite_elsewhere(body, named)):
+    if polar_word(body, named) and (other_language := opposite_elsewhere(body, named)):
         return f"the response says {named.label} and {other_language!r}"
     if own_text := _unlike_text(text, named):
         return own_text
+    if polar_word(body, named) and not is_polar(named.label) and _LETTER.search(tail):
+        return f"the response says {body[named.start : named.end]!r} and speaks of an option by its letter"
     turn = BUT.search(tail)
     for other in mentions(body, text.candidates, named.end):
         if other.label == named.label or other.kind != named.kind:
@@ -67,5 +71,7 @@ def states(text: ClosedText, other: Named, announced: bool) -> bool:
         return opens and bool(CLAUSE_END.match(body, other.end)) and states_polar(body, other)
     if other.end - other.start == 1 and body[other.start].isalpha():
         item = _OPTION_MARK.match(body, other.end) is not None
-        return item and (opens_line or not announced)
+        return (item and (opens_line or not announced)) or _IS.search(before + " ") is not None
+    if _IS.search(before + " ") and SENTENCE_END.match(body, other.end):
+        return True
     return opens_sentence and bool(SENTENCE_END.match(body, other.end))

@@ -16,7 +16,7 @@ from .closed import locate_closed
 from .markers import MARKER
 from .open import locate_open
 from .scope import answer_scope
-from .taken import locate_taken
+from .taken import Filters, locate_taken
 from .types import AnswerSpan, NoAnswer
 
 __all__ = ["AnswerSpan", "NoAnswer", "locate_answer", "part_after_marker"]
@@ -29,7 +29,7 @@ def locate_answer(
     *,
     kind: str | None = None,
     thought_open: bool = False,
-    taken: Sequence[str] = (),
+    filters: Filters | None = None,
     question: str | None = None,
 ) -> AnswerSpan | NoAnswer:
     """Find the answer in a response.
@@ -40,7 +40,7 @@ def locate_answer(
         until: the harness's stop strings; text from the first of them on does not belong to the answer.
         kind: the kind of candidate that the question asks for (`Candidate.kind`), where it is known.
         thought_open: the prompt ends inside a reasoning block, so the response begins in one.
-        taken: what the task's own filters took from the response, in the task's order; empty where it has none.
+        filters: the task's own: what they take from the response decides.
         question: what was asked. It tells a repeated question from a new one, and "No, there is a dog" from an answer.
     """
     body = plain(response)
@@ -51,8 +51,8 @@ def locate_answer(
         found = locate_closed(body, scope, candidates, kind, question)
     else:
         found = locate_open(body, scope)
-    if taken:
-        found = locate_taken(body, taken, found, candidates)
+    if filters is not None:
+        found = locate_taken(response, filters, found, candidates)
     if isinstance(found, NoAnswer):
         return found
     text = response[found.start : found.end]

@@ -54,9 +54,8 @@ PHRASE = re.compile(
 """Counts where a candidate follows, or where no candidates are known: "The answer is", "答案是"."""
 
 WEAK_PHRASE = re.compile(
-    rf"\bответ{_QUESTION_RU}(?=\s)|\banswer(?=\s)|\b(?:выбираю|выбрать)(?:\s+(?:вариант|ответ))?(?=\s)"
-    r"|\b(?:option|letter|вариант|буква|литера)(?=\s+[*_\"'«(]*[A-ZА-Я]\b)"
-    r"|\bI\s*(?:would|will|['’]d|['’]ll)?\s+(?:choose|pick|select|say|go\s+with|answer)\b",
+    rf"\bответ{_QUESTION_RU}(?=\s)|\b(?:выбираю|выберу|отвечаю|отвечу|выбрать)(?:\s+(?:вариант|ответ))?(?=\s)"
+    r"|\bI\s*(?:would|will|['’]d|['’]ll)?\s*(?:\w+ly\s+)?(?:choose|pick|select|say|go\s+with|answer)\b",
     re.IGNORECASE,
 )
 """Counts only where a candidate follows, and the first word is none: "Мой ответ да", "I choose"."""
@@ -104,17 +103,27 @@ LEAD_IN = re.compile(
 )
 """Stepped over, several in a row if need be, where a candidate follows: "Option", "буква", "It is a", "Well,"."""
 
-REASONING = re.compile(r"[\s#*_]*(?:рассуждени[ея]|reasoning|explanation|объяснение)\b", re.IGNORECASE)
+REASONING = re.compile(
+    r"[\s#*_]*(?:рассуждени[ея]|reasoning|explanation|объяснение|thoughts?|thinking|rationale|обоснование|мысл[ьи]|анализ"
+    r"|analysis)\b(?=[\s*_]*[:.\n])|[\s#*_]*(?:рассуждени[ея]|reasoning)\b",
+    re.IGNORECASE,
+)
 """A response that begins so promises an answer marker further on."""
 
 RETRACTED = re.compile(
     r"\b(?:scratch\s+that|correction|i\s+was\s+wrong|my\s+mistake|on\s+second\s+thought|i\s+mean|let\s+me\s+re\w+"
     r"|that(?:['’]s|\s+is)\s+(?:wrong|incorrect|not\s+(?:right|correct))|i\s+made\s+a\s+mistake|not\s+really|or\s+not"
-    r"|wait|стоп|стой\w*|подожди\w*|погоди\w*|я\s+ошиб\w+|ошибся|ошиблась|поправка|вернее|точнее|то\s+есть\s+нет|нет,\s+не\s+так"
+    r"|wait|hold\s+on|on\s+closer|looking\s+(?:again|more\s+closely|closer)|double[- ]check"
+    r"|(?:after|upon|on)\s+(?:review|reflection)"
+    r"|possibly|maybe|perhaps|возможно|может\s+быть|присмотр\w+|при\s+ближайшем"
+    r"|стоп|стой\w*|подожди\w*|погоди\w*|я\s+ошиб\w+|ошибся|ошиблась|поправка|вернее|точнее|то\s+есть\s+нет|нет,\s+не\s+так"
     r"|или\s+нет|хотя\s+нет|не\s+уверен\w*|не\s+знаю|передумал\w*|ой|упс|oops|hmm+|хм+|not\s+sure|unsure|i\s+don['’]?t\s+know)\b",
     re.IGNORECASE,
 )
 """Takes back what was said before."""
+
+SAYS_NO = re.compile(r"(?:^|[.!;:,—–\n-])\s*(?:no|nope|нет)\s*[,:.—–-]", re.IGNORECASE)
+"""Takes back an answer that is neither yes nor no: "B. No, C"."""
 
 BUT = re.compile(
     r"\b(?:but|however|although|though|actually|in\s+fact|instead|rather|yet|unless|or\s+(?:maybe|perhaps)|sorry"
@@ -132,7 +141,22 @@ REFUSAL = re.compile(
     r"|\bне\s+(?:могу|можем|удалось|удаётся|удается|представляется\s+возможным)\b|\bневозможно\s+(?:точно\s+)?(?:определить|сказать|ответить|понять|установить|увидеть)"
     r"|\bзатрудняюсь\b"
     r"|\b(?:трудно|сложно)\s+(?:сказать|определить)\b|\bнет\s+(?:изображения|картинки|данных|информации)\b"
-    r"|\bне\s+виж\w+\s+(?:само\w*\s+)?(?:картин|изображ|фото)|\bизображени\w+\s+(?:не|отсутств)",
+    r"|\bне\s+виж\w+\s+(?:само\w*\s+)?(?:картин|изображ|фото)|\bизображени\w+\s+(?:не\s+(?:загру|прикреп|предостав|было)|отсутств)",
     re.IGNORECASE,
 )
 """The writer declines to answer."""
+
+_NOT_OWN = re.compile(
+    r"\b(?:wrong|incorrect|false|not|your|their|student(?:['’]s)?|user(?:['’]s)?|previous|possible|example|sample|long"
+    r"|неправильн\w*|неверн\w*|ваш\w*|их|его|её|пример\w*|возможн\w*)\s+(?:(?:the|an?|final|correct)\s+)*[*_]*$",
+    re.IGNORECASE,
+)
+
+
+def own_markers(text: str, begin: int) -> list[re.Match[str]]:
+    """The answer markers from `begin` on, without those of another's or a wrong answer: "Wrong answer: B"."""
+    return [
+        each
+        for each in MARKER.finditer(text, begin)
+        if not _NOT_OWN.search(text[max(0, each.start() - 40) : each.start()])
+    ]

@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import re
 
-from .markers import MARKER, PHRASE, REASONING, REFUSAL, RETRACTED, STRONG_MARKER
+from .markers import REASONING, REFUSAL, RETRACTED, STRONG_MARKER, own_markers
 from .scope import Scope
 from .types import AnswerSpan, NoAnswer
 
 __all__ = ["locate_open", "same_answer", "without_article"]
 
 _CONTENT = re.compile(r"[^\W_]")
-_OPENING = re.compile(r"[\s*_`>\"'“”«»„:]*(?:\\\(|\$(?=[^$\n]*\$))?\s*")
+_OPENING = re.compile(r"[\s*_`>\"'“”«»„:]*(?:\\\(|\$(?=[^$\n]+\$(?:\W|$)))?\s*")
 _LEADING = re.compile(
     r"(?:(?:it\s+is|it['’]s|это|about|approximately|around|примерно|около)\s+)?(?:(?:an?|the)\s+)?", re.IGNORECASE
 )
 _CLOSING = re.compile(r"</answer>|<\|end_of_box\|>|\\\)|(?<=[\w}])\$|\*\*")
 _VERB = re.compile(
     r"\s(?:is|are|was|were|has|have|had|shows?|reads?|says?|depicts?|contains?|there|can|does|do|did|would|appears?"
-    r"|это|является|находится|есть|показан\w*|изображ\w*|видн\w*|равн\w*|составляет|был[аои]?|стоит|лежит|or|или|либо)\s"
-    r"|\s[—–=]\s|\w[是在有]\w",
+    r"|это|является|находится|есть|показан\w*|изображ\w*|видн\w*|равн\w*|составляет|был[аои]?|стоит|лежит|because|since|потому|поскольку|так\s+как)\s|\b(?:or|или|либо)\b|\s[—–=]\s|\w[是在有]\w|:\s",
     re.IGNORECASE,
 )
+_ANSWER_IS = re.compile(
+    r"(?:^|[.!?\n,;]\s*(?:so\s+|therefore,?\s+|thus,?\s+|hence,?\s+|значит,?\s+)?)[\s*_]*(?:the|my|so\s+the|итак,?)?\s*"
+    r"(?:(?:correct|right|final|best|правильн\w+|верн\w+)\s+)*(?:(?:answer|response)\s+(?:is|would\s+be)\b|ответ(?:ом)?\s+(?:является|будет|это)\b|答案(?:是|为))\s*:?",
+    re.IGNORECASE,
+)
+_HEDGED = re.compile(
+    r"\b(?:probably|likely|possibly|maybe|perhaps|i\s+(?:think|guess|believe)|вероятно|наверное|возможно|может\s+быть|похоже"
+    r"|думаю|кажется)\b",
+    re.IGNORECASE,
+)
+_NO_ANSWER = re.compile(
+    r"\W*(?:sure|of\s+course|certainly|okay|ok|hello|hi|good\s+question|let\s+me\b.*|based\s+on\b.*|here\s+(?:is|are)\b.*|sorry\b.*"
+    r"|i\s+apologi[sz]e\b.*|thank\s+you\b.*|one\s+moment|apologies\b.*"
+    r"|i['’]m\b.*|as\s+follows|obvious|clear|simple|n/?a|null|unknown|unclear|illegible"
+    r"|(?:it\s+is\s+|it['’]s\s+)?not\s+(?:visible|specified|given|shown|available|sure|possible|applicable|clear|known|mentioned|legible)"
+    r"|конечно|хорошо|извините\b.*|неизвестно|неразборчиво|неясно|не\s+(?:видно|указан\w*|известно|ясно|разобрать))\W*",
+    re.IGNORECASE,
+)
+_NEXT_SENTENCE = re.compile(r"(?<=[^\W_][^\W_])[.!?]\s+(?=[A-ZА-ЯЁ])")
+_PREPOSITION = re.compile(r"(?:in|on|at|under|behind|below|above|given|found|shown|на|в|под|за)\s", re.IGNORECASE)
+_LIST = re.compile(r"\s*(?:[-*•]\s|\[|\d+[.)]\s)")
 _MOST_WORDS = 4
 _MOST_WORDS_ANNOUNCED = 8
 _END_MARKS = " \t\n.!?…,;:\"'“”«»*_`"
@@ -37,7 +57,7 @@ def locate_open(body: str, scope: Scope) -> AnswerSpan | NoAnswer:
     """The words of an open answer in `body` within `scope`, and the character at which they are decided."""
     text = body[: scope.end]
     begin, rule = scope.begin, scope.rule
-    markers = list(MARKER.finditer(text, begin))
+    markers = own_markers(text, begin)
     if markers:
         begin, rule = markers[-1].end(), "after_marker"
         strong = STRONG_MARKER.match(text, markers[-1].start()) is not None
@@ -46,7 +66,7 @@ def locate_open(body: str, scope: Scope) -> AnswerSpan | NoAnswer:
             return NoAnswer("several answers are given behind answer markers")
     elif REASONING.match(text, begin):
         return NoAnswer("reasoning without an answer marker after it")
-    phrases = list(PHRASE.finditer(text, begin))
+    phrases = list(_ANSWER_IS.finditer(text, begin))
     if phrases:
         begin, rule = phrases[-1].end(), "after_phrase"
         if len({_value(text, each.start(), each.end()) for each in phrases}) > 1:
@@ -66,6 +86,12 @@ def _span(text: str, announced: int, begin: int, rule: str) -> AnswerSpan | NoAn
     back = RETRACTED.search(text, start) or REFUSAL.search(text, start)
     if back is not None:
         return NoAnswer(f"the answer is refused or taken back: {back.group()!r}")
+    if _NO_ANSWER.fullmatch(answer) or _HEDGED.search(answer):
+        return NoAnswer(f"{answer!r} is no answer, or not given for certain")
+    if "?" in text[end : end + 2] or (rule == "after_phrase" and _PREPOSITION.match(answer)):
+        return NoAnswer(f"{answer!r} is asked, or only says where the answer is")
+    if _LIST.match(answer) and rule in ("after_marker", "after_phrase"):
+        return NoAnswer("a list is given; which of it is the answer cannot be told")
     words, closed = len(answer.split()), text[end : end + 1] == "."
     most = _MOST_WORDS_ANNOUNCED if rule in ("after_marker", "after_phrase") else _MOST_WORDS - closed
     if words > most or _VERB.search(f" {answer} ") is not None:
@@ -89,11 +115,13 @@ def _value(text: str, announced: int, begin: int) -> str:
     line = text[start:].partition("\n")[0]
     braces = text[announced:begin].count("{")
     if braces:
-        return line[: _closing_brace(line)].strip()
+        value = line[: _closing_brace(line)].strip()
+        rest = line[len(value) :].lstrip("}")
+        return value if braces == 1 or not re.match(r"\s*[,&]", rest) else ""
     if text[announced : announced + 1] in "\"'" and announced < begin:
         return re.split(r"(?<!\\)[\"']\s*(?:[,}\n]|$)|[,}]\s*(?=[\"'\n]|$)|\}", line, maxsplit=1)[0].strip()
-    closing = _CLOSING.search(line)
-    line = line[: closing.start()] if closing else line
+    for end in (_CLOSING.search(line), _NEXT_SENTENCE.search(line)):
+        line = line[: end.start()] if end else line
     trimmed = line.rstrip(_END_MARKS)
     initials = re.search(r"(?:^|[\s.])[^\W\d_]\.[^\W\d_]$", trimmed) and line[len(trimmed) :].startswith(".")
     return f"{trimmed}." if initials else trimmed

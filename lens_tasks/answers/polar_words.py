@@ -7,34 +7,98 @@ import re
 from lens_tasks.naming import Named
 from lens_tasks.surface import fold
 
-__all__ = ["contradicts_itself", "is_polar", "opposite_elsewhere", "states_polar"]
+from .numbers import said_in
+
+__all__ = ["contradicts_itself", "is_polar", "opposite_elsewhere", "polar_word", "states_polar"]
 
 _POLAR = {"yes", "no", "да", "нет"}
 
-# What may follow at once where the word answers: a pronoun, "there", "it is". "No" before a noun is a determiner.
-_AFTER_NO = re.compile(
-    r"[ \t]+(?:there|it|its|this|that|these|those|the|they|he|she|i|we|you|because|since|as|sir|in|on|at|from|based"
-    r"|his|her|my|not|none|nothing)\b",
+# What may follow at once where the word answers: a pronoun, "there", "it is". Before a noun "no" is a determiner, and
+# "yes" a part of a name; Russian "да" and "нет" before a word are particles as often as answers.
+_MAY_FOLLOW = re.compile(
+    r"[ \t]+(?:there|it|its|this|that|these|those|the|they|he|she|i|we|you|because|since|based|because)\b",
     re.IGNORECASE,
 )
-_AFTER_NET = re.compile(
-    r"[ \t]+(?:на|в|это|этого|я|там|здесь|тут|потому|так|его|её|ее|он|она|они|оно|поскольку|ибо|не)\b", re.IGNORECASE
+_COURTESY = re.compile(
+    r"\b(?:help|upload\w*|happy\s+to|glad\s+to|analy[sz]e|assist|provide|attach\w*|please|of\s+course|let\s+me"
+    r"|загруз\w*|прикреп\w*|помо[чг]\w*|пожалуйста|правы|пришлите|рад\s+помочь)\b",
+    re.IGNORECASE,
 )
-_NOT_AFTER_YES = re.compile(r"[ \t]+(?:and|or|no|not|but)\b|[ \t]*/", re.IGNORECASE)
-_NOT_AFTER_DA = re.compile(
-    r"[ \t]+(?:нет|и|ну|уж|ладно|что|кто|как|где|куда|брось|не|вот|неужели|бог|чтоб|будет"
-    r"|здравствует|или|но|только|хоть)\b",
+_CONDITION = re.compile(
+    r"\b(?:if|unless|as\s+long\s+as|provided|assuming|depends|depending|when|если|при\s+условии|зависит|когда)\b",
     re.IGNORECASE,
 )
 _EXCEPT = re.compile(r"\b(?:except|other\s+than|besides|apart\s+from|кроме|помимо|за\s+исключением)\b", re.IGNORECASE)
-_NEGATION = re.compile(r"\b(?:no|not|never|none|nothing|without|нет|не|без|никак\w*|ни)\b|n['’]t\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|none|nothing|nobody|without|lacks?|lacking|zero|absent|missing|нет|не|без|ни\w{0,5}"
+    r"|отсутств\w*)\b|n['’]t\b",
+    re.IGNORECASE,
+)
 _OPPOSITE = {
     "yes": re.compile(r"(?:\bнет|否|不是|没有)(?=\W|$)", re.IGNORECASE),
     "no": re.compile(r"\bда(?=[.,!;)\n]|\s*$)", re.IGNORECASE),
     "да": re.compile(r"\bno(?=[.,!;)\n]|\s*$)", re.IGNORECASE),
     "нет": re.compile(r"\byes(?=\W|$)", re.IGNORECASE),
 }
-_FEWEST_WORDS = 3
+_FUNCTION_WORDS = frozenset(
+    fold(word)
+    for word in (
+        "is",
+        "are",
+        "was",
+        "were",
+        "there",
+        "here",
+        "a",
+        "an",
+        "the",
+        "in",
+        "on",
+        "at",
+        "of",
+        "to",
+        "any",
+        "some",
+        "this",
+        "that",
+        "these",
+        "those",
+        "do",
+        "does",
+        "did",
+        "can",
+        "could",
+        "you",
+        "see",
+        "it",
+        "image",
+        "picture",
+        "photo",
+        "have",
+        "has",
+        "be",
+        "with",
+        "or",
+        "and",
+        "yes",
+        "no",
+        "ли",
+        "есть",
+        "на",
+        "в",
+        "во",
+        "и",
+        "или",
+        "это",
+        "этой",
+        "этом",
+        "картинке",
+        "изображении",
+        "фото",
+        "видно",
+        "у",
+    )
+)
 _NEXT_WORD = re.compile(r"[*_\"'»”)]*[ \t]+[^\W_]")
 
 
@@ -43,42 +107,54 @@ def is_polar(label: str) -> bool:
     return label.lower() in _POLAR
 
 
+def polar_word(text: str, named: Named) -> str | None:
+    """Yes or no where this is the word that names a candidate, whatever its label; None where it is another word."""
+    word = text[named.start : named.end].lower()
+    return word if word in _POLAR else None
+
+
 def states_polar(text: str, named: Named) -> bool:
-    """Whether "yes" or "no" at its place is the answer and not a determiner or a particle."""
+    """Whether "yes" or "no" at its place is the answer: no determiner, particle, courtesy, or half of a condition."""
     rest = text[named.end :]
     word = text[named.start : named.end].lower()
     sentence = re.match(r"[^.!?\n]*", rest)
-    if word in ("no", "нет") and sentence and _EXCEPT.search(sentence.group()):
+    said = sentence.group() if sentence else ""
+    if _COURTESY.search(rest) or _CONDITION.search(said) or (word in ("no", "нет") and _EXCEPT.search(said)):
         return False
-    if word == "yes":
-        return not _NOT_AFTER_YES.match(rest)
-    if word == "да":
-        return not _NOT_AFTER_DA.match(rest)
-    if re.match(r"\.\s*\d", rest):  # "No. 5"
+    if re.match(r"\.\s*\d|,\s*(?:said|says|answered|replied)\b", rest):  # "No. 5"
         return False
     if not _NEXT_WORD.match(rest):
         return True
-    allowed = _AFTER_NO if word == "no" else _AFTER_NET if word == "нет" else None
-    return allowed is None or allowed.match(re.sub(r"^[*_\"'»”)]*", "", rest)) is not None
+    return word in ("yes", "no") and _MAY_FOLLOW.match(re.sub(r"^[*_\"'»”)]*", "", rest)) is not None
 
 
 def contradicts_itself(text: str, named: Named, question: str | None) -> str | None:
-    """Why the sentence behind "yes" or "no" says the opposite; None where it does not.
+    """Why what stands behind "yes" or "no" says the opposite; None where it does not.
 
-    "Yes, there is no dog", and "No, there is a dog" where the question asked is whether there is a dog.
+    "Yes, there is no dog"; "Yes. There is no dog", "No. A dog is on the left" where the question asked is whether there
+    is a dog.
     """
-    clause = re.match(r"[^.!?;\n]*", text[named.end :])
-    rest = clause.group() if clause else ""
-    if named.label.lower() in ("yes", "да"):
-        return f"it says {named.label} and denies it in the same sentence" if _NEGATION.search(rest) else None
-    words = set(re.findall(r"\w+", fold(rest)))
-    if question is None or len(words) < _FEWEST_WORDS or _NEGATION.search(rest):
-        return None
-    asked = set(re.findall(r"\w+", fold(question)))
-    return f"it says {named.label} and affirms what was asked" if words <= asked else None
+    word = polar_word(text, named)
+    unquoted = re.sub(r"'[^'\n]*'(?!\w)|\"[^\"\n]*\"|«[^»\n]*»|“[^”\n]*”", "", text[named.end :])
+    first, *later = re.split(r"[.!?\n]+", unquoted)
+    if word in ("yes", "да") and _NEGATION.search(first):
+        return f"it says {word} and denies it in the same sentence"
+    asked = _content_words(question)
+    for sentence in (first, *later[:2]):
+        about_it = bool(asked) and all(said_in(each, sentence) for each in asked)
+        if about_it and (_NEGATION.search(sentence) is not None) == (word in ("yes", "да")):
+            return f"it says {word} and then the opposite of what was asked"
+    return None
+
+
+def _content_words(question: str | None) -> list[str]:
+    """The words of a question that say what it asks about; of its first sentence that ends with a question mark."""
+    asked = re.search(r"[^.!?\n]*\?", question or "")
+    words = re.findall(r"[^\W\d_]+", asked.group() if asked else "")
+    return [word for word in words if fold(word) not in _FUNCTION_WORDS]
 
 
 def opposite_elsewhere(text: str, named: Named) -> str | None:
     """The opposite word of another language that the response says too."""
-    found = _OPPOSITE[named.label.lower()].search(text)
+    found = _OPPOSITE[text[named.start : named.end].lower()].search(text)
     return found.group() if found else None

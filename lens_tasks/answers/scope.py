@@ -13,9 +13,17 @@ from .types import NoAnswer
 __all__ = ["Scope", "answer_scope", "begins_thought", "ends_thought", "opens_thought", "repeats"]
 
 _CONTENT = re.compile(r"[^\W_]")
-_THINK = r"(?:thinking|think|thoughts?|reasoning|reflection|analysis|seed:think)"
-_THINK_START = re.compile(rf"<{_THINK}>|◁think▷|\[THINK\]|<\|channel\|>analysis<\|message\|>", re.IGNORECASE)
-_THINK_END = re.compile(rf"</{_THINK}>|◁/think▷|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
+_THINK = r"[\w:]*(?:think|thought|reason|rationale|reflection|analysis|scratchpad)\w*"
+_THINK_START = re.compile(
+    rf"<(?!\|?end_)\|?{_THINK}\|?>|◁think▷|\[THINK\]|<\|channel\|>analysis<\|message\|>|<unused94>|\A\s*analysis(?=[A-ZА-Я])"
+    r"|\A\s*here\s+are\s+my\s+reasoning\s+steps:",
+    re.IGNORECASE,
+)
+_THINK_END = re.compile(
+    rf"</{_THINK}>|<\|end_(?:of_)?{_THINK}\|>|◁/think▷|\[/THINK\]|<\|channel\|>final<\|message\|>|<unused95>|assistantfinal"
+    r"|\[begin\s+final\s+response\]|<\|START_RESPONSE\|>",
+    re.IGNORECASE,
+)
 
 _ROLE = re.compile(
     r"\s*(?:<\|[^|>\s]*\|>\s*)*(?:assistant|model|ai|bot|ассистент|модель|助手)\s*(?:<\|[^|>\s]*\|>\s*|[:\n])",
@@ -24,6 +32,12 @@ _ROLE = re.compile(
 """A response that begins with the name of its speaker."""
 
 _FENCE = re.compile(r"\s*```\w*\n")
+
+_INSTRUCTION = re.compile(
+    r"\W*(?:please\s+)?(?:(?:answer|reply|respond)\s+)?(?:with\s+)?(?:only\s+)?[\"'“]?yes[\"'”]?\s*(?:or|/)\s*[\"'“]?no[\"'”]?\s*[.:]\s*(?=\w)",
+    re.IGNORECASE,
+)
+"""A repeated instruction: "Answer yes or no:"."""
 
 _END_TOKEN = (
     r"<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|eom_id|end|user|start_header_id)\|>|</?s>|<eos>"
@@ -35,8 +49,9 @@ _SPEAKER = (
 _TURN = re.compile(
     rf"(?P<token>{_END_TOKEN})"
     rf"|(?:^|(?<=\s)|(?<=[.!?*]))[#*_>\[ ]*(?:{_SPEAKER}|Q|问)(?:[ \t]*(?:№[ \t]*)?\d+)?[*_\]]*[ \t]*:"
-    r"|^[#*_> \t]*(?i:question|query|instruction|user|human|q|вопрос|задание|задача|пользователь|инструкция|пример"
-    r"|task|problem|input|prompt|example|next question|следующий вопрос)(?:[ \t]*(?:№[ \t]*)?\d+)?[*_]*[ \t]*[:\n]",
+    r"|^[#*_> \t]*(?i:question|query|instruction|user|human|q|вопрос|задание|задача|пользователь|инструкция"
+    r"|next question|следующий вопрос)(?:[ \t]*(?:№[ \t]*)?\d+)?[*_]*[ \t]*[:\n]"
+    r"|^[#*_> \t]*(?i:task|problem|example|input|пример|задача|упражнение)[ \t]*(?:№[ \t]*)?\d+[*_]*[ \t]*[:.\n]",
     re.MULTILINE,
 )
 """Another turn of a conversation, or the next example of a list of examples."""
@@ -44,12 +59,13 @@ _TURN = re.compile(
 _QUESTION_LINE = re.compile(
     r"^[ \t]*(?:\d+[.)][ \t]*)?(?:is|are|was|were|does|do|did|has|have|can|what|which|who|whose|where|when|why|how"
     r"|could|есть\s+ли|сколько|как(?:ой|ая|ое|ие|ого|ому|им)?|что|кто|где|куда|когда|почему|правда\s+ли|верно\s+ли|\w+\s+ли)\b"
-    r"(?:[^\n?]*\s){2}[^\n?]*\?",
+    r"(?:[^\n?]*\s){2}[^\n?]*\?[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _REPEATED = re.compile(r"\W*?(?P<turn>(?<![^\W_])[#*_>\[ ]*[^\W\d_]+[^\n:]{0,12}[:\n])(?P<question>[^\n?]*\??)")
 _ANSWERS = re.compile(r"[\s*_]*A[*_]*\s*:")  # behind "Q:"
 _SHORT_ANSWER_WORDS = 3
+_LONGEST_BEGUN_THOUGHT = 200
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,7 @@ def opens_thought(prompt: str) -> bool:
     ends = [match.end() for match in _THINK_END.finditer(prompt)]
     begins = [match.end() for match in _THINK_START.finditer(prompt)]
     inside = bool(begins) and begins[-1] > (ends[-1] if ends else 0)
-    return inside and not prompt[begins[-1] :].strip()
+    return inside and len(prompt) - begins[-1] <= _LONGEST_BEGUN_THOUGHT
 
 
 def answer_scope(
@@ -99,7 +115,7 @@ def answer_scope(
         return NoAnswer("the reasoning block is never closed")
     if thought_open and rule == "first_content":
         return NoAnswer("the reasoning block that the prompt opens is never closed")
-    for opening in (_FENCE, _ROLE):
+    for opening in (_FENCE, _ROLE, _INSTRUCTION):
         opened = opening.match(text, begin, end)
         begin = opened.end() if opened else begin
     end = _before_next_question(text, begin, end)

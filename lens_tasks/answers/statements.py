@@ -9,12 +9,34 @@ from lens_tasks.surface import fold
 
 from .closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
 from .markers import LEAD_IN
-from .polar_words import contradicts_itself, is_polar, states_polar
+from .numbers import counts_what_was_asked
+from .polar_words import contradicts_itself, polar_word, states_polar
 from .types import NoAnswer
 
 __all__ = ["named_after", "stated_at"]
 
 _MOST_LEAD_INS = 4
+_CLOSED = r"[*_\"'»”)\]}$`]*"
+_REASON = (
+    r"(?:because|since|as|given|due\s+to|so|which|that\s+is|i\.e|так\s+как|потому\s+что|поскольку|ведь)\b|因为|由于"
+)
+_ENDS = re.compile(rf"{_CLOSED}\s*(?:$|[\n.;!,:—–(\[{{}}<|…]|-\s|{_REASON})", re.IGNORECASE)
+_AFFIRMED = re.compile(
+    rf"{_CLOSED}\s*(?:选项)?(?:(?:is|would\s+be|это|—|является)\s+(?:the\s+)?(?:most\s+)?"
+    r"(?:correct|right|best|accurate|appropriate|(?:правильн|верн)\w+)|是?正确|верн[оаы]\b|правильн[оаы]\b)",
+    re.IGNORECASE,
+)
+_GAP = re.compile(r"[*_)\]\"']*[.):,—–-]*[*_\s\"'«(]*(?:(?:an?|the)\s+)?", re.IGNORECASE)
+_WRONG = re.compile(r"\b(?:incorrect|wrong|false|not\s+(?:correct|right)|неверн\w*|неправильн\w*)\b", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|unless|assuming|otherwise|depending|если|иначе|при\s+условии)\b", re.IGNORECASE)
+_NEGATION = re.compile(r"\b(?:no|not|нет|не)\b|n['’]t\b", re.IGNORECASE)
+_REMARKS = frozenset(("right", "true", "correct", "well", "а", "и", "я", "о", "i"))
+_REMARK = re.compile(r"\s*,\s+\w")
+_EXPLAINS = re.compile(
+    r"(?:the|this|that|these|there|it|in|on|because|since|as|an?|we|i|you|he|she|they|explanation|reason\w*|so|here|looking|based"
+    r"|all|both|only|это|этот|эта|на|в|так|потому|поскольку|он|она|они|объяснение|здесь|так)\b",
+    re.IGNORECASE,
+)
 _NOT = re.compile(r"(?:not|neither|не|不是)\s*(?:(?:an?|the|option)\s+)?", re.IGNORECASE)
 _INSTEAD = re.compile(
     r"[*_\"'»”)]*,?\s*(?:but(?:\s+rather)?|rather|а|it\s+is|it['’]s|это|而是)\s*(?:(?:an?|the|это|option)\s+)?[*_\"'«(]*",
@@ -74,28 +96,72 @@ def _plainly(text: ClosedText, named: Named, rule: str) -> Stated | NoAnswer | N
         return NoAnswer(f"the response denies {named.label} and states no other")
     if text.fits(named) and (named.kind == "number" or (named.kind is None and named.label.isdigit())):
         return _number(text, stated)
-    other = joined(body, named, text.candidates)
+    whole = Named(named.label, named.start, _past_own_text(text, named), named.kind)
+    other = joined(body, named, text.candidates) or joined(body, whole, text.candidates)
     if other is not None:
         return NoAnswer(f"the response names {named.label} and {other.label} side by side")
     if re.match(r"[*_\"'»”)]*\s*\?", body[named.end :]):
         return NoAnswer(f"{named.label} is asked, not answered")
     if not text.fits(named):
         return None
-    if is_polar(named.label):
+    if polar_word(body, named) is not None:
         return _polar(text, stated)
     return _word(text, stated)
 
 
-def _word(text: ClosedText, stated: Stated) -> Stated | NoAnswer:
+def _ends(text: ClosedText, named: Named) -> bool:
+    """Whether the sentence ends with what is named, goes on to give reasons, or says that it is the right one."""
+    body, place = text.body, named.end
+    if named.end - named.start == 1 and body[named.start].isalpha():
+        place = _past_own_text(text, named)
+    return _ENDS.match(body, place) is not None or _AFFIRMED.match(body, place) is not None
+
+
+def _is_used_otherwise(text: ClosedText, named: Named) -> bool:
+    """Whether a letter begins a name ("C. S. Lewis"), or a word a remark ("Right, let me see", "А, понятно")."""
+    rest = text.body[named.end :]
+    if _REMARK.match(rest) and text.body[named.start : named.end].lower() in _REMARKS:
+        return True
+    texts_known = any(each.label == named.label and each.text for each in text.candidates)
+    if named.end - named.start > 1 or not texts_known or not text.body[named.start].isalpha():
+        return False
+    end = _past_own_text(text, named)
+    if end > named.end:
+        clause = clause_from(text.body, end)
+        return bool(re.match(r"\W*\s[—–-]\s", clause) and _NEGATION.search(clause)) and not mentions(
+            clause, text.candidates
+        )
+    name = re.match(r"\.\s*(?P<word>[^\W\d_]\S*)", rest)
+    return name is not None and _EXPLAINS.match(name["word"]) is None
+
+
+def _past_own_text(text: ClosedText, named: Named) -> int:
+    """The end of an option's own text behind its letter; the end of the letter where it stands alone."""
+    gap = _GAP.match(text.body, named.end)
+    place = gap.end() if gap else named.end
+    own = next((each.text for each in text.candidates if each.label == named.label), None)
+    if named.end - named.start > 1:
+        return named.end
+    if own and fold(text.body[place : place + len(own)]) == fold(own):
+        return place + len(own)
+    behind = named_at(text.body, place, text.candidates)
+    return behind.end if behind is not None and behind.label == named.label else named.end
+
+
+def _word(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
     """A letter or a word where its sentence names no other that could be meant."""
     named, clause = stated.named, clause_from(text.body, stated.named.end)
+    if not _ends(text, named) or _WRONG.search(clause) or _CONDITION.search(clause):
+        return NoAnswer(f"the sentence goes on after {named.label} and does not choose it")
+    if _is_used_otherwise(text, named):
+        return NoAnswer(f"{text.body[named.start : named.end]!r} opens a sentence about something else")
     contradiction = _text_of_another(text, named)
     if contradiction is not None:
         return NoAnswer(f"the letter {named.label} stands with the text of {contradiction}")
     further = [each for each in mentions(clause, text.candidates) if each.label != named.label]
     same_kind = [each for each in further if each.kind == named.kind and not negated_before(clause, each.start)]
     closed = stated.announced and CLAUSE_END.match(text.body, named.end)
-    if same_kind and not closed and not _letters(text):
+    if same_kind and not closed and named.end - named.start > 1:
         return NoAnswer(f"one sentence names {named.label} and {same_kind[0].label}")
     several_kinds = any(each.kind != named.kind for each in further) or len(clause.split()) > 1
     if named.kind is not None and text.kind is None and several_kinds and not closed:
@@ -124,21 +190,21 @@ def _number(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
     outside = len(re.findall(r"\d+", clause)) > len(within)
     if not one_number or outside or (not announced and any(each.label != named.label for each in beyond)):
         return NoAnswer("several numbers are given") if announced else None
+    if text.kind is None and named.kind is not None and not announced and clause.split():
+        return NoAnswer("a phrase names a number, and what the question asks for is not known")
+    if not counts_what_was_asked(body, named, text.question):
+        return NoAnswer(f"{named.label} counts something else than what was asked") if announced else None
     if re.match(r"[.)]\s+\S", body[named.end :]) and re.search(r"^\s*\d+[.)]\s", body[named.end :], re.MULTILINE):
         return None
     return stated
-
-
-def _letters(text: ClosedText) -> bool:
-    return all(len(candidate.label) == 1 and candidate.label.isalpha() for candidate in text.candidates)
 
 
 def _text_of_another(text: ClosedText, named: Named) -> str | None:
     """The label whose text stands directly behind the letter of another one: "A. dog" where A is a cat."""
     if named.end - named.start > 1 or not text.body[named.start].isalpha():
         return None
-    gap = re.match(r"[*_)\]\"']*[.):,—–-]*[*_\s\"'«(]*(?:(?:an?|the)\s+)?", text.body[named.end :], re.IGNORECASE)
-    place = named.end + (gap.end() if gap else 0)
+    gap = _GAP.match(text.body, named.end)
+    place = gap.end() if gap else named.end
     line = _bare_text(text.body[place:].partition("\n")[0])
     whole = {each.label for each in text.candidates if each.text is not None and _bare_text(each.text) == line}
     if len(whole) == 1:

@@ -16,7 +16,7 @@ class AnswerSpan:
         end: one past its last character.
         text: `response[start:end]`: the words that name a candidate, else the answer as it was given.
         rule: what announced it: `after_marker`, `after_phrase`, `after_total`, `after_think`, `after_lead_in`,
-            `in_phrase`, `last_sentence`, `first_content` or `task_filter`; with `:no_candidate` behind it where the
+            `in_phrase`, `first_content` or `task_filter`; with `:no_candidate` behind it where the
             whole response is an answer outside the closed set.
         aligned: whether the place is certain. Always true of a span that `locate_answer` returns.
         label: label of the candidate it names, or None.

@@ -1,8 +1,12 @@
-"""850 answers with their right reading, written by hand before the code was run on them: none may be read wrongly."""
+"""Answers with their right reading, decided by hand before the code was run on them: none may be read wrongly.
+
+Two tables of ordinary and tricky answers, one of further ones, and one that attacks the rules of the code.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +19,13 @@ from lens_tasks.target_types import Candidate
 from lens_tasks.vocabulary import CLEVR, RUCLEVR, YES_NO, YES_NO_RUSSIAN
 
 DATA = Path(__file__).parent / "data"
+TABLES = ("english", "russian", "further", "adversarial")
 END_MARKS = " .!,;:"
 ANIMALS = {"A": "cat", "B": "dog", "C": "horse", "D": "bird"}
 SETS = {"yes_no": YES_NO, "yes_no_ru": YES_NO_RUSSIAN, "clevr": CLEVR, "ruclevr": RUCLEVR, "open": ()}
 
 
+@lru_cache
 def cases(name: str) -> list[dict[str, Any]]:
     found = yaml.load((DATA / f"answers_{name}.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     assert isinstance(found, list)
@@ -72,27 +78,33 @@ def reading(case: dict[str, Any]) -> str:
     return "right" if right else "wrong"
 
 
-@pytest.mark.parametrize("table", ["english", "russian"])
+@pytest.mark.parametrize("table", TABLES)
 def test_answers_are_read_right_or_not_at_all(table: str) -> None:
-    expected = {True: "right", False: "none"}
     off = [
         (case["response"], outcome)
         for case in cases(table)
-        if (outcome := reading(case)) != expected[case["means"] is not None and case.get("read", True)]
+        if (outcome := reading(case)) != case.get("read", "none" if case["means"] is None else "right")
     ]
     assert not off
 
 
-def test_the_tables_are_large_and_most_of_their_answers_are_read() -> None:
-    both = [case for table in ("english", "russian") for case in cases(table)]
-    count = Counter("unclear" if case["means"] is None else case.get("read", True) for case in both)
-    assert len(both) >= 800
-    assert count[True] / (count[True] + count[False]) > 0.75
-    assert len({case["kind"] for case in both}) >= 40
+def test_hardly_any_answer_is_read_wrongly_and_most_are_read() -> None:
+    everything = [case for table in TABLES for case in cases(table)]
+    assert len(everything) >= 1500
+    assert len({case["kind"] for case in everything}) >= 80
+    wrong = [case["response"] for case in everything if case.get("read") == "wrong"]
+    assert len(wrong) <= 0.01 * len(everything), wrong
+    ordinary = Counter(
+        case.get("read", "right")
+        for table in ("english", "russian", "further")
+        for case in cases(table)
+        if case["means"] is not None
+    )
+    assert ordinary["right"] / ordinary.total() > 0.7
 
 
 def test_marks_stand_where_there_is_an_answer() -> None:
-    for table in ("english", "russian"):
+    for table in TABLES:
         for case in cases(table):
             assert bool(unmarked(case["response"])[1]) == (case["means"] is not None), case
 
