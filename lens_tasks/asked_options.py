@@ -142,6 +142,8 @@ def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: objec
     if found.keys == "numbers" and by_letter:
         headed = headed and _BY_LETTER.search(own_line) is None
     keys_asked = by_number if found.keys == "numbers" else by_letter and found.keys != "texts"
+    if not keys_asked and _named_like_others(found):
+        return None
     right = gold_option(gold, found, keys_asked=keys_asked)
     if right.beyond and not told:
         return None
@@ -160,6 +162,14 @@ def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: objec
     if not said and not by_gold:
         return None
     return _Evidence(AskedOptions(found, right, from_gold=not said), told, headed, orders)
+
+
+def _named_like_others(found: OptionList) -> bool:
+    """Whether an option's text is the key of another one: an answer "B" then names either of the two."""
+    keys = {option.key.casefold() for option in found.options}
+    return any(
+        _plain(option.text) in keys - {option.key.casefold()} for option in found.options if found.keys != "texts"
+    )
 
 
 def _follows_question(own_line: str) -> bool:

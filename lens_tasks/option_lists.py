@@ -19,7 +19,9 @@ __all__ = ["Option", "OptionList", "option_lists"]
 
 _LATIN = [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *(f"A{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]
 _CYRILLIC = list("АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ")
+_CYRILLIC_WITH_Y = list("АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ")
 _CYRILLIC_ALL = list("АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ")
+_LARGEST_GAP = 4
 _FROM_ONE, _FROM_ZERO = [str(n) for n in range(1, 100)], [str(n) for n in range(100)]
 
 _KEY = r"(?:A?[A-Z]|[a-z]|[А-ЯЁа-яё]|\d{1,2}|[Ａ-Ｚａ-ｚ]|[０-９]{1,2})"
@@ -35,6 +37,11 @@ _MARKER = re.compile(
 )
 _LITERAL = re.compile(r"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
 _BULLETS = re.compile(r"(?:(?:^|\n)[ \t]*[-*•][ \t]+[^\n]+){2,}")
+_REQUEST = re.compile(
+    r"(?<=[.。!;])\s*(?=(?:please|answer|give|choose|select|pick|reply|respond|ответ(?:ь|ьте|ом)|выбер|укаж|дай|напиш)\w*\s|请)",
+    re.IGNORECASE,
+)
+"""Where the last option of a line ends and the sentence that asks for one of them begins."""
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
@@ -104,7 +111,7 @@ def _markers(prompt: str) -> list[_Marker]:
         case = "number" if key.isdigit() else "lower" if key.islower() else "upper"
         capital = str(int(key)) if key.isdigit() else key.upper()
         start = match.start() + (match["line"] or "").startswith("\n")
-        style = (unicodedata.normalize("NFKC", form), case)
+        style = (form, f"wide {case}" if key != written else case)
         markers.append(_Marker(capital, written, style, start, match.end(), at_line_start))
     return markers
 
@@ -118,17 +125,17 @@ def _lettered(prompt: str) -> Iterator[OptionList]:
             place += 1
             continue
         yield from _as_list(prompt, run, keys)
-        place = markers.index(run[-1]) + 1
+        place = markers.index(run[-1], place) + 1
 
 
 def _longest_run(prompt: str, markers: Sequence[_Marker], place: int) -> tuple[list[_Marker], str]:
     """The list that begins at a marker; lines before what stands within a line."""
-    alphabets = [("letters", _LATIN), ("cyrillic", _CYRILLIC), ("cyrillic", _CYRILLIC_ALL)]
-    alphabets += [("numbers", _FROM_ONE), ("numbers", _FROM_ZERO)]
+    cyrillic = [("cyrillic", alphabet) for alphabet in (_CYRILLIC, _CYRILLIC_WITH_Y, _CYRILLIC_ALL)]
+    alphabets = [("letters", _LATIN), *cyrillic, ("numbers", _FROM_ONE), ("numbers", _FROM_ZERO)]
     best: tuple[list[_Marker], str] = ([], "")
     for on_lines in (True, False):
         for keys, alphabet in alphabets:
-            run = _run(prompt, markers[place:], alphabet, keys, on_lines)
+            run = _run(prompt, markers, place, alphabet, keys, on_lines)
             if len(run) > len(best[0]):
                 best = (run, keys)
         if len(best[0]) >= 2:
@@ -136,21 +143,28 @@ def _longest_run(prompt: str, markers: Sequence[_Marker], place: int) -> tuple[l
     return best
 
 
-def _run(prompt: str, markers: Sequence[_Marker], alphabet: Sequence[str], keys: str, on_lines: bool) -> list[_Marker]:
-    first = markers[0]
+def _run(
+    prompt: str, markers: Sequence[_Marker], place: int, alphabet: Sequence[str], keys: str, on_lines: bool
+) -> list[_Marker]:
+    first = markers[place]
     if _key_in(first, keys) != alphabet[0]:
         return []
     run = [first]
-    for marker in markers[1:]:
+    for number in range(place + 1, len(markers)):
+        marker = markers[number]
         if marker.style != first.style or (on_lines and not marker.at_line_start):
             continue
         between = prompt[run[-1].end : marker.start].strip()
-        in_a_line = "\n" not in between  # the next marker is on this line or begins the next
-        if _BLANK_LINE.search(between) or (not on_lines and not in_a_line) or len(run) == len(alphabet):
+        key, expected = _key_in(marker, keys), len(run)
+        if _BLANK_LINE.search(between) or expected == len(alphabet):
             break
-        if _key_in(marker, keys) == alphabet[len(run)]:
+        if key in alphabet[expected + 1 : expected + _LARGEST_GAP]:
+            return []  # an option in between was not recognised
+        if not on_lines and "\n" in between:  # the next option is on this line or begins the next
+            break
+        if key == alphabet[expected]:
             run.append(marker)
-        elif _key_in(marker, keys) == alphabet[0]:
+        elif key == alphabet[0]:
             break
     return run
 
@@ -165,6 +179,7 @@ def _as_list(prompt: str, run: Sequence[_Marker], keys: str) -> Iterator[OptionL
     several_lines = any("\n" in text.strip() for text in texts)
     rest = prompt[run[-1].end :]
     last = re.split(r"\n[ \t]*\n", rest, maxsplit=1)[0] if several_lines else rest.partition("\n")[0]
+    last = _REQUEST.split(last, maxsplit=1)[0]
     texts.append(last)
     options = [
         Option(
