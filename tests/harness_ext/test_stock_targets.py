@@ -14,6 +14,7 @@ import pytest
 import yaml
 from datasets import Dataset, DatasetDict
 from lm_eval.api.task import ConfigurableTask as LmEvalTask
+from lm_eval.tasks._yaml_loader import load_yaml
 from lmms_eval.api.task import ConfigurableTask as LmmsEvalTask
 from lmms_eval.utils import load_yaml_config
 
@@ -24,19 +25,11 @@ LMMS_EVAL = Path(lmms_eval.__file__).parent / "tasks"
 LM_EVAL = Path(lm_eval.tasks.__file__).parent
 
 
-def _lm_eval_config(path: Path) -> dict[str, Any]:
-    loader = pytest.importorskip("lm_eval.tasks._yaml_loader", reason="lm-eval before 0.4.10 loads files another way")
-    config: dict[str, Any] = loader.load_yaml(path)
-    return config
-
-
 def made(harness: str, case: dict[str, Any]) -> Any:
     """The stock task with the case's document for its data."""
     base = LmmsEvalTask if harness == "lmms_eval" else LmEvalTask
     path = (LMMS_EVAL if harness == "lmms_eval" else LM_EVAL) / f"{case['task']}.yaml"
-    config = load_yaml_config(yaml_path=str(path)) if harness == "lmms_eval" else _lm_eval_config(path)
-    if isinstance(config["task"], list):
-        pytest.fail(f"{path} is a group")
+    config = load_yaml_config(yaml_path=str(path)) if harness == "lmms_eval" else load_yaml(path)
 
     class Task(base):  # type: ignore[misc, valid-type]
         def download(self, *_: Any, **__: Any) -> None:
