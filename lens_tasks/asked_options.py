@@ -40,7 +40,8 @@ _ORDER = re.compile(
     r"(?:please\s+)?(?:look|answer|read|do|don['’]t|think|use|write|give|count|identify|provide|respond|reply|choose|select"
     r"|describe|examine|analy[sz]e|be|never|always|only|explain|return|output|follow|consider|check|first|then|finally"
     r"|keep|avoid|make|pick|find|state|name|determine|locate|compare|ensure"
-    r"|remember|you (?:must|should)|no(?=\s+\w))\b|(?:пожалуйста,?\s+)?(?:посмотр|ответ[ьа]|не\b|дай|укажи|назови|опиши|прочит|подумай"
+    r"|remember|you (?:must|should)|no(?=\s+\w))\b"
+    r"|(?:пожалуйста,?\s+)?(?:посмотр|ответ[ьа]|не\b|дай|укажи|назови|опиши|прочит|подумай"
     r"|со?считай|посчитай|напиши|используй|выбер|объясн|только|без\b|изучи|внимательно|сначала|затем)|请|看|回答|不要|先|再|仔细",
     re.IGNORECASE,
 )
