@@ -88,7 +88,7 @@ class AskedOptions:
     Attributes:
         found: the list.
         gold: which of its options is right.
-        from_gold: nothing but the right answer says that the answer is chosen from this list.
+        from_gold: without the right answer this list would not have been chosen.
     """
 
     found: OptionList
@@ -98,9 +98,22 @@ class AskedOptions:
 
 @dataclass(frozen=True)
 class _Evidence:
-    asked: AskedOptions
+    """What is known of a list.
+
+    Attributes:
+        found: the list.
+        right: which of its options is right.
+        told: the document holds the same options.
+        headed: a heading announces options.
+        keys_asked: the prompt asks for the key of an option.
+        orders: half of the options or more are orders, as in rules.
+    """
+
+    found: OptionList
+    right: OptionGold
     told: bool
     headed: bool
+    keys_asked: bool
     orders: bool
 
 
@@ -114,18 +127,29 @@ def asked_options(prompt: str, doc: Mapping[str, Any], gold: object) -> tuple[As
     """
     prompt = prompt[-LONGEST_PROMPT:]
     lists = option_lists(prompt)[-_MOST_LISTS:]
+    chosen, note = _chosen(prompt, lists, doc, gold)
+    if chosen is None:
+        return None, note
+    blind, _ = _chosen(prompt, lists, doc, None)
+    from_gold = blind is None or blind.found != chosen.found
+    return AskedOptions(chosen.found, chosen.right, from_gold), None
+
+
+def _chosen(
+    prompt: str, lists: Sequence[OptionList], doc: Mapping[str, Any], gold: object
+) -> tuple[_Evidence | None, str | None]:
     weighed = [each for each in (_weighed(prompt, found, doc, gold) for found in lists) if each is not None]
     for preferred in (
         [each for each in weighed if each.told],
-        [each for each in weighed if each.headed and each.asked.gold.named],
-        [each for each in weighed if each.asked.gold.named and not each.orders],
-        [each for each in weighed if each.asked.gold.named],
+        [each for each in weighed if each.headed and each.right.named],
+        [each for each in weighed if each.right.named and not each.orders],
+        [each for each in weighed if each.right.named],
         [each for each in weighed if each.headed],
         [each for each in weighed if not each.orders],
         weighed,
     ):
         if len(preferred) == 1:
-            return preferred[0].asked, None
+            return preferred[0], None
         if preferred:
             return None, "the prompt has several lists that the answer could be chosen from"
     return None, None
@@ -134,36 +158,46 @@ def asked_options(prompt: str, doc: Mapping[str, Any], gold: object) -> tuple[As
 def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: object) -> _Evidence | None:
     """What says that the answer is chosen from a list; None where nothing certain does."""
     before, after = prompt[: found.start], prompt[found.end :]
-    around = before + "\n" + after
     own_line = before.rstrip(" \t\n-*•>").rpartition("\n")[2][-_LONGEST_LINE:]
     told = _told(found, doc)
     if not told and (_heads_others(own_line) or _ANSWERED.search(after)):
         return None
-    by_letter, by_number = _BY_LETTER.search(around) is not None, _BY_NUMBER.search(around) is not None
-    headed = _HEADING.search(own_line) is not None and _ANNOUNCES.search(own_line) is not None
-    if found.keys == "numbers" and by_letter:
-        headed = headed and _BY_LETTER.search(own_line) is None
-    keys_asked = by_number if found.keys == "numbers" else by_letter and found.keys != "texts"
-    if not keys_asked and _named_like_others(found):
-        return None
+    around = before + "\n" + after
+    by_letter = _BY_LETTER.search(around) is not None
+    keys_asked = _BY_NUMBER.search(around) is not None if found.keys == "numbers" else by_letter
     right = gold_option(gold, found, keys_asked=keys_asked)
-    if right.beyond and not told:
+    if (_named_like_others(found) and not keys_asked) or (right.beyond and not told):
         return None
     orders = sum(_ORDER.match(option.text) is not None for option in found.options) * 2 >= len(found.options)
-    if found.keys == "texts":
-        said = told or (headed and (right.named or right.unknown))
-    else:
-        # a numbered list near "choose" may be of other things: there the right answer has to be one of them
-        fits = right.named or (right.unknown and found.keys != "numbers")
-        weak = _TO_CHOOSE.search(around) is not None and not (found.keys == "numbers" and by_letter)
-        placed = _follows_question(own_line) or any(words.search(own_line) for words in (_TO_CHOOSE, _HEADING))
-        said = told or headed or keys_asked or (weak and fits and placed and not orders)
-    by_gold = right.named and not orders and found.keys != "texts" and _follows_question(own_line)
-    if not right.by_text:
-        by_gold = by_gold and _answers_by_key(own_line, found, gold)
-    if not said and not by_gold:
-        return None
-    return _Evidence(AskedOptions(found, right, from_gold=not said), told, headed, orders)
+    headed = _HEADING.search(own_line) is not None and _ANNOUNCES.search(own_line) is not None
+    if found.keys == "numbers" and _BY_LETTER.search(own_line):
+        headed = False  # "Answer with the letter of one of the options:" and then rules
+    evidence = _Evidence(found, right, told, headed, keys_asked, orders)
+    if told or _is_asked(evidence, own_line, around, by_letter) or _holds_gold(evidence, own_line, gold):
+        return evidence
+    return None
+
+
+def _is_asked(evidence: _Evidence, own_line: str, around: str, by_letter: bool) -> bool:
+    """Whether a heading or the task says that the answer is chosen from the list."""
+    right, numbers = evidence.right, evidence.found.keys == "numbers"
+    if evidence.found.keys == "texts":
+        return evidence.headed and (right.named or right.unknown)
+    if evidence.headed or evidence.keys_asked:
+        return True
+    # a numbered list near "choose" may be of other things: there the right answer has to be one of them
+    fits = right.named or (right.unknown and not numbers)
+    to_choose = _TO_CHOOSE.search(around) is not None and not (numbers and by_letter)
+    placed = _follows_question(own_line) or any(words.search(own_line) for words in (_TO_CHOOSE, _HEADING))
+    return to_choose and fits and placed and not evidence.orders
+
+
+def _holds_gold(evidence: _Evidence, own_line: str, gold: object) -> bool:
+    """Whether the list follows the question and the right answer is one of its options, not by chance."""
+    right, found = evidence.right, evidence.found
+    if not right.named or evidence.orders or found.keys == "texts" or not _follows_question(own_line):
+        return False
+    return right.by_text or _answers_by_key(own_line, found, gold)
 
 
 def _named_like_others(found: OptionList) -> bool:

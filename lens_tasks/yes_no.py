@@ -60,6 +60,7 @@ _TELLS_TO = re.compile(
     r"|^\s*(?:пожалуйста,?\s+)?(?:прочит|опиш|назов|напиш|сосчитай|посчитай|переведи|найди|укажи|перечисли)",
     re.IGNORECASE | re.MULTILINE,
 )
+_ALTERNATIVES = re.compile(r"\b(?:or|или)\b", re.IGNORECASE)
 _LONGEST_QUESTION = 1000
 _WORD_FOR = {"1": 0, "true": 0, "0": 1, "false": 1}
 _FIRST_WORD = re.compile(r"\s*(\w+)\s*(?:[,;:.!—–]|-\s|$)")
@@ -86,7 +87,7 @@ def yes_no_target(base: AnswerTarget, prompt: str, question: str) -> AnswerTarge
                 binary=binary_of(pair.candidates),
                 pivot=pair.pivot,
                 source="yes_no",
-                from_gold=not asked and not by_wording,
+                from_gold=not asked and (not by_wording or _ALTERNATIVES.search(question) is not None),
             )
     return None
 

@@ -303,3 +303,24 @@ def test_it_never_raises(task, doc, gold):
 def test_names_that_only_look_alike_are_not_matched(task):
     doc = {**POPE, "instruction": "", "inputs": {}}
     assert target_for(task, doc, gold="cat").source == "open"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "gold", "choices", "looked"),
+    [
+        ("What?\nA. cat\nB. dog\nAnswer with the letter.", "B", None, False),
+        ("What?\nOptions:\nA. cat\nB. dog", "B", None, False),
+        ("What?\nA. cat\nB. dog", "B", None, True),
+        ("Which?\nA. cat\nB. dog\nWhich?\nA. cow\nB. hen\nC. pig\nAnswer with the letter.", "C", None, True),
+        ("Which of the following is it?\n1. cat\n2. dog", "2", None, True),
+        ("Is it red? Answer yes or no.", "no", None, False),
+        ("Is it red?", "no", None, False),
+        ("Is it red or not?", "no", None, True),
+        ("", "no", None, True),
+        ("Q?", 1, ["no", "yes"], False),
+    ],
+)
+def test_the_target_says_where_only_the_right_answer_gave_the_candidates(prompt, gold, choices, looked):
+    target = target_for("x", {}, prompt=prompt, gold=gold, choices=choices)
+    assert target.labels
+    assert target.from_gold is looked
