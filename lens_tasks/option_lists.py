@@ -22,6 +22,9 @@ _CYRILLIC = list("АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ")
 _CYRILLIC_WITH_Y = list("АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ")
 _CYRILLIC_ALL = list("АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ")
 _LARGEST_GAP = 4
+_BARE = "bare"
+"""The style of "A cat" on a line of its own, without a mark: three such lines at least, for "A" may be an article."""
+_FEWEST_BARE = 3
 _FROM_ONE, _FROM_ZERO = [str(n) for n in range(1, 100)], [str(n) for n in range(100)]
 
 _KEY = r"(?:A?[A-Z]|[a-z]|[А-ЯЁа-яё]|\d{1,2}|[Ａ-Ｚａ-ｚ]|[０-９]{1,2})"
@@ -32,7 +35,7 @@ _MARKER = re.compile(
     rf"(?:(?i:option|choice|вариант|选项)[ \t]*(?={_EMPHASIS}{_KEY}\W))?{_EMPHASIS}"
     rf"(?:(?P<open>[(\[（【])[ \t]?(?P<inside>{_KEY})[ \t]?[)\]）】]{_EMPHASIS}[.:：]?"
     rf"|(?P<key>{_KEY}){_EMPHASIS}(?:(?P<mark>[.):])(?!\d)|(?P<wide>[．、：）])|(?P<dash>[ \t]+[-–—](?=[ \t])))"
-    r"|(?P<circled>[①-⑳Ⓐ-Ⓩⓐ-ⓩ]))"
+    r"|(?P<circled>[①-⑳Ⓐ-Ⓩⓐ-ⓩ])|(?P<bare>[A-ZА-Я])(?=[ \t]+[^\s.):-]))"
     rf"{_EMPHASIS}[ \t]*"
 )
 _LITERAL = re.compile(r"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
@@ -102,12 +105,20 @@ def option_lists(prompt: str) -> tuple[OptionList, ...]:
 def _markers(prompt: str) -> list[_Marker]:
     markers = []
     for match in _MARKER.finditer(prompt):
-        written = match["inside"] or match["key"] or match["circled"]
+        written = match["inside"] or match["key"] or match["circled"] or match["bare"]
         at_line_start = match["line"] is not None
+        if match["bare"] and not at_line_start:
+            continue  # "vitamin A is"
         if match["mark"] and not at_line_start and match.end() < len(prompt) and not prompt[match.end() - 1].isspace():
             continue  # "e.g." and "12:30" are no markers
         key = unicodedata.normalize("NFKC", written)
-        form = "circled" if match["circled"] else match["open"] or match["mark"] or match["wide"] or "-"
+        form = (
+            _BARE
+            if match["bare"]
+            else "circled"
+            if match["circled"]
+            else match["open"] or match["mark"] or match["wide"] or "-"
+        )
         case = "number" if key.isdigit() else "lower" if key.islower() else "upper"
         capital = str(int(key)) if key.isdigit() else key.upper()
         start = match.start() + (match["line"] or "").startswith("\n")
@@ -121,7 +132,7 @@ def _lettered(prompt: str) -> Iterator[OptionList]:
     place = 0
     while place < len(markers):
         run, keys = _longest_run(prompt, markers, place)
-        if len(run) < 2:
+        if len(run) < (_FEWEST_BARE if markers[place].style[0] == _BARE else 2):
             place += 1
             continue
         yield from _as_list(prompt, run, keys)
@@ -171,7 +182,9 @@ def _run(
 
 def _key_in(marker: _Marker, keys: str) -> str:
     """The key in the letters of an alphabet: a Cyrillic В is drawn like a Latin B."""
-    return letter_forms(marker.key)[0] if keys == "letters" and len(marker.key) == 1 else marker.key
+    if keys != "letters" or len(marker.key) != 1 or marker.style[0] == _BARE:  # А and В are Russian words
+        return marker.key
+    return letter_forms(marker.key)[0]
 
 
 def _as_list(prompt: str, run: Sequence[_Marker], keys: str) -> Iterator[OptionList]:
