@@ -1,7 +1,8 @@
 """Scalars that look at the gold answer; they describe and may never be ranked as predictors of error.
 
 Definitions and formulas: docs/metrics.md. "Leads" means: strictly the highest score among the candidates. A single
-candidate (an open task answered with the gold answer itself) leads where its mass is above theta.
+candidate (an open task answered with the gold answer itself) leads where its mass is above theta. What would need another
+candidate is not defined there: None, not 0.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def gold_based_scalars(
     if not layers.readable or not np.all(np.isfinite(layers.cand_mass)):
         return values
     values |= _emergence(layers, gold_index, limits)
-    if correct is not None:
+    if correct is not None and layers.candidates_fixed and layers.n_candidates > 1:
         values["correct_then_lost"] = float(not correct and _had_clear_lead(layers, [gold_index], limits))
         wrong = [index for index in range(layers.n_candidates) if index != gold_index]
         values["wrong_then_corrected"] = float(correct and _had_clear_lead(layers, wrong, limits))
@@ -64,7 +65,7 @@ def first_lead(leads: Bools, m: int, *, has_last: bool) -> int | None:
 
 
 def _emergence(layers: LayerReadout, gold: int, limits: Thresholds) -> dict[str, float | None]:
-    heavy = layers.cand_mass > limits.theta
+    heavy = layers.heavy(limits.theta)
     leads = layers.leaders == gold if layers.n_candidates > 1 else heavy
     first = first_lead(leads & heavy, limits.m, has_last=layers.has_last)
     values: dict[str, float | None] = {
@@ -80,9 +81,7 @@ def _emergence(layers: LayerReadout, gold: int, limits: Thresholds) -> dict[str,
 
 def _had_clear_lead(layers: LayerReadout, candidates: list[int], limits: Thresholds) -> bool:
     """Whether one of ``candidates`` led clearly, with mass, for m layers in a row, and not up to the last layer."""
-    if layers.n_candidates < 2:
-        return False
-    clear = (layers.margins > limits.delta) & (layers.cand_mass > limits.theta)[:, None]
+    clear = (layers.margins > limits.delta) & layers.heavy(limits.theta)[:, None]
     return any(
         stop - start >= limits.m and stop < clear.shape[0]
         for index in candidates

@@ -1,6 +1,7 @@
 """Scalars that never look at the gold answer; only these may be ranked as predictors of error.
 
-Definitions and formulas: docs/metrics.md. A value that is not defined is None, never 0 or NaN.
+Definitions and formulas: docs/metrics.md. A value that is not defined is None, never 0 or NaN. What is read of the
+candidates and what is read of the whole vocabulary, where there are no candidates to look at, have names of their own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from lens_models.metrics.arrays import Floats, Ints
 from lens_models.metrics.candidates import NOBODY, log_odds, start_of_last_run
 from lens_models.metrics.layers import LayerReadout
+from lens_models.metrics.registry import names
 from lens_models.metrics.thresholds import Thresholds
 
 
@@ -27,31 +29,66 @@ def label_free_scalars(layers: LayerReadout, thresholds: Thresholds | None = Non
         the metric is not defined for this sample.
     """
     limits = thresholds or Thresholds()
-    values = {
-        "commit_depth": commit_depth(layers),
+    open_task = not _uses_candidates(layers)
+    values: dict[str, float | None] = dict.fromkeys(name for name in names("label_free") if name != "visual_gain")
+    values |= {
         "settle_depth": settle_depth(layers, limits.tau),
-        "flips": flips(layers, limits.theta),
         "overthinking": overthinking(layers),
-        "auc_pred": auc_pred(layers),
         "peak_layer": peak_layer(layers),
         "late_drop": late_drop(layers),
-        "max_alt": max_alt(layers),
         "dola_layer": dola_layer(layers),
         "dola_jsd": dola_jsd(layers),
-        "final_prob": final_prob(layers),
-        "final_margin": final_margin(layers),
     }
+    values |= _of_vocabulary(layers) if open_task else _of_candidates(layers, limits)
     return {name: value if value is not None and isfinite(value) else None for name, value in values.items()}
 
 
-def commit_depth(layers: LayerReadout) -> float | None:
-    """Smallest depth from which the answer given leads in every layer up to the last."""
-    line = _leader_line(layers)
-    answer = _answer(layers)
-    if line is None or answer is None or not layers.has_last:
+def _of_candidates(layers: LayerReadout, limits: Thresholds) -> dict[str, float | None]:
+    """What needs candidates that may be looked at without the gold answer."""
+    if not _comparable(layers):
+        return {}
+    line = layers.leaders
+    held = line[layers.heavy(limits.theta) & (line != NOBODY)]
+    mass_known = layers.sequences or bool(np.all(np.isfinite(layers.cand_mass)))
+    answer = layers.pred_index
+    share = None if answer is None else layers.shares[:, answer]
+    return {
+        "commit_depth": _committed(layers, line, answer),
+        "flips": float(np.count_nonzero(np.diff(held))) if mass_known and held.size else None,
+        "auc_pred": _upper_mean(layers, share),
+        "max_alt": max_alt(layers),
+        "final_prob": _at_end(layers, share),
+        "final_margin": final_margin(layers),
+    }
+
+
+def _of_vocabulary(layers: LayerReadout) -> dict[str, float | None]:
+    """The same of the whole vocabulary: its leader is the top-1 token, its share p."""
+    unread = bool(np.isnan(layers.logprob_pred).any())
+    share = None if unread else np.exp(layers.logprob_pred.astype(np.float64))
+    return {
+        "vocab_commit_depth": _committed(layers, layers.top1_ids, layers.pred_token),
+        "vocab_flips": float(np.count_nonzero(np.diff(layers.top1_ids))),
+        "vocab_auc_pred": _upper_mean(layers, share),
+        "vocab_final_prob": _at_end(layers, share),
+    }
+
+
+def _committed(layers: LayerReadout, line: Ints, answer: int | None) -> float | None:
+    """Smallest depth from which ``answer`` leads in every layer up to the last; ``line`` int [L], who leads."""
+    if answer is None or not layers.has_last:
         return None
     start = start_of_last_run(line == answer)
     return None if start is None else float(layers.depth[start])
+
+
+def _upper_mean(layers: LayerReadout, share: Floats | None) -> float | None:
+    upper = layers.upper_half
+    return None if share is None or not upper.any() else float(share[upper].mean())
+
+
+def _at_end(layers: LayerReadout, share: Floats | None) -> float | None:
+    return None if share is None or not layers.has_last else float(share[-1])
 
 
 def settle_depth(layers: LayerReadout, tau: float) -> float | None:
@@ -62,30 +99,11 @@ def settle_depth(layers: LayerReadout, tau: float) -> float | None:
     return None if start is None else float(layers.depth[start])
 
 
-def flips(layers: LayerReadout, theta: float) -> float | None:
-    """Number of changes of the leader among layers with candidate mass > theta; tied layers are passed over."""
-    line = _leader_line(layers)
-    if line is None:
-        return None
-    if _uses_candidates(layers):
-        if not np.all(np.isfinite(layers.cand_mass)):
-            return None
-        line = line[(layers.cand_mass > theta) & (line != NOBODY)]
-    return float(np.count_nonzero(np.diff(line)))
-
-
 def overthinking(layers: LayerReadout) -> float | None:
     """Mean entropy in nats times the share of distinct top-1 tokens among the recorded layers."""
     if not np.all(np.isfinite(layers.entropy)):
         return None
     return float(layers.entropy.mean() * np.unique(layers.top1_ids).size / layers.top1_ids.size)
-
-
-def auc_pred(layers: LayerReadout) -> float | None:
-    """Mean of q_l(answer given) over the upper half of the layers; of p_l where there are no candidates to look at."""
-    line = _answer_share(layers)
-    upper = layers.upper_half
-    return None if line is None or not upper.any() else float(line[upper].mean())
 
 
 def peak_layer(layers: LayerReadout) -> float | None:
@@ -123,12 +141,6 @@ def dola_jsd(layers: LayerReadout) -> float | None:
     """Highest JSD to the last layer among the blocks of the lower half, in nats."""
     lower = layers.lower_half
     return float(layers.jsd_last[lower].max()) if lower.any() else None
-
-
-def final_prob(layers: LayerReadout) -> float | None:
-    """q_N(answer given); p_N where there are no candidates to look at."""
-    line = _answer_share(layers)
-    return None if line is None or not layers.has_last else float(line[-1])
 
 
 def final_margin(layers: LayerReadout) -> float | None:
@@ -186,23 +198,3 @@ def _comparable(layers: LayerReadout) -> bool:
 
 def _uses_candidates(layers: LayerReadout) -> bool:
     return layers.candidates_fixed and layers.n_candidates > 0
-
-
-def _leader_line(layers: LayerReadout) -> Ints | None:
-    """int [L]: the leading candidate of each layer, or the leading token where the vocabulary is the candidate set."""
-    if _uses_candidates(layers):
-        return layers.leaders if _comparable(layers) else None
-    return layers.top1_ids
-
-
-def _answer(layers: LayerReadout) -> int | None:
-    return layers.pred_index if _uses_candidates(layers) else layers.pred_token
-
-
-def _answer_share(layers: LayerReadout) -> Floats | None:
-    """float [L]: q_l(answer given), or p_l(answer given) where the vocabulary is the candidate set."""
-    if not _uses_candidates(layers):
-        return None if np.isnan(layers.logprob_pred).any() else np.exp(layers.logprob_pred.astype(np.float64))
-    if not _comparable(layers) or layers.pred_index is None:
-        return None
-    return layers.shares[:, layers.pred_index]

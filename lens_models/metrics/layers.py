@@ -22,10 +22,10 @@ class LayerReadout:
     Attributes:
         layer_index: int [L], rising. 0 is the embedding output (if recorded), l in 1..N the output of decoder block l.
         n_layers: N, the number of decoder blocks of the model. Relative depth is ``layer_index / n_layers``.
-        cand_scores: float [L, C], z_l(c): logsumexp of the layer's logits over the surface variants of candidate c.
-            C is 0 when the task has no candidates.
+        cand_scores: float [L, C], z_l(c): logsumexp of the layer's logits over the surface variants of candidate c; of
+            ``sequences`` the log-probability of the whole candidate. C is 0 when the task has no candidates.
         cand_mass: float [L], probability of all variants of all candidates together, in [0, 1].
-        logprob_pred: float [L], log p_l of the answer given, over the whole vocabulary.
+        logprob_pred: float [L], log p_l of the first token of the answer given, over the whole vocabulary.
         entropy: float [L], H(p_l) over the whole vocabulary.
         jsd_last: float [L], Jensen-Shannon divergence between p_l and p_N.
         top1_ids: int [L], the token of the highest logit.
@@ -35,6 +35,8 @@ class LayerReadout:
             whether the answer is right, and no label-free metric may look at them.
         pred_token: Token id of the answer given, used in place of the candidates where there are none that may be
             looked at; None when unknown.
+        sequences: The candidates were scored as whole token sequences. Their mass is a product over all their tokens and
+            falls with their length, so no threshold on it says whether a layer is about them: theta is not applied.
 
     Raises:
         ValueError: Shapes disagree, the layers do not rise, or an index is out of range.
@@ -51,6 +53,7 @@ class LayerReadout:
     pred_index: int | None = None
     candidates_fixed: bool = True
     pred_token: int | None = None
+    sequences: bool = False
 
     def __post_init__(self) -> None:
         index = self.layer_index
@@ -71,6 +74,12 @@ class LayerReadout:
     def n_candidates(self) -> int:
         """C, the number of candidates."""
         return int(self.cand_scores.shape[1])
+
+    def heavy(self, theta: float) -> Bools:
+        """bool [L], the layers that are about the candidates: mass above theta; all of them for ``sequences``."""
+        if self.sequences:
+            return np.ones(self.layer_index.shape, dtype=np.bool_)
+        return np.asarray(self.cand_mass > theta)
 
     # several metrics look at each of the following
 

@@ -55,6 +55,16 @@ METRICS: dict[str, Metric] = {
     "dola_jsd": Metric("label_free", "nats", None, "That largest divergence."),
     "final_prob": Metric("label_free", "share", None, "Candidate share of the answer given at the last layer."),
     "final_margin": Metric("label_free", "nats", None, "Score of the answer given minus the best other, last layer."),
+    "vocab_commit_depth": Metric(
+        "label_free", "depth", None, "No candidates: smallest depth from which the answer's token leads the vocabulary."
+    ),
+    "vocab_flips": Metric("label_free", "count", None, "No candidates: changes of the most likely token."),
+    "vocab_auc_pred": Metric(
+        "label_free", "share", None, "No candidates: mean probability of the answer's token over the upper half."
+    ),
+    "vocab_final_prob": Metric(
+        "label_free", "share", None, "No candidates: probability of the answer's token at the last layer."
+    ),
     "visual_gain": Metric(
         "label_free", "nats", None, "Final log-odds of the answer given with the image minus with a blank image."
     ),

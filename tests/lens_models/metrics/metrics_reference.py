@@ -41,9 +41,11 @@ def label_free(layers: LayerReadout, limits: Thresholds) -> dict[str, float | No
     out["dola_layer"] = next((float(index[i]) for i in early if jsd[i] == out["dola_jsd"]), None)
     leads = [best(row) for row in scores]
     path = [leads[i] for i in positions if layers.cand_mass[i] > limits.theta and leads[i] is not None]
-    out["flips"] = float(sum(a != b for a, b in itertools.pairwise(path)))
+    out["flips"] = float(sum(a != b for a, b in itertools.pairwise(path))) if path else None
     for name in ("commit_depth", "auc_pred", "max_alt", "final_prob", "final_margin"):
         out[name] = None
+    for name in ("commit_depth", "flips", "auc_pred", "final_prob"):
+        out[f"vocab_{name}"] = None
     if pred is not None:
         out |= _of_answer(scores, index, n, pred, leads)
     return out

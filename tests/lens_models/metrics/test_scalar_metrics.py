@@ -69,7 +69,7 @@ def test_flips_count_only_layers_with_mass_and_pass_over_ties():
     assert free(yes_no(1, -1, 1, 1))["flips"] == 2
     assert free(yes_no(1, -1, 1, 1, mass=[0.9, 0.1, 0.9, 0.9]))["flips"] == 0, "mass must exceed theta"
     assert free(yes_no(1, 0, 1, -1))["flips"] == 1
-    assert free(yes_no(1, -1, mass=[0.0, 0.0]))["flips"] == 0
+    assert free(yes_no(1, -1, mass=[0.0, 0.0]))["flips"] is None, "no layer is about the candidates: nothing counted"
 
 
 def test_overthinking_is_entropy_times_share_of_distinct_tokens():
@@ -182,21 +182,43 @@ def test_open_tasks_never_show_the_gold_answer_to_label_free_metrics():
     )
     right = replace(wrong, cand_scores=wrong.cand_scores[:, :1])
     assert free(wrong) == free(right)
-    assert free(wrong)["commit_depth"] == 2 / 4
-    assert free(wrong)["flips"] == 1
-    assert free(wrong)["auc_pred"] == pytest.approx(0.5)
-    assert free(wrong)["final_prob"] == pytest.approx(0.6)
-    assert free(wrong)["max_alt"] is None
-    assert free(wrong)["final_margin"] is None
+    assert free(wrong)["vocab_commit_depth"] == 2 / 4
+    assert free(wrong)["vocab_flips"] == 1
+    assert free(wrong)["vocab_auc_pred"] == pytest.approx(0.5)
+    assert free(wrong)["vocab_final_prob"] == pytest.approx(0.6)
+    of_candidates = ("commit_depth", "flips", "auc_pred", "max_alt", "final_prob", "final_margin")
+    assert {name: free(wrong)[name] for name in of_candidates} == dict.fromkeys(of_candidates)
     assert final_log_odds(wrong) is None
-    assert free(replace(wrong, pred_token=None))["commit_depth"] is None
+    assert free(replace(wrong, pred_token=None))["vocab_commit_depth"] is None
+
+
+def test_probabilities_over_candidates_and_over_the_vocabulary_never_share_a_name():
+    closed = yes_no(1, -1, 1, 1, pred_token=7, top1_ids=np.array([3, 7, 7, 7]))
+    without = replace(closed, cand_scores=np.zeros((4, 0)), pred_index=None)
+    have = [{name for name, value in free(layers).items() if value is not None} for layers in (closed, without)]
+    both = have[0] & have[1]
+    assert not any(name.startswith("vocab_") for name in have[0])
+    assert both == {"settle_depth", "overthinking", "peak_layer", "late_drop", "dola_layer", "dola_jsd"}
+    assert have[1] - both == {f"vocab_{name}" for name in ("commit_depth", "flips", "auc_pred", "final_prob")}
+
+
+def test_the_mass_of_whole_sequences_is_never_held_against_theta():
+    """A right choice of twelve tokens has a probability far below theta in every layer."""
+    scores = [[-31.0, -25.0], [-24.0, -28.0], [-20.0, -27.0], [-18.0, -26.0]]
+    layers = make(scores, mass=np.exp(np.logaddexp.reduce(scores, axis=1)), sequences=True)
+    values = gold(layers)
+    assert (values["first_correct_layer"], values["emerged"], values["never_correct"]) == (2, 1, 0)
+    assert gold(replace(layers, pred_index=1), index=1, correct=True)["wrong_then_corrected"] == 0
+    assert gold(make([[0, 9], [0, 9], [9, 0]], mass=[0, 0, 0], sequences=True))["wrong_then_corrected"] == 1
+    assert free(layers)["flips"] == 1
+    assert gold(replace(layers, sequences=False))["emerged"] == 0, "what theta says of first tokens stays"
 
 
 def test_without_candidates_the_vocabulary_takes_their_place():
     layers = make(
         np.zeros((3, 2)), cand_scores=np.zeros((3, 0)), pred_index=None, pred_token=4, top1_ids=np.array([1, 4, 4])
     )
-    assert free(layers)["commit_depth"] == 2 / 3
+    assert free(layers)["vocab_commit_depth"] == 2 / 3
     assert set(gold(layers, index=None).values()) == {None}
 
 
@@ -204,7 +226,10 @@ def test_a_single_gold_candidate_leads_where_it_has_mass():
     layers = make([[0.0], [5.0], [9.0], [9.0]], mass=[0.5, 0.0, 0.6, 0.9], candidates_fixed=False)
     values = gold(layers)
     assert (values["first_correct_layer"], values["stable_correct_layer"]) == (3, 3)
-    assert (values["correct_then_lost"], values["wrong_then_corrected"]) == (0, 0)
+    assert (values["correct_then_lost"], values["wrong_then_corrected"]) == (None, None), "there is no other candidate"
+    two = replace(layers, cand_scores=np.array([[0.0, 3.0], [5.0, 0.0], [9.0, 0.0], [9.0, 0.0]]))
+    open_task = gold(two, correct=False)
+    assert (open_task["correct_then_lost"], open_task["wrong_then_corrected"]) == (None, None), "an open task"
     fixed = replace(layers, candidates_fixed=True)
     assert [free(fixed)[name] for name in ("commit_depth", "flips", "final_prob")] == [None, None, None]
 
