@@ -11,7 +11,16 @@ from typing import Any
 from harness_ext.recording import METRIC_NAMES, higher_is_better
 from lens_tasks import AnswerTarget, target_for
 
-__all__ = ["answer_target", "ask", "config_value", "leaf_tasks", "shadowed", "table_knows_lens_metrics"]
+__all__ = [
+    "answer_target",
+    "ask",
+    "config_value",
+    "leaf_tasks",
+    "metric_directions",
+    "metric_names",
+    "shadowed",
+    "table_knows_lens_metrics",
+]
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +40,28 @@ def config_value(task: Any, name: str) -> Any:
     """An entry of a task's configuration as a JSON value; None where there is none."""
     value = getattr(getattr(task, "config", None), name, None)
     return value if isinstance(value, str | int | float | bool | list | dict | type(None)) else str(value)
+
+
+def metric_names(task: Any) -> tuple[str, ...]:
+    """The metrics that a task's table shows, in the task's order; empty when it does not tell."""
+    return tuple(str(name) for name in told) if isinstance(told := _told(task, "aggregation"), Mapping) else ()
+
+
+def metric_directions(task: Any) -> dict[str, bool | None]:
+    """The metrics of a task's table, in the task's order, and whether higher values are better (None: not said)."""
+    told = _told(task, "higher_is_better")
+    directions = told if isinstance(told, Mapping) else {}
+    found = {name: directions.get(name) for name in metric_names(task)}
+    return {name: value if isinstance(value, bool) else None for name, value in found.items()}
+
+
+def _told(task: Any, method: str) -> Any:
+    function = getattr(task, method, None)
+    try:
+        return function() if callable(function) else None
+    except Exception as error:  # a task of someone else's
+        log.debug("%s of %s: %r", method, task, error)
+        return None
 
 
 def answer_target(task: Any, name: str, document: Any, prompt: str) -> AnswerTarget:

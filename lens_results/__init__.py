@@ -20,7 +20,7 @@ from lens_results.run_info import HarnessInfo, IdentityInfo, LensInfo, ModelInfo
 from lens_results.schema import FORMAT_VERSION
 from lens_results.storage import check_writable
 from lens_results.thumbnails import ThumbnailWriter, load_thumbnails, merge_thumbnails
-from lens_results.writer import RecordWriter
+from lens_results.writer import RecordWriter, check_layers
 
 __all__ = [
     "FORMAT_VERSION",
@@ -44,6 +44,7 @@ __all__ = [
     "ThumbnailWriter",
     "TruncatedRecordError",
     "UnmergedRun",
+    "check_layers",
     "check_writable",
     "discard_parts",
     "find_unmerged",

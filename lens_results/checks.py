@@ -73,6 +73,14 @@ def _converted(name: str, found: Array, dtype: np.dtype[Any]) -> Array:
     return out
 
 
+def whole(name: str, value: Any, bits: int = 32) -> int:
+    """`value` as an integer that the column can hold."""
+    out = int(value)
+    if not -(2 ** (bits - 1)) <= out < 2 ** (bits - 1):
+        raise InvalidRecordError(f"{name}: found {out}, expected an integer of {bits} bits.")
+    return out
+
+
 def number(name: str, value: Any) -> float | None:
     """`value` as a float, None kept; NaN and infinity are refused."""
     if value is None:
@@ -85,7 +93,7 @@ def number(name: str, value: Any) -> float | None:
 
 def numbers(name: str, values: Mapping[str, Any]) -> dict[str, float | None]:
     """A copy of a name -> number mapping; see `number`."""
-    return {str(key): number(f"{name}[{key!r}]", value) for key, value in values.items()}
+    return {text(str(key)): number(f"{name}[{key!r}]", value) for key, value in values.items()}
 
 
 def index(name: str, value: int | None, size: int) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from lens_results.errors import InvalidRecordError
+from lens_results.errors import InvalidRecordError, NewerFormatError, NotARecordFileError, TruncatedRecordError
 from lens_results.record import Key
-from lens_results.run_info import RunInfo
+from lens_results.run_info import PARTS_LEFT_ASIDE, RunInfo
 from lens_results.schema import KEY_FIELDS, META_TASK, SCHEMA
-from lens_results.sources import Rows, pick, sorted_rows, with_identity_of
+from lens_results.sources import Rows, pick, read, sorted_rows, with_identity_of
 from lens_results.storage import (
     Part,
     file_metadata,
@@ -31,6 +32,10 @@ from lens_results.storage import (
 )
 
 Scores = Mapping[Key, Mapping[str, float | None]]
+Refused = Callable[[str, Exception], object]
+"""(what could not be merged, why)"""
+LEFT_ASIDE = ".unreadable"
+_UNREADABLE = (TruncatedRecordError, NotARecordFileError, NewerFormatError)
 
 _CHUNK = 16_384  # rows in memory at a time; keeps a merge of any length flat
 
@@ -38,7 +43,12 @@ log = logging.getLogger(__name__)
 
 
 def merge(
-    directory: str | Path, run_id: str, scores: Scores | None = None, run_info: RunInfo | None = None
+    directory: str | Path,
+    run_id: str,
+    scores: Scores | None = None,
+    run_info: RunInfo | None = None,
+    *,
+    refused: Refused | None = None,
 ) -> dict[str, Path]:
     """Collect the parts of all ranks into `<directory>/lens_<task>_<run_id>.parquet` and delete them.
 
@@ -47,15 +57,27 @@ def merge(
     its identity figures of the run are computed from the rows of each file. Call it in one process, when all ranks
     have closed their writers. A later call adds later parts or scores to the finished files.
 
+    A part that is damaged or of another format is left aside as `<part>.unreadable`, and the rest is merged. With
+    `refused` a task that cannot be merged keeps its parts and the others go on; it hears of both. Without it a part
+    left aside is logged and the first task that fails raises.
+
     Returns task -> file for every task of the run. Raises `RecordWriteError`, and then no record is lost.
     """
     if run_info is not None and run_info.run_id != run_id:
         raise InvalidRecordError(f"run_info: found run {run_info.run_id!r}, expected {run_id!r} as in run_id.")
     folder = parts_folder(Path(directory), run_id)
-    tasks = _tasks(Path(directory), run_id, list_parts(folder))
+    tell: Refused = refused or (lambda what, error: log.warning("%s: %s", what, error))
     merged = {}
-    for task, parts in sorted(tasks.items()):
-        merged[task] = _merge_task(Path(directory), run_id, task, parts, scores, run_info)
+    for task, parts in sorted(_tasks(Path(directory), run_id, list_parts(folder), tell).items()):
+        try:
+            path = _merge_task(Path(directory), run_id, task, parts, scores, run_info, tell)
+        except Exception as error:  # out of memory, a disk that is full, a fault of the Parquet library
+            if refused is None:
+                raise
+            refused(f"task {task}", error)
+            continue
+        if path is not None:
+            merged[task] = path
         for part in parts:
             with contextlib.suppress(OSError):  # a part that stays is known to be merged and is ignored
                 part.path.unlink()
@@ -65,32 +87,80 @@ def merge(
     return merged
 
 
-def _tasks(directory: Path, run_id: str, parts: Sequence[Part]) -> dict[str, list[Part]]:
+def _tasks(directory: Path, run_id: str, parts: Sequence[Part], tell: Refused) -> dict[str, list[Part]]:
     """True task name -> its parts, also for tasks that are only in finished files."""
     tasks: dict[str, list[Part]] = {}
     for path in finished_files(directory, run_id):
         tasks[read_metadata(path)[META_TASK].decode()] = []
     for part in parts:
-        tasks.setdefault(read_metadata(part.path)[META_TASK].decode(), []).append(part)
+        try:
+            task = read_metadata(part.path)[META_TASK].decode()
+        except _UNREADABLE as error:
+            _leave_aside(part, error, tell)
+        else:
+            tasks.setdefault(task, []).append(part)
     return tasks
 
 
 def _merge_task(
-    directory: Path, run_id: str, task: str, parts: list[Part], scores: Scores | None, run_info: RunInfo | None
-) -> Path:
+    directory: Path,
+    run_id: str,
+    task: str,
+    parts: list[Part],
+    scores: Scores | None,
+    run_info: RunInfo | None,
+    tell: Refused,
+) -> Path | None:
+    """The finished file of a task; None where no part of it could be read."""
     path = merged_path(directory, run_id, task)
     live = live_parts(directory, run_id, parts)
     if not live and scores is None and run_info is None:
         return path
+    try:
+        return _write_merged(path, task, parts, live, scores, run_info)
+    except _UNREADABLE:
+        readable = [part for part in live if _is_readable(part, tell)]
+        if len(readable) == len(live):
+            raise
+    kept = [part for part in parts if part not in live or part in readable]
+    return _write_merged(path, task, kept, readable, scores, run_info) if readable or path.exists() else None
+
+
+def _write_merged(
+    path: Path, task: str, parts: list[Part], live: list[Part], scores: Scores | None, run_info: RunInfo | None
+) -> Path:
     finished = [path] if path.exists() else []
     rows = sorted_rows([*finished, *(part.path for part in live)])
     info = with_identity_of(rows, run_info or run_of(live[-1].path if live else path))
+    aside = len(list(parts_folder(path.parent, info.run_id).glob(f"*{LEFT_ASIDE}")))
+    info = replace(info, extra={**info.extra, PARTS_LEFT_ASIDE: aside}) if aside else info
     numbers = merged_numbers(path)
     for part in parts:
         numbers[part.rank] = max(part.number, numbers.get(part.rank, 0))
     metadata = file_metadata(info, task, merged={str(rank): number for rank, number in sorted(numbers.items())})
     write_tables(path, _scored(rows, scores or {}), metadata)
     return path
+
+
+def _is_readable(part: Part, tell: Refused) -> bool:
+    """Whether all columns of a part can be read; one that cannot is left aside."""
+    try:
+        run_of(part.path)
+        read(part.path, SCHEMA.names)
+    except _UNREADABLE as error:
+        _leave_aside(part, error, tell)
+        return False
+    return True
+
+
+def _leave_aside(part: Part, error: Exception, tell: Refused) -> None:
+    """Take a part that cannot be read out of the way of the others; raises what it was when it cannot be renamed."""
+    aside = part.path.with_name(part.path.name + LEFT_ASIDE)
+    try:
+        part.path.rename(aside)
+    except OSError:
+        raise error from None
+    tell(f"the part {aside.name}, which was left out and kept", error)
 
 
 def _scored(rows: Rows, scores: Scores) -> Iterator[pa.Table]:

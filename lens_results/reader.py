@@ -17,6 +17,7 @@ from lens_results.discovery import RunFiles, find_runs
 from lens_results.errors import EmptyRunError, MissingRecordError, SeveralRunsError
 from lens_results.frames import FloatGrid
 from lens_results.record import LAYER_QUANTITIES, WIDE_QUANTITIES, Key, SampleRecord
+from lens_results.run_info import PARTS_LEFT_ASIDE
 from lens_results.schema import KEY_FIELDS, SCHEMA
 from lens_results.sources import pick, sorted_rows, with_identity_of
 from lens_results.storage import run_of
@@ -49,7 +50,8 @@ class Run:
     """The samples of a run, sorted by (task, doc_id, request_idx, repeat), read from disk as they are asked for.
 
     `info` is the run's description, `files` where it was read from, `complete` false when some rows come from the
-    parts of a run that was killed or is still going. Frames are cached: copy before changing them.
+    parts of a run that was killed or is still going, or some could not be read when it was merged. Frames are cached:
+    copy before changing them.
     """
 
     def __init__(self, files: RunFiles) -> None:
@@ -59,6 +61,7 @@ class Run:
         if not len(self._rows):
             raise EmptyRunError(f"Run {files.run_id} in {self.files[0]}: found no samples, expected at least one.")
         self.info = with_identity_of(self._rows, run_of(self.files[-1]))
+        self.complete = self.complete and not self.info.extra.get(PARTS_LEFT_ASIDE)
 
     def __len__(self) -> int:
         return len(self._rows)

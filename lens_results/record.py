@@ -7,7 +7,7 @@ natural, entropies and divergences in nats. A value that could not be computed i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -24,6 +24,14 @@ Key = tuple[str, int, int, int]
 KINDS = ("generate", "loglikelihood", "multi_round")
 STATUSES = ("ok", "no_answer", "unaligned", "capture_failed", "non_finite", "not_run", "identity_failed")
 CANDIDATE_METHODS = ("first_token", "teacher_forced")
+CANDIDATE_SCORES = (
+    "logit",
+    "logprob",
+    "logprob_per_token",
+    "logprob_per_char",
+    "logprob_per_byte",
+    "logprob_per_token_char",
+)
 CONTROL_STATUSES = ("ok", "no_image", "no_other_image", "not_run", "failed", "non_finite", "identity_failed")
 
 RANK_QUANTITIES = ("rank_pred", "rank_gold")
@@ -81,6 +89,7 @@ class SampleRecord:
     candidates: tuple[str, ...] = ()
     candidate_token_ids: tuple[tuple[int, ...], ...] = ()
     candidate_method: str | None = None
+    candidate_score: str | None = None
     gold_candidate: int | None = None
     pred_candidate: int | None = None
     pivot_labels: tuple[str, ...] = ()
@@ -189,14 +198,21 @@ class SampleRecord:
         for name in _TEXT_TUPLES:
             yield name, checks.texts(getattr(self, name))
         for name in _INTS:
-            yield name, int(getattr(self, name))
-        optional = ((_OPTIONAL_TEXTS, checks.text), (_OPTIONAL_INTS, int), (_OPTIONAL_BOOLS, bool))
+            yield name, checks.whole(name, getattr(self, name), 64 if name == "doc_id" else 32)
+        for name in _OPTIONAL_INTS:
+            value = getattr(self, name)
+            yield name, None if value is None else checks.whole(name, value)
+        optional: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...]
+        optional = ((_OPTIONAL_TEXTS, checks.text), (_OPTIONAL_BOOLS, bool))
         for names, convert in optional:
             for name in names:
                 value = getattr(self, name)
                 yield name, None if value is None else convert(value)
         yield "identity_deviation", checks.number("identity_deviation", self.identity_deviation)
-        yield "candidate_token_ids", tuple(tuple(int(i) for i in ids) for ids in self.candidate_token_ids)
+        yield (
+            "candidate_token_ids",
+            tuple(tuple(checks.whole("candidate_token_ids", i) for i in ids) for ids in self.candidate_token_ids),
+        )
         yield "binary", None if self.binary is None else tuple(int(i) for i in self.binary)
         yield "layer_index", None if self.layer_index is None else tuple(int(i) for i in self.layer_index)
 
@@ -214,6 +230,8 @@ class SampleRecord:
         checks.one_of("status", self.status, STATUSES)
         if self.candidate_method is not None:
             checks.one_of("candidate_method", self.candidate_method, CANDIDATE_METHODS)
+        if self.candidate_score is not None:
+            checks.one_of("candidate_score", self.candidate_score, CANDIDATE_SCORES)
         for control, status in self.control_status.items():
             checks.one_of(f"control_status[{control!r}]", status, CONTROL_STATUSES)
 

@@ -14,6 +14,9 @@ from lens_results.schema import VERSION
 
 T = TypeVar("T")
 
+PARTS_LEFT_ASIDE = "parts_left_aside"
+"""Key of the description: how many parts could not be read when the run was merged."""
+
 
 def new_run_id() -> str:
     """A name no other run has: UTC time to the second and 32 random bits, e.g. `20260131T120000Z-1f2e3d4c`."""

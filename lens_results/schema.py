@@ -11,7 +11,7 @@ import pyarrow as pa
 from lens_results.errors import NewerFormatError, NotARecordFileError, RecordFormatError
 
 FORMAT_VERSION = 1
-FORMAT_MINOR = 1
+FORMAT_MINOR = 2
 VERSION = f"{FORMAT_VERSION}.{FORMAT_MINOR}"
 
 KEY_FIELDS = ("task", "doc_id", "request_idx", "repeat")
@@ -53,6 +53,7 @@ SCHEMA = pa.schema(
         pa.field("candidates", _TEXTS, nullable=False),
         pa.field("candidate_token_ids", pa.list_(_INTS), nullable=False),
         pa.field("candidate_method", _TEXT),
+        pa.field("candidate_score", _TEXT),
         pa.field("gold_candidate", pa.int32()),
         pa.field("pred_candidate", pa.int32()),
         pa.field("pivot_labels", _TEXTS, nullable=False),

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lens_results.errors import NotARecordFileError
 from lens_results.run_info import RunInfo
 from lens_results.schema import KEY_FIELDS, SCHEMA, check_version
 from lens_results.storage import unreadable
@@ -48,8 +49,22 @@ def read(path: Path, columns: Sequence[str], rows: npt.NDArray[np.int64] | None 
             table = file.read(columns=present) if rows is None else _read_rows(file, present, rows)
     except (pa.ArrowException, OSError) as err:
         raise unreadable(path, err) from err
-    arrays = [table[name] if name in present else _absent(name, len(table)) for name in columns]
+    arrays = [_typed(table[name], name, path) if name in present else _absent(name, len(table)) for name in columns]
     return pa.Table.from_arrays(arrays, schema=pa.schema([SCHEMA.field(name) for name in columns]))
+
+
+def _typed(column: pa.ChunkedArray, name: str, path: Path) -> pa.ChunkedArray:
+    """A column in the type of `SCHEMA`; a process with another release may have written it in a kindred one."""
+    wanted = SCHEMA.field(name).type
+    if column.type == wanted:
+        return column
+    try:
+        return column.cast(wanted)
+    except (pa.ArrowException, TypeError) as err:
+        raise NotARecordFileError(
+            f"{path}: found the column {name!r} with values of {column.type}, expected {wanted}. Processes of one run "
+            "must use one release of mm-logit-lens."
+        ) from err
 
 
 def _read_rows(file: pq.ParquetFile, columns: Sequence[str], rows: npt.NDArray[np.int64]) -> pa.Table:

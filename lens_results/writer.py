@@ -60,7 +60,7 @@ class RecordWriter(PartWriter):
     def append(self, record: SampleRecord) -> None:
         """Take a record. Raises `InvalidRecordError` when its layers are not those of the run."""
         self._check_open("append")
-        self._check_layers(record)
+        check_layers(record, self.run_info)
         self._waiting.setdefault(record.task, []).append(record)
         self._flush_when_due(self.part_rows)
 
@@ -79,10 +79,12 @@ class RecordWriter(PartWriter):
             used.append(merged_numbers(path).get(self.rank, 0))
         return max(used, default=0) + 1
 
-    def _check_layers(self, record: SampleRecord) -> None:
-        expected = len(self.run_info.lens.layer_index)
-        if record.layer_index is None and record.n_layers not in (None, expected):
-            raise InvalidRecordError(
-                f"{record.key}: found {record.n_layers} layers, expected {expected} as in the run's "
-                "lens.layer_index. Give the record its own layer_index."
-            )
+
+def check_layers(record: SampleRecord, run_info: RunInfo) -> None:
+    """Raise `InvalidRecordError` when a record's layers are not those of the run and it does not list its own."""
+    expected = len(run_info.lens.layer_index)
+    if record.layer_index is None and record.n_layers not in (None, expected):
+        raise InvalidRecordError(
+            f"{record.key}: found {record.n_layers} layers, expected {expected} as in the run's "
+            "lens.layer_index. Give the record its own layer_index."
+        )

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tqdm import tqdm
 
-from harness_ext.recording.choices import score_choices
+from harness_ext.recording.choices import score_choices, scored_beside
 from harness_ext.recording.forced import Tokens
+from harness_ext.recording.position import Unlocated
 from harness_ext.recording.request import Images
-from lens_models import InputError
+from lens_models import InputError, LogitLens
 from lens_models.continuations import ScoredContinuation, score_continuations
+from lens_results import SampleRecord
 
 from .guards import visuals
 from .tagging import TaggedRequest, tag, where
@@ -57,15 +59,15 @@ class ChoiceScorer:
         images = self._owner.fitted(visuals(requests[0].instance))
         lens = self._owner.lens if self._owner.run is not None else None
 
-        def score(shown: Images) -> list[ScoredContinuation]:
+        def score(shown: Images, lens: LogitLens | None = lens) -> list[ScoredContinuation]:
             def one(place: int, wanted: list[Tokens]) -> list[ScoredContinuation]:
                 inputs = self._owner.tok_batch_multimodal_encode([prompts[place]], [list(shown)])
                 return score_continuations(self._owner.model, inputs, wanted, lens=lens)
 
             return score_choices(prompts, sequences, one)
 
-        ordered = score(images)
-        self._record(requests[0], sequences, ordered, images, score)
+        ordered, problem = scored_beside(lens, lambda beside: score(images, beside))
+        self._record(requests[0], sequences, ordered, images, score, problem)
         return ordered
 
     def _record(
@@ -75,16 +77,23 @@ class ChoiceScorer:
         scored: Sequence[ScoredContinuation],
         images: Images,
         rescore_under: Callable[[Images], list[ScoredContinuation]],
+        problem: Unlocated | None,
     ) -> None:
         run = self._owner.run
         if run is None or request.padding:
             return
-        sample = run.sample_request(request, self._owner._as_read(request.instance.args[0]), images, "loglikelihood")
-        run.recorder.add_images(sample.image_sha256, images)
-        values = [each.logprob for each in scored]
-        chosen = values.index(max(values))
-        read = self._owner.reader.read_choices
-        run.recorder.add([read(sample, sequences, scored, chosen, rescore_under, run.controls)])
+        reader = self._owner.reader
+
+        def record() -> list[SampleRecord]:
+            prompt = self._owner._as_read(request.instance.args[0])
+            sample = run.sample_request(request, prompt, images, "loglikelihood")
+            run.recorder.add_images(sample.image_sha256, images)
+            rule = run.choice_rule(request, [len(sequence) for sequence in sequences])
+            if problem is not None:
+                return [reader.failed(sample, request.instance.args[1].strip(), problem, run.controls)]
+            return [reader.read_choices(sample, sequences, scored, rule, rescore_under, run.controls)]
+
+        run.recorder.add_read([(run.key(request), "loglikelihood", "")], record)
 
     def _continuation(self, request: TaggedRequest) -> Tokens:
         context, continuation = request.instance.args[:2]

@@ -115,11 +115,24 @@ class AnswerFollower:
         error = CaptureError("the harness answered this request without a batch that the lens could follow")
         for request, answer in zip(requests, answers, strict=True):
             if not request.padding and self._run.key(request) not in self._run.recorder:
-                sample = self._run.sample_request(request, str(request.instance.args[0]), (), "generate")
-                self._run.recorder.add([self._reader.failed(sample, answer, error, self._run.controls)])
+                record = functools.partial(self._missing, request, answer, error)
+                self._run.recorder.add_read([(self._run.key(request), "generate", answer)], record)
+
+    def _missing(self, request: TaggedRequest, answer: str, error: CaptureError) -> list[SampleRecord]:
+        sample = self._run.sample_request(request, str(request.instance.args[0]), (), "generate")
+        return [self._reader.failed(sample, answer, error, self._run.controls)]
 
     @torch.inference_mode()
     def _record(self, batch: _Batch) -> None:
+        def record() -> list[SampleRecord]:
+            records = zip(self._read(batch), batch.prompts, strict=True)
+            return [found for found, prompt in records if not prompt.request.padding]
+
+        kept = [(row, prompt.request) for row, prompt in enumerate(batch.prompts) if not prompt.request.padding]
+        known = [(self._run.key(request), "generate", batch.answers[row]) for row, request in kept]
+        self._run.recorder.add_read(known, record)
+
+    def _read(self, batch: _Batch) -> list[SampleRecord]:
         samples = [
             self._run.sample_request(prompt.request, self._render(prompt), images, "generate")
             for prompt, images in zip(batch.prompts, batch.images, strict=True)
@@ -130,15 +143,12 @@ class AnswerFollower:
         controls = self._run.controls
         if isinstance(batch.trace, CaptureError):
             failed, error = self._reader.failed, batch.trace
-            records = [failed(s, text, error, controls) for s, text in zip(samples, answers, strict=True)]
-        else:
-            assert batch.trace is not None
-            texts = self._alignable(batch.trace, answers)
-            rescore = functools.partial(self._rescore, batch)
-            read = self._reader.read(samples, batch.trace, texts, rescore, rescore, controls)
-            records = [_with_response(record, text) for record, text in zip(read, answers, strict=True)]
-        kept = [r for r, prompt in zip(records, batch.prompts, strict=True) if not prompt.request.padding]
-        self._run.recorder.add(kept)
+            return [failed(sample, text, error, controls) for sample, text in zip(samples, answers, strict=True)]
+        assert batch.trace is not None
+        texts = self._alignable(batch.trace, answers)
+        rescore = functools.partial(self._rescore, batch)
+        read = self._reader.read(samples, batch.trace, texts, rescore, rescore, controls)
+        return [_with_response(record, text) for record, text in zip(read, answers, strict=True)]
 
     def _alignable(self, trace: TracedGeneration, answers: Sequence[str]) -> list[str]:
         """The answers as they begin the generated text; the whole text where the harness dropped its beginning."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness_ext.recorded_run import ADVICE, ReadModel, RecordedRun
 from harness_ext.recording import Documents, SampleRequest, ShownDocument, image_digest
+from harness_ext.recording.choices import ChoiceRule, choice_rule
 from harness_ext.run_description import RunSettings
 from harness_ext.task_filters import answer_filters
-from harness_ext.task_objects import answer_target, ask, config_value
+from harness_ext.task_objects import answer_target, ask, config_value, metric_names
 from lens_results.record import Key
 
 from .tagging import TaggedRequest
@@ -85,6 +86,12 @@ class LensRun(RecordedRun):
             filters=answer_filters(task, document),
             padding=request.padding,
         )
+
+    def choice_rule(self, request: TaggedRequest, n_tokens: Sequence[int]) -> ChoiceRule:
+        """By what the task compares its choices; the harness is handed sums of log-probabilities."""
+        task = self._tasks.get(request.key[0])
+        choices = ask(task, "doc_to_choice", request.instance.doc)
+        return choice_rule(metric_names(task), choices, n_tokens, per_token=False)
 
     def _documents_of(self, name: str) -> Documents | None:
         """The documents of a task; asked for once, because lm-eval processes them again on every request."""

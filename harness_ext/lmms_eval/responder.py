@@ -14,14 +14,15 @@ from loguru import logger
 from harness_ext.batch_limit import BatchLimit
 from harness_ext.encoding_guard import ContextWatch, encode_or_name
 from harness_ext.recording import BatchReader, Documents, LensRecorder, SampleRequest, ShownDocument
-from harness_ext.recording.choices import score_choices
+from harness_ext.recording.choices import score_choices, scored_beside
 from harness_ext.recording.forced import Tokens
 from harness_ext.recording.request import Images
 from harness_ext.recording.tracing import generate_traced
-from lens_models import CaptureError, InputError, TracedGeneration
+from lens_models import CaptureError, InputError, LogitLens, TracedGeneration
 from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
 from lens_models.encoding import UNREADABLE, encode_texts
 from lens_models.generation import generated_columns
+from lens_results import SampleRecord
 
 from .conversation import Conversation, render
 from .generation import generate_arguments
@@ -64,6 +65,11 @@ class Responder:
     def recorder(self) -> LensRecorder | None:
         """Where records go, while a run is under way."""
         return None if self.run is None else self.run.recorder
+
+    @property
+    def _lens(self) -> LogitLens | None:
+        """The lens, while a run is under way."""
+        return None if self.run is None else self._owner.lens
 
     def answer(self, batch: Sequence[HarnessRequest]) -> list[Answer]:
         """Answer requests that share their generation arguments; in smaller batches where these do not fit."""
@@ -109,21 +115,26 @@ class Responder:
         conversations = [self._conversation(request, self._messages(request, document)) for request in requests]
         sequences = [self._continuation(request, document) for request in requests]
 
-        def score(images: Images | None = None) -> list[ScoredContinuation]:
+        def score(images: Images | None = None, lens: LogitLens | None = self._lens) -> list[ScoredContinuation]:
             return score_choices(
                 [conversation.prompt for conversation in conversations],
                 sequences,
-                lambda place, wanted: self._score(conversations[place].under(images), wanted),
+                lambda place, wanted: self._score(conversations[place].under(images), wanted, lens),
             )
 
-        ordered = score()
-        if self.run is not None and self._reader is not None and not requests[0].padding:
-            sample = self._sample(self.run, requests[0], document, conversations[0], "loglikelihood")
-            self.run.recorder.add_images(sample.image_sha256, conversations[0].images)
-            losses = [each.loss for each in ordered]
-            chosen = losses.index(min(losses))
-            record = self._reader.read_choices(sample, sequences, ordered, chosen, score, self.run.controls)
-            self.run.recorder.add([record])
+        ordered, problem = scored_beside(self._lens, functools.partial(score, None))
+        run, reader, first = self.run, self._reader, requests[0]
+        if run is not None and reader is not None and not first.padding:
+
+            def record() -> list[SampleRecord]:
+                sample = self._sample(run, first, document, conversations[0], "loglikelihood")
+                run.recorder.add_images(sample.image_sha256, conversations[0].images)
+                if problem is not None:
+                    return [reader.failed(sample, "", problem, run.controls)]
+                rule = run.choice_rule(first, document, [len(sequence) for sequence in sequences])
+                return [reader.read_choices(sample, sequences, ordered, rule, score, run.controls)]
+
+            run.recorder.add_read([(first.key, "loglikelihood", "")], record)
         return [(each.loss, each.greedy) for each in ordered]
 
     def _continuation(self, request: HarnessRequest, document: Any) -> Tokens:
@@ -135,10 +146,9 @@ class Responder:
         return tuple(int(token) for token in ids)
 
     def _score(
-        self, conversation: Conversation, sequences: Sequence[Tokens], before: Tokens = ()
+        self, conversation: Conversation, sequences: Sequence[Tokens], lens: LogitLens | None, before: Tokens = ()
     ) -> list[ScoredContinuation]:
         inputs = extend_inputs(self._encode([conversation]), before)
-        lens = None if self.recorder is None else self._owner.lens
         return score_continuations(self._owner.model, inputs, sequences, lens=lens)
 
     def flush(self) -> None:
@@ -252,25 +262,28 @@ class Responder:
         kind: str,
     ) -> None:
         assert self.run is not None and self._reader is not None
-        samples = [
-            self._sample(self.run, request, document, conversation, kind)
-            for request, document, conversation in zip(batch, documents, conversations, strict=True)
-        ]
-        controls = self.run.controls
-        for sample, conversation in zip(samples, conversations, strict=True):
-            self.run.recorder.add_images(sample.image_sha256, conversation.images)
-        if isinstance(trace, CaptureError):
-            failed = self._reader.failed
-            records = [failed(sample, text, trace, controls) for sample, text in zip(samples, texts, strict=True)]
-        else:
+        run, reader = self.run, self._reader
 
-            def rescore(
-                sample: int, before: Tokens, sequences: Sequence[Tokens], images: Images | None = None
-            ) -> list[ScoredContinuation]:
-                return self._score(conversations[sample].under(images), sequences, before)
+        def rescore(
+            sample: int, before: Tokens, sequences: Sequence[Tokens], images: Images | None = None
+        ) -> list[ScoredContinuation]:
+            return self._score(conversations[sample].under(images), sequences, self._lens, before)
 
-            records = self._reader.read(samples, trace, texts, rescore, rescore, controls)
-        self.run.recorder.add(record for request, record in zip(batch, records, strict=True) if not request.padding)
+        def record() -> list[SampleRecord]:
+            samples = [
+                self._sample(run, request, document, conversation, kind)
+                for request, document, conversation in zip(batch, documents, conversations, strict=True)
+            ]
+            for sample, conversation in zip(samples, conversations, strict=True):
+                run.recorder.add_images(sample.image_sha256, conversation.images)
+            if isinstance(trace, CaptureError):
+                found = [reader.failed(*each, trace, run.controls) for each in zip(samples, texts, strict=True)]
+            else:
+                found = reader.read(samples, trace, texts, rescore, rescore, run.controls)
+            return [each for request, each in zip(batch, found, strict=True) if not request.padding]
+
+        kept = zip(batch, texts, strict=True)
+        run.recorder.add_read([(request.key, kind, text) for request, text in kept if not request.padding], record)
 
 
 def _where(request: HarnessRequest) -> str:

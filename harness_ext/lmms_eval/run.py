@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from loguru import logger
 
 from harness_ext.recorded_run import ReadModel, RecordedRun
 from harness_ext.recording import Documents, SampleRequest, image_digest
+from harness_ext.recording.choices import ChoiceRule, choice_rule
 from harness_ext.run_description import RunSettings
 from harness_ext.task_filters import answer_filters
-from harness_ext.task_objects import answer_target, config_value
+from harness_ext.task_objects import answer_target, ask, config_value, metric_names
 from lens_tasks import AnswerTarget
 
 from .conversation import Conversation
@@ -63,6 +64,12 @@ class LensRun(RecordedRun):
             filters=answer_filters(self._tasks.get(request.task), document),
             padding=request.padding,
         )
+
+    def choice_rule(self, request: HarnessRequest, document: Any, n_tokens: Sequence[int]) -> ChoiceRule:
+        """By what the task compares its choices; the harness is handed mean losses."""
+        task = self._tasks.get(request.task)
+        choices = ask(task, "doc_to_choice", document)
+        return choice_rule(metric_names(task), choices, n_tokens, per_token=True)
 
     def target(self, request: HarnessRequest, document: Any) -> AnswerTarget:
         """The candidates, gold answer and cluster of a document of the request's task."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -19,15 +20,18 @@ from lens_models.metrics import (
     visual_gain_by_layer,
 )
 from lens_models.readout import FloatArray
-from lens_results import SampleRecord
+from lens_results import InvalidRecordError, SampleRecord
+from lens_results.record import Key
 
 from .candidates import SampleCandidates
 from .controlled import ControlReading
 from .position import AnswerPosition, Unlocated
 from .request import SampleRequest, text_digest
 
-__all__ = ["NON_FINITE", "ReadSample", "RecordAssembler"]
+__all__ = ["NON_FINITE", "ReadSample", "RecordAssembler", "bare_record"]
 
+_READ = ("logprob_pred", "logprob_gold", "entropy", "kl_last", "jsd_last", "energy", "resid_norm", "topk_logprobs")
+_READ_OF_CANDIDATES = ("cand_scores", "cand_mass", "cand_entropy")
 NON_FINITE = "the model's logits at the answer are NaN or infinite"
 
 
@@ -58,12 +62,14 @@ class RecordAssembler:
         `identity` is None where the model gave no finite logits to compare with.
         """
         common = _common(sample.request, sample.response, sample.n_generated, identity) | _answer(sample)
-        if doubt := _doubt(sample.readout, identity, "this batch"):
-            return SampleRecord(**common, status=doubt.status, status_reason=doubt.reason)
+        if doubt := self._doubt(sample, identity, "this batch"):
+            return _record(sample.request, sample.response, common, status=doubt.status, status_reason=doubt.reason)
         layers = self._layer_readout(sample)
         gold = sample.candidates.gold
-        return SampleRecord(
-            **common,
+        return _record(
+            sample.request,
+            sample.response,
+            common,
             **self._arrays(sample),
             label_free=label_free_scalars(layers, self._thresholds),
             gold_based=gold_based_scalars(layers, gold, sample.candidates.correct, self._thresholds)
@@ -82,7 +88,7 @@ class RecordAssembler:
             identity: of the control's own forward pass.
             passes: forward passes that it took.
         """
-        if doubt := _doubt(readout, identity, "this control"):
+        if doubt := self._doubt(replace(sample, readout=readout), identity, "this control"):
             return ControlReading({}, None, passes, doubt.status, doubt.reason)
         candidates = sample.candidates
         arrays = {name: getattr(readout, name) for name in ("logprob_pred", "logprob_gold", "energy")}
@@ -107,7 +113,7 @@ class RecordAssembler:
     ) -> SampleRecord:
         """The record of a sample without a readout: its status and the reason."""
         common = _common(request, response, n_generated, identity)
-        return SampleRecord(**common, status=why.status, status_reason=why.reason)
+        return _record(request, response, common, status=why.status, status_reason=why.reason)
 
     def _layer_readout(self, sample: ReadSample) -> LayerReadout:
         readout, candidates = sample.readout, sample.candidates
@@ -123,7 +129,27 @@ class RecordAssembler:
             pred_index=candidates.pred if candidates.ids else None,
             candidates_fixed=candidates.fixed,
             pred_token=sample.position.token_id,
+            sequences=candidates.score != "logit",
         )
+
+    def _doubt(self, sample: ReadSample, identity: IdentityReport | None, what: str) -> Unlocated | None:
+        """Why a readout is not kept; None when all is well."""
+        if not sample.readout.finite:
+            return Unlocated("non_finite", NON_FINITE)
+        if identity is not None and not identity.exact:
+            reason = f"the readout of {what} was off by {identity.deviation:.2e} (allowed {identity.tolerance:.2e})"
+            return Unlocated("identity_failed", reason)
+        names = (*_READ_OF_CANDIDATES, *_READ) if sample.candidates.ids else _READ
+        for name in (*names, "pivot_scores") if _pivots(sample.candidates) else names:
+            values = getattr(sample.readout, name)
+            if values is not None and not np.isfinite(values).all():
+                return Unlocated("non_finite", self._not_finite(name, values, sample.candidates.labels))
+        return None
+
+    def _not_finite(self, name: str, values: FloatArray, labels: tuple[str, ...]) -> str:
+        place = np.argwhere(~np.isfinite(values))[-1]  # of the last layer first: there it is the model's own
+        what = f"the score of {labels[place[1]]!r}" if name == "cand_scores" else name
+        return f"{what} is {values[tuple(place)]} at layer {self._layer_index[place[0]]}"
 
     def _arrays(self, sample: ReadSample) -> dict[str, Any]:
         readout, candidates = sample.readout, sample.candidates
@@ -136,22 +162,36 @@ class RecordAssembler:
         }  # fmt: skip
         arrays["topk_tokens"] = tuple(tuple(self._token_text(int(t)) for t in row) for row in readout.topk_ids)
         if candidates.ids:
-            arrays |= {name: getattr(readout, name) for name in ("cand_scores", "cand_mass", "cand_entropy")}
+            arrays |= {name: getattr(readout, name) for name in _READ_OF_CANDIDATES}
             arrays["margin_pred"] = _margin(readout.cand_scores, candidates.pred)
             arrays["log_odds"] = _log_odds(readout.cand_scores, candidates.binary)
-        if candidates.pivots:
+        if _pivots(candidates):
             arrays["pivot_scores"] = readout.pivot_scores
         return arrays
 
 
-def _doubt(readout: Readout, identity: IdentityReport | None, what: str) -> Unlocated | None:
-    """Why a readout is not kept; None when all is well."""
-    if not readout.finite:
-        return Unlocated("non_finite", NON_FINITE)
-    if identity is not None and not identity.exact:
-        reason = f"the readout of {what} was off by {identity.deviation:.2e} (allowed {identity.tolerance:.2e})"
-        return Unlocated("identity_failed", reason)
-    return None
+def _record(request: SampleRequest, response: str, common: Mapping[str, Any], **found: Any) -> SampleRecord:
+    """The record; where its fields contradict each other, one that says so and holds what is certain."""
+    try:
+        return SampleRecord(**common, **found)
+    except InvalidRecordError as error:
+        why = Unlocated("not_run", f"what was read is no valid record: {error}")
+    return bare_record(request.key, request.kind, response, why)
+
+
+def bare_record(key: Key, kind: str, response: str, why: Unlocated) -> SampleRecord:
+    """A sample of which nothing is known but its answer and why there is no more."""
+    task, doc_id, request_idx, repeat = key
+    return SampleRecord(
+        task=task,
+        doc_id=doc_id,
+        request_idx=request_idx,
+        repeat=repeat,
+        kind=kind,
+        response=response,
+        status=why.status,
+        status_reason=why.reason,
+    )
 
 
 def _common(
@@ -187,7 +227,8 @@ def _answer(sample: ReadSample) -> dict[str, Any]:
         "candidate_method": candidates.method,
         "gold_candidate": candidates.gold,
         "pred_candidate": candidates.pred,
-        "pivot_labels": candidates.pivot_labels if candidates.pivots else (),
+        "candidate_score": candidates.score if candidates.ids else None,
+        "pivot_labels": candidates.pivot_labels if _pivots(candidates) else (),
         "binary": candidates.binary if candidates.ids else None,
         "correct": candidates.correct,
         "answer_rule": position.span.rule,
@@ -195,6 +236,11 @@ def _answer(sample: ReadSample) -> dict[str, Any]:
         "answer_step": position.step,
         "answer_token_id": position.token_id,
     }
+
+
+def _pivots(candidates: SampleCandidates) -> bool:
+    """Whether the pivots' logits stand beside logits: a logit and a log-probability of a sequence do not compare."""
+    return bool(candidates.pivots and candidates.ids) and candidates.score == "logit"
 
 
 def _margin(scores: FloatArray, pred: int | None) -> FloatArray | None:

@@ -29,6 +29,7 @@ class SampleCandidates:
         pivots: token ids of the English equivalents; empty when there are none.
         binary: indices of the positive and the negative candidate.
         method: first_token or teacher_forced.
+        score: what the candidates' scores are, see `candidate_score` in docs/record-format.md.
         correct: whether the answer names the gold candidate; None when that cannot be said.
         collisions: which tokens could not be used.
         sequences: token sequences of each candidate, where they have to be teacher-forced.
@@ -44,6 +45,7 @@ class SampleCandidates:
     pivot_labels: tuple[str, ...] = ()
     binary: tuple[int, int] | None = None
     method: str | None = None
+    score: str = "logit"
     correct: bool | None = None
     collisions: tuple[str, ...] = ()
     sequences: tuple[tuple[tuple[int, ...], ...], ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,35 @@ from torch import Tensor
 from lens_models import CaptureError, IdentityReport, LogitLens, Readout, ReadoutRow, TracedGeneration
 from lens_models.candidates import TEACHER_FORCED
 from lens_models.continuations import ScoredContinuation
+from lens_models.memory import free_memory
 from lens_models.metrics import Thresholds
 from lens_results import SampleRecord
 from lens_tasks import AnswerSpan
 
 from .assemble import NON_FINITE, ReadSample, RecordAssembler
 from .candidates import SampleCandidates, resolve_candidates
+from .choices import ChoiceRule
 from .controlled import ControlReading, Controls, ReadAgain, controlled_record, counted_passes
-from .forced import Rescore, RescoreUnder, Tokens, force_candidates, with_scores
+from .failures import failure
+from .forced import Rescore, RescoreUnder, Tokens, force_candidates, layers_of, with_scores
 from .position import AnswerPosition, Unlocated, find_position, n_generated
 from .request import Images, SampleRequest
 
 __all__ = ["BatchReader"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What `BatchReader.read` is given."""
+
+    requests: Sequence[SampleRequest]
+    generation: TracedGeneration
+    responses: Sequence[str]
+    rescore: Rescore
+    rescore_under: RescoreUnder | None
+    controls: Controls | None
 
 
 class BatchReader:
@@ -40,6 +58,7 @@ class BatchReader:
         self.lens = lens
         self.tokenizer = tokenizer
         self.assembler = RecordAssembler(lens, tokenizer, thresholds)
+        self._told: set[str] = set()
         self._end_ids = _end_ids(lens.model, tokenizer)
 
     def read(
@@ -53,6 +72,9 @@ class BatchReader:
     ) -> list[SampleRecord]:
         """One record a request, in order. A sample without a readable answer gets a status and a reason.
 
+        Whatever fails here is a fault of the lens, for the answers are known: the samples are then read one by one, and
+        the one that fails alone gets a status and a reason too.
+
         Args:
             requests: what was asked, one a row of the batch.
             generation: the batch as it was generated.
@@ -61,15 +83,40 @@ class BatchReader:
             rescore_under: the same under other images, for `controls`.
             controls: read each sample again under other images.
         """
-        tokens = [row[: n_generated(row, self._end_ids)] for row in generation.new_tokens]
-        positions = [
-            find_position(self.tokenizer, request, response, row)
-            for request, response, row in zip(requests, responses, tokens, strict=True)
-        ]
+        batch = _Batch(requests, generation, responses, rescore, rescore_under, controls)
+        everything = range(len(requests))
+        try:
+            return self._read(batch, everything)
+        except Exception as error:  # a fault of the lens never ends a run
+            why = failure(error)
+            self._tell_once(why.reason)
+        free_memory()
+        return [self._read_alone(batch, i, why if len(requests) == 1 else None) for i in everything]
+
+    def _tell_once(self, reason: str) -> None:
+        if reason not in self._told:
+            self._told.add(reason)
+            log.warning("A batch could not be read together (%s); its samples are read one by one.", reason)
+
+    def _read_alone(self, batch: _Batch, i: int, known: Unlocated | None) -> SampleRecord:
+        """The record of one sample of a batch; `known` is why it failed when it was read already."""
+        why = known
+        if why is None:
+            try:
+                return self._read(batch, [i])[0]
+            except Exception as error:
+                why = failure(error)
+        return self.failed(batch.requests[i], batch.responses[i], why, batch.controls)
+
+    def _read(self, batch: _Batch, chosen: Sequence[int]) -> list[SampleRecord]:
+        """The records of some samples of a batch, in order."""
+        requests, generation, responses = batch.requests, batch.generation, batch.responses
+        tokens = {i: self._own_tokens(generation, i) for i in chosen}
+        positions = {i: find_position(self.tokenizer, requests[i], responses[i], tokens[i]) for i in chosen}
         for i, finite in enumerate(self.lens.finite(generation)):
-            if not finite and isinstance(positions[i], Unlocated):  # what such logits say is no lack of an answer
+            if not finite and isinstance(positions.get(i), Unlocated):  # what such logits say is no lack of an answer
                 positions[i] = Unlocated("non_finite", NON_FINITE)
-        found = {i: position for i, position in enumerate(positions) if isinstance(position, AnswerPosition)}
+        found = {i: position for i, position in positions.items() if isinstance(position, AnswerPosition)}
         candidates = {i: resolve_candidates(self.tokenizer, requests[i].target, found[i]) for i in found}
         rows = [self._row(generation, i, found[i], candidates[i]) for i in found]
         readouts = dict(zip(found, self.lens.read(rows), strict=True))
@@ -77,10 +124,11 @@ class BatchReader:
         for i in found:
             if candidates[i].sequences:
                 before = tokens[i][: found[i].step]
-                score = functools.partial(rescore, i, before)
+                score = functools.partial(batch.rescore, i, before)
                 readouts[i], candidates[i] = force_candidates(readouts[i], candidates[i], score)
         records = []
-        for i, (request, response, position) in enumerate(zip(requests, responses, positions, strict=True)):
+        for i, position in positions.items():
+            request, response = requests[i], responses[i]
             again: ReadAgain | None = None
             if isinstance(position, Unlocated):
                 record = self.assembler.unread(
@@ -89,11 +137,15 @@ class BatchReader:
             else:
                 sample = ReadSample(request, response, len(tokens[i]), position, candidates[i], readouts[i])
                 record = self.assembler.read(sample, identity)
-                if rescore_under is not None:
-                    score_under = functools.partial(rescore_under, i, tokens[i][: position.step])
+                if batch.rescore_under is not None:
+                    score_under = functools.partial(batch.rescore_under, i, tokens[i][: position.step])
                     again = functools.partial(self._answer_again, sample, score_under)
-            records.append(controlled_record(record, request, again, controls))
+            records.append(controlled_record(record, request, again, batch.controls))
         return records
+
+    def _own_tokens(self, generation: TracedGeneration, sample: int) -> Tokens:
+        row = generation.new_tokens[sample]
+        return tuple(row[: n_generated(row, self._end_ids)])
 
     def _answer_again(
         self,
@@ -118,21 +170,42 @@ class BatchReader:
         request: SampleRequest,
         sequences: Sequence[Tokens],
         scored: Sequence[ScoredContinuation],
-        pred: int,
+        rule: ChoiceRule,
         rescore_under: Callable[[Images], Sequence[ScoredContinuation]] | None = None,
         controls: Controls | None = None,
     ) -> SampleRecord:
         """The record of a multiple-choice document: its candidates are the continuations that were scored.
 
+        Whatever fails here is a fault of the lens and gives the document a status and a reason.
+
         Args:
             request: the document; its target's `choices` are the labels of the choices, in the harness's order.
             sequences: token ids of each choice.
             scored: their scores, with layers.
-            pred: the choice that the harness counts as the model's answer.
+            rule: by what the harness compares the choices.
             rescore_under: scores the same choices under other images, for `controls`.
             controls: read the document again under other images.
         """
         labels = request.target.choice_labels(len(sequences))
+        pred = rule.chosen(scored)
+        try:
+            sample = self._choice_sample(request, labels, sequences, scored, rule)
+            record = self.assembler.read(sample, self._own_identity(scored[pred]))
+            again = functools.partial(self._choices_again, sample, rule, rescore_under) if rescore_under else None
+            return controlled_record(record, request, again, controls)
+        except Exception as error:  # a fault of the lens never ends a run
+            why = failure(error)
+        return self.failed(request, labels[pred], why, controls)
+
+    def _choice_sample(
+        self,
+        request: SampleRequest,
+        labels: tuple[str, ...],
+        sequences: Sequence[Tokens],
+        scored: Sequence[ScoredContinuation],
+        rule: ChoiceRule,
+    ) -> ReadSample:
+        pred = rule.chosen(scored)
         gold = labels.index(request.target.gold) if request.target.gold in labels else None
         candidates = SampleCandidates(
             labels=labels,
@@ -140,37 +213,39 @@ class BatchReader:
             gold=gold,
             pred=pred,
             method=TEACHER_FORCED,
+            score=rule.score,
             correct=None if gold is None else gold == pred,
         )
         span = AnswerSpan(0, len(labels[pred]), labels[pred], "continuation", True, labels[pred])
         position = AnswerPosition(span, 0, sequences[pred][0])
-        readout = self._choice_readout(position.token_id, scored, pred, gold)
-        sample = ReadSample(request, labels[pred], len(sequences[pred]), position, candidates, readout)
-        record = self.assembler.read(sample, self._own_identity(scored[pred]))
-        again = None if rescore_under is None else functools.partial(self._choices_again, sample, rescore_under)
-        return controlled_record(record, request, again, controls)
+        readout = self._choice_readout(position.token_id, scored, pred, rule)
+        return ReadSample(request, labels[pred], len(sequences[pred]), position, candidates, readout)
 
     def _choices_again(
-        self, sample: ReadSample, rescore_under: Callable[[Images], Sequence[ScoredContinuation]], images: Images
+        self,
+        sample: ReadSample,
+        rule: ChoiceRule,
+        rescore_under: Callable[[Images], Sequence[ScoredContinuation]],
+        images: Images,
     ) -> ControlReading:
         """The choices of a document scored under other images."""
         pred = sample.candidates.pred
         assert pred is not None
         with counted_passes(self.lens.model) as passes:
             scored = rescore_under(images)
-        readout = self._choice_readout(sample.position.token_id, scored, pred, sample.candidates.gold)
+        readout = self._choice_readout(sample.position.token_id, scored, pred, rule)
         return self.assembler.control(sample, readout, self._own_identity(scored[pred]), passes=passes())
 
-    def _choice_readout(self, token: int, scored: Sequence[ScoredContinuation], pred: int, gold: int | None) -> Readout:
+    def _choice_readout(self, token: int, scored: Sequence[ScoredContinuation], pred: int, rule: ChoiceRule) -> Readout:
         readout = self.lens.read([ReadoutRow(_residual(scored[pred]), token)])[0]
-        scores = np.stack([np.asarray(each.layer_logprobs, dtype=np.float32) for each in scored], axis=1)
-        return replace(with_scores(readout, scores, gold), logprob_pred=scores[:, pred])
+        return with_scores(readout, np.stack([layers_of(each) for each in scored], axis=1), np.asarray(rule.lengths))
 
     def failed(
-        self, request: SampleRequest, response: str, error: CaptureError, controls: Controls | None = None
+        self, request: SampleRequest, response: str, why: Unlocated | CaptureError, controls: Controls | None = None
     ) -> SampleRecord:
-        """The record of a sample whose capture failed although the model answered."""
-        record = self.assembler.unread(request, response, Unlocated("capture_failed", str(error)))
+        """The record of a sample that the model answered and the lens could not read."""
+        why = why if isinstance(why, Unlocated) else failure(why)
+        record = self.assembler.unread(request, response, why)
         return controlled_record(record, request, None, controls)
 
     def _row(

@@ -11,17 +11,21 @@ from pathlib import Path
 from PIL import Image
 
 from lens_results import (
-    RecordWriteError,
+    InvalidRecordError,
+    LensResultsError,
     RecordWriter,
     RunInfo,
     SampleRecord,
     ThumbnailWriter,
+    check_layers,
     check_writable,
     merge,
     merge_thumbnails,
 )
 from lens_results.record import Key
 
+from .assemble import bare_record
+from .failures import failure
 from .metrics_table import harness_metrics
 
 __all__ = ["LensRecorder"]
@@ -76,7 +80,7 @@ class LensRecorder:
         self._lock = threading.Lock()
         self._tell = tell
         self._told: set[str] = set()
-        self._refusals: dict[int, str] = {}
+        self._refusals: dict[str, str] = {}
 
     def __contains__(self, key: Key) -> bool:
         """Whether this document has a record."""
@@ -97,15 +101,39 @@ class LensRecorder:
 
     def add(self, records: Iterable[SampleRecord]) -> None:
         """Take records; a later one replaces an earlier one of the same key."""
-        for record in records:
+        for record in map(self._fitting, records):
             self._metrics[record.key] = harness_metrics(record)
             for writer in self._writers:
                 self._attempt(writer, functools.partial(writer.append, record))
 
+    def _fitting(self, record: SampleRecord) -> SampleRecord:
+        """The record, or one that says why it is none of this run's."""
+        try:
+            check_layers(record, self.run_info)
+        except InvalidRecordError as error:
+            return bare_record(record.key, record.kind, record.response, failure(error))
+        return record
+
+    def add_read(self, samples: Sequence[tuple[Key, str, str]], read: Callable[[], Iterable[SampleRecord]]) -> None:
+        """Take the records that `read` makes; what it raises becomes the record of each sample, never the run's end.
+
+        Args:
+            samples: key, kind and response of each sample that the records are of.
+            read: makes their records.
+        """
+        try:
+            records = list(read())
+        except Exception as error:  # whatever it is: the answers are known, and a fault of the lens ends no run
+            why = failure(error)
+            self._say(f"{len(samples)} samples could not be read: {why.reason}")
+            records = [bare_record(key, kind, response, why) for key, kind, response in samples]
+        self.add(records)
+
     def add_images(self, digests: Sequence[str], images: Sequence[Image.Image]) -> None:
         """Keep a thumbnail of each image under its digest."""
         if self._thumbnails is not None:
-            for digest, image in zip(digests, images, strict=True):
+            pictures = [image for image in images if isinstance(image, Image.Image)]  # as `image_digest` has it
+            for digest, image in zip(digests, pictures, strict=False):
                 self._attempt(self._thumbnails, functools.partial(self._thumbnails.add, digest, image))
 
     def metrics(self, task: str, doc_id: int) -> dict[str, float]:
@@ -137,29 +165,65 @@ class LensRecorder:
     ) -> dict[str, Path]:
         """Merge the parts of all processes into one file a task; call it in one process, after all have closed.
 
-        Where the disk refuses, the parts stay and are readable, and no file is returned.
+        A task that cannot be merged, whatever the reason, keeps its parts, which are readable, and has no file; the
+        others have theirs. `refusal` says what happened.
         """
-        files: dict[str, Path] = {}
         if self.directory is None:
-            return files
+            return {}
         directory, run_id = self.directory, self.run_info.run_id
-        self._attempt(self, lambda: files.update(merge(directory, run_id, scores, run_info)))
-        self._attempt(self._thumbnails, lambda: merge_thumbnails(directory, run_id))
+        files: dict[str, Path] = {}
+
+        def refused(what: str, error: Exception) -> None:
+            self._refused(
+                what, f"Lens records of {what} are not in one file: {_said(error)} {_where_parts(directory, run_id)}"
+            )
+
+        def merged() -> None:
+            files.update(merge(directory, run_id, scores, run_info, refused=refused))
+
+        def collected() -> None:
+            merge_thumbnails(directory, run_id)
+
+        for what, work in (("this run", merged), ("the images", collected)):
+            try:
+                work()
+            except Exception as error:  # a run is never lost to what comes after its last answer
+                refused(what, error)
         return files
 
     def _attempt(self, writer: object, write: Callable[[], object]) -> None:
+        """Write; what is refused waits in memory, and the run goes on."""
         try:
             write()
-        except RecordWriteError as error:
-            self._refusals[id(writer)] = str(error)
-            if str(error) not in self._told:
-                self._told.add(str(error))
-                self._tell(f"{error} The run goes on; records wait in memory and are tried again.")
+        except Exception as error:
+            self._refused(
+                str(id(writer)), f"{_said(error)} The run goes on; records wait in memory and are tried again."
+            )
         else:
             if not getattr(writer, "waiting", 0):
-                self._refusals.pop(id(writer), None)
+                self._refusals.pop(str(id(writer)), None)
+
+    def _refused(self, what: str, message: str) -> None:
+        self._refusals[what] = message
+        self._say(message)
+
+    def _say(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            self._tell(message)
 
     def _all_writers(self) -> Iterator[RecordWriter | ThumbnailWriter]:
         yield from self._writers
         if self._thumbnails is not None:
             yield self._thumbnails
+
+
+def _said(error: Exception) -> str:
+    """What an error says as a sentence, with its kind where it is none of ours."""
+    if isinstance(error, LensResultsError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).strip() or 'no more was said'}."
+
+
+def _where_parts(directory: Path, run_id: str) -> str:
+    return f"What was written is kept in {directory}, in parts under .lens_parts/{run_id}, and is read from there."

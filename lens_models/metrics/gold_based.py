@@ -1,8 +1,8 @@
 """Scalars that look at the gold answer; they describe and may never be ranked as predictors of error.
 
 Definitions and formulas: docs/metrics.md. "Leads" means: strictly the highest score among the candidates. A single
-candidate (an open task answered with the gold answer itself) leads where its mass is above theta. What would need another
-candidate is not defined there: None, not 0.
+candidate (an open task answered with the gold answer itself) leads where its mass is above theta; what would need
+another candidate is None there, not 0.
 """
 
 from __future__ import annotations

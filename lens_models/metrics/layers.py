@@ -35,8 +35,8 @@ class LayerReadout:
             whether the answer is right, and no label-free metric may look at them.
         pred_token: Token id of the answer given, used in place of the candidates where there are none that may be
             looked at; None when unknown.
-        sequences: The candidates were scored as whole token sequences. Their mass is a product over all their tokens and
-            falls with their length, so no threshold on it says whether a layer is about them: theta is not applied.
+        sequences: The candidates were scored as whole token sequences. Their mass is a product over all tokens and
+            falls with their number, so no threshold on it says what a layer is about: theta is not applied.
 
     Raises:
         ValueError: Shapes disagree, the layers do not rise, or an index is out of range.

@@ -24,6 +24,7 @@ from lens_results import (
     load,
     load_all,
     merge,
+    merging,
 )
 from lens_results.schema import META_FORMAT, META_RUN, SCHEMA
 
@@ -202,13 +203,69 @@ def test_damaged_bytes(tmp_path: Path, make_record: Any, make_info: Any) -> None
         list(load(tmp_path).records())
 
 
-def test_truncated_part_stops_the_merge(tmp_path: Path, make_record: Any, make_info: Any) -> None:
-    with RecordWriter(tmp_path, make_info("r")) as writer:
-        writer.append(make_record(0))
-    part = next((tmp_path / ".lens_parts" / "r").iterdir())
-    part.write_bytes(part.read_bytes()[:99])
-    with pytest.raises(TruncatedRecordError, match="remove it to read the rest"):
-        merge(tmp_path, "r")
+def write_parts(tmp_path: Path, info: Any, *records: Any) -> list[Path]:
+    """One part a record."""
+    with RecordWriter(tmp_path, info, part_rows=1) as writer:
+        for record in records:
+            writer.append(record)
+    return sorted((tmp_path / ".lens_parts" / info.run_id).iterdir())
+
+
+@pytest.mark.parametrize("damage", ["cut short", "a byte in a page", "foreign", "another type of column"])
+def test_a_part_that_cannot_be_read_is_left_aside_and_the_rest_is_merged(
+    tmp_path: Path, make_record: Any, make_info: Any, damage: str
+) -> None:
+    parts = write_parts(tmp_path, make_info("r"), *(make_record(n) for n in range(3)))
+    content = parts[1].read_bytes()
+    if damage == "cut short":
+        parts[1].write_bytes(content[:99])
+    elif damage == "foreign":
+        parts[1].write_bytes(b"something else")
+    elif damage == "a byte in a page":
+        parts[1].write_bytes(content[:3000] + bytes([content[3000] ^ 255]) + content[3001:])
+    else:
+        table = pq.read_table(parts[1])
+        place = table.schema.get_field_index("entropy")
+        words = table.set_column(place, "entropy", pa.array(["no number"]))
+        pq.write_table(words.replace_schema_metadata(table.schema.metadata), parts[1])
+    told: list[tuple[str, str]] = []
+    (file,) = merge(tmp_path, "r", refused=lambda what, error: told.append((what, str(error)))).values()
+    assert load(file).samples["doc_id"].tolist() == [0, 2]
+    assert [what for what, _ in told] == [f"the part {parts[1].name}.unreadable, which was left out and kept"]
+    assert parts[1].with_name(f"{parts[1].name}.unreadable").exists()
+    run = load(tmp_path)
+    assert (run.samples["doc_id"].tolist(), run.complete) == ([0, 2], False), "the folder can be read as a whole"
+
+
+def test_a_process_with_a_kindred_type_of_column_is_merged(tmp_path: Path, make_record: Any, make_info: Any) -> None:
+    parts = write_parts(tmp_path, make_info("r"), make_record(0), make_record(1))
+    table = pq.read_table(parts[1])
+    place = table.schema.get_field_index("repeat")
+    wider = table.set_column(place, "repeat", pa.array([0], pa.int64()))
+    pq.write_table(wider.replace_schema_metadata(table.schema.metadata), parts[1])
+    (file,) = merge(tmp_path, "r").values()
+    assert load(file).samples["doc_id"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), pa.ArrowInvalid("odd"), OSError(28, "No space left on device")])
+def test_a_task_that_cannot_be_merged_keeps_its_parts_and_the_others_are_merged(
+    tmp_path: Path, make_record: Any, make_info: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    write_parts(tmp_path, make_info("r"), make_record(0, "a"), make_record(1, "b"))
+    write_tables = merging.write_tables
+
+    def failing(path: Path, *args: Any) -> None:
+        if "lens_a_" in path.name:
+            raise error
+        write_tables(path, *args)
+
+    monkeypatch.setattr(merging, "write_tables", failing)
+    told: list[tuple[str, Exception]] = []
+    assert list(merge(tmp_path, "r", refused=lambda *both: told.append(both))) == ["b"]
+    assert told == [("task a", error)]
+    assert load(tmp_path).keys["task"].tolist() == ["a", "b"], "the parts of a are read as they are"
+    monkeypatch.undo()
+    assert list(merge(tmp_path, "r")) == ["a", "b"]
 
 
 def test_foreign_files(tmp_path: Path) -> None:

@@ -78,11 +78,11 @@ def test_multiple_choice_is_scored_again_under_each_image(evaluate: Evaluate) ->
 def forced_scores(
     model: PlainModel, prompt: str, images: list[Image.Image], choices: list[tuple[int, ...]]
 ) -> Floats:  # fmt: skip
-    """Sum of log-probabilities [blocks, choices] of token sequences, one pass each."""
+    """Mean log-probability [blocks, choices] of a token of each sequence, one pass each."""
     columns = []
     for tokens in choices:
         logp = log_softmax(model.logits(prompt, images, tokens[:-1]), axis=2)
-        columns.append(sum(logp[:, place, token] for place, token in enumerate(tokens)))
+        columns.append(sum(logp[:, place, token] for place, token in enumerate(tokens)) / len(tokens))
     return np.stack(columns, axis=1)
 
 

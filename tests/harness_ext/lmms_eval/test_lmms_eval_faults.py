@@ -80,8 +80,8 @@ def test_a_sample_that_does_not_fit_alone_is_named_and_what_was_answered_stays(
     assert load(tmp_path / "out").samples["doc_id"].tolist() == [0, 1]
 
 
-def test_a_readout_that_does_not_fit_is_done_in_halves_too(
-    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, told: list[str]
+def test_samples_whose_readout_does_not_fit_together_are_read_one_by_one(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     undisturbed = evaluate("tiny_yes_no", batch_size=4, output="calm")
     read = LogitLens.read
@@ -93,7 +93,24 @@ def test_a_readout_that_does_not_fit_is_done_in_halves_too(
 
     monkeypatch.setattr(LogitLens, "read", tight)
     assert_same(evaluate("tiny_yes_no", batch_size=4), undisturbed)
-    assert sum("memory" in message for message in told) == 1
+    assert sum("memory" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_readout_for_which_there_is_no_memory_costs_no_answer(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = evaluate("tiny_yes_no", batch_size=4, output="calm")
+
+    def tight(self: LogitLens, rows: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(LogitLens, "read", tight)
+    outcome = evaluate("tiny_yes_no", batch_size=4)
+    ours, plain = (o.results["samples"]["tiny_yes_no"] for o in (outcome, calm))
+    assert [s["filtered_resps"] for s in ours] == [s["filtered_resps"] for s in plain]
+    assert outcome.value("tiny_yes_no", "lens_coverage") == 0.0
+    assert {record.status for record in outcome.run.records()} == {"not_run"}
+    assert all("no memory" in str(record.status_reason) for record in outcome.run.records())
 
 
 def test_other_failures_of_a_model_are_no_lack_of_memory(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:

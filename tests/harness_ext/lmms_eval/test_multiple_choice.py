@@ -47,7 +47,9 @@ def test_choices_are_scored_as_by_the_models_own_loss_and_read_at_every_layer(ev
         assert record.gold_candidate == row["choice"]
         assert record.cand_scores is not None
         lengths = [len(ids) for ids in (load_model("lens_tiny").tokenizer.encode(t) for t in (" yes", " no way"))]
-        np.testing.assert_allclose(-record.cand_scores[-1] / lengths, losses, **lens_tiny_bounds(max(lengths)))
+        assert record.candidate_score == "logprob_per_token"
+        np.testing.assert_allclose(-record.cand_scores[-1], losses, **lens_tiny_bounds(max(lengths)))
+        assert int(np.argmax(record.cand_scores[-1])) == record.pred_candidate, "the harness's answer"
     assert outcome.value("tiny_choice", "acc") == pytest.approx(np.mean(right))
     assert outcome.value("tiny_choice", "lens_coverage") == 1.0
 
