@@ -26,6 +26,7 @@ class RunSettings:
     limits: Mapping[str, Any] = field(default_factory=dict)
     seeds: Mapping[str, Any] = field(default_factory=dict)
     args: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, bool | None]] = field(default_factory=dict)
 
 
 def package_versions() -> dict[str, str]:
@@ -97,4 +98,5 @@ def describe_run(
         limits=settings.limits,
         seeds=settings.seeds,
         args=settings.args,
+        metrics=settings.metrics,
     )

@@ -52,7 +52,8 @@ def metric_directions(task: Any) -> dict[str, bool | None]:
     told = _told(task, "higher_is_better")
     directions = told if isinstance(told, Mapping) else {}
     found = {name: directions.get(name) for name in metric_names(task)}
-    return {name: value if isinstance(value, bool) else None for name, value in found.items()}
+    own = {name: value for name, value in found.items() if name not in METRIC_NAMES}
+    return {name: value if isinstance(value, bool) else None for name, value in own.items()}
 
 
 def _told(task: Any, method: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,19 +99,24 @@ class LogitLens:
         """
         reference = generation.trace.first_logits
         assert reference is not None
-        finite = [sample for sample, is_finite in enumerate(self.finite(generation)) if is_finite]
-        if not finite:
+        known = known or {}
+        samples = self.compared(generation, known)
+        if not samples:
             return None
-        known = {sample: logits for sample, logits in (known or {}).items() if sample in finite}
-        if not known or self.settings.norm != "final":
-            known = {finite[0]: self._exact(generation.residual(finite[0], 0)[-1])}
-        samples = sorted(known)
+        if self.settings.norm != "final" or samples[0] not in known:
+            known = {samples[0]: self._exact(generation.residual(samples[0], 0)[-1])}
         rows = reference[[generation.row(sample, 0) for sample in samples]]
         ours = torch.stack([known[sample].to(rows.device) for sample in samples])
         transform = self._exact.transform
         # the head's raw output, widened before cap or scale: its own dtype says how much rounding is in it
         report = compare_logits(ours, transform(rows.float()), dtype=rows.dtype, masked=transform.masked)
         return replace(report, transform=str(transform))
+
+    def compared(self, generation: TracedGeneration, known: Collection[int]) -> list[int]:
+        """The samples that `check` compares when it is given the logits of those in `known`."""
+        finite = [sample for sample, is_finite in enumerate(self.finite(generation)) if is_finite]
+        given = [sample for sample in finite if sample in known] if self.settings.norm == "final" else []
+        return given or finite[:1]
 
     def describe(self) -> dict[str, Any]:
         """The definition of this lens for records: parts, norm, transform, layers, identity at load."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lens_report.groups import Groups, groups
 from lens_report.main_score import VERDICT, MainScore, main_score, values_of
 from lens_report.stats import Clusters, numbers
 from lens_results import MissingRecordError, Run
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_FEW_IMAGES = 20
-CONFIDENCES = ("label_free.final_margin", "label_free.final_prob")
+CONFIDENCES = ("label_free.final_margin", "label_free.vocab_final_prob")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +50,43 @@ class Subject:
     def frame(self) -> pd.DataFrame:
         """`recorded` with these columns added.
 
-        `group`: what was sampled independently (the record's cluster, else its images, else the sample itself; a
-        label that most of the task's images share names where they come from and is no cluster);
-        `verdict`: 1 right, 0 wrong, NaN unknown; `label_free.*` as recorded; `final_entropy` in nats;
-        `null.answer_length` in characters.
+        `group`: what was sampled independently (the record's cluster, else its images, else the sample itself);
+        `verdict`: 1 right, 0 wrong, NaN unknown; `final_entropy` in nats; `null.answer_length` in characters. The
+        scalars are as recorded, under the names that they have now.
         """
-        frame = self.recorded
-        images = frame["image_sha256"].map(lambda digests: "+".join(digests) or None)
+        frame = self.recorded.assign(**self._renamed())
         added: dict[str, Any] = {
-            "group": sampled_groups(frame["cluster"], images),
+            "group": self.groups.labels,
             "verdict": self._verdict(),
             "final_entropy": self.stack("entropy")[:, -1],
             "null.answer_length": frame["response"].str.len().astype(np.float64),
         }
         return frame.assign(**added)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """What was sampled independently, and why it is not the records' clusters where it is not."""
+        return groups(self.recorded["cluster"], self.recorded["image_sha256"])
+
+    def _renamed(self) -> dict[str, Any]:
+        """Scalars of records before format 1.2, which kept two quantities under one name on open tasks.
+
+        Probabilities over the vocabulary get their own names there, and 0 for lost and corrected becomes missing.
+        """
+        old = tuple(map(int, self.run.info.format_version.split(".")[:2])) < (1, 2)
+        open_rows = ~self.closed_rows
+        if not old or not open_rows.any():
+            return {}
+        found: dict[str, Any] = {}
+        for name in ("commit_depth", "flips", "auc_pred", "final_prob"):
+            if f"label_free.{name}" in self.recorded:
+                values = numbers(self.recorded[f"label_free.{name}"])
+                found[f"label_free.vocab_{name}"] = np.where(open_rows, values, np.nan)
+                found[f"label_free.{name}"] = np.where(open_rows, np.nan, values)
+        for column in ("gold_based.correct_then_lost", "gold_based.wrong_then_corrected"):
+            if column in self.recorded:
+                found[column] = np.where(open_rows, np.nan, numbers(self.recorded[column]))
+        return found
 
     def _verdict(self) -> Floats:
         """1 right, 0 wrong, NaN unknown: the record's verdict, and the main score where that can only say "right".
@@ -71,7 +94,7 @@ class Subject:
         On open tasks the record calls an answer right when it is the gold text and knows nothing of the others; in a
         task without any verdict it knows nothing at all. A main score of 0 or 1 takes its place there.
         """
-        verdict, score = values_of(self.recorded, VERDICT), main_score(self.recorded).values
+        verdict, score = values_of(self.recorded, VERDICT), main_score(self.recorded, self.listed).judged
         told = np.isin(score, (0.0, 1.0))
         open_or_unjudged = ~self.closed_rows if np.isfinite(verdict).any() else np.ones(verdict.size, dtype=bool)
         return np.where(told & open_or_unjudged, score, verdict)
@@ -84,7 +107,12 @@ class Subject:
     @cached_property
     def score(self) -> MainScore:
         """The task's main score."""
-        return main_score(self.frame)
+        return main_score(self.frame, self.listed)
+
+    @property
+    def listed(self) -> Mapping[str, bool | None]:
+        """The metrics of the task's table in the task's order, and whether higher is better; empty when unknown."""
+        return self.run.info.metrics.get(self.task, {})
 
     @cached_property
     def layers(self) -> NDArray[np.int64]:
@@ -105,7 +133,13 @@ class Subject:
     def closed_rows(self) -> Bools:
         """bool [n], samples whose candidates were known beforehand: only there is a margin or a format error."""
         outside = self.recorded["candidates"].map(bool) & self.recorded["pred_candidate"].isna()
-        return self.column("label_free.final_margin") | outside.to_numpy(dtype=bool)
+        margin = self.column("label_free.final_margin") | self.column("label_free.max_alt")
+        return margin | outside.to_numpy(dtype=bool)
+
+    @cached_property
+    def sequence_rows(self) -> Bools:
+        """bool [n], samples whose candidates were scored as whole token sequences, not by logits of first tokens."""
+        return (self.recorded["candidate_method"] == "teacher_forced").to_numpy(dtype=bool)
 
     @property
     def closed(self) -> bool:
@@ -121,8 +155,12 @@ class Subject:
 
     @cached_property
     def confidence(self) -> str | None:
-        """Column of the final confidence, the baseline: the margin, on open tasks the probability; None without."""
-        return next((name for name in CONFIDENCES if self.column(name).any()), None)
+        """Column of the final confidence, the baseline: the margin, on open tasks the probability; None without.
+
+        Where a task has both kinds of samples, that of the larger one: the two are not the same quantity.
+        """
+        counts = {name: int(self.frame[name].notna().sum()) for name in CONFIDENCES if name in self.frame}
+        return max((name for name, count in counts.items() if count), key=lambda name: counts[name], default=None)
 
     @cached_property
     def read_out(self) -> Bools:
@@ -172,16 +210,3 @@ def labels_of(runs: Sequence[Run]) -> list[str]:
     return [
         name if names.count(name) == 1 else f"{name} ({run.info.run_id})" for name, run in zip(names, runs, strict=True)
     ]
-
-
-def sampled_groups(labels: pd.Series, images: pd.Series) -> pd.Series:
-    """What was sampled independently, one value a row: the label, else the images, else missing (the row itself).
-
-    A label that more than half of a task's images share, of at least `_FEW_IMAGES`, says where they come from: then the
-    labels are no clusters.
-    """
-    pairs = pd.DataFrame({"label": labels, "images": images}).dropna().drop_duplicates()
-    n_images = pairs["images"].nunique()
-    if n_images >= _FEW_IMAGES and int(pairs["label"].value_counts().iloc[0]) * 2 > n_images:
-        return images
-    return labels.where(labels.notna(), images)

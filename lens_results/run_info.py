@@ -99,7 +99,10 @@ class IdentityInfo:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Everything that defines the numbers of a run. Keys of the JSON that are not known here are kept in `extra`."""
+    """Everything that defines the numbers of a run. Keys of the JSON that are not known here are kept in `extra`.
+
+    `metrics` lists for each task the metrics of its table, in the task's own order: name -> whether higher is better.
+    """
 
     run_id: str
     model: ModelInfo
@@ -114,6 +117,7 @@ class RunInfo:
     seeds: Mapping[str, Any] = field(default_factory=dict)
     args: Mapping[str, Any] = field(default_factory=dict)
     control_cost: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, bool | None]] = field(default_factory=dict)
     format_version: str = VERSION
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from harness_ext.recording import Documents, SampleRequest, ShownDocument, image
 from harness_ext.recording.choices import ChoiceRule, choice_rule
 from harness_ext.run_description import RunSettings
 from harness_ext.task_filters import answer_filters
-from harness_ext.task_objects import answer_target, ask, config_value, metric_names
+from harness_ext.task_objects import answer_target, ask, config_value, metric_directions, metric_names
 from lens_results.record import Key
 
 from .tagging import TaggedRequest
@@ -139,4 +139,5 @@ def _settings(owner: HFMultimodalLens, tasks: Mapping[str, Any], call: Mapping[s
         limits={name: call.get(name) for name in ("limit", "samples", "batch_size")},
         seeds={name: call.get(name) for name in seeds},
         args={name: str(value) for name, value in owner.arguments.items() if value is not None},
+        metrics={name: metric_directions(task) for name, task in tasks.items()},
     )

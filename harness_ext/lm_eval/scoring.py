@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness_ext.recording.metrics_table import numeric_scores
+from harness_ext.recording.metrics_table import numeric_scores, scores_of_filter
 from harness_ext.task_objects import config_value, shadowed
 from lens_models import InputError
 from lens_models.encoding import UNREADABLE
@@ -25,16 +25,36 @@ def read_by_lens(task: Any) -> bool:
     )
 
 
+class _Filters:
+    """The filters of a task in the order in which the harness scores them."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+        self._begun = 0
+        self.chosen: tuple[str, tuple[str, ...]] = ("", ())
+        """The filter whose answers are scored, and all filters."""
+
+    def next(self) -> None:
+        """The harness begins to walk the documents: to ask, when no answer is filtered yet, or to score a filter."""
+        instances = self._task.instances or ()
+        names = tuple(str(name) for name in instances[0].filtered_resps) if instances else ()
+        if names:
+            self.chosen = (names[self._begun % len(names)], names)
+            self._begun += 1
+
+
 @contextmanager
 def scoring_with_lens(run: LensRun, name: str, task: Any) -> Iterator[None]:
     """While this lasts, the task's scored documents carry the lens metrics.
 
-    The harness walks `doc_iterator` and calls `process_results` for each document in turn, so the iterator knows which
-    document is scored.
+    The harness walks `doc_iterator` once for each of the task's filters and calls `process_results` for each document
+    in turn, so the iterator knows which filter and which document is scored.
     """
     current: list[int] = [0]
+    filters = _Filters(task)
 
     def doc_iterator(*args: Any, **kwargs: Any) -> Iterator[tuple[int, Any]]:
+        filters.next()
         documents = original_iterator(*args, **kwargs)
         last: int | None = None
         while True:
@@ -51,7 +71,7 @@ def scoring_with_lens(run: LensRun, name: str, task: Any) -> Iterator[None]:
     def process_results(document: Any, results: Any) -> dict[str, Any]:
         metrics = dict(original_process(document, results))
         scores = {name: value for name, value in metrics.items() if name != _PLACEHOLDER_METRIC}
-        run.recorder.add_scores(name, current[0], numeric_scores(scores))
+        run.recorder.add_scores(name, current[0], scores_of_filter(numeric_scores(scores), *filters.chosen))
         return {**metrics, **run.recorder.metrics(name, current[0])}
 
     original_iterator: Callable[..., Iterator[tuple[int, Any]]] = task.doc_iterator

@@ -17,7 +17,7 @@ from lmms_eval.api.metrics import mean
 
 from harness_ext.compatibility import UnsupportedHarnessError, require_function
 from harness_ext.recorded_run import evaluate_recorded
-from harness_ext.recording.metrics_table import numeric_scores
+from harness_ext.recording.metrics_table import numeric_scores, scores_of_filter
 from harness_ext.submission.samples import noted_id
 from harness_ext.task_objects import leaf_tasks, table_knows_lens_metrics
 
@@ -83,7 +83,9 @@ def _with_lens(original: Callable[..., Any], run: LensRun) -> Callable[..., Any]
     def process(item: Any, **kwargs: Any) -> Any:
         processed = original(item, **kwargs)
         task, doc_id = str(kwargs["task"].config.task), int(item[0])
-        run.recorder.add_scores(task, doc_id, numeric_scores(processed.metrics))
+        filters = item[2][0].filtered_resps if item[2] else ()
+        scores = scores_of_filter(numeric_scores(processed.metrics), str(kwargs["filter_key"]), filters)
+        run.recorder.add_scores(task, doc_id, scores)
         values = run.recorder.metrics(task, doc_id)
         processed.metrics.update(values)
         if processed.logged_sample is not None:

@@ -15,7 +15,7 @@ from harness_ext.recording import Documents, SampleRequest, image_digest
 from harness_ext.recording.choices import ChoiceRule, choice_rule
 from harness_ext.run_description import RunSettings
 from harness_ext.task_filters import answer_filters
-from harness_ext.task_objects import answer_target, ask, config_value, metric_names
+from harness_ext.task_objects import answer_target, ask, config_value, metric_directions, metric_names
 from lens_tasks import AnswerTarget
 
 from .conversation import Conversation
@@ -99,4 +99,5 @@ def _settings(owner: HFMultimodalLens, tasks: Mapping[str, Any], cli_args: Any) 
         limits={name: getattr(cli_args, name, None) for name in ("limit", "offset", "batch_size")},
         seeds=dict(zip(("python", "numpy", "torch", "fewshot"), seeds or (), strict=False)),
         args={name: str(value) for name, value in vars(owner.arguments).items() if value is not None},
+        metrics={name: metric_directions(task) for name, task in tasks.items()},
     )

@@ -56,12 +56,16 @@ class RecordAssembler:
         self._thresholds = thresholds
         self._token_text = lru_cache(maxsize=65536)(lambda token: str(tokenizer.decode([token])))
 
-    def read(self, sample: ReadSample, identity: IdentityReport | None) -> SampleRecord:
+    def read(self, sample: ReadSample, identity: IdentityReport | None, *, compared: bool = True) -> SampleRecord:
         """The record of a sample that was read; a readout that is not finite or not exact keeps its reason alone.
 
-        `identity` is None where the model gave no finite logits to compare with.
+        Args:
+            sample: the sample with its readout.
+            identity: of its batch; None where the model gave no finite logits to compare with.
+            compared: whether this very sample was compared; else the record does not say so.
         """
-        common = _common(sample.request, sample.response, sample.n_generated, identity) | _answer(sample)
+        own = identity if compared else None
+        common = _common(sample.request, sample.response, sample.n_generated, own) | _answer(sample)
         if doubt := self._doubt(sample, identity, "this batch"):
             return _record(sample.request, sample.response, common, status=doubt.status, status_reason=doubt.reason)
         layers = self._layer_readout(sample)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 from lens_models.metrics import METRICS
 from lens_results import SampleRecord
 
-__all__ = ["METRIC_NAMES", "harness_metrics", "higher_is_better", "numeric_scores"]
+__all__ = ["METRIC_NAMES", "harness_metrics", "higher_is_better", "numeric_scores", "scores_of_filter"]
 
-_LABEL_FREE = ("commit_depth", "flips", "auc_pred", "late_drop", "final_prob", "visual_gain")
+_LABEL_FREE = (
+    "commit_depth", "flips", "auc_pred", "late_drop", "final_prob",
+    "vocab_commit_depth", "vocab_flips", "vocab_auc_pred", "vocab_final_prob", "visual_gain",
+)  # fmt: skip
 _GOLD_BASED = (
     "first_correct_layer",
     "stable_correct_layer",
@@ -48,13 +53,28 @@ def harness_metrics(record: SampleRecord | None) -> dict[str, float]:
 
 
 def numeric_scores(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among a harness's per-document metrics; a dict with a `score` counts as that score."""
-    scores = {}
-    for name, value in metrics.items():
-        if isinstance(value, Mapping):
-            value = value.get("score")
-        if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 1:
-            value = value[0]
-        if isinstance(value, bool | int | float):
-            scores[name] = float(value)
-    return scores
+    """The numbers among a harness's per-document metrics, NaN and infinity too; what is no number is left out.
+
+    Numbers are those of Python, numpy and torch, truth values, decimals and fractions, alone or as the only element of
+    a list or an array; a dict counts as its `score`.
+    """
+    found = {name: _number(value) for name, value in metrics.items()}
+    return {str(name): value for name, value in found.items() if value is not None}
+
+
+def scores_of_filter(scores: Mapping[str, float], chosen: str, filters: Collection[str]) -> dict[str, float]:
+    """Scores under the names of a harness's table where a task has several filters: `exact_match,strict-match`."""
+    return {f"{name},{chosen}" if len(filters) > 1 else name: value for name, value in scores.items()}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, Mapping):
+        value = value.get("score")
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 1:
+        value = value[0]
+    try:
+        if callable(getattr(value, "item", None)):  # numpy and torch, also with one element
+            value = value.item()
+        return float(value) if isinstance(value, Real | Decimal) else None
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # several elements, or a number beyond any float
+        return None

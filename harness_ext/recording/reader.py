@@ -120,7 +120,8 @@ class BatchReader:
         candidates = {i: resolve_candidates(self.tokenizer, requests[i].target, found[i]) for i in found}
         rows = [self._row(generation, i, found[i], candidates[i]) for i in found]
         readouts = dict(zip(found, self.lens.read(rows), strict=True))
-        identity = self._identity(generation, found, readouts)
+        known = {i: readouts[i].last_logits for i, position in found.items() if position.step == 0}
+        identity, compared = self.lens.check(generation, known), self.lens.compared(generation, known)
         for i in found:
             if candidates[i].sequences:
                 before = tokens[i][: found[i].step]
@@ -132,11 +133,15 @@ class BatchReader:
             again: ReadAgain | None = None
             if isinstance(position, Unlocated):
                 record = self.assembler.unread(
-                    request, response, position, n_generated=len(tokens[i]), identity=identity
+                    request,
+                    response,
+                    position,
+                    n_generated=len(tokens[i]),
+                    identity=identity if i in compared else None,
                 )
             else:
                 sample = ReadSample(request, response, len(tokens[i]), position, candidates[i], readouts[i])
-                record = self.assembler.read(sample, identity)
+                record = self.assembler.read(sample, identity, compared=i in compared)
                 if batch.rescore_under is not None:
                     score_under = functools.partial(batch.rescore_under, i, tokens[i][: position.step])
                     again = functools.partial(self._answer_again, sample, score_under)
@@ -264,12 +269,6 @@ class BatchReader:
         if not np.isfinite(scored.logprob):
             return None
         return self.lens.compare(_residual(scored)[-1:], scored.first_logits.unsqueeze(0))
-
-    def _identity(
-        self, generation: TracedGeneration, found: dict[int, AnswerPosition], readouts: dict[int, Readout]
-    ) -> IdentityReport | None:
-        known = {i: readouts[i].last_logits for i, position in found.items() if position.step == 0}
-        return self.lens.check(generation, known)
 
 
 def _residual(scored: ScoredContinuation) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 
 from PIL import Image
@@ -77,6 +79,7 @@ class LensRecorder:
         )
         self._metrics: dict[Key, dict[str, float]] = {}
         self._scores: dict[Key, dict[str, float]] = {}
+        self._unfinite: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._tell = tell
         self._told: set[str] = set()
@@ -141,8 +144,9 @@ class LensRecorder:
         return self._metrics.get((task, doc_id, 0, 0)) or harness_metrics(None)
 
     def add_scores(self, task: str, doc_id: int, scores: Mapping[str, float]) -> None:
-        """The harness's own scores of a document; they join its records at the end."""
+        """The harness's own scores of a document; they join its records at the end, NaN and infinity as missing."""
         with self._lock:
+            self._unfinite.update(f"{name} of {task}" for name, value in scores.items() if not isfinite(value))
             self._scores.setdefault((task, doc_id, 0, 0), {}).update(scores)
 
     def flush(self) -> None:
@@ -157,6 +161,10 @@ class LensRecorder:
         lost = sum(writer.waiting for writer in self._writers[:1])
         if lost:
             self._tell(f"Lens records of {lost} samples could not be written and are lost; their answers are not")
+        for name, count in self._unfinite.items():
+            self._tell(
+                f"The harness's score {name} is NaN or infinite in {count} documents; it is missing in their records"
+            )
         known = self._metrics.keys()
         return {key: scores for key, scores in self._scores.items() if key in known}
 

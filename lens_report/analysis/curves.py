@@ -39,7 +39,7 @@ class Curves:
     Attributes:
         layers: int [L].
         accuracy: Share of samples in which gold leads.
-        mass: Probability of all candidates together.
+        mass: Probability of all candidates together; whole sequences, whose mass says something else, left out.
         chance: Share that guessing among the candidates would get; None on open tasks.
         log_odds: Signed log-odds of the positive answer by gold class and verdict, nats; empty on other tasks.
         margin: Margin of the answer given by verdict, nats.
@@ -68,7 +68,7 @@ def curves(subject: Subject) -> Curves:
     return Curves(
         layers=subject.layers,
         accuracy=grouped(subject, gold_leads(subject), everything),
-        mass=grouped(subject, subject.stack("cand_mass"), everything) if subject.closed else (),
+        mass=grouped(subject, subject.stack("cand_mass"), {ALL: ~subject.sequence_rows}) if subject.closed else (),
         chance=_chance(subject),
         log_odds=grouped(subject, subject.stack("log_odds"), _gold_classes(subject, by_verdict)),
         margin=grouped(subject, subject.stack("margin_pred"), by_verdict) if subject.closed else (),

@@ -70,6 +70,7 @@ def _shuffled(subject: Subject, known: NDArray[np.bool_], seed: int) -> Floats |
         rows = np.flatnonzero(known & (size == count))
         gold[rows] = rng.permutation(gold[rows])
     mass = subject.stack("cand_mass") > subject.threshold("theta", 0.1)
+    mass |= (subject.recorded["candidate_score"].notna().to_numpy() & subject.sequence_rows)[:, None]  # no theta there
     lead = (leads(scores, gold) == 1) & mass
     return first_run(lead, round(subject.threshold("m", 2)), subject.layers)
 

@@ -17,6 +17,7 @@ class Overview:
     Attributes:
         n: Samples.
         n_groups: Independent groups (images, pairs) among them.
+        group_note: Why the groups are not the records' clusters; empty where they are.
         n_unlabelled: Samples without a group, each counted as its own.
         n_repeated: Samples that repeat a question about the same image.
         status: Status -> samples, most first.
@@ -32,6 +33,7 @@ class Overview:
 
     n: int
     n_groups: int
+    group_note: str
     n_unlabelled: int
     n_repeated: int
     status: dict[str, int]
@@ -56,6 +58,7 @@ def overview(subject: Subject) -> Overview:
     return Overview(
         n=len(frame),
         n_groups=clusters.n_present(),
+        group_note=subject.groups.note,
         n_unlabelled=clusters.n_unlabelled,
         n_repeated=int(frame.duplicated(subset=["group", "question"]).sum() if frame["group"].notna().any() else 0),
         status={str(name): int(count) for name, count in frame["status"].value_counts().items()},

@@ -18,12 +18,15 @@ class Pivot:
     Attributes:
         layers: int [L].
         n: Samples with both scores.
+        n_sequences: Samples left out because their candidates were scored as whole sequences: a log-probability of a
+            sequence does not compare with a logit.
         gap: Score of the answer's English equivalent minus that of the answer itself, nats.
         ahead: Share of samples in which the English equivalent scores higher.
     """
 
     layers: np.ndarray
     n: int
+    n_sequences: int
     gap: GroupCurve
     ahead: GroupCurve
 
@@ -36,7 +39,8 @@ def pivot(subject: Subject) -> Pivot | None:
     frame = subject.frame
     paired = (frame["pivot_labels"].map(len) == frame["candidates"].map(len)).to_numpy(dtype=bool)
     answer = indices(subject, "pred_candidate")
-    known = paired & (answer >= 0)
+    sequences = paired & (answer >= 0) & subject.sequence_rows
+    known = paired & (answer >= 0) & ~subject.sequence_rows
     place = np.where(known, answer, 0)[:, None, None]
     gap = np.take_along_axis(english, place, axis=2)[..., 0] - np.take_along_axis(own, place, axis=2)[..., 0]
     gap = np.where(known[:, None], gap, np.nan)
@@ -46,4 +50,4 @@ def pivot(subject: Subject) -> Pivot | None:
     ahead = np.where(np.isfinite(gap), (gap > 0).astype(np.float64), np.nan)
     (gap_line,) = grouped(subject, gap, everything)
     (ahead_line,) = grouped(subject, ahead, everything)
-    return Pivot(subject.layers, gap_line.n, gap_line, ahead_line)
+    return Pivot(subject.layers, gap_line.n, int(sequences.sum()), gap_line, ahead_line)

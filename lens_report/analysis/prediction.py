@@ -34,7 +34,12 @@ from lens_report.subject import CONFIDENCES, Subject
 PREREGISTERED = tuple(LABEL_FREE + name for name in HIGHER_MEANS_ERROR)
 """The label-free metrics that are ranked, listed before any data are seen (docs/metrics.md)."""
 LENGTH = "null.answer_length"
-STRATIFIED = ("final_margin", "final_prob", "commit_depth", "auc_pred", "settle_depth")
+_TWINS = (LABEL_FREE + "final_prob",)
+"""What says the same as the baseline of its samples."""
+STRATIFIED = (
+    "final_margin", "vocab_final_prob", "commit_depth", "vocab_commit_depth", "auc_pred", "vocab_auc_pred",
+    "settle_depth",
+)  # fmt: skip
 """Metrics shown by predicted answer and question type; of the two confidences the one that is the baseline."""
 
 
@@ -114,11 +119,10 @@ def prediction(subject: Subject, draws: Draws) -> Prediction:
         entropy="final_entropy" if rows.frame["final_entropy"].notna().any() else None,
         strata=("answered", "question_type"),
     )
-    baseline_twins = set(CONFIDENCES) - {subject.confidence}
     metrics = [name for name in PREREGISTERED if name in rows.frame and rows.frame[name].notna().any()]
     ranking = rank_predictors(
         rows.frame,
-        [*(name for name in metrics if name not in baseline_twins), LENGTH],
+        [*(name for name in metrics if name not in _TWINS), LENGTH],
         columns=columns,
         n_draws=draws.bootstrap,
         n_permutations=draws.permutations,
@@ -128,10 +132,15 @@ def prediction(subject: Subject, draws: Draws) -> Prediction:
         *counts,
         subject.confidence,
         ranking,
-        absent=tuple(name for name in PREREGISTERED if name not in metrics),
+        absent=tuple(name for name in PREREGISTERED if name not in metrics and _applies(name, subject)),
         strata=_strata(rows, metrics, subject.confidence, draws),
         **_paths(subject, rows, draws),
     )
+
+
+def _applies(column: str, subject: Subject) -> bool:
+    """Whether a metric could have a value in the task: those of the vocabulary are for samples without candidates."""
+    return not column.startswith(LABEL_FREE + "vocab_") or not subject.closed_rows.all()
 
 
 def asked(subject: Subject) -> Asked:

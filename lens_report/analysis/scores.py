@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lens_report.main_score import VERDICT, score_columns, values_of
+from lens_report.main_score import VERDICT, score_columns, score_name, values_of
 from lens_report.stats import Estimate, score_interval
 from lens_report.subject import Subject
 
@@ -17,6 +17,7 @@ class Scores:
 
     Attributes:
         main: Name of the main score (see `lens_report.main_score`).
+        beside: Names of the scores that share the samples out with it; empty where it covers them all.
         by_name: Score -> mean with interval, the main one first; the record's verdict is `lens verdict`.
         n_disagree: Samples in which main score and verdict say different things.
         yes_ratio: Share of the positive answer among the answers given, on binary tasks.
@@ -24,6 +25,7 @@ class Scores:
     """
 
     main: str
+    beside: tuple[str, ...]
     by_name: dict[str, Estimate]
     n_disagree: int
     yes_ratio: Estimate | None
@@ -38,16 +40,15 @@ class Scores:
 def scores(subject: Subject) -> Scores:
     """Means of all accuracy-like scores of the harness and of the verdict."""
     frame = subject.frame
-    columns = score_columns(frame)
-    by_name = {
-        column.removeprefix("score."): score_interval(values_of(frame, column), subject.clusters) for column in columns
-    }
+    columns = score_columns(frame, subject.listed)
+    by_name = {score_name(column): score_interval(values_of(frame, column), subject.clusters) for column in columns}
     verdict = values_of(frame, VERDICT)
     by_name["lens verdict"] = score_interval(verdict, subject.clusters)
-    both = np.isfinite(verdict) & np.isfinite(subject.score.values)
-    n_disagree = int((verdict[both] != subject.score.values[both]).sum())
+    both = np.isfinite(verdict) & np.isfinite(subject.score.judged)
+    n_disagree = int((verdict[both] != subject.score.judged[both]).sum())
     return Scores(
         subject.score.name,
+        tuple(score_name(column) for column in subject.score.beside),
         by_name,
         n_disagree,
         _yes_ratio(subject, "pred_candidate"),

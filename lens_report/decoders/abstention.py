@@ -12,7 +12,7 @@ from lens_report.stats.naming import LABEL_FREE, sign
 from lens_report.stats.risk_coverage import N_DRAWS
 from lens_report.subject import Subject
 
-STABILITY = tuple(LABEL_FREE + name for name in ("commit_depth", "flips", "auc_pred"))
+_STABILITY = ("commit_depth", "flips", "auc_pred")
 """What counts as unsettled: late commitment, changes of the leader, a small mean share over the upper layers."""
 KEPT = 0.8
 """Share of the answers kept at which the text gives the risk."""
@@ -58,7 +58,9 @@ def abstentions(subject: Subject, *, n_draws: int = N_DRAWS, seed: int = 0) -> A
         return Abstentions(0, 0, (), "no answer has a verdict and a final confidence")
     if not rows.error.any() or rows.error.all():
         return Abstentions(0, 0, (), "all answers are right" if not rows.error.any() else "all answers are wrong")
-    columns = [name for name in STABILITY if name in rows.frame and rows.frame[name].notna().any()]
+    vocabulary = "vocab_" if "vocab_" in confidence else ""
+    names = [f"{LABEL_FREE}{vocabulary}{name}" for name in _STABILITY]
+    columns = [name for name in names if name in rows.frame and rows.frame[name].notna().any()]
     if not columns:
         return Abstentions(0, 0, (), "no measure of how settled the layers are was recorded")
     scores = {name: sign(name) * rows.frame[name].to_numpy(dtype=np.float64) for name in (confidence, *columns)}

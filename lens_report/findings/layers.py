@@ -33,6 +33,10 @@ def emergence_blocks(analysis: Analysis) -> tuple[Block, ...]:
 def lost_blocks(analysis: Analysis) -> tuple[Block, ...]:
     """Lost beside corrected, never one without the other."""
     found = analysis.emergence
+    if found is not None and not analysis.subject.closed:
+        return paragraph(
+            say("The candidates are not known beforehand, so nothing can be said about lost and corrected answers.")
+        )
     if found is None or ("all" not in found.lost and "all" not in found.corrected):
         return paragraph(say("No sample has both a verdict and a gold answer that was read."))
     lost, corrected = found.lost.get("all"), found.corrected.get("all")

@@ -24,6 +24,12 @@ def _score(analysis: Analysis) -> Iterator[Sentence]:
             name=words(scores.main), score=interval(scores.score, share=True), n=count(scores.score.n),
             groups=count(scores.score.n_clusters), headline=True,
         )  # fmt: skip
+    for name in scores.beside:
+        yield say(
+            "The other samples are scored by {name}: {score} over {n} samples. The task defines no mean of the two.",
+            name=words(name), score=interval(scores.by_name[name], share=True), n=count(scores.by_name[name].n),
+            headline=True,
+        )  # fmt: skip
     if scores.n_disagree:
         yield say(
             "In {n} samples the harness's score and the verdict by candidates differ; see format errors and the "
@@ -70,6 +76,8 @@ def _coverage(analysis: Analysis) -> Iterator[Sentence]:
         )  # fmt: skip
     else:
         yield say("The last layer's readout was not compared with the model's logits in any sample.")
+    if view.group_note:
+        yield say("Groups: {note}.", note=words(view.group_note))
     if view.n_unlabelled:
         yield say(
             "{n} samples have neither a cluster nor an image and count as independent; if they are not, the intervals "

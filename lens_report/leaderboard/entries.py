@@ -30,6 +30,7 @@ class Entry:
         model: Label of the run, or the published model.
         metric: Name of the score.
         score: Mean with clustered interval.
+        beside: Further scores, where the task shares its samples out among several metrics.
         published: Source of a published row; empty for a run.
         flags: What makes the row not comparable with the others of its task.
         run_id: Of a run.
@@ -65,17 +66,20 @@ class Entry:
     coverage: Estimate | None = None
     layers: int | None = None
     extra: dict[str, float] = field(default_factory=dict)
+    beside: dict[str, Estimate] = field(default_factory=dict)
 
     def cells(self) -> tuple[Shown, ...]:
         """The row as shown, in the order of `COLUMNS`."""
         score = self.score
         whole = interval(score, share=True) if isinstance(score, Estimate) else percent(score)
         samples = count(score.n) if isinstance(score, Estimate) else words(MISSING)
+        others = "".join(f"; {name} {interval(one, share=True).text}" for name, one in self.beside.items())
         judge = f" (judge {self.extra['judge']:.2f})" if "judge" in self.extra else ""
+        metric = words(self.metric + judge + others)
         marks = [f"{PUBLISHED} ({self.published})"] if self.published else list(self.flags)
         whole = replace(whole, text=f"{whole.text} {FLAGGED}") if marks else whole
         return (
-            words(self.task), words(self.model), whole, words(self.metric + judge), samples, interval(self.confidence),
+            words(self.task), words(self.model), whole, metric, samples, interval(self.confidence),
             words(self.best + ("*" if self.gain_shown else "") or MISSING), interval(self.gain), p_value(self.gain_p),
             interval(self.stable, 2), interval(self.lost, share=True), interval(self.corrected, share=True),
             interval(self.format_errors, share=True), interval(self.coverage, share=True),
@@ -107,6 +111,7 @@ def entry(analysis: Analysis, flags: tuple[str, ...]) -> Entry:
         format_errors=analysis.overview.format_errors,
         coverage=analysis.overview.coverage,
         layers=subject.n_layers,
+        beside={name: analysis.scores.by_name[name] for name in analysis.scores.beside},
     )
 
 

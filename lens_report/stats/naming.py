@@ -23,6 +23,10 @@ HIGHER_MEANS_ERROR = {
     "visual_gain": False,
     "final_prob": False,
     "final_margin": False,
+    "vocab_commit_depth": True,
+    "vocab_flips": True,
+    "vocab_auc_pred": False,
+    "vocab_final_prob": False,
 }
 """Direction of each label-free metric, fixed before any data are seen: whether high values should go with errors."""
 

@@ -55,6 +55,7 @@ def stub_lens(read: Callable[[Any], list[Readout]] = lambda rows: [readout() for
         read=read,
         finite=lambda generation: [True] * len(generation.new_tokens),
         check=lambda generation, known: EXACT,
+        compared=lambda generation, known: list(known),
         compare=lambda residual, logits: EXACT,
     )
 
