@@ -48,7 +48,7 @@ def groups(cluster: pd.Series, images: pd.Series) -> Groups:
         labels = "label" if n_clusters == 1 else "labels"
         return Groups(
             shown.where(shown.notna(), cluster),
-            f"the records' clusters have {n_clusters} {labels} for {n_images} different images and do not say which samples "
-            "go together; those of the same images are taken as one group",
+            f"the records' clusters have {n_clusters} {labels} for {n_images} different images and do not say "
+            "which samples go together; those of the same images are taken as one group",
         )
     return Groups(cluster.where(cluster.notna(), shown))
