@@ -223,6 +223,18 @@ def test_what_fails_before_the_reading_becomes_records_too(tmp_path: Path) -> No
     assert recorder.metrics("t", 0) == {"lens_coverage": 0.0}
 
 
+def test_a_score_that_is_no_finite_number_is_missing_and_said(tmp_path: Path) -> None:
+    told: list[str] = []
+    recorder = LensRecorder(info(), tmp_path, tell=told.append)
+    recorder.add([bare_record(("t", n, 0, 0), "generate", "yes", Unlocated("no_answer", "x")) for n in (0, 1)])
+    recorder.add_scores("t", 0, {"acc": np.nan, "other": 1.0})
+    recorder.add_scores("t", 1, {"acc": 0.0})
+    recorder.finish(recorder.close())
+    samples = load(tmp_path).samples
+    assert samples["score.acc"].isna().tolist() == [True, False]
+    assert told == ["The harness's score acc of t is NaN or infinite in 1 documents; it is missing in their records"]
+
+
 @pytest.mark.parametrize("error", [MemoryError(), pa.ArrowInvalid("odd"), OSError(28, "No space left"), KeyError("x")])
 @pytest.mark.parametrize("where", ["merge", "write_tables", "list_parts", "merge_thumbnails"])
 def test_a_merge_that_fails_leaves_the_parts_and_says_so(
