@@ -36,7 +36,7 @@ class _Filters:
 
     def next(self) -> None:
         """The harness begins to walk the documents: to ask, when no answer is filtered yet, or to score a filter."""
-        instances = self._task.instances or ()
+        instances = getattr(self._task, "instances", None) or ()
         names = tuple(str(name) for name in instances[0].filtered_resps) if instances else ()
         if names:
             self.chosen = (names[self._begun % len(names)], names)

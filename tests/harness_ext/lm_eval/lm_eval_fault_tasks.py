@@ -36,6 +36,14 @@ metric_list:
 metadata: {{version: 1.0}}
 """
 
+_FILTERS = """
+filter_list:
+  - name: as-it-is
+    filter: [{{function: take_first}}]
+  - name: never
+    filter: [{{function: regex, regex_pattern: "(never said)"}}, {{function: take_first}}]
+"""
+
 
 def write_lm_eval_fault_tasks(folder: Path) -> Path:
     """Write the tasks and their data into `folder`."""
@@ -52,6 +60,7 @@ def write_lm_eval_fault_tasks(folder: Path) -> Path:
         "odd/name": [row(plain)],
         "long_before_image": [row(plain, "word " * 90 + "<image> Is there a red cube?") for _ in range(2)],
     }
+    tasks["filters"] = tasks["plain"][:2]
     tasks |= {name: [row(plain), row(image)] for name, image in broken_images().items()}
     features = Features({"question": Value("string"), "answer": Value("string"), "image": Image()})
     (folder / "utils.py").write_text(_UTILS)
@@ -59,5 +68,6 @@ def write_lm_eval_fault_tasks(folder: Path) -> Path:
         file = name.replace("/", "_")
         data = folder / f"{file}.parquet"
         Dataset.from_list(rows, features=features).to_parquet(str(data))
-        (folder / f"{file}.yaml").write_text(_TASK.format(name=name, data=data, shots=folder / "plain.parquet"))
+        text = _TASK + _FILTERS if name == "filters" else _TASK
+        (folder / f"{file}.yaml").write_text(text.format(name=name, data=data, shots=folder / "plain.parquet"))
     return folder

@@ -20,6 +20,7 @@ from harness_ext.lm_eval.model import HFMultimodalLens
 from harness_ext.lm_eval.plugin import register
 from harness_ext.lm_eval.repairs import repaired
 from lens_models import InputError, LogitLens, SampleTooLargeError
+from lens_report.subject import subjects
 from lens_results import RecordWriteError, load
 
 
@@ -28,6 +29,18 @@ def task_manager(tmp_path_factory: pytest.TempPathFactory) -> TaskManager:
     register()
     folder = write_lm_eval_fault_tasks(tmp_path_factory.mktemp("faults"))
     return TaskManager(include_path=str(folder), include_defaults=False)
+
+
+def test_every_filter_s_score_is_recorded(evaluate: Evaluate) -> None:
+    outcome = evaluate("filters")
+    table, run = outcome.results["results"]["filters"], outcome.run
+    for name in ("exact_match,as-it-is", "exact_match,never"):
+        column = run.samples[f"score.{name}"]
+        assert column.notna().all() and column.mean() == table[name]
+    assert run.info.metrics == {"filters": {"exact_match": True}}
+    assert len(outcome.results["samples"]["filters"]) == 4, "the harness logs each document once a filter"
+    (subject,) = subjects(run)
+    assert subject.score.name == "exact_match,as-it-is"
 
 
 def assert_same(found: Outcome, wanted: Outcome, task: str = "plain") -> None:

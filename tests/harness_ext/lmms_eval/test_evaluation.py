@@ -17,6 +17,15 @@ from harness_ext.recording import METRIC_NAMES
 from lens_models.loading import load_model, resolve_pretrained
 
 
+def test_every_filter_s_score_is_recorded(evaluate: Evaluate) -> None:
+    outcome = evaluate("tiny_filters", limit=2)
+    table, run = outcome.results["results"]["tiny_filters"], outcome.run
+    for name in ("exact,as-it-is", "exact,never"):
+        column = run.samples[f"score.{name}"]
+        assert column.notna().all() and column.mean() == table[name]
+    assert run.info.metrics == {"tiny_filters": {"exact": True}}
+
+
 def test_lens_metrics_stand_in_the_table_the_samples_and_the_records(evaluate: Evaluate) -> None:
     outcome = evaluate("tiny_yes_no")
     table = outcome.results["results"]["tiny_yes_no"]

@@ -59,6 +59,14 @@ metric_list:
 metadata: {{version: 1.0}}
 """
 
+_FILTERS = """
+filter_list:
+  - name: as-it-is
+    filter: [{{function: take_first}}]
+  - name: never
+    filter: [{{function: regex, regex_pattern: "(never said)"}}, {{function: take_first}}]
+"""
+
 _TASKS = {
     "tiny_yes_no": "task: tiny_yes_no\n" + _BASE,
     "tiny_two_images": "task: tiny_two_images\n" + _BASE.replace("utils.to_visual", "utils.two_visuals"),
@@ -84,6 +92,7 @@ _TASKS = {
     .replace("generation_kwargs: {{max_new_tokens: 4, temperature: 0}}\n", "")
     .replace("process_results: !function utils.score\n", "")
     .replace("metric: exact", "metric: acc"),
+    "tiny_filters": "task: tiny_filters\n" + _BASE + _FILTERS,
     "tiny_broken": "task: tiny_broken\n" + _BASE.replace("{data}", "{broken}"),
 }
 
