@@ -146,6 +146,21 @@ class Subject:
         """Whether the task has candidates known beforehand in any sample."""
         return bool(self.closed_rows.any())
 
+    @cached_property
+    def compared(self) -> Bools:
+        """bool [n], samples whose gold answer is compared in one way: of the two kinds of samples the larger one.
+
+        With candidates known beforehand gold leads these; without, it is compared with the answer given or the whole
+        vocabulary. One curve cannot be about both.
+        """
+        closed, read = self.closed_rows, self.read_out
+        return closed if 2 * (closed & read).sum() >= read.sum() else ~closed
+
+    @property
+    def among_candidates(self) -> bool:
+        """Whether the compared samples are those with candidates known beforehand."""
+        return bool((self.compared & self.closed_rows).any())
+
     def column(self, name: str) -> Bools:
         """bool [n], where a column of numbers has a value; all False when there is no such column."""
         samples = self.run.samples

@@ -62,13 +62,17 @@ def answer_log_odds(scores: Floats, candidate: NDArray[np.int64]) -> Floats:
 
 
 def gold_leads(subject: Subject) -> Floats:
-    """Whether the gold answer leads, float [n, L]: among the candidates, on open tasks in the whole vocabulary."""
+    """Whether the gold answer leads, float [n, L]: among the candidates, on open tasks in the whole vocabulary.
+
+    NaN for samples of the other kind in a task with both, see `Subject.compared`.
+    """
     scores = cand_scores(subject)
     rank = subject.stack("rank_gold")
     first = np.where(np.isfinite(rank), (rank == 1).astype(np.float64), np.nan)
     if scores is None:
         return first
-    return np.where(subject.closed_rows[:, None], leads(scores, indices(subject, "gold_candidate")), first)
+    found = leads(scores, indices(subject, "gold_candidate")) if subject.among_candidates else first
+    return np.where(subject.compared[:, None], found, np.nan)
 
 
 def first_run(lead: Bools, m: int, layers: NDArray[np.int64]) -> Floats:

@@ -40,7 +40,7 @@ class Emergence:
 def emergence(subject: Subject, *, n_draws: int, seed: int = 0) -> Emergence | None:
     """Survival curves and shares of a task; None when no sample has a gold answer that was read."""
     frame = subject.frame
-    known = subject.read_out & subject.column("gold_based.emerged")
+    known = subject.read_out & subject.column("gold_based.emerged") & subject.compared
     if not known.any():
         return None
     clusters = subject.clusters.at(known)
@@ -61,7 +61,7 @@ def emergence(subject: Subject, *, n_draws: int, seed: int = 0) -> Emergence | N
 def _shuffled(subject: Subject, known: NDArray[np.bool_], seed: int) -> Floats | None:
     """First correct layer with gold permuted among the samples with the same number of candidates, float [n]."""
     scores = cand_scores(subject)
-    if scores is None or not subject.closed:
+    if scores is None or not subject.among_candidates:
         return None
     gold = indices(subject, "gold_candidate")
     size = subject.frame["candidates"].map(len).to_numpy()

@@ -57,7 +57,7 @@ def _accuracy(analysis: Analysis) -> Iterator[Sentence]:
         yield say("No sample has a gold answer that was read, so there is no accuracy by layer.")
         return
     curve = curves.accuracy[0].curve
-    among = "the candidates" if analysis.subject.closed else "all tokens"
+    among = "the candidates" if analysis.subject.among_candidates else "all tokens"
     yield say(
         "Among {among}, gold leads in {last} of {n} samples at layer {layer}, the last one read, and in {first} at "
         "layer {start}.",

@@ -76,6 +76,13 @@ def _coverage(analysis: Analysis) -> Iterator[Sentence]:
         )  # fmt: skip
     else:
         yield say("The last layer's readout was not compared with the model's logits in any sample.")
+    other = int((analysis.subject.read_out & ~analysis.subject.compared).sum())
+    if other:
+        kind = "no candidates known beforehand" if analysis.subject.among_candidates else "candidates known beforehand"
+        yield say(
+            "{n} of the samples have {kind}; accuracy by layer and emergence are about the others alone.",
+            n=count(other), kind=words(kind),
+        )  # fmt: skip
     if view.group_note:
         yield say("Groups: {note}.", note=words(view.group_note))
     if view.n_unlabelled:

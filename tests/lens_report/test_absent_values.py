@@ -14,6 +14,7 @@ import lens_results.storage
 from lens_models.metrics import LayerReadout, gold_based_scalars, label_free_scalars
 from lens_report import Draws
 from lens_report.analysis import analyse_subject
+from lens_report.analysis.candidates import gold_leads
 from lens_report.analysis.curves import curves
 from lens_report.analysis.emergence import emergence
 from lens_report.analysis.pivot import pivot
@@ -115,6 +116,9 @@ def test_shares_of_candidates_and_probabilities_of_the_vocabulary_stay_apart(
     by_column = {one.column: one.association.auroc.n for one in ranked.predictors}
     assert by_column["label_free.auc_pred"] == closed.sum()
     assert by_column["label_free.vocab_auc_pred"] == (~closed).sum()
+    found = emergence(subject, n_draws=50)
+    assert found is not None and found.first.emerged.n == closed.sum(), "one curve is not about both kinds"
+    np.testing.assert_array_equal(np.isfinite(gold_leads(subject)).any(axis=1), closed)
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -164,13 +168,21 @@ def test_one_label_for_all_images_is_no_cluster() -> None:
     assert few.labels.nunique() == 60 and "3 labels" in few.note
 
 
+def test_a_label_of_most_images_is_no_cluster() -> None:
+    """MM-Vet's `image_source` calls most of its images COCO; the others have many names."""
+    labels = pd.Series(["COCO"] * 60 + [f"site {n // 2}" for n in range(40)])
+    shown = images(*(f"sha{n // 2}" for n in range(100)))
+    assert groups(labels, shown).labels.tolist() == [f"sha{n // 2}" for n in range(100)]
+
+
 @pytest.mark.parametrize(
     ("clusters", "pictures"),
     [
         (["i1", "i1", "i2", "i2"], "aabb"),
         (["p1", "p1", "p2", "p2", "p3", "p3"], "abcdef"),
         (["pair", "pair"], "ab"),
-        (["one"] * 4, "aaaa"),
+        (["one"] * 50, "a" * 50),
+        ([f"pair{n // 2}" for n in range(80)], [f"sha{n}" for n in range(80)]),
         (["x"] * 3, ("", "", "")),
     ],
 )
