@@ -62,6 +62,13 @@ def pivot_blocks(analysis: Analysis) -> tuple[Block, ...]:
             layer=count(int(found.layers[peak])), share=percent(float(ahead.mean[peak])),
             last=percent(float(ahead.mean[-1])),
         ),
+        say(
+            "{n} samples whose candidates were scored as whole sequences are left out: log-probabilities of sequences do "
+            "not compare with logits.",
+            n=count(found.n_sequences),
+        )
+        if found.n_sequences
+        else None,
     )  # fmt: skip
 
 
