@@ -63,7 +63,7 @@ def pivot_blocks(analysis: Analysis) -> tuple[Block, ...]:
             last=percent(float(ahead.mean[-1])),
         ),
         say(
-            "{n} samples whose candidates were scored as whole sequences are left out: log-probabilities of sequences do "
+            "{n} samples whose candidates were scored as whole sequences are left out: their log-probabilities do "
             "not compare with logits.",
             n=count(found.n_sequences),
         )
