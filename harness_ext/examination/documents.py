@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness_ext.lmms_eval.conversation import render
-from harness_ext.lmms_eval.generation import generate_arguments, stop_strings
+from harness_ext.lmms_eval.generation import generate_arguments
 from harness_ext.lmms_eval.task_folder import register_task_folder
 from harness_ext.recording import SampleRequest
 from harness_ext.task_objects import answer_target, leaf_tasks
@@ -78,7 +78,7 @@ def _sample(task: Any, loaded: LoadedModel, place: int, document: Any) -> Sample
     inputs = encode_texts(
         loaded.processor,
         [conversation.prompt],
-        images=conversation.images,
+        images=[conversation.images],
         videos=conversation.videos,
         audios=conversation.audios,
         **({"do_sample_frames": False} if conversation.videos else {}),
@@ -89,16 +89,17 @@ def _sample(task: Any, loaded: LoadedModel, place: int, document: Any) -> Sample
         question=text,
         prompt=conversation.prompt,
         target=answer_target(task, name, document, text),
-        until=stop_strings(generation),
     )
-    return Sample(request, _placed(inputs, loaded), generate_arguments(generation, loaded.tokenizer, use_cache=True))
+    return Sample(
+        request, _placed(inputs, loaded), generate_arguments(generation, loaded.model, loaded.tokenizer, use_cache=True)
+    )
 
 
 def probe_sample(loaded: LoadedModel) -> Sample:
     """The question of the identity check, answered in at most eight tokens."""
     request = SampleRequest(("probe", 0, 0, 0), None, "", "", AnswerTarget((), None))
     generation = {"max_new_tokens": _PROBE_TOKENS}
-    arguments = generate_arguments(generation, loaded.tokenizer, use_cache=True)
+    arguments = generate_arguments(generation, loaded.model, loaded.tokenizer, use_cache=True)
     return Sample(request, _placed(probe_inputs(loaded.processor), loaded), arguments)
 
 

@@ -18,7 +18,6 @@ from harness_ext.task_objects import answer_target, config_value
 from lens_tasks import AnswerTarget
 
 from .conversation import Conversation
-from .generation import stop_strings
 from .requests import HarnessRequest
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ class LensRun(RecordedRun):
             prompt=conversation.prompt,
             target=self.target(request, document),
             image_sha256=image_digest(conversation.images),
-            until=stop_strings(request.generation),
             kind=kind,
             images=conversation.images,
             other_media=" and ".join(name for name, found in media.items() if found) or None,
