@@ -16,6 +16,7 @@ from harness_ext.batch_limit import BatchLimit, within_memory
 from harness_ext.encoding_guard import encode_or_name
 from harness_ext.options import flag, take_lens_options
 from harness_ext.recording import BatchReader
+from harness_ext.task_objects import shadowed
 from lens_models import LENS_TINY, LogitLens, probe_inputs
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
@@ -157,7 +158,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         self, strings: Sequence[str], images: Sequence[Sequence[Any]], *args: Any, **kwargs: Any
     ) -> Any:
         """As in `hf-multimodal`; the lens learns which requests make a batch."""
-        encode = super().tok_batch_multimodal_encode
+        encode = self._encode_as_stock
 
         def together(rows: Sequence[int]) -> Any:
             return encode([str(strings[row]) for row in rows], [images[row] for row in rows], *args, **kwargs)
@@ -175,6 +176,15 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
 
             self._follower.encoded(strings, [self.shown(own) for own in images], alone)
         return inputs
+
+    def _encode_as_stock(self, strings: list[str], images: list[Any], *args: Any, **kwargs: Any) -> Any:
+        encode = functools.partial(super().tok_batch_multimodal_encode, strings, images, *args, **kwargs)
+        if any(len(own) for own in images):
+            return encode()
+        # of prompts without images some processors take no images at all, and stop over the empty lists of lm-eval
+        process = self.processor
+        with shadowed(self, processor=lambda images, **given: process(**given)):
+            return encode()
 
     def tok_batch_encode(self, strings: Sequence[str], *args: Any, **kwargs: Any) -> Any:
         """As in `hf-multimodal`, for requests without images."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import transformers
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
-from zoo import IMAGE, VIDEO, VISION_END, VISION_START, VOCABULARY
+from zoo import IMAGE, VIDEO, VISION_END, VISION_START, VOCABULARY, ZOO
 
 WORDS = ["is", "there", "a", "red", "cube", "in", "the", "picture", "and", "what", "else"]
 _SIDE = {"height": 32, "width": 32}
@@ -124,6 +125,10 @@ _PROCESSORS: dict[str, tuple[str, Callable[[], Any]]] = {
     "mllama": ("<|image|>", _mllama),
     "cohere2_vision": ("<image>", _cohere2_vision),
 }
+_TEMPLATE = (
+    "{{% for turn in messages %}}{{% for part in turn['content'] %}}{{% if part['type'] == 'image' %}}{image} "
+    "{{% else %}}{{{{ part['text'] }}}}{{% endif %}}{{% endfor %}}{{% endfor %}}"
+)
 NEEDS = {"smolvlm": "num2words"}
 """Family -> a package that its processor needs and that is not among ours."""
 
@@ -138,3 +143,12 @@ def processor_of(family: str) -> tuple[Any, str]:
     """The family's processor, and the text that stands for an image in a prompt."""
     placeholder, build = _PROCESSORS[family]
     return build(), placeholder
+
+
+def checkpoint(family: str, folder: Path) -> Path:
+    """A folder with a tiny model of the family, its processor and a chat template."""
+    processor, placeholder = processor_of(family)
+    processor.chat_template = _TEMPLATE.format(image=placeholder)
+    processor.save_pretrained(folder)
+    ZOO[family].build().save_pretrained(folder)
+    return folder

@@ -6,27 +6,14 @@ from pathlib import Path
 
 import pytest
 from lmms_eval_outcome import Evaluate
-from processors import processor_of
-from zoo import ZOO
+from processors import checkpoint
 
 TASKS = ("tiny_yes_no", "tiny_two_images", "tiny_text")
-_TEMPLATE = (
-    "{{% for turn in messages %}}{{% for part in turn['content'] %}}{{% if part['type'] == 'image' %}}{image} "
-    "{{% else %}}{{{{ part['text'] }}}}{{% endif %}}{{% endfor %}}{{% endfor %}}"
-)
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning:transformers"),
 ]
-
-
-def checkpoint(family: str, folder: Path) -> Path:
-    processor, placeholder = processor_of(family)
-    processor.chat_template = _TEMPLATE.format(image=placeholder)
-    processor.save_pretrained(folder)
-    ZOO[family].build().save_pretrained(folder)
-    return folder
 
 
 @pytest.mark.parametrize("family", ["gemma3", "mllama"])
