@@ -27,7 +27,7 @@ pytestmark = [
 def written_samples(outcome: Outcome, folder: Path) -> dict[str, bytes]:
     """Task -> its samples file as the harness writes it, without the lens's own entries."""
     tracker = EvaluationTracker(output_path=str(folder))
-    tracker.date_id = "date"
+    tracker.date_id, tracker.general_config_tracker.model_name_sanitized = "date", "model"
     files = {}
     for task, samples in outcome.results["samples"].items():
         own = [{name: value for name, value in sample.items() if not name.startswith(_LENS)} for sample in samples]
