@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 from lm_eval.tasks import TaskManager
 from lm_eval_outcome import Evaluate, Outcome
@@ -24,12 +25,14 @@ pytestmark = [
 
 
 def written_samples(outcome: Outcome, task: str) -> list[bytes]:
-    """The lines of a task's samples file as the harness wrote it, without the lens's own entries."""
+    """The lines of a task's samples file as the harness wrote it, without what is the lens's own."""
     content = next(outcome.folder.glob(f"samples_{task}_2*.jsonl")).read_text(encoding="utf-8")
     lines = [json.loads(line) for line in content.split("\n") if line]
     for line in lines:
         for name in [name for name in line if name.startswith(_LENS)]:
             del line[name]
+        line["metrics"] = [name for name in line["metrics"] if not name.startswith(_LENS)]
+        line.pop("doc_hash", None)  # of a document with pictures it holds their addresses in memory
     return [json.dumps(line, ensure_ascii=False).encode() for line in lines]
 
 
@@ -60,18 +63,20 @@ def assert_all_the_same(evaluate: Evaluate, tasks: tuple[str, ...], **settings: 
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskManager:
     """lm-eval's own tasks, with their data in the working directory."""
     monkeypatch.chdir(write_sources(tmp_path, LM_EVAL))
+    # the cache takes data sets of one name in two folders for the same
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     register()
-    return TaskManager()
+    manager = TaskManager()
+    # MMMU guesses with `random`, which it seeds when its functions are loaded: once, before the first of several runs
+    manager.load([task for task in LM_EVAL if task in manager.all_tasks])
+    return manager
 
 
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_twelve_stock_tasks_are_those_of_the_stock_model(
-    evaluate: Evaluate, shipped: TaskManager, batch_size: int
-) -> None:
+def test_twelve_stock_tasks_are_those_of_the_stock_model(evaluate: Evaluate, shipped: TaskManager) -> None:
     known = tuple(task for task in LM_EVAL if task in shipped.all_tasks)
     if len(known) < len(LM_EVAL):
         pytest.skip(f"this lm-eval ships {len(known)} of the {len(LM_EVAL)} tasks")
-    assert_all_the_same(evaluate, known, task_manager=shipped, batch_size=batch_size)
+    assert_all_the_same(evaluate, known, task_manager=shipped, batch_size=1)
 
 
 @pytest.mark.parametrize("mini", MINIS)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 from lmms_eval.loggers import EvaluationTracker
 from lmms_eval.tasks import TaskManager
@@ -65,6 +66,8 @@ def assert_all_the_same(evaluate: Evaluate, tasks: tuple[str, ...], folder: Path
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskManager:
     """lmms-eval's own tasks, with their data in the working directory."""
     monkeypatch.chdir(write_sources(tmp_path, LMMS_EVAL))
+    # the cache takes data sets of one name in two folders for the same
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     return TaskManager("ERROR", model_name="huggingface")
 
 
