@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness_ext.lmms_eval.conversation import render
 from harness_ext.lmms_eval.generation import generate_arguments
 from harness_ext.lmms_eval.task_folder import register_task_folder
 from harness_ext.recording import SampleRequest
@@ -31,9 +30,12 @@ def load_task(name: str, include_path: Path | None = None) -> Any:
     """The task object of lmms-eval; the bundled tasks and those of `include_path` are looked at first.
 
     Raises:
-        TaskError: no such task, a group of tasks, or a data set that is not at hand.
+        TaskError: no such task, a group of tasks, a data set that is not at hand, or no lmms-eval.
     """
-    from lmms_eval.tasks import TaskManager, get_task_dict
+    try:
+        from lmms_eval.tasks import TaskManager, get_task_dict
+    except ModuleNotFoundError as error:
+        raise TaskError(f"--task needs lmms-eval, which is not installed ({error}): pip install lmms-eval") from error
 
     register_task_folder()
     given = None if include_path is None else str(include_path)
@@ -68,6 +70,8 @@ def _spread(n: int, count: int) -> Sequence[int]:
 
 
 def _sample(task: Any, loaded: LoadedModel, place: int, document: Any) -> Sample:
+    from harness_ext.lmms_eval.conversation import render
+
     name = str(task.config.task)
     where = f"task {name}, document {place}"
     conversation = render(
