@@ -167,7 +167,7 @@ def _load_config(pretrained: str, path: str, hub: dict[str, Any]) -> Any:
     except OSError as error:
         if Path(path).is_dir():
             raise ModelLoadError(f"pretrained={pretrained}: the configuration cannot be read ({error})") from error
-        first = str(error).strip().splitlines()[0]
+        first = str(error).strip().partition("\n")[0]
         raise UnknownModelError(
             f"pretrained={pretrained}: no such model folder here, and the hub did not give it ({first})"
         ) from error
