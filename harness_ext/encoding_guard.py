@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from lens_models import InputError
+from lens_models import InputError, probe_inputs
 from lens_models.memory import is_out_of_memory
 
 __all__ = ["ContextWatch", "context_length", "encode_or_name"]
@@ -13,15 +13,17 @@ __all__ = ["ContextWatch", "context_length", "encode_or_name"]
 T = TypeVar("T")
 
 
-def encode_or_name(encode: Callable[[Sequence[int]], T], where: Sequence[str]) -> T:
+def encode_or_name(encode: Callable[[Sequence[int]], T], where: Sequence[str], processor: Any) -> T:
     """What `encode` gives for all rows of a batch.
 
     Args:
         encode: encodes the rows with these numbers.
         where: names each row.
+        processor: what it encodes with.
 
     Raises:
-        InputError: names the first row that cannot be encoded by itself. A lack of memory passes as it is.
+        InputError: names the first row that cannot be encoded by itself; no row where the processor does not encode a
+            picture and a question of our own either. A lack of memory passes as it is.
     """
     rows = range(len(where))
     try:
@@ -29,9 +31,20 @@ def encode_or_name(encode: Callable[[Sequence[int]], T], where: Sequence[str]) -
     except Exception as error:  # what a processor raises for an image it cannot take is its own affair
         if isinstance(error, InputError) or is_out_of_memory(error):
             raise
+        _require_working(processor, error)
         culprit = next((where[row] for row in rows if len(rows) > 1 and not _encodes(encode, row)), None)
         name = culprit or (where[0] if len(rows) == 1 else f"{where[0]} to {where[-1]}, together")
         raise InputError(f"{name}: the processor cannot encode this sample ({error}); check or remove it") from error
+
+
+def _require_working(processor: Any, error: Exception) -> None:
+    try:
+        probe_inputs(processor)
+    except InputError as refusal:
+        raise InputError(
+            f"the processor of this model encodes nothing, whatever the document ({error}); look at the tokenizer and "
+            f"processor files of the checkpoint. A picture and a question of our own fail too: {refusal}"
+        ) from error
 
 
 def _encodes(encode: Callable[[Sequence[int]], object], row: int) -> bool:

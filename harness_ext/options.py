@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +19,15 @@ __all__ = [
     "LENS_ARGUMENTS",
     "LensOptions",
     "flag",
+    "number",
     "parse_controls",
     "parse_layers",
     "reject_unknown",
     "take_lens_options",
+    "whole_number",
 ]
+
+_LARGEST_LAYER = 9999
 
 LENS_ARGUMENTS: dict[str, str] = {
     "lens": "record lens readouts (True) or run the model alone (False)",
@@ -55,77 +62,114 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
     """Split model arguments into the lens's options and the rest.
 
     Raises:
-        LensArgumentError: a `lens*` name that does not exist ("did you mean"), or a value out of range.
+        LensArgumentError: a name that is meant for the lens and does not exist ("did you mean"), or a wrong value.
     """
-    own = {name: value for name, value in arguments.items() if name == "lens" or name.startswith("lens_")}
+    own = {name: value for name, value in arguments.items() if name in LENS_ARGUMENTS}
     rest = {name: value for name, value in arguments.items() if name not in own}
-    reject_unknown([name for name in own if name not in LENS_ARGUMENTS], LENS_ARGUMENTS)
+    reject_unknown([name for name in rest if _means_the_lens(name)], LENS_ARGUMENTS)
     thresholds = _thresholds(own)
     settings = LensSettings(
         layers=parse_layers(own.get("lens_layers", "all")),
-        topk=_whole(own, "lens_topk", 5),
-        norm=own.get("lens_norm", "final"),
-        memory_limit=_whole(own, "lens_memory_mb", 0) * 2**20 or None,
+        topk=whole_number(own.get("lens_topk", 5), "lens_topk"),
+        norm=_norm(own.get("lens_norm", "final")),
+        memory_limit=whole_number(own["lens_memory_mb"], "lens_memory_mb") * 2**20 if "lens_memory_mb" in own else None,
     )
-    directory = Path(str(own["lens_dir"])).expanduser() if own.get("lens_dir") else None
     options = LensOptions(
         enabled=flag(own.get("lens", True), "lens"),
         settings=settings,
         thresholds=thresholds,
-        directory=directory,
+        directory=_directory(own.get("lens_dir")),
         thumbnails=flag(own.get("lens_thumbnails", True), "lens_thumbnails"),
         controls=parse_controls(own.get("lens_controls")),
     )
     return options, rest
 
 
+def _means_the_lens(name: str) -> bool:
+    """Whether an argument of another name is a slip of one of the lens's, which must not pass to the model unseen."""
+    close = difflib.get_close_matches(_spelt(name), LENS_ARGUMENTS, n=1, cutoff=0.85)
+    return _spelt(name).startswith("lens") or bool(close)
+
+
+def _spelt(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _norm(value: object) -> Any:
+    return "none" if value is None else value  # lm-eval reads the word as Python's None
+
+
+def _directory(value: object) -> Path | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not str(value).strip():
+        raise LensArgumentError(f"lens_dir={value!r}; expected the path of a folder")
+    return Path(str(value)).expanduser()
+
+
 def _thresholds(own: Mapping[str, Any]) -> Thresholds:
     default = Thresholds()
     try:
         return Thresholds(
-            theta=_number(own, "lens_theta", default.theta),
-            m=_whole(own, "lens_m", default.m),
-            delta=_number(own, "lens_delta", default.delta),
-            tau=_number(own, "lens_tau", default.tau),
+            theta=number(own.get("lens_theta", default.theta), "lens_theta"),
+            m=whole_number(own.get("lens_m", default.m), "lens_m"),
+            delta=number(own.get("lens_delta", default.delta), "lens_delta"),
+            tau=number(own.get("lens_tau", default.tau), "lens_tau"),
         )
     except LensArgumentError:
         raise
     except ValueError as error:
-        raise LensArgumentError(str(error)) from error
+        raise LensArgumentError(f"lens_{error}") from error
 
 
 def parse_layers(value: object) -> tuple[int, ...] | None:
-    """Layer numbers of "all" (None), 7, "0+4-8+24" or a list of numbers.
+    """Layer numbers of "all" (None), 7, "0+4-8+24" or a list of numbers, in ascending order.
 
     Raises:
-        LensArgumentError: anything else.
+        LensArgumentError: anything else: a range that descends, a layer named twice, signs, fractions, gaps.
     """
-    if value is None or value == "all":
+    if value is None or (isinstance(value, str) and value.strip().lower() == "all"):
         return None
-    if isinstance(value, list | tuple):
-        value = "+".join(str(item) for item in value)
-    numbers: list[int] = []
-    for piece in str(value).replace(" ", "").split("+"):
-        first, dash, last = piece.partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise LensArgumentError(f"lens_layers={value!r}: expected 'all' or numbers and ranges such as 0+4-8+24")
-        numbers.extend(range(int(first), int(last or first) + 1))
+    pieces = list(value) if isinstance(value, list | tuple) else str(value).split("+")
+    numbers = [layer for piece in pieces for layer in _layers(piece, value)]
     if not numbers:
         raise LensArgumentError(f"lens_layers={value!r} names no layer")
-    return tuple(sorted(set(numbers)))
+    twice = sorted(layer for layer, times in Counter(numbers).items() if times > 1)
+    if twice:
+        raise LensArgumentError(f"lens_layers={value!r} names layer {twice[0]} more than once")
+    return tuple(sorted(numbers))
+
+
+def _layers(piece: object, value: object) -> range:
+    """The layers of "4" or "4-8"; `value` is what the user gave in all."""
+    text = "" if isinstance(piece, bool) else str(piece)
+    found = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", text)
+    if found is None:
+        raise LensArgumentError(f"lens_layers={value!r}: expected 'all' or numbers and ranges such as 0+4-8+24")
+    first, last = int(found[1]), int(found[2] or found[1])
+    if last < first:
+        raise LensArgumentError(f"lens_layers={value!r}: the range {first}-{last} descends; write {last}-{first}")
+    if last > _LARGEST_LAYER:
+        raise LensArgumentError(f"lens_layers={value!r}: no model has a layer {last}")
+    return range(first, last + 1)
 
 
 def parse_controls(value: object) -> tuple[str, ...]:
     """Names out of `CONTROL_NAMES`, in that order, of "blank+shuffled", a list of names, or none.
 
     Raises:
-        LensArgumentError: a control that does not exist ("did you mean").
+        LensArgumentError: a control that does not exist ("did you mean"), or one named twice.
     """
-    pieces = value if isinstance(value, list | tuple) else str(value or "none").split("+")
-    names = {str(piece).strip().lower() for piece in pieces} - {"none", ""}
-    for name in sorted(names - set(CONTROL_NAMES)):
-        near = difflib.get_close_matches(name, CONTROL_NAMES, n=1, cutoff=0.6)
-        hint = f" Did you mean {near[0]}?" if near else ""
+    if value is None or value is False:
+        return ()
+    pieces = list(value) if isinstance(value, list | tuple) else str(value).split("+")
+    names = [str(piece).strip().lower() for piece in pieces]
+    if names in ([], ["none"]):
+        return ()
+    wrong = next((name for name in names if name not in CONTROL_NAMES or names.count(name) > 1), None)
+    if wrong is not None:
+        near = difflib.get_close_matches(wrong, CONTROL_NAMES, n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]}?" if near and wrong not in CONTROL_NAMES else ""
         raise LensArgumentError(
             f"lens_controls={value!r}: expected none, {' or '.join(CONTROL_NAMES)}, or both joined by '+'.{hint}"
         )
@@ -140,25 +184,36 @@ def reject_unknown(names: Iterable[str], known: Iterable[str]) -> None:
     """
     known = sorted(known)
     for name in names:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(_spelt(name), known, n=1, cutoff=0.6)
         hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
         raise LensArgumentError(f"unknown model argument '{name}'. {hint}")
 
 
-def _number(own: Mapping[str, Any], name: str, default: float) -> float:
+def number(value: object, name: str) -> float:
+    """A finite number from a number or its text.
+
+    Raises:
+        LensArgumentError: anything else, True and False included.
+    """
     try:
-        return float(own.get(name, default))
+        found = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
-        raise LensArgumentError(f"{name}={own[name]!r} is not a number") from error
+        raise LensArgumentError(f"{name}={value!r} is not a number") from error
+    if not math.isfinite(found):
+        raise LensArgumentError(f"{name}={value!r} is not a finite number")
+    return found
 
 
-def _whole(own: Mapping[str, Any], name: str, default: int) -> int:
-    if name not in own:
-        return default
-    value = _number(own, name, default)
-    if value != int(value) or value < 1:
-        raise LensArgumentError(f"{name}={own[name]!r}; expected a whole number from 1 on")
-    return int(value)
+def whole_number(value: object, name: str) -> int:
+    """A whole number from 1 on, from a number or its text.
+
+    Raises:
+        LensArgumentError: anything else.
+    """
+    found = number(value, name)
+    if found != int(found) or found < 1:
+        raise LensArgumentError(f"{name}={value!r}; expected a whole number from 1 on")
+    return int(found)
 
 
 def flag(value: object, name: str) -> bool:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
+from transformers.image_utils import load_image
 
 from .errors import InputError
+from .memory import is_out_of_memory
 
-__all__ = ["UNREADABLE", "encode_texts", "move_inputs", "open_image", "render_chat"]
+__all__ = ["UNREADABLE", "encodable_together", "encode_texts", "move_inputs", "open_image", "render_chat"]
 
 Conversation = Sequence[Mapping[str, Any]]
+_ADDRESSES = ("http://", "https://", "data:image/")
 UNREADABLE = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
 """What Pillow raises for bytes that are no image, a damaged one, or one too large to be meant."""
 
 
 def open_image(image: object, *, where: str) -> Image.Image:
-    """A readable RGB image from a PIL image, a path or encoded bytes.
+    """A readable RGB image from a PIL image, a path, an address, encoded bytes or an array `[height, width, 3]`.
 
+    A file is turned as its EXIF entry says, as processors do that open it themselves; a PIL image is taken as it is.
     Palette, CMYK and animated images become their (first) frame in RGB, 16-bit greys are scaled to 8 bits; an RGB image
     is returned as it is.
 
@@ -40,13 +45,30 @@ def open_image(image: object, *, where: str) -> Image.Image:
 
 
 def _opened(image: object, where: str) -> Image.Image:
-    if isinstance(image, bytes):
-        return Image.open(BytesIO(image))
-    if isinstance(image, str | os.PathLike):
-        return Image.open(image)
     if isinstance(image, Image.Image):
         return image
+    if isinstance(image, np.ndarray):
+        return Image.fromarray(image)
+    if isinstance(image, str) and image.startswith(_ADDRESSES):
+        return _fetched(image, where)
+    if isinstance(image, bytes):
+        return _upright(Image.open(BytesIO(image)))
+    if isinstance(image, str | os.PathLike):
+        return _upright(Image.open(os.fspath(image).removeprefix("file://")))
     raise InputError(f"{where}: expected an image, a path or encoded bytes, found {type(image).__name__}")
+
+
+def _fetched(address: str, where: str) -> Image.Image:
+    try:
+        fetched: Image.Image = load_image(address)
+        return fetched
+    except Exception as error:  # what the client of the installed transformers raises is its own affair
+        raise InputError(f"{where}: the image {address[:100]} cannot be fetched ({error})") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
@@ -81,17 +103,57 @@ def encode_texts(
     processor: Any,
     texts: Sequence[str],
     *,
-    images: Sequence[object] = (),
+    images: Sequence[Sequence[object]] = (),
     videos: Sequence[object] = (),
     audios: Sequence[object] = (),
     **kwargs: Any,
 ) -> Any:
-    """Left-padded model inputs of a batch of prompts and all their media in order of appearance."""
-    media = {"images": list(images), "videos": list(videos), "audio": list(audios)}
+    """Left-padded model inputs of a batch of prompts and their media.
+
+    Args:
+        processor: the model's own.
+        texts: the prompts.
+        images: the images of each prompt, in order of appearance; nothing where no prompt has any.
+        videos: all videos, in order of appearance.
+        audios: all audio clips, in order of appearance.
+        kwargs: further arguments of the processor.
+    """
+    media = {"videos": list(videos), "audio": list(audios)}
     given = {name: values for name, values in media.items() if values}
     tokenizer = getattr(processor, "tokenizer", processor)
     tokenizer.padding_side = "left"
-    return processor(text=list(texts), padding=True, return_tensors="pt", **given, **kwargs)
+    call = functools.partial(processor, text=list(texts), padding=True, return_tensors="pt", **given, **kwargs)
+    return _with_images(call, [list(own) for own in images])
+
+
+def _with_images(call: Callable[..., Any], images: list[list[object]]) -> Any:
+    """All images in one list, as the harnesses' wrappers give them; a list a prompt where the processor wants that.
+
+    Some processors (Gemma 3, Mllama) take the one list for the images of a single prompt. For others (LLaVA-OneVision)
+    a list a prompt means pictures shown together, which are cut into fewer pieces: so it is only the second choice.
+    """
+    together = [image for own in images for image in own]
+    if not together:
+        return call()
+    try:
+        return call(images=together)
+    except Exception as error:  # what a processor raises for the wrong form is its own affair
+        if len(images) == 1 or is_out_of_memory(error):
+            raise
+        return call(images=images)
+
+
+def encodable_together(processor: Any, n_images: Sequence[int]) -> list[list[int]]:
+    """Rows of a batch in groups that may be encoded and generated together.
+
+    Where images enter by cross-attention, a row without any still attends to the padding that stands for them beside a
+    row with some, and its answer changes; such rows go apart. All rows are one group otherwise.
+    """
+    rows = range(len(n_images))
+    if "cross_attention_mask" not in getattr(processor, "model_input_names", ()):
+        return [list(rows)]
+    parts = [row for row in rows if n_images[row]], [row for row in rows if not n_images[row]]
+    return [part for part in parts if part]
 
 
 def move_inputs(inputs: Any, device: torch.device, dtype: torch.dtype | None = None) -> Any:

@@ -152,6 +152,7 @@ def load_model(
     if device_map is None:
         model = _to_device(model, device or default_device())
     processor = _load_processor(pretrained, path, {**hub, **(processor_kwargs or {})})
+    _require_padding(pretrained, getattr(processor, "tokenizer", processor), model)
     return LoadedModel(model.eval(), processor, pretrained, revision or getattr(config, "_commit_hash", None))
 
 
@@ -166,7 +167,7 @@ def _load_config(pretrained: str, path: str, hub: dict[str, Any]) -> Any:
     except OSError as error:
         if Path(path).is_dir():
             raise ModelLoadError(f"pretrained={pretrained}: the configuration cannot be read ({error})") from error
-        first = str(error).strip().splitlines()[0]
+        first = str(error).strip().partition("\n")[0]
         raise UnknownModelError(
             f"pretrained={pretrained}: no such model folder here, and the hub did not give it ({first})"
         ) from error
@@ -239,6 +240,21 @@ def _to_device(model: Any, device: str | torch.device) -> Any:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise LensArgumentError(f"device={device} cannot be used ({error})") from error
+
+
+def _require_padding(pretrained: str, tokenizer: Any, model: Any) -> None:
+    """A tokenizer without a padding token gets the model's, else its end token: padding is masked, so any will do."""
+    if getattr(tokenizer, "pad_token_id", 0) is not None:
+        return
+    named = getattr(getattr(model, "generation_config", None), "pad_token_id", None)
+    token = tokenizer.convert_ids_to_tokens(named) if isinstance(named, int) and named >= 0 else None
+    token = token or tokenizer.eos_token or tokenizer.unk_token
+    if token is None:
+        raise ModelLoadError(
+            f"pretrained={pretrained}: its tokenizer has no padding token, and no end token to use in its place. Set "
+            "pad_token in tokenizer_config.json of the checkpoint."
+        )
+    tokenizer.pad_token = token
 
 
 def _load_processor(pretrained: str, path: str, kwargs: dict[str, Any]) -> Any:

@@ -42,15 +42,15 @@ def _by_chat(processor: Any) -> Any:
     image = probe_image()
     content = [{"type": "image", "image": image}, {"type": "text", "text": _QUESTION}]
     text = render_chat(processor, [{"role": "user", "content": content}])
-    return encode_texts(processor, [text], images=[image])
+    return encode_texts(processor, [text], images=[[image]])
 
 
 def _by_image_token(processor: Any) -> Any:
     token = getattr(processor, "image_token", None) or getattr(processor.tokenizer, "image_token", None)
     if not token:
         raise InputError("the processor names no image token")
-    return encode_texts(processor, [f"{token} {_QUESTION}"], images=[probe_image()])
+    return encode_texts(processor, [f"{token} {_QUESTION}"], images=[[probe_image()]])
 
 
 def _by_text_alone(processor: Any) -> Any:
-    return encode_texts(processor, [_QUESTION], images=[probe_image()])
+    return encode_texts(processor, [_QUESTION], images=[[probe_image()]])

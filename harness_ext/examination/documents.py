@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness_ext.lmms_eval.conversation import render
-from harness_ext.lmms_eval.generation import generate_arguments, stop_strings
+from harness_ext.lmms_eval.generation import generate_arguments
 from harness_ext.lmms_eval.task_folder import register_task_folder
 from harness_ext.recording import SampleRequest
 from harness_ext.task_objects import answer_target, leaf_tasks
@@ -31,9 +30,12 @@ def load_task(name: str, include_path: Path | None = None) -> Any:
     """The task object of lmms-eval; the bundled tasks and those of `include_path` are looked at first.
 
     Raises:
-        TaskError: no such task, a group of tasks, or a data set that is not at hand.
+        TaskError: no such task, a group of tasks, a data set that is not at hand, or no lmms-eval.
     """
-    from lmms_eval.tasks import TaskManager, get_task_dict
+    try:
+        from lmms_eval.tasks import TaskManager, get_task_dict
+    except ModuleNotFoundError as error:
+        raise TaskError(f"--task needs lmms-eval, which is not installed ({error}): pip install lmms-eval") from error
 
     register_task_folder()
     given = None if include_path is None else str(include_path)
@@ -68,6 +70,8 @@ def _spread(n: int, count: int) -> Sequence[int]:
 
 
 def _sample(task: Any, loaded: LoadedModel, place: int, document: Any) -> Sample:
+    from harness_ext.lmms_eval.conversation import render
+
     name = str(task.config.task)
     where = f"task {name}, document {place}"
     conversation = render(
@@ -78,7 +82,7 @@ def _sample(task: Any, loaded: LoadedModel, place: int, document: Any) -> Sample
     inputs = encode_texts(
         loaded.processor,
         [conversation.prompt],
-        images=conversation.images,
+        images=[conversation.images],
         videos=conversation.videos,
         audios=conversation.audios,
         **({"do_sample_frames": False} if conversation.videos else {}),
@@ -89,16 +93,17 @@ def _sample(task: Any, loaded: LoadedModel, place: int, document: Any) -> Sample
         question=text,
         prompt=conversation.prompt,
         target=answer_target(task, name, document, text),
-        until=stop_strings(generation),
     )
-    return Sample(request, _placed(inputs, loaded), generate_arguments(generation, loaded.tokenizer, use_cache=True))
+    return Sample(
+        request, _placed(inputs, loaded), generate_arguments(generation, loaded.model, loaded.tokenizer, use_cache=True)
+    )
 
 
 def probe_sample(loaded: LoadedModel) -> Sample:
     """The question of the identity check, answered in at most eight tokens."""
     request = SampleRequest(("probe", 0, 0, 0), None, "", "", AnswerTarget((), None))
     generation = {"max_new_tokens": _PROBE_TOKENS}
-    arguments = generate_arguments(generation, loaded.tokenizer, use_cache=True)
+    arguments = generate_arguments(generation, loaded.model, loaded.tokenizer, use_cache=True)
     return Sample(request, _placed(probe_inputs(loaded.processor), loaded), arguments)
 
 

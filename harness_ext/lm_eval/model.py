@@ -16,7 +16,9 @@ from harness_ext.batch_limit import BatchLimit, within_memory
 from harness_ext.encoding_guard import encode_or_name
 from harness_ext.options import flag, take_lens_options
 from harness_ext.recording import BatchReader
+from harness_ext.task_objects import shadowed
 from lens_models import LENS_TINY, LogitLens, probe_inputs
+from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
@@ -25,7 +27,7 @@ from .choices import ChoiceScorer
 from .cut_prompts import CutPrompts, cut_alike
 from .evaluation import install
 from .follower import AnswerFollower, AnswerHook, TracingModel
-from .guards import check_arguments, check_instances, check_processes
+from .guards import check_arguments, check_instances, check_processes, visuals
 from .tagging import TaggedPrompt, TaggedRequest, tag, where, with_tagged_prompt
 
 if TYPE_CHECKING:
@@ -101,10 +103,16 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """Answer each request as `hf-multimodal` does; during an evaluation the lens records each."""
+        answers: dict[int, str] = {}
         with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
-            if self.lens is None or self.run is None:
-                return list(super().generate_until(requests, disable_tqdm=disable_tqdm))
-            return self._read_answers(requests, self.lens, self.run, disable_tqdm)
+            for rows in encodable_together(self.processor, [len(visuals(each)) for each in requests]):
+                answers.update(zip(rows, self._answers([requests[row] for row in rows], disable_tqdm), strict=True))
+        return [answers[row] for row in range(len(requests))]
+
+    def _answers(self, requests: list[Any], disable_tqdm: bool) -> list[str]:
+        if self.lens is None or self.run is None:
+            return list(super().generate_until(requests, disable_tqdm=disable_tqdm))
+        return self._read_answers(requests, self.lens, self.run, disable_tqdm)
 
     def _read_answers(self, requests: list[Any], lens: LogitLens, run: LensRun, disable_tqdm: bool) -> list[str]:
         check_instances(requests)
@@ -150,13 +158,13 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         self, strings: Sequence[str], images: Sequence[Sequence[Any]], *args: Any, **kwargs: Any
     ) -> Any:
         """As in `hf-multimodal`; the lens learns which requests make a batch."""
-        encode = super().tok_batch_multimodal_encode
+        encode = self._encode_as_stock
 
         def together(rows: Sequence[int]) -> Any:
             return encode([str(strings[row]) for row in rows], [images[row] for row in rows], *args, **kwargs)
 
         names = [where(each.request) if isinstance(each, TaggedPrompt) else "a request" for each in strings]
-        inputs = encode_or_name(together, names)
+        inputs = encode_or_name(together, names, self.processor)
         cut_alike(inputs)
         if self._follower is not None:
             if inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
@@ -166,8 +174,17 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             def alone(row: int, own: Sequence[Any]) -> Any:
                 return encode([str(strings[row])], [list(own)], *args, **kwargs)
 
-            self._follower.encoded(strings, images, alone)
+            self._follower.encoded(strings, [self.shown(own) for own in images], alone)
         return inputs
+
+    def _encode_as_stock(self, strings: list[str], images: list[Any], *args: Any, **kwargs: Any) -> Any:
+        encode = functools.partial(super().tok_batch_multimodal_encode, strings, images, *args, **kwargs)
+        if any(len(own) for own in images):
+            return encode()
+        # of prompts without images some processors take no images at all, and stop over the empty lists of lm-eval
+        process = self.processor
+        with shadowed(self, processor=lambda images, **given: process(**given)):
+            return encode()
 
     def tok_batch_encode(self, strings: Sequence[str], *args: Any, **kwargs: Any) -> Any:
         """As in `hf-multimodal`, for requests without images."""
@@ -190,8 +207,14 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         return ChoiceScorer(self).score(requests, disable_tqdm=disable_tqdm)
 
     def fitted(self, images: Iterable[Any]) -> list[Any]:
-        """Images in the size in which lm-eval shows them to the model."""
-        return [resize_image(image, self.image_width, self.image_height, self.image_max_side) for image in images]
+        """A document's images as lm-eval shows them to the model: resized, converted, and no more than it takes."""
+        sides = (self.image_width, self.image_height, self.image_max_side)
+        return self.shown([resize_image(image, *sides) for image in images])
+
+    def shown(self, images: Sequence[Any]) -> list[Any]:
+        """Of resized images those that lm-eval shows, as `hf-multimodal` takes them when it encodes a batch."""
+        first = images[: self.max_images]
+        return [image.convert("RGB") for image in first] if self.rgb else list(first)
 
     def _as_read(self, prompt: str) -> str:
         """The prompt with the model's own image token, as lm-eval puts it where no chat template did."""

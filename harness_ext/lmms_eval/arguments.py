@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from harness_ext.options import LENS_ARGUMENTS, LensOptions, flag, reject_unknown, take_lens_options
+from harness_ext.options import (
+    LENS_ARGUMENTS,
+    LensOptions,
+    flag,
+    number,
+    reject_unknown,
+    take_lens_options,
+    whole_number,
+)
 from lens_models import LENS_TINY, LensArgumentError
 from lens_models.quantised import QUANTISATION_ARGUMENTS
 from lens_models.video import DEFAULT_FRAMES
@@ -18,6 +26,7 @@ _FLAGS = {
     *("trust_remote_code", "allow_pickle", "use_cache"),
     *("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant"),
 }
+_WHOLE = ("min_pixels", "max_pixels", "max_num_frames", "max_length")
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,10 @@ class ModelArguments:
             values["batch_size"] = _batch_size(values["batch_size"])
         for name in _FLAGS & values.keys():
             values[name] = flag(values[name], name)
+        for name in values.keys() & set(_WHOLE):
+            values[name] = whole_number(values[name], name)
+        if "fps" in values:
+            values["fps"] = _frames_a_second(values["fps"])
         return cls(**values), options
 
     @property
@@ -84,9 +97,16 @@ class ModelArguments:
 
 
 def _batch_size(value: object) -> int:
-    text = str(value)
-    if not text.isdigit() or int(text) < 1:
+    try:
+        return whole_number(value, "batch_size")
+    except LensArgumentError:
         raise LensArgumentError(
             f"batch_size={value!r}; expected a whole number from 1 on (automatic sizes are not used)"
-        )
-    return int(text)
+        ) from None
+
+
+def _frames_a_second(value: object) -> float:
+    found = number(value, "fps")
+    if found <= 0:
+        raise LensArgumentError(f"fps={value!r}; expected a number above 0")
+    return found

@@ -10,6 +10,8 @@ from typing import Any
 
 from lens_results.record import Key
 
+from .visuals import parts_of
+
 __all__ = ["HarnessRequest", "batches", "normalise"]
 
 
@@ -73,9 +75,8 @@ def _from_visuals(context: str, doc_to_visual: Callable[[Any], Sequence[Any] | N
     """A conversation of one user turn: the visuals, then the text."""
 
     def messages(doc: Any) -> list[dict[str, Any]]:
-        visuals = (doc_to_visual(doc) if doc_to_visual is not None else None) or []
-        content = [{"type": "video" if isinstance(each, str) else "image", "url": each} for each in visuals]
-        text = context.replace("<image>", "").strip() if visuals else context
+        content = parts_of(doc_to_visual(doc)) if doc_to_visual is not None else []
+        text = context.replace("<image>", "").strip() if content else context
         return [{"role": "user", "content": [*content, {"type": "text", "text": text}]}]
 
     return messages

@@ -20,7 +20,7 @@ from harness_ext.recording.request import Images
 from harness_ext.recording.tracing import generate_traced
 from lens_models import CaptureError, InputError, LogitLens, TracedGeneration
 from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
-from lens_models.encoding import UNREADABLE, encode_texts
+from lens_models.encoding import UNREADABLE, encodable_together, encode_texts
 from lens_models.generation import generated_columns
 from lens_results import SampleRecord
 
@@ -213,9 +213,25 @@ class Responder:
         conversations: Sequence[Conversation],
         kind: str = "generate",
     ) -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        for rows in encodable_together(self._owner.processor, [len(each.images) for each in conversations]):
+            own = [conversations[row] for row in rows]
+            part = self._respond_together([batch[row] for row in rows], [documents[row] for row in rows], own, kind)
+            answers.update(zip(rows, part, strict=True))
+        return [answers[row] for row in range(len(batch))]
+
+    def _respond_together(
+        self,
+        batch: Sequence[HarnessRequest],
+        documents: Sequence[Any],
+        conversations: Sequence[Conversation],
+        kind: str,
+    ) -> list[Answer]:
         owner = self._owner
         inputs = self._encode(conversations)
-        arguments = generate_arguments(batch[0].generation, owner.tokenizer, use_cache=owner.arguments.use_cache)
+        arguments = generate_arguments(
+            batch[0].generation, owner.model, owner.tokenizer, use_cache=owner.arguments.use_cache
+        )
         start = time.perf_counter()
         sequences, trace = self._generate(inputs, arguments)
         self._seconds += time.perf_counter() - start
@@ -230,7 +246,9 @@ class Responder:
 
     def _encode(self, conversations: Sequence[Conversation]) -> Any:
         where = [each.where for each in conversations]
-        inputs = encode_or_name(lambda rows: self._encode_together([conversations[row] for row in rows]), where)
+        inputs = encode_or_name(
+            lambda rows: self._encode_together([conversations[row] for row in rows]), where, self._owner.processor
+        )
         self._context.see(inputs, where)
         return inputs
 
@@ -239,7 +257,7 @@ class Responder:
         inputs = encode_texts(
             self._owner.processor,
             [each.prompt for each in conversations],
-            images=[image for each in conversations for image in each.images],
+            images=[each.images for each in conversations],
             videos=videos,
             audios=[audio for each in conversations for audio in each.audios],
             **({"do_sample_frames": False} if videos else {}),  # they are sampled already

@@ -19,7 +19,6 @@ from harness_ext.task_objects import answer_target, ask, config_value, metric_di
 from lens_tasks import AnswerTarget
 
 from .conversation import Conversation
-from .generation import stop_strings
 from .requests import HarnessRequest
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ class LensRun(RecordedRun):
             prompt=conversation.prompt,
             target=self.target(request, document),
             image_sha256=image_digest(conversation.images),
-            until=stop_strings(request.generation),
             kind=kind,
             images=conversation.images,
             other_media=" and ".join(name for name, found in media.items() if found) or None,

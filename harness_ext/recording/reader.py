@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from harness_ext.end_tokens import end_token_ids
 from lens_models import CaptureError, IdentityReport, LogitLens, Readout, ReadoutRow, TracedGeneration
 from lens_models.candidates import TEACHER_FORCED
 from lens_models.continuations import ScoredContinuation
@@ -59,7 +60,7 @@ class BatchReader:
         self.tokenizer = tokenizer
         self.assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._told: set[str] = set()
-        self._end_ids = _end_ids(lens.model, tokenizer)
+        self._end_ids = frozenset(end_token_ids(lens.model, tokenizer))
 
     def read(
         self,
@@ -274,11 +275,3 @@ class BatchReader:
 def _residual(scored: ScoredContinuation) -> Tensor:
     assert scored.residual is not None
     return scored.residual
-
-
-def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    ids: set[int] = set()
-    config = getattr(model, "generation_config", None)
-    for value in (getattr(config, "eos_token_id", None), getattr(tokenizer, "eos_token_id", None)):
-        ids.update([value] if isinstance(value, int) else value or [])
-    return frozenset(ids)

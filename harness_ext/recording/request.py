@@ -35,7 +35,7 @@ class SampleRequest:
         documents: all documents of the split, for controls that borrow an image; None where they are not known.
         filters: what the task's own filters take from a response as the answer; None where it has none.
         padding: the request only evens out the work of several processes and is not recorded.
-        until: stop strings of the harness; text from the first of them on is no part of the answer.
+        until: strings at which the harness cut the answer; text from the first of them on is no part of it.
         kind: generate, loglikelihood or multi_round.
     """
 

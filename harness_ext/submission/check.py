@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import AnswersDifferError, ArchiveFormatError, IncompleteAnswersError, NoAnswersError
-from .samples import Answer, SamplesFile, find_name, parse_answers, require_unique
+from .samples import Answer, SamplesFile, find_name, latest_of_slots, parse_answers, require_unique
 from .tasks import file_of, with_task_files
 
 __all__ = ["LOGS", "Submission", "check_submission", "expected_documents"]
@@ -104,12 +104,9 @@ def _logged_answers(
 
 
 def _latest_samples(logs: Mapping[str, bytes]) -> dict[SamplesFile, str]:
-    latest: dict[str, SamplesFile] = {}
-    for name in sorted(logs):
-        file = find_name(Path(name))
-        if file is not None and (file.task not in latest or file.date > latest[file.task].date):
-            latest[file.task] = file
-    return {file: logs[str(file.path)].decode() for file in latest.values()}
+    found = (find_name(Path(name)) for name in sorted(logs))
+    latest = latest_of_slots(file for file in found if file is not None)
+    return {file: logs[str(file.path)].decode() for file in latest}
 
 
 def _answers(content: bytes, where: str) -> dict[int, str]:

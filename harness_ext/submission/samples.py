@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ArchiveFormatError, DuplicateAnswersError, NoAnswersError
-from .tasks import document_id
+from .tasks import document_id, slot_of
 
 __all__ = [
     "LENS_ID",
@@ -20,6 +20,7 @@ __all__ = [
     "SamplesFile",
     "find_name",
     "find_samples",
+    "latest_of_slots",
     "model_folder",
     "noted_id",
     "parse_answers",
@@ -89,9 +90,19 @@ def find_samples(folder: Path) -> list[SamplesFile]:
     latest: dict[str, SamplesFile] = {}
     for file in _samples_in(folder):
         known = latest.get(file.task)
-        if known is None or file.date > known.date:
+        if known is None or file.log_date > known.log_date:
             latest[file.task] = file
     return [latest[task] for task in sorted(latest)]
+
+
+def latest_of_slots(files: Iterable[SamplesFile]) -> list[SamplesFile]:
+    """The latest of the samples files that answer the same questions."""
+    latest: dict[str, SamplesFile] = {}
+    for file in files:
+        known = latest.get(slot_of(file.task))
+        if known is None or file.log_date > known.log_date:
+            latest[slot_of(file.task)] = file
+    return list(latest.values())
 
 
 def find_name(path: Path) -> SamplesFile | None:
@@ -106,13 +117,13 @@ def _samples_in(folder: Path) -> list[SamplesFile]:
 
 
 def parse_answers(text: str, where: str) -> list[Answer]:
-    """The answers of a samples file, in its order.
+    """The answers of a samples file, in its order; a line ends at `\\n` alone, whatever else ends lines in Unicode.
 
     Raises:
         ArchiveFormatError: a line that is no sample with an id and one answer.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
-    return [_answer(line, f"{where}, line {number}") for number, line in enumerate(lines, start=1)]
+    lines = enumerate(text.split("\n"), start=1)
+    return [_answer(line, f"{where}, line {number}") for number, line in lines if line.strip()]
 
 
 def _answer(line: str, where: str) -> Answer:

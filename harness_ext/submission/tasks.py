@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["TASK_FILES", "document_id", "file_of", "tasks_of", "with_task_files"]
+__all__ = ["TASK_FILES", "document_id", "file_of", "place_of", "slot_of", "tasks_of", "with_task_files"]
 
 _DOMAINS: dict[str, tuple[str, ...]] = {
     "UniScienceVQA": (
@@ -34,14 +34,17 @@ _DOMAINS: dict[str, tuple[str, ...]] = {
 }
 _SINGLE = (
     "AQUARIA", "CommonVideoQA", "LabTabVQA", "RealVideoQA", "RealVQA", "ruCLEVR", "ruCommonVQA", "ruEnvAQA",
-    "ruHHH_Image", "ruHHH_Video", "ruMathVQA", "ruSLUn", "ruTiE_Audio", "ruTiE_Vision", "WEIRD",
+    "ruHHH_Image", "ruHHH_Video", "ruMathVQA", "ruSLUn", "WEIRD",
 )  # fmt: skip
+_RUTIE = {"rutie_vision": "ruTiE_Image", "rutie_audio": "ruTiE_Audio"}
+_WAYS = ("", "_gen", "_default")
 
 TASK_FILES: dict[str, str] = {
     **{name.lower(): name for name in _SINGLE},
     **{task: name for name, tasks in _DOMAINS.items() for task in tasks},
+    **{task + way: name for task, name in _RUTIE.items() for way in _WAYS},
 }
-"""Task name in the harness -> name of its file in the archive, without `.json`."""
+"""Task name in the harness -> name of its file in the archive, without `.json`; domains in MERA's order."""
 
 
 def with_task_files(own: Mapping[str, str] | None) -> dict[str, str]:
@@ -55,9 +58,20 @@ def file_of(task: str, files: Mapping[str, str]) -> str | None:
     return files.get(task) or files.get(task.lower())
 
 
+def slot_of(task: str) -> str:
+    """The task itself; for those of ruTiE, which ask the same questions in three ways, their common name."""
+    return next((own for own in _RUTIE for way in _WAYS if task.lower() == own + way), task)
+
+
 def tasks_of(file: str, files: Mapping[str, str]) -> tuple[str, ...]:
-    """The tasks whose answers one file takes together."""
-    return tuple(task for task, name in files.items() if name == file)
+    """The tasks whose answers one file takes together, each under its slot."""
+    return tuple(dict.fromkeys(slot_of(task) for task, name in files.items() if name == file))
+
+
+def place_of(task: str, files: Mapping[str, str]) -> int:
+    """Where a task stands in MERA's order, which is that of the answers in a file of several domains."""
+    names = list(files)
+    return names.index(task if task in files else task.lower())
 
 
 def document_id(doc: Any) -> int | None:

@@ -82,6 +82,14 @@ def test_a_lack_of_memory_is_told_from_other_failures(error: BaseException, expe
     assert is_out_of_memory(error) is expected
 
 
+def working(**_: object) -> dict[str, object]:
+    """A processor that encodes whatever it is given."""
+    return {}
+
+
+working.tokenizer = working.apply_chat_template = lambda *_, **__: "prompt"  # type: ignore[attr-defined]
+
+
 def test_the_row_that_cannot_be_encoded_is_named() -> None:
     def encode(rows: Sequence[int]) -> list[int]:
         if 2 in rows:
@@ -89,9 +97,9 @@ def test_the_row_that_cannot_be_encoded_is_named() -> None:
         return list(rows)
 
     names = [name(row) for row in range(4)]
-    assert encode_or_name(encode, names[:2]) == [0, 1]
+    assert encode_or_name(encode, names[:2], working) == [0, 1]
     with pytest.raises(InputError, match=r"^task t, document 2: the processor cannot encode .*ratio must be smaller"):
-        encode_or_name(encode, names)
+        encode_or_name(encode, names, working)
 
 
 def test_rows_that_fail_together_alone_are_all_named() -> None:
@@ -101,7 +109,7 @@ def test_rows_that_fail_together_alone_are_all_named() -> None:
         return list(rows)
 
     with pytest.raises(InputError, match=r"^task t, document 0 to task t, document 1, together: .*\(sizes differ\)"):
-        encode_or_name(encode, [name(0), name(1)])
+        encode_or_name(encode, [name(0), name(1)], working)
 
 
 def test_a_lack_of_memory_while_encoding_is_the_batches_affair() -> None:
@@ -109,4 +117,15 @@ def test_a_lack_of_memory_while_encoding_is_the_batches_affair() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     with pytest.raises(torch.OutOfMemoryError):
-        encode_or_name(encode, [name(0)])
+        encode_or_name(encode, [name(0)], working)
+
+
+def test_a_processor_that_encodes_nothing_is_not_blamed_on_a_document() -> None:
+    def encode(*_: object, **__: object) -> None:
+        raise ValueError("Asking to pad but the tokenizer does not have a padding token.")
+
+    encode.tokenizer = encode.apply_chat_template = working.tokenizer  # type: ignore[attr-defined]
+    with pytest.raises(InputError) as caught:
+        encode_or_name(encode, [name(0)], encode)
+    assert "document 0" not in str(caught.value)
+    assert "the processor of this model encodes nothing, whatever the document (Asking to pad" in str(caught.value)

@@ -43,6 +43,30 @@ def test_commands_on_nothing_say_so(command: Command, tmp_path: Path) -> None:
     assert command("mmlens", "submit", check=False).returncode == 2
 
 
+_WITHOUT = """
+import sys
+
+sys.modules["lmms_eval"] = None  # as where only the fork of lm-eval is installed
+
+from harness_ext.cli import main
+
+sys.argv = ["mmlens", *sys.argv[1:]]
+main()
+"""
+
+
+def test_the_command_works_where_lmms_eval_is_not_installed(command: Command) -> None:
+    done = command("python", "-c", _WITHOUT, "check", "--samples", "1")
+    assert "lens_tiny is read exactly" in done.stdout
+    refused = command("python", "-c", _WITHOUT, "check", "--task", "pope_mini", check=False)
+    assert refused.returncode == 1
+    assert "--task needs lmms-eval, which is not installed" in refused.stdout
+    for words in (("report", "."), ("leaderboard", "."), ("submit", ".", "--dst", "a.zip")):
+        done = command("python", "-c", _WITHOUT, *words, check=False)
+        assert done.returncode == 1
+        assert "No module named" not in done.stdout
+
+
 def test_prepare_clevr_tells_where_the_release_is_to_be_had(command: Command) -> None:
     done = command("mmlens", "prepare", "clevr", "nowhere", check=False)
     assert done.returncode == 1

@@ -132,7 +132,7 @@ class Processor:
 
 def test_batches_are_padded_on_the_left_with_the_media_that_are_there() -> None:
     processor = Processor()
-    encode_texts(processor, ["a", "b"], images=[COLOUR], max_pixels=9)
+    encode_texts(processor, ["a", "b"], images=[[COLOUR], []], max_pixels=9)
     assert processor.tokenizer.padding_side == "left"
     assert processor.calls == [
         {"text": ["a", "b"], "padding": True, "return_tensors": "pt", "images": [COLOUR], "max_pixels": 9}

@@ -89,13 +89,13 @@ def test_answers_equal_those_of_the_stock_wrapper_in_its_dtype(evaluate: Evaluat
         assert ours.value(task, "exact") == stock.value(task, "exact")
 
 
-def stock_wrapper() -> Any:
+def stock_wrapper(pretrained: str = "lens_tiny") -> Any:
     """lmms-eval's own `huggingface` model, in bfloat16 as it always is.
 
     Under transformers 5 it needs two repairs to run at all: it loads the class without a head, and hands the processor
     an empty list of `audios`, a name that is refused. Everything else is the harness's code.
     """
-    path = resolve_pretrained("lens_tiny")
+    path = resolve_pretrained(pretrained)
     model = get_model("huggingface").create_from_arg_string(f"pretrained={path},device=cpu,device_map=cpu")
     model._model = load_model(path, dtype="bfloat16", device="cpu").model
     process = type(model.processor).__call__

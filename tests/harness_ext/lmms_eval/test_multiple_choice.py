@@ -24,8 +24,8 @@ def independent_losses(question: str, image: object, choices: list[str]) -> list
     prompt = render_chat(loaded.processor, [{"role": "user", "content": content}])
     losses = []
     for choice in choices:
-        inputs = encode_texts(loaded.processor, [prompt + choice], images=[image])
-        n_prompt = encode_texts(loaded.processor, [prompt], images=[image])["input_ids"].shape[1]
+        inputs = encode_texts(loaded.processor, [prompt + choice], images=[[image]])
+        n_prompt = encode_texts(loaded.processor, [prompt], images=[[image]])["input_ids"].shape[1]
         labels = inputs["input_ids"].clone()
         labels[:, :n_prompt] = -100
         with torch.no_grad():

@@ -6,16 +6,20 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folder import DATE, sample, write_lmms_run, write_run
+from typer.testing import CliRunner
 
+from harness_ext.cli import app
 from harness_ext.submission import (
     TASK_FILES,
     DuplicateAnswersError,
     IncompleteAnswersError,
     NoAnswersError,
     SubmissionError,
+    check_submission,
     write_submission,
 )
 
@@ -160,4 +164,75 @@ def test_rutie_documents_are_numbered_by_dialogue_and_question(tmp_path: Path) -
     doc = {"meta": {"question_id": 3, "dialog_id": 2}}
     run = write_run(tmp_path / "run", {"rutie_vision": [sample(0, 0, "1", doc=doc)]})
     parts = unpacked(write_submission(run, tmp_path / "a").path)
-    assert json.loads(parts["ruTiE_Vision.json"])["data"]["test"][0]["meta"]["id"] == 1014
+    assert json.loads(parts["ruTiE_Image.json"])["data"]["test"][0]["meta"]["id"] == 1014
+
+
+@pytest.mark.parametrize(
+    ("task", "file"),
+    [
+        *((f"rutie_vision{way}", "ruTiE_Image") for way in ("", "_gen", "_default")),
+        *((f"rutie_audio{way}", "ruTiE_Audio") for way in ("", "_gen", "_default")),
+    ],
+)
+def test_rutie_is_packed_whichever_way_it_was_asked(tmp_path: Path, task: str, file: str) -> None:
+    run = write_run(tmp_path / "run", {task: WEIRD})
+    assert write_submission(run, tmp_path / "a").answers == {f"{file}.json": 2}
+
+
+def test_of_several_ways_of_rutie_the_latest_counts(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", {"rutie_vision_gen": WEIRD}, date="2026-02-01T00-00-00.000001")
+    run = write_run(tmp_path / "run", {"rutie_vision_default": [sample(0, 5, "B"), sample(1, 6, "B")]})
+    latest = write_submission(run, tmp_path / "a")
+    assert [entry["outputs"] for entry in answers_in(latest.path, "ruTiE_Image")] == ["B", "B"]
+    assert latest.answers == {"ruTiE_Image.json": 2}
+    named = write_submission(run, tmp_path / "b", tasks=["rutie_vision_gen"])
+    assert [entry["outputs"] for entry in answers_in(named.path, "ruTiE_Image")] == ["A", "литера В"]
+
+
+# the order in which MERA's packer joins the domains of a file
+ORDER = {
+    "UniScienceVQA": ("applied_sciences", "business", "cultural_studies", "fundamental_sciences", "social_sciences",
+                      "health_and_medicine"),
+    "SchoolScienceVQA": ("biology", "chemistry", "physics", "earth_science", "history_all", "history_ru", "economics"),
+    "ruNaturalScienceVQA": ("biology", "chemistry", "physics", "earth_science"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", ORDER)
+def test_domains_stand_in_the_order_of_the_packer(tmp_path: Path, file: str) -> None:
+    samples = {f"{file.lower()}_{name}": [sample(0, place, name)] for place, name in enumerate(ORDER[file])}
+    report = write_submission(write_run(tmp_path / "run", samples), tmp_path / "a")
+    assert [entry["outputs"] for entry in answers_in(report.path, file)] == list(ORDER[file])
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e", "\r", "\n"])
+def test_answers_keep_what_else_ends_a_line(tmp_path: Path, character: str) -> None:
+    text = f"РАССУЖДЕНИЕ: один{character}ОТВЕТ: два"
+    report = write_submission(write_run(tmp_path / "run", {"weird": [sample(0, 5, text), WEIRD[1]]}), tmp_path / "a")
+    assert [entry["outputs"] for entry in answers_in(report.path, "WEIRD")] == [text, "литера В"]
+    assert check_submission(report.path).answers == {"WEIRD.json": 2}
+
+
+def test_a_damaged_line_is_named_by_its_number_in_the_file(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", {"weird": WEIRD})
+    file = next((run / "org__model").glob("samples_*"))
+    file.write_text(file.read_text().replace("\n", "\n\n", 1) + "{", encoding="utf-8")
+    with pytest.raises(SubmissionError, match="line 4: not JSON"):
+        write_submission(run, tmp_path / "a")
+
+
+def answers_in(archive: Path, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(unpacked(archive)[f"{name}.json"])["data"]["test"]
+    return found
+
+
+def test_the_command_takes_files_for_tasks_of_other_names(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", {"my_clevr": RUCLEVR, "weird": WEIRD})
+    mapped = ["--task-file", "my_clevr=ruCLEVR.json"]
+    packed = CliRunner().invoke(app, ["submit", str(run), "--dst", str(tmp_path / "a"), *mapped])
+    assert packed.exit_code == 0, packed.output
+    assert "ruCLEVR.json: 3 answers" in packed.output
+    assert CliRunner().invoke(app, ["submit", "--check", str(tmp_path / "a.zip"), *mapped]).exit_code == 0
+    for wrong in ("my_clevr", "=ruCLEVR", "my_clevr=", "a=b/c"):
+        refused = CliRunner().invoke(app, ["submit", str(run), "--dst", str(tmp_path / "b"), "--task-file", wrong])
+        assert refused.exit_code == 2
