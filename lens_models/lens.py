@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .capture import resolve_layer_index
+from .capture import CAPTURE_LIMIT, resolve_layer_index
 from .comparison import IdentityReport, compare_logits
 from .errors import LensArgumentError
+from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
 from .identity import prove_identity
 from .parts import ModelParts, find_parts
@@ -31,12 +33,14 @@ class LensSettings:
         norm: "final" puts each layer through the model's final norm, as the model does with its last layer; "none"
             leaves it out, as some published lenses do.
         memory_limit: bytes a readout may use at a time; None chooses by device.
+        capture_limit: bytes of residuals to keep of one generation, see `lens_models.capture`.
     """
 
     layers: tuple[int, ...] | None = None
     topk: int = 5
     norm: NormMode = "final"
     memory_limit: int | None = None
+    capture_limit: int = CAPTURE_LIMIT
 
     def __post_init__(self) -> None:
         if self.norm not in ("final", "none"):
@@ -48,7 +52,8 @@ class LensSettings:
 class LogitLens:
     """The proven lens of a loaded model.
 
-    Building it runs the model once on `probe` and refuses a model whose last layer is not read exactly.
+    Building it runs the model on `probe` and refuses a model whose last layer is not read exactly. `forcing` says
+    whether and how given tokens are scored as the model's own generation; a model that is refused there is read anyway.
 
     Raises:
         PartsError, IdentityError, CaptureError: see `lens_models.errors`.
@@ -60,23 +65,40 @@ class LogitLens:
         self.parts: ModelParts = find_parts(model)
         self.layer_index = resolve_layer_index(self.settings.layers, self.parts.n_layers)
         self._exact, self.identity = prove_identity(model, self.parts, probe)
+        self.forcing: Forcing = prove_forcing(model, probe)
         self._unembed = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
 
     def generate(self, inputs: Mapping[str, Any], **generate_kwargs: Any) -> TracedGeneration:
         """`model.generate` with the same arguments and the same tokens, and the trace of its steps."""
-        return generate_with_trace(self.model, self.parts, inputs, layer_index=self.layer_index, **generate_kwargs)
+        return generate_with_trace(
+            self.model,
+            self.parts,
+            inputs,
+            layer_index=self.layer_index,
+            capture_limit=self.settings.capture_limit,
+            **generate_kwargs,
+        )
 
-    def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
-        """Per-layer quantities of each row, see `lens_models.readout`."""
-        return read_layers(self._unembed, rows, topk=self.settings.topk, memory_limit=self.settings.memory_limit)
+    def read(self, rows: Sequence[ReadoutRow], *, memory_limit: int | None = None) -> list[Readout]:
+        """Per-layer quantities of each row, see `lens_models.readout`; `memory_limit` in place of the settings'."""
+        limit = memory_limit or self.settings.memory_limit
+        return read_layers(self._unembed, rows, topk=self.settings.topk, memory_limit=limit)
 
     def logits(self, residual: Tensor) -> Tensor:
         """Lens logits `[..., vocabulary]`, fp32, of residual vectors `[..., d]`."""
         return self._unembed(residual)
 
     def compare(self, residual: Tensor, model_logits: Tensor) -> IdentityReport:
-        """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned."""
-        return compare_logits(self._exact(residual), model_logits)
+        """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned.
+
+        The head's own dtype, known from the check at load, says how much rounding is in logits that were widened after.
+        """
+        return self._compared(self._exact(residual), model_logits, getattr(torch, self.identity.dtype))
+
+    def _compared(self, ours: Tensor, theirs: Tensor, dtype: torch.dtype) -> IdentityReport:
+        transform = self._exact.transform
+        report = compare_logits(ours, theirs, dtype=dtype, masked=transform.masked)
+        return replace(report, transform=str(transform))
 
     def finite(self, generation: TracedGeneration) -> list[bool]:
         """Of each sample of a batch, whether the model's logits at its first step are finite."""
@@ -86,32 +108,38 @@ class LogitLens:
         return [rows[generation.row(sample, 0)] for sample in range(len(generation.new_tokens))]
 
     @torch.inference_mode()
-    def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport | None:
-        """Identity of a batch at its first step, against the logits that the model computed during the run.
+    def check_each(
+        self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None
+    ) -> list[IdentityReport | None]:
+        """Identity of each sample of a batch at its first step, against the logits that the model computed there.
 
-        Samples whose own logits are NaN or infinite there say nothing about the readout and are left out; None when
-        that leaves none.
+        None for a sample whose own logits are NaN or infinite there, which say nothing about the readout.
 
         Args:
             generation: the batch.
             known: last-layer logits of samples whose first step was read anyway (`Readout.last_logits`); they are
-                compared instead of being computed again. Without any, the first sample is read for the check.
+                compared instead of being computed again.
         """
         reference = generation.trace.first_logits
         assert reference is not None
         finite = [sample for sample, is_finite in enumerate(self.finite(generation)) if is_finite]
-        if not finite:
-            return None
-        known = {sample: logits for sample, logits in (known or {}).items() if sample in finite}
-        if not known or self.settings.norm != "final":
-            known = {finite[0]: self._exact(generation.residual(finite[0], 0)[-1])}
-        samples = sorted(known)
-        rows = reference[[generation.row(sample, 0) for sample in samples]]
-        ours = torch.stack([known[sample].to(rows.device) for sample in samples])
-        transform = self._exact.transform
-        # the head's raw output, widened before cap or scale: its own dtype says how much rounding is in it
-        report = compare_logits(ours, transform(rows.float()), dtype=rows.dtype, masked=transform.masked)
-        return replace(report, transform=str(transform))
+        ours = dict(known or {}) if self.settings.norm == "final" else {}
+        missing = [sample for sample in finite if sample not in ours]
+        if missing:
+            last = torch.stack([generation.residual(sample, 0)[-1] for sample in missing])
+            ours.update(zip(missing, self._exact(last), strict=True))
+        reports: list[IdentityReport | None] = [None] * len(generation.new_tokens)
+        for sample in finite:
+            # the head's raw output, widened before cap or scale: its own dtype says how much rounding is in it
+            row = reference[generation.row(sample, 0)]
+            theirs = self._exact.transform(row.float().unsqueeze(0))
+            reports[sample] = self._compared(ours[sample].to(row.device).unsqueeze(0), theirs, row.dtype)
+        return reports
+
+    def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport | None:
+        """The checks of all samples of a batch together; None where none of them has finite logits."""
+        reports = [report for report in self.check_each(generation, known) if report is not None]
+        return functools.reduce(IdentityReport.worst, reports) if reports else None
 
     def describe(self) -> dict[str, Any]:
         """The definition of this lens for records: parts, norm, transform, layers, identity at load."""

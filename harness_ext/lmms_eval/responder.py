@@ -19,7 +19,7 @@ from harness_ext.recording.forced import Tokens
 from harness_ext.recording.request import Images
 from harness_ext.recording.tracing import generate_traced
 from lens_models import CaptureError, InputError, TracedGeneration
-from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
+from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import UNREADABLE, encode_texts
 from lens_models.generation import generated_columns
 
@@ -137,9 +137,9 @@ class Responder:
     def _score(
         self, conversation: Conversation, sequences: Sequence[Tokens], before: Tokens = ()
     ) -> list[ScoredContinuation]:
-        inputs = extend_inputs(self._encode([conversation]), before)
+        inputs = self._encode([conversation])
         lens = None if self.recorder is None else self._owner.lens
-        return score_continuations(self._owner.model, inputs, sequences, lens=lens)
+        return score_continuations(self._owner.forcing, inputs, sequences, before=before, lens=lens)
 
     def flush(self) -> None:
         """Write waiting records."""

@@ -13,16 +13,25 @@ from harness_ext.recording import BatchReader
 from harness_ext.recording.request import SampleRequest
 from lens_models import LogitLens, load_model, probe_inputs
 from lens_models.candidates import candidate_tokens
-from lens_models.continuations import extend_inputs, score_continuations
+from lens_models.continuations import score_continuations
 from lens_models.metrics import Thresholds
 from lens_tasks import AnswerTarget, Candidate
 
 CANDIDATES = (Candidate("red cube", ("red cube", " red cube")), Candidate("red sphere", ("red sphere", " red sphere")))
 
+# what lens_tiny's inputs become when text follows them
+FILLED = {
+    "input_ids": lambda added: added,
+    "attention_mask": torch.ones_like,
+    "mm_token_type_ids": torch.zeros_like,
+}
+
 
 def independent(loaded: Any, inputs: Any, sequence: tuple[int, ...]) -> float:
     """Log-likelihood of a continuation from the model's own loss on the whole text."""
-    extended = extend_inputs(inputs, sequence)
+    added = torch.tensor([sequence])
+    extended = {name: torch.cat([inputs[name], fill(added)], dim=1) for name, fill in FILLED.items() if name in inputs}
+    extended = {**inputs, **extended}
     labels = extended["input_ids"].clone()
     labels[:, : inputs["input_ids"].shape[1]] = -100
     with torch.no_grad():
@@ -45,7 +54,7 @@ def test_first_tokens_that_collide_are_forced_and_equal_the_models_own_likelihoo
     request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target)
 
     def rescore(sample: int, before: tuple[int, ...], sequences: Any) -> Any:
-        return score_continuations(loaded.model, extend_inputs(inputs, before), sequences, lens=lens)
+        return score_continuations(lens.forcing, inputs, sequences, before=before, lens=lens)
 
     reader = BatchReader(lens, loaded.tokenizer, Thresholds())
     (record,) = reader.read([request], generation, [text], rescore)
