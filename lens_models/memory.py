@@ -25,7 +25,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def attempted(call: Callable[[], R]) -> tuple[R | None, str]:
-    """What `call` gives, or None and what was said of the memory; the exception and all that it holds are gone by then.
+    """What `call` gives and "", or None and what was said of the memory; the exception and what it holds are gone then.
 
     Failures of another kind are raised.
     """
