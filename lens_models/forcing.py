@@ -57,14 +57,16 @@ class Forcing:
     def run(
         self, inputs: Mapping[str, Any], tokens: Tensor, keep: int, layer_index: Sequence[int] | None = None
     ) -> ForcedRun:
-        """See `lens_models.forced_run.run_forced`.
+        """See `lens_models.forced_run.run_forced`. Several prompts together go step by step.
+
+        One pass is proven for a prompt alone; some classes give padded rows other positions there than in generation.
 
         Raises:
             ForcingError: the model is refused.
         """
-        return run_forced(
-            self.model, inputs, tokens, way=self.require(), keep=keep, parts=self.parts, layer_index=layer_index
-        )
+        way = self.require()
+        way = way if len(tokens) == 1 else STEP_BY_STEP
+        return run_forced(self.model, inputs, tokens, way=way, keep=keep, parts=self.parts, layer_index=layer_index)
 
 
 @torch.no_grad()
