@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor
 from .errors import ForcingError
 from .forcing import Forcing
 from .lens import LogitLens
-from .memory import attempted, free_memory
 
 __all__ = ["ScoredContinuation", "score_continuations"]
 
@@ -31,7 +30,6 @@ class ScoredContinuation:
         layer_logprobs: fp32 `[layers]`, the same sum read at each layer of the lens; None without a lens.
         residual: `[layers, d]` at the position that predicts the first token; None without a lens.
         first_logits: the model's logits `[vocabulary]` at that position.
-        lens_failure: why there are no layers although a lens was given; None else.
     """
 
     logprob: float
@@ -40,7 +38,6 @@ class ScoredContinuation:
     first_logits: Tensor = field(repr=False)
     layer_logprobs: Tensor | None = None
     residual: Tensor | None = field(default=None, repr=False)
-    lens_failure: str | None = None
 
     @property
     def loss(self) -> float:
@@ -67,8 +64,7 @@ def score_continuations(
         inputs: one encoded prompt (batch of 1) with its images.
         continuations: token ids, none of them empty.
         before: token ids that the model generated before them.
-        lens: the proven lens of the model, to score at each layer too. Where there is no memory for that, the model's
-            own scores come without layers, and `lens_failure` says so.
+        lens: the proven lens of the model, to score at each layer too.
 
     Raises:
         ForcingError: a model that is refused, several rows, or an empty continuation.
@@ -80,22 +76,6 @@ def score_continuations(
     if rows - {1}:
         raise ForcingError(f"continuations are scored for one prompt at a time, found inputs of {max(rows)} rows")
 
-    def scored(reading: LogitLens | None) -> list[ScoredContinuation]:
-        return _scored(forcing, inputs, sequences, tuple(before), reading)
-
-    if lens is None:
-        return scored(None)
-    found, problem = attempted(lambda: scored(lens))
-    if found is not None:
-        return found
-    free_memory()
-    failure = f"the lens had no memory for its readout ({problem}); the model's own scores are not concerned"
-    return [replace(each, lens_failure=failure) for each in scored(None)]
-
-
-def _scored(
-    forcing: Forcing, inputs: Mapping[str, Any], sequences: Sequence[Tokens], before: Tokens, lens: LogitLens | None
-) -> list[ScoredContinuation]:
     scored: dict[Tokens, ScoredContinuation] = {}
     for prefix, members in _shared_passes(sequences):
         # the last token is what the last position predicts; which one it is plays no part

@@ -89,8 +89,8 @@ def run_forced(
     logits = torch.cat(loop.logits, dim=1)[:, -loop.keep :]
     if not torch.equal(said[:, -tokens.shape[1] :].to(tokens.device), tokens) or logits.shape[1] != loop.keep:
         raise ForcingError(
-            f"{type(model).__name__}.generate did not run the model once for each token and take the most likely one, "
-            "so given tokens cannot be put into its mouth"
+            f"{type(model).__name__}.generate did not run the model once for each token, or did not take the most "
+            "likely one, so it cannot be made to generate given tokens"
         )
     if trace is None:
         return ForcedRun(logits, None)

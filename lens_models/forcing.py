@@ -161,4 +161,4 @@ def _require_blind(
 
 def _short(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}"
+    return text if isinstance(error, ForcingError) else f"{type(error).__name__}: {text[:200]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -79,10 +78,9 @@ class LogitLens:
             **generate_kwargs,
         )
 
-    def read(self, rows: Sequence[ReadoutRow], *, memory_limit: int | None = None) -> list[Readout]:
-        """Per-layer quantities of each row, see `lens_models.readout`; `memory_limit` in place of the settings'."""
-        limit = memory_limit or self.settings.memory_limit
-        return read_layers(self._unembed, rows, topk=self.settings.topk, memory_limit=limit)
+    def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
+        """Per-layer quantities of each row, see `lens_models.readout`."""
+        return read_layers(self._unembed, rows, topk=self.settings.topk, memory_limit=self.settings.memory_limit)
 
     def logits(self, residual: Tensor) -> Tensor:
         """Lens logits `[..., vocabulary]`, fp32, of residual vectors `[..., d]`."""
@@ -108,38 +106,30 @@ class LogitLens:
         return [rows[generation.row(sample, 0)] for sample in range(len(generation.new_tokens))]
 
     @torch.inference_mode()
-    def check_each(
-        self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None
-    ) -> list[IdentityReport | None]:
-        """Identity of each sample of a batch at its first step, against the logits that the model computed there.
+    def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport | None:
+        """Identity of a batch at its first step, against the logits that the model computed during the run.
 
-        None for a sample whose own logits are NaN or infinite there, which say nothing about the readout.
+        Samples whose own logits are NaN or infinite there say nothing about the readout and are left out; None when
+        that leaves none.
 
         Args:
             generation: the batch.
             known: last-layer logits of samples whose first step was read anyway (`Readout.last_logits`); they are
-                compared instead of being computed again.
+                compared instead of being computed again. Without any, the first sample is read for the check.
         """
         reference = generation.trace.first_logits
         assert reference is not None
         finite = [sample for sample, is_finite in enumerate(self.finite(generation)) if is_finite]
-        ours = dict(known or {}) if self.settings.norm == "final" else {}
-        missing = [sample for sample in finite if sample not in ours]
-        if missing:
-            last = torch.stack([generation.residual(sample, 0)[-1] for sample in missing])
-            ours.update(zip(missing, self._exact(last), strict=True))
-        reports: list[IdentityReport | None] = [None] * len(generation.new_tokens)
-        for sample in finite:
-            # the head's raw output, widened before cap or scale: its own dtype says how much rounding is in it
-            row = reference[generation.row(sample, 0)]
-            theirs = self._exact.transform(row.float().unsqueeze(0))
-            reports[sample] = self._compared(ours[sample].to(row.device).unsqueeze(0), theirs, row.dtype)
-        return reports
-
-    def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport | None:
-        """The checks of all samples of a batch together; None where none of them has finite logits."""
-        reports = [report for report in self.check_each(generation, known) if report is not None]
-        return functools.reduce(IdentityReport.worst, reports) if reports else None
+        if not finite:
+            return None
+        known = {sample: logits for sample, logits in (known or {}).items() if sample in finite}
+        if not known or self.settings.norm != "final":
+            known = {finite[0]: self._exact(generation.residual(finite[0], 0)[-1])}
+        samples = sorted(known)
+        rows = reference[[generation.row(sample, 0) for sample in samples]]
+        ours = torch.stack([known[sample].to(rows.device) for sample in samples])
+        # the head's raw output, widened before cap or scale: its own dtype says how much rounding is in it
+        return self._compared(ours, self._exact.transform(rows.float()), rows.dtype)
 
     def describe(self) -> dict[str, Any]:
         """The definition of this lens for records: parts, norm, transform, layers, identity at load."""

@@ -29,9 +29,10 @@ model or no input could be made here, so nothing is known.
 
 `forced` says how given tokens (multiple choice, candidates of several tokens, controls) are scored: in `one pass` over
 the prompt and them, `step by step` through the cache, or `refused`. Each model generates greedily, is forced to say the
-same tokens, and the sums of log-probabilities are compared: on the prompt, on a padded batch of three prompts of unequal
-lengths (always step by step), and with two images where the model takes them. Written by `python -m benchmarks.coverage` in an environment
-of each line of transformers.
+same tokens, and the sums of log-probabilities are compared: on the prompt, on a padded batch of three prompts of
+unequal lengths (always step by step), and with two images where the model takes them.
+
+Written by `python -m benchmarks.coverage` in an environment of each line of transformers.
 """
 _SECTION = """
 ## transformers {transformers}

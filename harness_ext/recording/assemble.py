@@ -58,7 +58,7 @@ class RecordAssembler:
         `identity` is None where the model gave no finite logits to compare with.
         """
         common = _common(sample.request, sample.response, sample.n_generated, identity) | _answer(sample)
-        if doubt := _doubt(sample.readout, identity, "this sample"):
+        if doubt := _doubt(sample.readout, identity, "this batch"):
             return SampleRecord(**common, status=doubt.status, status_reason=doubt.reason)
         layers = self._layer_readout(sample)
         gold = sample.candidates.gold

@@ -11,11 +11,11 @@ from scipy.stats import entropy
 
 from harness_ext.recording.candidates import SampleCandidates
 from harness_ext.recording.request import Images
-from lens_models import CaptureError, Readout
+from lens_models import Readout
 from lens_models.continuations import ScoredContinuation
 from lens_models.readout import FloatArray
 
-__all__ = ["Rescore", "RescoreUnder", "Tokens", "force_candidates", "layer_scores", "with_scores"]
+__all__ = ["Rescore", "RescoreUnder", "Tokens", "force_candidates", "with_scores"]
 
 Tokens = tuple[int, ...]
 Rescore = Callable[[int, Tokens, Sequence[Tokens]], list[ScoredContinuation]]
@@ -32,7 +32,7 @@ def force_candidates(
     by_sequence = dict(zip(flat, score(flat), strict=True))
     columns = []
     for own in candidates.sequences:
-        variants = np.stack([layer_scores(by_sequence[sequence]) for sequence in own], axis=1)
+        variants = np.stack([_layers(by_sequence[sequence]) for sequence in own], axis=1)
         columns.append(logsumexp(variants, axis=1))
     firsts = tuple(tuple(dict.fromkeys(sequence[0] for sequence in own)) for own in candidates.sequences)
     scores = np.stack(columns, axis=1).astype(np.float32)
@@ -51,12 +51,6 @@ def with_scores(readout: Readout, scores: FloatArray, gold: int | None) -> Reado
     )
 
 
-def layer_scores(scored: ScoredContinuation) -> FloatArray:
-    """Log-probabilities of a continuation at each layer, `[layers]`, in nats.
-
-    Raises:
-        CaptureError: the lens has none; says why.
-    """
-    if scored.layer_logprobs is None:
-        raise CaptureError(scored.lens_failure or "the continuation was scored without the lens")
+def _layers(scored: ScoredContinuation) -> FloatArray:
+    assert scored.layer_logprobs is not None
     return np.asarray(scored.layer_logprobs, dtype=np.float32)

@@ -28,9 +28,8 @@ from lens_tasks import AnswerSpan
 from .assemble import NON_FINITE, ReadSample, RecordAssembler
 from .candidates import SampleCandidates, resolve_candidates
 from .controlled import ControlReading, Controls, ReadAgain, controlled_record, counted_passes
-from .forced import Rescore, RescoreUnder, Tokens, force_candidates, layer_scores, with_scores
+from .forced import Rescore, RescoreUnder, Tokens, force_candidates, with_scores
 from .position import AnswerPosition, Unlocated, find_position, n_generated
-from .reading import Reading, attempt, read_rows
 from .request import Images, SampleRequest
 
 __all__ = ["BatchReader"]
@@ -70,87 +69,39 @@ class BatchReader:
             rescore_under: the same under other images, for `controls`.
             controls: read each sample again under other images.
         """
-        readings = self._located(requests, responses, generation)
-        for i, reading in enumerate(readings):
-            score = functools.partial(rescore, i)
-            reading.tried(functools.partial(self._take_row, requests[i], generation, i, reading, score))
-        read_rows(self.lens, readings)
-        self._check(generation, readings)
+        tokens = [row[: n_generated(row, self._end_ids)] for row in generation.new_tokens]
+        positions = [
+            find_position(self.tokenizer, request, response, row)
+            for request, response, row in zip(requests, responses, tokens, strict=True)
+        ]
+        for i, finite in enumerate(self.lens.finite(generation)):
+            if not finite and isinstance(positions[i], Unlocated):  # what such logits say is no lack of an answer
+                positions[i] = Unlocated("non_finite", NON_FINITE)
+        found = {i: position for i, position in enumerate(positions) if isinstance(position, AnswerPosition)}
+        candidates = {i: resolve_candidates(self.tokenizer, requests[i].target, found[i]) for i in found}
+        rows = [self._row(generation, i, found[i], candidates[i], rescore) for i in found]
+        readouts = dict(zip(found, self.lens.read(rows), strict=True))
+        identity = self._identity(generation, found, readouts)
+        for i in found:
+            if candidates[i].sequences:
+                before = tokens[i][: found[i].step]
+                score = functools.partial(rescore, i, before)
+                readouts[i], candidates[i] = force_candidates(readouts[i], candidates[i], score)
         records = []
-        for i, (request, response, reading) in enumerate(zip(requests, responses, readings, strict=True)):
-            reading.tried(functools.partial(_force, reading, functools.partial(rescore, i)))
-            under = None if rescore_under is None else functools.partial(rescore_under, i)
-            records.append(self._record(request, response, reading, under, controls))
+        for i, (request, response, position) in enumerate(zip(requests, responses, positions, strict=True)):
+            again: ReadAgain | None = None
+            if isinstance(position, Unlocated):
+                record = self.assembler.unread(
+                    request, response, position, n_generated=len(tokens[i]), identity=identity
+                )
+            else:
+                sample = ReadSample(request, response, len(tokens[i]), position, candidates[i], readouts[i])
+                record = self.assembler.read(sample, identity)
+                if rescore_under is not None:
+                    score_under = functools.partial(rescore_under, i, tokens[i][: position.step])
+                    again = functools.partial(self._answer_again, sample, score_under)
+            records.append(controlled_record(record, request, again, controls))
         return records
-
-    def _located(
-        self, requests: Sequence[SampleRequest], responses: Sequence[str], generation: TracedGeneration
-    ) -> list[Reading]:
-        readings = []
-        finite = self.lens.finite(generation)
-        for i, (request, response) in enumerate(zip(requests, responses, strict=True)):
-            row = generation.new_tokens[i]
-            tokens = row[: n_generated(row, self._end_ids)]
-            position = find_position(self.tokenizer, request, response, tokens)
-            if not finite[i] and isinstance(position, Unlocated):  # what such logits say is no lack of an answer
-                position = Unlocated("non_finite", NON_FINITE)
-            readings.append(Reading(tokens, position))
-        return readings
-
-    def _take_row(
-        self,
-        request: SampleRequest,
-        generation: TracedGeneration,
-        sample: int,
-        reading: Reading,
-        score: Callable[[Tokens, Sequence[Tokens]], list[ScoredContinuation]],
-        position: AnswerPosition,
-    ) -> None:
-        """The residuals at the answer; those of a step that was let go are made again, its tokens given."""
-        reading.candidates = candidates = resolve_candidates(self.tokenizer, request.target, position)
-        try:
-            residual = generation.residual(sample, position.step)
-        except StepNotKeptError:
-            (scored,) = score(reading.tokens[: position.step], [(position.token_id,)])
-            residual, reading.identity = _residual(scored), self._own_identity(scored)
-        reading.row = ReadoutRow(residual, position.token_id, candidates.ids, candidates.gold_ids, candidates.pivots)
-
-    def _check(self, generation: TracedGeneration, readings: Sequence[Reading]) -> None:
-        """Each sample's first step against the model's own logits there."""
-        known = {
-            i: each.readout.last_logits
-            for i, each in enumerate(readings)
-            if each.readout is not None and isinstance(each.position, AnswerPosition) and each.position.step == 0
-        }
-        checks = attempt(lambda: self.lens.check_each(generation, known))
-        for i, reading in enumerate(readings):
-            if isinstance(checks, Unlocated):
-                reading.position = checks if isinstance(reading.position, AnswerPosition) else reading.position
-                continue
-            own = [report for report in (reading.identity, checks[i]) if report is not None]
-            reading.identity = functools.reduce(IdentityReport.worst, own) if own else None
-
-    def _record(
-        self,
-        request: SampleRequest,
-        response: str,
-        reading: Reading,
-        rescore_under: Callable[[Tokens, Sequence[Tokens], Images], list[ScoredContinuation]] | None,
-        controls: Controls | None,
-    ) -> SampleRecord:
-        n_tokens = len(reading.tokens)
-        if isinstance(reading.position, Unlocated):
-            record = self.assembler.unread(
-                request, response, reading.position, n_generated=n_tokens, identity=reading.identity
-            )
-            return controlled_record(record, request, None, controls)
-        assert reading.readout is not None
-        sample = ReadSample(request, response, n_tokens, reading.position, reading.candidates, reading.readout)
-        again: ReadAgain | None = None
-        if rescore_under is not None:
-            score_under = functools.partial(rescore_under, reading.tokens[: reading.position.step])
-            again = functools.partial(self._answer_again, sample, score_under)
-        return controlled_record(self.assembler.read(sample, reading.identity), request, again, controls)
 
     def _answer_again(
         self,
@@ -201,15 +152,9 @@ class BatchReader:
         )
         span = AnswerSpan(0, len(labels[pred]), labels[pred], "continuation", True, labels[pred])
         position = AnswerPosition(span, 0, sequences[pred][0])
-        read = attempt(
-            lambda: (self._choice_readout(position.token_id, scored, pred, gold), self._own_identity(scored[pred]))
-        )
-        if isinstance(read, Unlocated):
-            record = self.assembler.unread(request, labels[pred], read)
-            return controlled_record(record, request, None, controls)
-        readout, identity = read
+        readout = self._choice_readout(position.token_id, scored, pred, gold)
         sample = ReadSample(request, labels[pred], len(sequences[pred]), position, candidates, readout)
-        record = self.assembler.read(sample, identity)
+        record = self.assembler.read(sample, self._own_identity(scored[pred]))
         again = None if rescore_under is None else functools.partial(self._choices_again, sample, rescore_under)
         return controlled_record(record, request, again, controls)
 
@@ -226,7 +171,7 @@ class BatchReader:
 
     def _choice_readout(self, token: int, scored: Sequence[ScoredContinuation], pred: int, gold: int | None) -> Readout:
         readout = self.lens.read([ReadoutRow(_residual(scored[pred]), token)])[0]
-        scores = np.stack([layer_scores(each) for each in scored], axis=1)
+        scores = np.stack([np.asarray(each.layer_logprobs, dtype=np.float32) for each in scored], axis=1)
         return replace(with_scores(readout, scores, gold), logprob_pred=scores[:, pred])
 
     def failed(
@@ -236,27 +181,42 @@ class BatchReader:
         record = self.assembler.unread(request, response, Unlocated("capture_failed", str(error)))
         return controlled_record(record, request, None, controls)
 
+    def _row(
+        self,
+        generation: TracedGeneration,
+        sample: int,
+        position: AnswerPosition,
+        candidates: SampleCandidates,
+        rescore: Rescore,
+    ) -> ReadoutRow:
+        try:
+            residual = generation.residual(sample, position.step)
+        except StepNotKeptError:  # the same tokens, given, lead to it again
+            before = generation.new_tokens[sample][: position.step]
+            residual = _residual(rescore(sample, before, [(position.token_id,)])[0])
+        return ReadoutRow(
+            residual=residual,
+            token_id=position.token_id,
+            candidates=candidates.ids,
+            gold=candidates.gold_ids,
+            pivots=candidates.pivots,
+        )
+
     def _own_identity(self, scored: ScoredContinuation) -> IdentityReport | None:
         """Identity of the pass that scored a continuation; None where its logits are NaN or infinite."""
         if not np.isfinite(scored.logprob):
             return None
         return self.lens.compare(_residual(scored)[-1:], scored.first_logits.unsqueeze(0))
 
-
-def _force(
-    reading: Reading,
-    score: Callable[[Tokens, Sequence[Tokens]], list[ScoredContinuation]],
-    position: AnswerPosition,
-) -> None:
-    """Candidates whose first tokens do not tell them apart are scored on all their tokens."""
-    if reading.candidates.sequences and reading.readout is not None:
-        before = functools.partial(score, reading.tokens[: position.step])
-        reading.readout, reading.candidates = force_candidates(reading.readout, reading.candidates, before)
+    def _identity(
+        self, generation: TracedGeneration, found: dict[int, AnswerPosition], readouts: dict[int, Readout]
+    ) -> IdentityReport | None:
+        known = {i: readouts[i].last_logits for i, position in found.items() if position.step == 0}
+        return self.lens.check(generation, known)
 
 
 def _residual(scored: ScoredContinuation) -> Tensor:
-    if scored.residual is None:
-        raise CaptureError(scored.lens_failure or "the continuation was scored without the lens")
+    assert scored.residual is not None
     return scored.residual
 
 
