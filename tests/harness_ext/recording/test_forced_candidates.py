@@ -11,8 +11,10 @@ from plain_model import lens_tiny_bounds
 
 from harness_ext.recording import BatchReader
 from harness_ext.recording.request import SampleRequest
-from lens_models import LogitLens, load_model, probe_inputs
+from harness_ext.recording.tracing import generate_traced
+from lens_models import LogitLens, TracedGeneration, load_model, probe_inputs
 from lens_models.candidates import candidate_tokens
+from lens_models.capture import Trace
 from lens_models.continuations import score_continuations
 from lens_models.metrics import Thresholds
 from lens_tasks import AnswerTarget, Candidate
@@ -67,3 +69,58 @@ def test_first_tokens_that_collide_are_forced_and_equal_the_models_own_likelihoo
     np.testing.assert_allclose(record.cand_mass[-1], np.exp(expected).sum(), rtol=allowed["atol"])
     assert record.logprob_gold is not None
     np.testing.assert_array_equal(record.logprob_gold, record.cand_scores[:, 1])
+
+
+def test_a_step_that_was_let_go_is_read_again_from_its_tokens(loaded: Any) -> None:
+    inputs = probe_inputs(loaded.processor)
+    lens = LogitLens(loaded.model, inputs)
+    text = "I looked at it twice. The answer is yes"
+    tokens = loaded.tokenizer.encode(text, add_special_tokens=False)
+    run = lens.forcing.run(inputs, torch.tensor([tokens]), len(tokens), lens.layer_index)
+    assert run.residual is not None
+    target = AnswerTarget((Candidate("yes", ("yes", " yes")), Candidate("no", ("no", " no"))), "yes")
+    request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target)
+    asked: list[int] = []
+
+    def rescore(sample: int, before: tuple[int, ...], sequences: Any) -> Any:
+        asked.append(len(before))
+        return score_continuations(lens.forcing, inputs, sequences, before=before, lens=lens)
+
+    def record(kept: range) -> Any:
+        steps = [run.residual[:, :, k] if k in kept else torch.empty(0) for k in range(len(tokens))]
+        trace = Trace(lens.layer_index, steps, run.logits[:, 0])
+        generation = TracedGeneration(torch.tensor([tokens]), (tuple(tokens),), trace)
+        return BatchReader(lens, loaded.tokenizer, Thresholds()).read([request], generation, [text], rescore)[0]
+
+    whole = record(range(len(tokens)))
+    assert (whole.status, asked) == ("ok", [])
+    again = record(range(1))
+    assert (again.status, asked) == ("ok", [whole.answer_step])
+    assert again.answer_step == whole.answer_step > 1
+    for name in ("logprob_pred", "cand_scores", "entropy"):
+        np.testing.assert_allclose(getattr(again, name), getattr(whole, name), **lens_tiny_bounds())
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_prompt_for_which_the_lens_has_no_memory_is_answered_without_it(
+    loaded: Any, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = probe_inputs(loaded.processor)
+    lens = LogitLens(loaded.model, inputs)
+    plain = loaded.model.generate(**inputs, max_new_tokens=3)
+
+    def full(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7.50 GiB.")
+
+    monkeypatch.setattr(LogitLens, "generate", full)
+    asked = {**inputs, "input_ids": inputs["input_ids"].repeat(rows, 1)}
+    if rows > 1:  # a batch is the caller's to make smaller
+        with pytest.raises(MemoryError, match="CUDA out of memory"):
+            generate_traced(lens, asked, {"max_new_tokens": 3})
+        return
+    answer, why = generate_traced(lens, asked, {"max_new_tokens": 3})
+    assert torch.equal(answer, plain)
+    assert str(why) == (
+        "the lens had no memory beside the model (CUDA out of memory. Tried to allocate 7.50 GiB.); the answer is not "
+        "concerned"
+    )
