@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import GenerationConfig
 from transformers.generation import GenerationMixin
 
 from .capture import ResidualCapture
 from .errors import ForcingError
+from .head_positions import last_positions_alone
 from .parts import ModelParts
 
 __all__ = ["ONE_PASS", "STEP_BY_STEP", "ForcedRun", "greedy_settings", "replaced", "run_forced"]
@@ -82,7 +83,7 @@ def run_forced(
     with contextlib.ExitStack() as stack:
         stack.enter_context(_answered_by(loop, model))
         if parts is not None and way == ONE_PASS:
-            stack.callback(parts.head.register_forward_pre_hook(loop.last_positions).remove)
+            stack.enter_context(last_positions_alone(parts.head, loop.keep))
         trace = None if capture is None else stack.enter_context(capture)
         cache = {"use_cache": False} if way == ONE_PASS else {}
         said = model.generate(**inputs, max_new_tokens=tokens.shape[1], **cache)
@@ -141,12 +142,6 @@ class _Loop:
     def _wanted(self) -> int:
         """How many positions of a pass are wanted."""
         return self.keep if self.way == ONE_PASS else 1
-
-    def last_positions(self, head: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Hands the head the positions that are wanted, and no more."""
-        if not self.running or not args or args[0].dim() != 3 or args[0].shape[1] <= self.keep:
-            return None
-        return (args[0][:, -self.keep :], *args[1:])
 
 
 @contextmanager

@@ -453,3 +453,11 @@ def test_ties_of_the_first_choice_agree() -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(CaptureError, match=r"shape \(1, 4\) against logits of shape \(1, 5\)"):
         compare_logits(torch.zeros(1, 4), torch.zeros(1, 5))
+
+
+def test_the_proof_builds_no_logits_of_other_positions(llava: Specimen) -> None:
+    model = llava.build()
+    shapes = []
+    model.lm_head.register_forward_hook(lambda head, args, output: shapes.append(tuple(output.shape[:2])))
+    prove_identity(model, find_parts(model), llava.inputs((3, 6)))
+    assert set(shapes) == {(2, 1)}
