@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -33,6 +33,8 @@ from .position import AnswerPosition, Unlocated, find_position, n_generated
 from .request import Images, SampleRequest
 
 __all__ = ["BatchReader"]
+
+T = TypeVar("T")
 
 
 class BatchReader:
@@ -79,14 +81,14 @@ class BatchReader:
                 positions[i] = Unlocated("non_finite", NON_FINITE)
         found = {i: position for i, position in enumerate(positions) if isinstance(position, AnswerPosition)}
         candidates = {i: resolve_candidates(self.tokenizer, requests[i].target, found[i]) for i in found}
-        rows = [self._row(generation, i, found[i], candidates[i], rescore) for i in found]
-        readouts = dict(zip(found, self.lens.read(rows), strict=True))
-        identity = self._identity(generation, found, readouts)
-        for i in found:
-            if candidates[i].sequences:
-                before = tokens[i][: found[i].step]
-                score = functools.partial(rescore, i, before)
-                readouts[i], candidates[i] = force_candidates(readouts[i], candidates[i], score)
+        row = functools.partial(self._row, generation, rescore)
+        rows = _taken(positions, {i: functools.partial(row, i, found[i], candidates[i]) for i in found})
+        readouts = dict(zip(rows, self.lens.read(list(rows.values())), strict=True))
+        identity = self._identity(generation, {i: found[i] for i in rows}, readouts)
+        score = {i: functools.partial(rescore, i, tokens[i][: found[i].step]) for i in rows if candidates[i].sequences}
+        force = {i: functools.partial(force_candidates, readouts[i], candidates[i], score[i]) for i in score}
+        for i, (readout, own) in _taken(positions, force).items():
+            readouts[i], candidates[i] = readout, own
         records = []
         for i, (request, response, position) in enumerate(zip(requests, responses, positions, strict=True)):
             again: ReadAgain | None = None
@@ -184,10 +186,10 @@ class BatchReader:
     def _row(
         self,
         generation: TracedGeneration,
+        rescore: Rescore,
         sample: int,
         position: AnswerPosition,
         candidates: SampleCandidates,
-        rescore: Rescore,
     ) -> ReadoutRow:
         try:
             residual = generation.residual(sample, position.step)
@@ -213,6 +215,17 @@ class BatchReader:
     ) -> IdentityReport | None:
         known = {i: readouts[i].last_logits for i, position in found.items() if position.step == 0}
         return self.lens.check(generation, known)
+
+
+def _taken(positions: list[AnswerPosition | Unlocated], calls: Mapping[int, Callable[[], T]]) -> dict[int, T]:
+    """What the calls give for their samples; where one cannot, the sample's position becomes the reason."""
+    taken = {}
+    for i, call in calls.items():
+        try:
+            taken[i] = call()
+        except CaptureError as error:
+            positions[i] = Unlocated("capture_failed", str(error))
+    return taken
 
 
 def _residual(scored: ScoredContinuation) -> Tensor:

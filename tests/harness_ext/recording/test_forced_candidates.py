@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from plain_model import lens_tiny_bounds
 
+from harness_ext.controls.image_controls import ImageControls
 from harness_ext.recording import BatchReader
 from harness_ext.recording.request import SampleRequest
 from harness_ext.recording.tracing import generate_traced
-from lens_models import LogitLens, TracedGeneration, load_model, probe_inputs
+from lens_models import Forcing, LogitLens, TracedGeneration, load_model, probe_inputs
 from lens_models.candidates import candidate_tokens
 from lens_models.capture import Trace
 from lens_models.continuations import score_continuations
@@ -99,6 +101,34 @@ def test_a_step_that_was_let_go_is_read_again_from_its_tokens(loaded: Any) -> No
     assert again.answer_step == whole.answer_step > 1
     for name in ("logprob_pred", "cand_scores", "entropy"):
         np.testing.assert_allclose(getattr(again, name), getattr(whole, name), **lens_tiny_bounds())
+
+
+def test_a_model_whose_forcing_does_not_agree_keeps_its_other_readouts(loaded: Any) -> None:
+    """Candidates of several tokens and controls have the reason; an answer of one token is read as ever."""
+    inputs = probe_inputs(loaded.processor)
+    lens = LogitLens(loaded.model, inputs)
+    lens.forcing = Forcing(loaded.model, lens.parts, None, reason="step by step: off from its own generation")
+    generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
+    text = loaded.tokenizer.decode(generation.new_tokens[0], skip_special_tokens=True)
+    yes_no = AnswerTarget((Candidate("yes", ("yes", " yes")), Candidate("no", ("no", " no"))), "yes")
+    several = AnswerTarget(CANDIDATES, gold="red sphere", gold_texts=("red sphere",))
+
+    def rescore(sample: int, before: tuple[int, ...], sequences: Any, images: Any = None) -> Any:
+        return score_continuations(lens.forcing, inputs, sequences, before=before, lens=lens)
+
+    reader = BatchReader(lens, loaded.tokenizer, Thresholds())
+    controls = ImageControls(["blank"])
+    for target, status in ((yes_no, "ok"), (several, "capture_failed")):
+        image = (Image.new("RGB", (8, 8)),)
+        request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target, images=image)
+        (record,) = reader.read([request], generation, [text], rescore, rescore, controls)
+        assert (record.status, record.response) == (status, text)
+        if status == "ok":
+            assert record.cand_scores is not None
+            reason = record.control_reason["blank"]
+        else:
+            reason = str(record.status_reason)
+        assert "given tokens are not scored with Qwen2VLForConditionalGeneration: step by step: off from" in reason
 
 
 @pytest.mark.parametrize("rows", [1, 2])
