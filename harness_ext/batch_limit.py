@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from lens_models import SampleTooLargeError
 from lens_models.generation import unchanged_random_state
-from lens_models.memory import free_memory, is_out_of_memory
+from lens_models.memory import attempted, free_memory
 
 __all__ = ["BatchLimit", "within_memory"]
 
@@ -89,10 +89,7 @@ class BatchLimit:
 def within_memory(answer: Callable[[], R]) -> tuple[R | None, str]:
     """The result, or None and what was said of the memory; the exception and all that it holds are gone by then."""
     with unchanged_random_state() as rewind:
-        try:
-            return answer(), ""
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
+        found, problem = attempted(answer)
+        if found is None:
             rewind()
-            return None, str(error).strip().split("\n")[0]
+        return found, problem

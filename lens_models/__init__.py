@@ -7,6 +7,7 @@ from .architectures import LayoutRule, add_layout_rule
 from .comparison import IdentityReport
 from .errors import (
     CaptureError,
+    ForcingError,
     IdentityError,
     InputError,
     LensArgumentError,
@@ -15,8 +16,10 @@ from .errors import (
     NotMultimodalError,
     PartsError,
     SampleTooLargeError,
+    StepNotKeptError,
     UnknownModelError,
 )
+from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
 from .identity import prove_identity
 from .lens import LensSettings, LogitLens
@@ -30,6 +33,8 @@ from .unembed import Unembedding
 __all__ = [
     "LENS_TINY",
     "CaptureError",
+    "Forcing",
+    "ForcingError",
     "IdentityError",
     "IdentityReport",
     "InputError",
@@ -47,6 +52,7 @@ __all__ = [
     "Readout",
     "ReadoutRow",
     "SampleTooLargeError",
+    "StepNotKeptError",
     "TracedGeneration",
     "Unembedding",
     "UnknownModelError",
@@ -56,6 +62,7 @@ __all__ = [
     "load_model",
     "observe_transform",
     "probe_inputs",
+    "prove_forcing",
     "prove_identity",
     "read_layers",
 ]

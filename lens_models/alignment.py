@@ -14,25 +14,33 @@ class AlignmentError(LensError, ValueError):
     """A character cannot be traced to a generated token."""
 
 
-def step_of_char(tokenizer: Any, token_ids: Sequence[int], char: int, *, skip_special_tokens: bool = True) -> int:
+def step_of_char(
+    tokenizer: Any, token_ids: Sequence[int], char: int, *, text: str | None = None, skip_special_tokens: bool = True
+) -> int:
     """Index of the generated token that produced one character of the decoded text.
 
     The token that *begins* the character is meant, where several tokens share the bytes of one (emoji, Cyrillic under
-    byte fallback): it is the step at which the choice was made. Takes about log2(len(token_ids)) decodes.
+    byte fallback): it is the step at which the choice was made. Takes about log2(len(token_ids)) decodes. A tokenizer
+    that cleans up spaces when it decodes (transformers 4 does by default) takes out spaces that are in the tokens;
+    tokens are looked at without that, and `char` is counted among them.
 
     Args:
         tokenizer: a transformers tokenizer.
         token_ids: the ids generated, without the prompt, special tokens included.
-        char: index into `tokenizer.decode(token_ids, skip_special_tokens=skip_special_tokens)`.
-        skip_special_tokens: as in that call.
+        char: index into `text`.
+        text: the decoded tokens or their beginning, cleaned up or not; by default what the tokenizer makes of them.
+        skip_special_tokens: as when `text` was decoded.
 
     Raises:
-        AlignmentError: `char` is outside the text, or no prefix of the tokens decodes to the text up to it.
+        AlignmentError: `char` is outside the text, or the tokens do not decode to the text up to it.
     """
     ids = [int(token_id) for token_id in token_ids]
     prefixes = _Prefixes(tokenizer, ids, skip_special_tokens)
-    if not 0 <= char < len(prefixes.text):
-        raise AlignmentError(f"character {char} is outside the decoded text of {len(prefixes.text)} characters")
+    if text is None:
+        text = str(tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)) if ids else ""
+    if not 0 <= char < len(text):
+        raise AlignmentError(f"character {char} is outside the decoded text of {len(text)} characters")
+    char = _among_all(text, prefixes.text, char)
     last = _first(lambda count: prefixes.settled(count) > char, 1, len(ids)) - 1
     first = _first(lambda count: prefixes.settled(count) >= char, 0, last)
     if prefixes.settled(first) != char:
@@ -57,8 +65,8 @@ class _Prefixes:
     def decode(self, count: int) -> str:
         """Text of the first `count` tokens."""
         if count not in self._decoded:
-            text = self._tokenizer.decode(self._ids[:count], skip_special_tokens=self._skip) if count else ""
-            self._decoded[count] = str(text)
+            options = {"skip_special_tokens": self._skip, "clean_up_tokenization_spaces": False}
+            self._decoded[count] = str(self._tokenizer.decode(self._ids[:count], **options)) if count else ""
         return self._decoded[count]
 
     def settled(self, count: int) -> int:
@@ -70,6 +78,22 @@ class _Prefixes:
         while prefix[:common] != self.text[:common]:
             common = _common(prefix, self.text, common)
         return common
+
+
+def _among_all(text: str, whole: str, char: int) -> int:
+    """Where character `char` of `text` stands in `whole`, which has spaces that `text` may lack."""
+    at = -1
+    for letter in text[: char + 1]:
+        at += 1
+        while at < len(whole) and whole[at] != letter and whole[at].isspace():
+            at += 1
+        if at == len(whole) or whole[at] != letter:
+            raise AlignmentError(f"the text {_short(text)} is not what the tokens decode to: {_short(whole)}")
+    return at
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")
 
 
 def _common(left: str, right: str, limit: int) -> int:

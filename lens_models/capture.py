@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import CaptureError
+from .errors import CaptureError, StepNotKeptError
 from .parts import ModelParts
 
-__all__ = ["ResidualCapture", "Trace", "resolve_layer_index"]
+__all__ = ["CAPTURE_LIMIT", "ResidualCapture", "Trace", "resolve_layer_index"]
 
+CAPTURE_LIMIT = 2**30
+"""Bytes of residuals that one capture keeps: all of some 800 tokens a row of 16 at 80 layers of 8192 numbers."""
 _DEVICE_BUDGET_BYTES = 16 * 2**20
 
 
@@ -25,7 +27,7 @@ class Trace:
     `steps[t]` is `[layers, rows, ...positions, d]` in the model's dtype, the layer axis in the order of `layer_index`
     (0 is the embedding output, l in 1..L the output of block l, before the final norm). Without chosen positions the
     position is the last one, which predicts the next token. `first_logits` is the head's raw output
-    `[rows, ...positions, vocabulary]` of step 0, before any cap or scale.
+    `[rows, ...positions, vocabulary]` of step 0, before any cap or scale. A step that was let go is an empty tensor.
     """
 
     layer_index: tuple[int, ...]
@@ -43,8 +45,20 @@ class Trace:
         return int(self.steps[0].shape[1]) if self.steps else 0
 
     def residual(self, step: int, row: int) -> Tensor:
-        """`[layers, ...positions, d]` of one row at one step."""
+        """`[layers, ...positions, d]` of one row at one step.
+
+        Raises:
+            StepNotKeptError: the step was let go.
+        """
+        if not self.steps[step].numel():
+            raise StepNotKeptError(
+                f"step {step} of {self.n_steps} was not kept: of so long a generation the lens keeps the first "
+                f"{self._kept_before(step)} steps and the last ones (LensSettings.capture_limit)"
+            )
         return self.steps[step][:, row]
+
+    def _kept_before(self, step: int) -> int:
+        return sum(1 for each in self.steps[:step] if each.numel())
 
 
 class ResidualCapture:
@@ -58,6 +72,8 @@ class ResidualCapture:
         layer_index: which layers to keep, rising, out of 0..L; all blocks when None.
         positions: `[rows, K]` sequence positions to keep at each forward pass; the last position when None.
         keep_logits: keep the head's output of the first step, for the identity check.
+        limit: bytes of residuals to keep. When they are more, half of it goes to the first steps (at least one) and the
+            rest to the last ones (at least one), where answers stand; the steps between are let go.
     """
 
     def __init__(
@@ -67,6 +83,7 @@ class ResidualCapture:
         layer_index: Sequence[int] | None = None,
         positions: Tensor | None = None,
         keep_logits: bool = True,
+        limit: int = CAPTURE_LIMIT,
     ) -> None:
         self.parts = parts
         index = resolve_layer_index(layer_index, parts.n_layers)
@@ -76,6 +93,10 @@ class ResidualCapture:
         self._pending: dict[int, Tensor] = {}
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._on_device = 0
+        self._limit = limit
+        self._bytes = 0
+        self._first_kept = 0  # steps that stay whatever comes
+        self._let_go = 0  # steps after them that are gone
 
     def __enter__(self) -> Trace:
         try:
@@ -159,6 +180,17 @@ class ResidualCapture:
                 self.trace.steps = [kept.cpu() for kept in self.trace.steps]
                 self._on_device = step.numel() * step.element_size()
         self.trace.steps.append(step)
+        self._keep_within_limit(step.numel() * step.element_size())
+
+    def _keep_within_limit(self, added: int) -> None:
+        self._bytes += added
+        steps = self.trace.steps
+        if not self._first_kept or (not self._let_go and self._bytes <= self._limit / 2):
+            self._first_kept = len(steps)
+        while self._bytes > self._limit and (oldest := self._first_kept + self._let_go) < len(steps) - 1:
+            self._bytes -= steps[oldest].numel() * steps[oldest].element_size()
+            steps[oldest] = steps[oldest].new_empty(0)
+            self._let_go += 1
 
 
 def resolve_layer_index(layer_index: Sequence[int] | None, n_layers: int) -> tuple[int, ...]:

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .capture import ResidualCapture
-from .errors import CaptureError
+from .errors import ForcingError
+from .forcing import Forcing
 from .lens import LogitLens
 
-__all__ = ["ScoredContinuation", "extend_inputs", "score_continuations"]
+__all__ = ["ScoredContinuation", "score_continuations"]
 
 Tokens = tuple[int, ...]
+_PROMPTS = ("input_ids", "decoder_input_ids")
 
 
 @dataclass(frozen=True)
@@ -46,33 +47,45 @@ class ScoredContinuation:
 
 @torch.inference_mode()
 def score_continuations(
-    model: Any, inputs: Mapping[str, Any], continuations: Sequence[Sequence[int]], *, lens: LogitLens | None = None
+    forcing: Forcing,
+    inputs: Mapping[str, Any],
+    continuations: Sequence[Sequence[int]],
+    *,
+    before: Sequence[int] = (),
+    lens: LogitLens | None = None,
 ) -> list[ScoredContinuation]:
-    """Score each continuation of one encoded prompt.
+    """Score each continuation of one encoded prompt as the model's own generation.
 
-    Continuations that differ in their last token only, or that begin another one, share a forward pass.
+    Continuations that differ in their last token only, or that begin another one, share a run of the model. No logits
+    of other positions than theirs are computed.
 
     Args:
-        model: a decoder-only model in eval mode.
+        forcing: how the model is forced (`LogitLens.forcing`, `prove_forcing`).
         inputs: one encoded prompt (batch of 1) with its images.
         continuations: token ids, none of them empty.
-        lens: the proven lens of `model`, to score at each layer too.
+        before: token ids that the model generated before them.
+        lens: the proven lens of the model, to score at each layer too.
 
     Raises:
-        CaptureError: an encoder-decoder model, several rows, or an empty continuation.
+        ForcingError: a model that is refused, several rows, or an empty continuation.
     """
     sequences = [tuple(int(token) for token in each) for each in continuations]
     if not all(sequences):
-        raise CaptureError("a continuation has no tokens; the tokenizer gives nothing for it")
-    if inputs["input_ids"].shape[0] != 1 or getattr(model.config, "is_encoder_decoder", False):
-        raise CaptureError("continuations are scored for one prompt at a time and for decoder-only models")
+        raise ForcingError("a continuation has no tokens; the tokenizer gives nothing for it")
+    rows = {len(value) for name in _PROMPTS if isinstance(value := inputs.get(name), Tensor)}
+    if rows - {1}:
+        raise ForcingError(f"continuations are scored for one prompt at a time, found inputs of {max(rows)} rows")
+
     scored: dict[Tokens, ScoredContinuation] = {}
     for prefix, members in _shared_passes(sequences):
-        logits, residual = _forward(model, inputs, prefix, lens)
+        # the last token is what the last position predicts; which one it is plays no part
+        tokens = torch.tensor([[*before, *prefix, members[0][-1]]], device=forcing.model.device)
+        run = forcing.run(inputs, tokens, len(prefix) + 1, None if lens is None else lens.layer_index)
+        residual = None if run.residual is None else run.residual[:, 0]
         layers = None if residual is None or lens is None else _layer_logprobs(lens, residual, members)
         for sequence in members:
             own = None if layers is None else layers[sequence]
-            scored[sequence] = _score(sequence, logits, own, None if residual is None else residual[:, 0])
+            scored[sequence] = _score(sequence, run.logits[0], own, None if residual is None else residual[:, 0])
     return [scored[sequence] for sequence in sequences]
 
 
@@ -85,37 +98,6 @@ def _shared_passes(sequences: Sequence[Tokens]) -> Iterator[tuple[Tokens, list[T
             yield prefix, members
         for sequence in members:
             del left[sequence]
-
-
-def _forward(
-    model: Any, inputs: Mapping[str, Any], prefix: Tokens, lens: LogitLens | None
-) -> tuple[Tensor, Tensor | None]:
-    """The model's logits `[1 + prefix, V]` and the residuals `[layers, 1 + prefix, d]` that predict each next token."""
-    extended = extend_inputs(inputs, prefix)
-    last = extended["input_ids"].shape[1]
-    positions = torch.arange(last - len(prefix) - 1, last, device=extended["input_ids"].device).unsqueeze(0)
-    if lens is None:
-        return model(**extended).logits[0, positions[0]], None
-    capture = ResidualCapture(lens.parts, layer_index=lens.layer_index, positions=positions, keep_logits=False)
-    with capture as trace:
-        logits = model(**extended).logits[0, positions[0]]
-    return logits, trace.steps[0][:, 0]
-
-
-def extend_inputs(inputs: Mapping[str, Any], tokens: Tokens) -> dict[str, Any]:
-    """The inputs of one prompt with tokens appended; what runs along the sequence is extended with it."""
-    ids = inputs["input_ids"]
-    added = torch.tensor([tokens], dtype=ids.dtype, device=ids.device)
-    out: dict[str, Any] = {}
-    for name, value in inputs.items():
-        if not (isinstance(value, Tensor) and value.shape[:2] == ids.shape):
-            out[name] = value
-        elif name == "input_ids":
-            out[name] = torch.cat([value, added], dim=1)
-        else:
-            fill = torch.ones_like if name == "attention_mask" else torch.zeros_like
-            out[name] = torch.cat([value, fill(added).to(value.dtype)], dim=1)
-    return out
 
 
 def _layer_logprobs(lens: LogitLens, residual: Tensor, members: Sequence[Tokens]) -> dict[Tokens, Tensor]:

@@ -7,6 +7,8 @@ LensError
 ├── PartsError              decoder layers, final norm or output embedding were not found
 ├── IdentityError           the last layer's readout is not the model's own output
 ├── CaptureError            a run gave other shapes than one residual per layer, row and step
+│   ├── ForcingError        given tokens cannot be scored as the model's own generation
+│   └── StepNotKeptError    the step lies in the middle of a long generation, whose residuals were let go
 ├── SampleTooLargeError     one sample alone needs more memory than there is
 ├── InputError              an image, video or prompt cannot be encoded
 └── LensArgumentError       a lens setting has a wrong name or value
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 __all__ = [
     "CaptureError",
+    "ForcingError",
     "IdentityError",
     "InputError",
     "LensArgumentError",
@@ -24,6 +27,7 @@ __all__ = [
     "NotMultimodalError",
     "PartsError",
     "SampleTooLargeError",
+    "StepNotKeptError",
     "UnknownModelError",
 ]
 
@@ -54,6 +58,14 @@ class IdentityError(LensError):
 
 class CaptureError(LensError):
     """A forward or generate call did not give one residual per layer, row and step."""
+
+
+class StepNotKeptError(CaptureError):
+    """The residuals of a step in the middle of a long generation were let go, to bound the memory."""
+
+
+class ForcingError(CaptureError):
+    """Given tokens cannot be scored the way the model generates them."""
 
 
 class SampleTooLargeError(LensError):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .capture import ResidualCapture, Trace
+from .capture import CAPTURE_LIMIT, ResidualCapture, Trace
 from .errors import CaptureError
 from .parts import ModelParts
 
@@ -44,7 +44,12 @@ class TracedGeneration:
         return row
 
     def residual(self, sample: int, step: int) -> Tensor:
-        """`[layers, d]` that predicted token `step` of `sample`."""
+        """`[layers, d]` that predicted token `step` of `sample`.
+
+        Raises:
+            StepNotKeptError: the generation was so long that the step was let go.
+            CaptureError: the sample's best beam ended before `step`.
+        """
         return self.trace.residual(step, self.row(sample, step))
 
 
@@ -55,12 +60,14 @@ def generate_with_trace(
     inputs: Mapping[str, Any],
     *,
     layer_index: Sequence[int] | None = None,
+    capture_limit: int = CAPTURE_LIMIT,
     **generate_kwargs: Any,
 ) -> TracedGeneration:
     """Call `model.generate(**inputs, **generate_kwargs)` and keep the residual of each predicting position.
 
     Greedy, sampled and beam search decoding work, in left-padded batches of any size. The call is the caller's own:
-    only beam search is asked for its beam indices in addition, which changes no token.
+    only beam search is asked for its beam indices in addition, which changes no token. Of a long generation the first
+    and the last steps are kept, `capture_limit` bytes in all.
 
     Raises:
         CaptureError: several tokens a forward pass (speculative decoding), several sequences a prompt, or a model that
@@ -70,7 +77,7 @@ def generate_with_trace(
     beams = _beams(model, generate_kwargs)
     if beams > 1:
         generate_kwargs = {**generate_kwargs, "return_dict_in_generate": True}
-    with ResidualCapture(parts, layer_index=layer_index) as trace:
+    with ResidualCapture(parts, layer_index=layer_index, limit=capture_limit) as trace:
         output: Any = model.generate(**inputs, **generate_kwargs)  # type: ignore[operator]
     sequences = output if isinstance(output, Tensor) else output.sequences
     beam_indices = None if beams == 1 else getattr(output, "beam_indices", None)

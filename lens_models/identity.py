@@ -13,6 +13,7 @@ from .capture import ResidualCapture
 from .chain import check_chain, require_all_layers, require_captured
 from .comparison import IdentityReport, compare_logits
 from .errors import CaptureError, IdentityError
+from .head_positions import last_positions_alone
 from .parts import ModelParts
 from .placement import require_weights
 from .transforms import LogitTransform, configured_numbers, measured_scale, observe_transform
@@ -45,7 +46,7 @@ def prove_identity(
     seen: dict[str, Tensor] = {}
     handle = parts.head.register_forward_pre_hook(lambda head, args: seen.update({"head input": args[0][:, -1]}))
     try:
-        with ResidualCapture(parts) as trace, check_chain(parts) as given:
+        with last_positions_alone(parts.head), ResidualCapture(parts) as trace, check_chain(parts) as given:
             output = model(**inputs)
     finally:
         handle.remove()

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .capture import resolve_layer_index
+from .capture import CAPTURE_LIMIT, resolve_layer_index
 from .comparison import IdentityReport, compare_logits
 from .errors import LensArgumentError
+from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
 from .identity import prove_identity
 from .parts import ModelParts, find_parts
@@ -31,12 +32,14 @@ class LensSettings:
         norm: "final" puts each layer through the model's final norm, as the model does with its last layer; "none"
             leaves it out, as some published lenses do.
         memory_limit: bytes a readout may use at a time; None chooses by device.
+        capture_limit: bytes of residuals to keep of one generation, see `lens_models.capture`.
     """
 
     layers: tuple[int, ...] | None = None
     topk: int = 5
     norm: NormMode = "final"
     memory_limit: int | None = None
+    capture_limit: int = CAPTURE_LIMIT
 
     def __post_init__(self) -> None:
         if self.norm not in ("final", "none"):
@@ -48,7 +51,8 @@ class LensSettings:
 class LogitLens:
     """The proven lens of a loaded model.
 
-    Building it runs the model once on `probe` and refuses a model whose last layer is not read exactly.
+    Building it runs the model on `probe` and refuses a model whose last layer is not read exactly. `forcing` says
+    whether and how given tokens are scored as the model's own generation; a model that is refused there is read anyway.
 
     Raises:
         PartsError, IdentityError, CaptureError: see `lens_models.errors`.
@@ -60,11 +64,19 @@ class LogitLens:
         self.parts: ModelParts = find_parts(model)
         self.layer_index = resolve_layer_index(self.settings.layers, self.parts.n_layers)
         self._exact, self.identity = prove_identity(model, self.parts, probe)
+        self.forcing: Forcing = prove_forcing(model, probe)
         self._unembed = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
 
     def generate(self, inputs: Mapping[str, Any], **generate_kwargs: Any) -> TracedGeneration:
         """`model.generate` with the same arguments and the same tokens, and the trace of its steps."""
-        return generate_with_trace(self.model, self.parts, inputs, layer_index=self.layer_index, **generate_kwargs)
+        return generate_with_trace(
+            self.model,
+            self.parts,
+            inputs,
+            layer_index=self.layer_index,
+            capture_limit=self.settings.capture_limit,
+            **generate_kwargs,
+        )
 
     def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
         """Per-layer quantities of each row, see `lens_models.readout`."""
@@ -75,8 +87,16 @@ class LogitLens:
         return self._unembed(residual)
 
     def compare(self, residual: Tensor, model_logits: Tensor) -> IdentityReport:
-        """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned."""
-        return compare_logits(self._exact(residual), model_logits)
+        """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned.
+
+        The head's own dtype, known from the check at load, says how much rounding is in logits that were widened after.
+        """
+        return self._compared(self._exact(residual), model_logits, getattr(torch, self.identity.dtype))
+
+    def _compared(self, ours: Tensor, theirs: Tensor, dtype: torch.dtype) -> IdentityReport:
+        transform = self._exact.transform
+        report = compare_logits(ours, theirs, dtype=dtype, masked=transform.masked)
+        return replace(report, transform=str(transform))
 
     def finite(self, generation: TracedGeneration) -> list[bool]:
         """Of each sample of a batch, whether the model's logits at its first step are finite."""
@@ -107,10 +127,8 @@ class LogitLens:
             known = {samples[0]: self._exact(generation.residual(samples[0], 0)[-1])}
         rows = reference[[generation.row(sample, 0) for sample in samples]]
         ours = torch.stack([known[sample].to(rows.device) for sample in samples])
-        transform = self._exact.transform
         # the head's raw output, widened before cap or scale: its own dtype says how much rounding is in it
-        report = compare_logits(ours, transform(rows.float()), dtype=rows.dtype, masked=transform.masked)
-        return replace(report, transform=str(transform))
+        return self._compared(ours, self._exact.transform(rows.float()), rows.dtype)
 
     def compared(self, generation: TracedGeneration, known: Collection[int]) -> list[int]:
         """The samples that `check` compares when it is given the logits of those in `known`."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
-__all__ = ["free_memory", "is_out_of_memory", "older_objects_set_aside"]
+__all__ = ["attempted", "free_memory", "is_out_of_memory", "older_objects_set_aside"]
+
+R = TypeVar("R")
 
 # what the allocators of devices without an exception class of their own say
 _SAYINGS = ("out of memory", "DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
@@ -19,6 +22,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(saying in str(error) for saying in _SAYINGS)
+
+
+def attempted(call: Callable[[], R]) -> tuple[R | None, str]:
+    """What `call` gives and "", or None and what was said of the memory; the exception and what it holds are gone then.
+
+    Failures of another kind are raised.
+    """
+    try:
+        return call(), ""
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return None, str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def free_memory() -> None:

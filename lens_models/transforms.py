@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import IdentityError
+from .head_positions import last_positions_alone
 from .parts import ModelParts
 
 __all__ = ["LogitTransform", "configured_numbers", "measured_scale", "observe_transform"]
@@ -81,7 +82,8 @@ def observe_transform(model: nn.Module, parts: ModelParts, inputs: Mapping[str, 
 
     handle = parts.head.register_forward_hook(replace_output)
     try:
-        final = model(**inputs).logits
+        with last_positions_alone(parts.head):
+            final = model(**inputs).logits
     finally:
         handle.remove()
     if "ramp" not in seen:

@@ -9,15 +9,27 @@ import pytest
 import torch
 from transformers import Qwen2VLForConditionalGeneration
 
+import lens_models.lens
+
 
 def instead_of_generate(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
-    """Let `change` see, alter or refuse the arguments of every `generate` call."""
-    generate = Qwen2VLForConditionalGeneration.generate
+    """Let `change` see, alter or refuse the arguments of every `generate` call but those of the check at load."""
+    generate, prove = Qwen2VLForConditionalGeneration.generate, lens_models.lens.prove_forcing
+    proving = [False]
+
+    def undisturbed(*args: Any) -> Any:
+        proving[0] = True
+        try:
+            return prove(*args)
+        finally:
+            proving[0] = False
 
     def changed(self: Any, **arguments: Any) -> Any:
-        change(arguments)
+        if not proving[0]:
+            change(arguments)
         return generate(self, **arguments)
 
+    monkeypatch.setattr(lens_models.lens, "prove_forcing", undisturbed)
     monkeypatch.setattr(Qwen2VLForConditionalGeneration, "generate", changed)
 
 

@@ -12,6 +12,7 @@ import torch
 import transformers
 
 from .examine import Outcome, WrongReadoutError, examine, model_types
+from .forced import ForcedError
 from .report import write_report
 
 
@@ -29,7 +30,7 @@ def main() -> int:
         start = time.perf_counter()
         try:
             outcome = examine(model_type)
-        except WrongReadoutError as error:
+        except (WrongReadoutError, ForcedError) as error:
             wrong += 1
             print(f"{model_type:24} WRONG {error}", flush=True)
             continue
@@ -43,7 +44,9 @@ def main() -> int:
 
 def _line(outcome: Outcome, seconds: float) -> str:
     deviation = "" if outcome.deviation is None else f"{outcome.deviation:.1e}"
-    return f"{outcome.model_type:24} {outcome.result:12} {deviation:8} {seconds:5.1f} s  {outcome.reason[:200]}"
+    forced = f"{outcome.forced:12}" + ("" if outcome.forced_deviation is None else f" {outcome.forced_deviation:.1e}")
+    said = f"{outcome.model_type:24} {outcome.result:12} {deviation:8} {forced:20} {seconds:5.1f} s"
+    return f"{said}  {outcome.reason[:200]} {outcome.forced_reason[:200]}".rstrip()
 
 
 if __name__ == "__main__":

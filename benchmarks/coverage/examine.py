@@ -16,6 +16,7 @@ from lens_models.architectures import REFUSED
 from lens_models.capture import ResidualCapture
 
 from .build import build
+from .forced import check_forcing
 from .inputs import InputError, find_inputs
 from .reasons import REASONS
 from .recipes import TEXT_ONLY
@@ -35,7 +36,8 @@ class Outcome:
     """What came of one model type: `result` is exact, refused or unbuildable.
 
     `deviation` is the largest difference from the model's own logits, as a share of their range, over the last layer,
-    the middle layers and the steps of a generation.
+    the middle layers and the steps of a generation. `forced` and its kin say how given tokens are scored, see
+    `forced.ForcedCheck`; empty for a model that was not built.
     """
 
     model_type: str
@@ -47,6 +49,10 @@ class Outcome:
     norm: str = ""
     head: str = ""
     transform: str = ""
+    forced: str = ""
+    forced_deviation: float | None = None
+    forced_inputs: tuple[str, ...] = ()
+    forced_reason: str = ""
 
 
 def model_types() -> dict[str, str]:
@@ -59,6 +65,7 @@ def examine(model_type: str) -> Outcome:
 
     Raises:
         WrongReadoutError: a readout that passed the gate is wrong.
+        ForcedError: forced scores that passed the check at load are wrong.
     """
     cls = model_types()[model_type]
     if model_type in REFUSED:
@@ -71,14 +78,12 @@ def examine(model_type: str) -> Outcome:
         inputs = find_inputs(model, model_type)
     except InputError as error:
         return Outcome(model_type, cls, "unbuildable", reason=_reason(model_type, "an input with an image", error))
+    forced = _forced(model, inputs)
     try:
         lens = LogitLens(model, inputs)
-    except LensError as error:
-        return Outcome(model_type, cls, "refused", reason=REASONS.get(model_type, str(error)))
-    try:
         deviation, note = _compare(lens, inputs)
     except LensError as error:
-        return Outcome(model_type, cls, "refused", reason=REASONS.get(model_type, str(error)))
+        return Outcome(model_type, cls, "refused", reason=REASONS.get(model_type, str(error)), **forced)
     parts = lens.parts
     note = note or ("the class takes no image; checked on text alone" if model_type in TEXT_ONLY else "")
     return Outcome(
@@ -91,7 +96,18 @@ def examine(model_type: str) -> Outcome:
         norm=parts.norm_path or "none",
         head=parts.head_path,
         transform=lens.identity.transform,
+        **forced,
     )
+
+
+def _forced(model: Any, inputs: dict[str, Tensor]) -> dict[str, Any]:
+    check = check_forcing(model, inputs)
+    return {
+        "forced": check.way,
+        "forced_deviation": check.deviation,
+        "forced_inputs": check.inputs,
+        "forced_reason": check.reason,
+    }
 
 
 def _reason(model_type: str, what: str, error: Exception) -> str:

@@ -81,6 +81,7 @@ def _spread(inputs: Inputs) -> Inputs:
     length, is_image = ids.shape[1], ids == IMAGE
     made = {
         "image_attention_mask": lambda: torch.ones(1, length, 1),
+        "cross_attention_mask": lambda: inputs["cross_attention_mask"].expand(-1, length, -1, -1).clone(),
         "image_embeds_position_mask": lambda: is_image.long(),
         "bbox": lambda: torch.rand(1, length, 4) * torch.tensor([0.4, 0.4, 0.5, 0.5]),
         "qformer_input_ids": lambda: inputs["qformer_input_ids"],

@@ -18,6 +18,7 @@ def mllama(config: Any) -> dict[str, Tensor]:
         "pixel_values": torch.randn(1, 1, tiles, 3, 32, 32),
         "aspect_ratio_ids": torch.ones(1, 1, dtype=torch.long),
         "aspect_ratio_mask": torch.ones(1, 1, tiles, dtype=torch.long),
+        "cross_attention_mask": torch.ones(1, 1, 1, tiles, dtype=torch.long),
     }
 
 

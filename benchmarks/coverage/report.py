@@ -12,6 +12,7 @@ import torch
 import transformers
 
 from .examine import TOLERANCE, Outcome
+from .forced import A_BATCH, REFUSED, TWO_IMAGES
 
 __all__ = ["rows_file", "write_report"]
 
@@ -24,16 +25,22 @@ weights random, so that a norm or a factor left out shows), float32, on an input
 `exact` means: at the last layer, at every middle layer and at every step of a generation the readout is what the model
 itself computes, within {tolerance:g} of the logit range. For a middle layer the model itself runs with all later blocks
 passing on what they receive. `refused` means that the lens says it cannot read the model; `unbuildable` that no tiny
-model or no input could be made here, so nothing is known. Written by `python -m benchmarks.coverage` in an environment
-of each line of transformers.
+model or no input could be made here, so nothing is known.
+
+`forced` says how given tokens (multiple choice, candidates of several tokens, controls) are scored: in `one pass` over
+the prompt and them, `step by step` through the cache, or `refused`. Each model generates greedily, is forced to say the
+same tokens, and the sums of log-probabilities are compared: on the prompt, on a padded batch of three prompts of
+unequal lengths (always step by step), and with two images where the model takes them.
+
+Written by `python -m benchmarks.coverage` in an environment of each line of transformers.
 """
 _SECTION = """
 ## transformers {transformers}
 
 With torch {torch}. Of {total}: {counts}.
 
-| model type | class | result | deviation | layers | final norm | head | after the head |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| model type | class | result | deviation | forced | nats a token | layers | final norm | head | after the head |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -63,6 +70,10 @@ def _row(outcome: Outcome) -> Row:
         "norm": outcome.norm,
         "head": outcome.head,
         "transform": outcome.transform,
+        "forced": outcome.forced,
+        "forced_deviation": outcome.forced_deviation,
+        "forced_inputs": list(outcome.forced_inputs),
+        "forced_reason": outcome.forced_reason,
         "transformers": transformers.__version__,
         "torch": torch.__version__.partition("+")[0],
     }
@@ -79,8 +90,15 @@ def _section(rows: Sequence[Row]) -> str:
     section = _SECTION.format(total=len(rows), counts=counts, **versions)
     for row in rows:
         deviation = "" if row["deviation"] is None else f"{row['deviation']:.1e}"
-        found = [row[name] for name in ("layers", "norm", "head", "transform")]
+        nats = "" if row.get("forced_deviation") is None else f"{row['forced_deviation']:.1e}"
+        found = [row["forced"], nats, *(row[name] for name in ("layers", "norm", "head", "transform"))]
         section += "| " + " | ".join([row["model_type"], row["class"], row["result"], deviation, *found]) + " |\n"
     section += "\nReasons:\n\n"
     section += "".join(f"- **{r['model_type']}** ({r['result']}): {r['reason']}\n" for r in rows if r["reason"])
+    section += "".join(f"- **{r['model_type']}** (forced): {r['forced_reason']}\n" for r in rows if r["forced_reason"])
+    for name in (A_BATCH, TWO_IMAGES):
+        left = [
+            row["model_type"] for row in rows if row["forced"] not in ("", REFUSED) and name not in row["forced_inputs"]
+        ]
+        section += f"\nForced without {name}: {', '.join(left) or 'none'}.\n"
     return section

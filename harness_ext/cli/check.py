@@ -105,7 +105,16 @@ def _findings(lens: Any, model: Any) -> list[tuple[str, str]]:
         ("dtype, device", f"{str(model.dtype).removeprefix('torch.')}, {model.device}"),
         ("identity", f"off by {report.deviation:.1e} of the logit range (allowed {report.tolerance:.1e})"),
         ("first choice", "agrees" if report.argmax_agrees else "differs"),
+        ("given tokens", _forcing(lens.forcing)),
     ]
+
+
+def _forcing(forcing: Any) -> str:
+    """How multiple choice, candidates of several tokens and controls are scored."""
+    if forcing.way is None:
+        return f"refused for multiple choice, candidates of several tokens and controls: {forcing.reason}"
+    said = f"{forcing.way}: off from generation by {forcing.deviation:.1e} (allowed {forcing.tolerance:.1e})"
+    return said if forcing.reason is None else f"{said}; not in {forcing.reason}"
 
 
 def _candidates(sets: Sequence[CandidateSet]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ import torch
 
 from harness_ext.recording import BatchReader
 from lens_models import LoadedModel, LogitLens
-from lens_models.continuations import extend_inputs, score_continuations
+from lens_models.continuations import score_continuations
 from lens_models.generation import generated_columns
 from lens_models.metrics import Thresholds
 
@@ -54,7 +54,7 @@ def measure_costs(loaded: LoadedModel, lens: LogitLens, samples: Sequence[Sample
         texts = loaded.processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
         def rescore(row: int, before: Any, sequences: Any) -> Any:
-            return score_continuations(loaded.model, extend_inputs(sample.inputs, before), sequences, lens=lens)
+            return score_continuations(lens.forcing, sample.inputs, sequences, before=before, lens=lens)
 
         reader.read([sample.request], trace, texts, rescore)
 

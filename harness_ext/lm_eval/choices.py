@@ -62,7 +62,7 @@ class ChoiceScorer:
         def score(shown: Images, lens: LogitLens | None = lens) -> list[ScoredContinuation]:
             def one(place: int, wanted: list[Tokens]) -> list[ScoredContinuation]:
                 inputs = self._owner.tok_batch_multimodal_encode([prompts[place]], [list(shown)])
-                return score_continuations(self._owner.model, inputs, wanted, lens=lens)
+                return score_continuations(self._owner.forcing, inputs, wanted, lens=lens)
 
             return score_choices(prompts, sequences, one)
 

@@ -18,7 +18,7 @@ from harness_ext.recording.forced import Tokens
 from harness_ext.recording.request import Images
 from harness_ext.recording.tracing import generate_traced
 from lens_models import CaptureError, TracedGeneration
-from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
+from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_results import SampleRecord
 
 from .run import LensRun
@@ -159,8 +159,8 @@ class AnswerFollower:
     def _rescore(
         self, batch: _Batch, row: int, before: Tokens, sequences: Sequence[Tokens], images: Images | None = None
     ) -> list[ScoredContinuation]:
-        inputs = extend_inputs(batch.encode_alone(row, batch.images[row] if images is None else images), before)
-        return score_continuations(self.lens.model, inputs, sequences, lens=self.lens)
+        inputs = batch.encode_alone(row, batch.images[row] if images is None else images)
+        return score_continuations(self.lens.forcing, inputs, sequences, before=before, lens=self.lens)
 
 
 def _with_response(record: SampleRecord, answer: str) -> SampleRecord:

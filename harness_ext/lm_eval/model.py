@@ -17,7 +17,7 @@ from harness_ext.encoding_guard import encode_or_name
 from harness_ext.options import flag, take_lens_options
 from harness_ext.recording import BatchReader
 from harness_ext.task_objects import shadowed
-from lens_models import LENS_TINY, LogitLens, probe_inputs
+from lens_models import LENS_TINY, Forcing, LogitLens, probe_inputs, prove_forcing
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
@@ -81,9 +81,16 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             self.reader = BatchReader(self.lens, self.tokenizer, self.options.thresholds)
         install()
 
+    @functools.cached_property
+    def forcing(self) -> Forcing:
+        """How given tokens are scored; without the lens the model is asked when the first ones are."""
+        return prove_forcing(super().model, self._probe()) if self.lens is None else self.lens.forcing
+
+    def _probe(self) -> Any:
+        return probe_inputs(self.processor).to(self.device, super().model.dtype)
+
     def _make_lens(self) -> LogitLens:
-        model = super().model
-        lens = LogitLens(model, probe_inputs(self.processor).to(self.device, model.dtype), self.options.settings)
+        lens = LogitLens(super().model, self._probe(), self.options.settings)
         report = lens.identity
         log.info(
             "Lens: %s; last layer equals the model's logits within %.1e of their range (allowed %.1e, %s)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from loguru import logger
 from tqdm import tqdm
 
-from lens_models import LogitLens, load_model, probe_inputs
+from lens_models import Forcing, LogitLens, load_model, probe_inputs, prove_forcing
 from lens_models.memory import free_memory
 
 from .arguments import ModelArguments
@@ -64,9 +65,16 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         self.responder = Responder(self)
         install()
 
+    @functools.cached_property
+    def forcing(self) -> Forcing:
+        """How given tokens are scored; without the lens the model is asked when the first ones are."""
+        return prove_forcing(self._model, self._probe()) if self.lens is None else self.lens.forcing
+
+    def _probe(self) -> Any:
+        return probe_inputs(self.processor).to(self._device, self._model.dtype)
+
     def _make_lens(self) -> LogitLens:
-        probe = probe_inputs(self.processor).to(self._device, self._model.dtype)
-        lens = LogitLens(self._model, probe, self.options.settings)
+        lens = LogitLens(self._model, self._probe(), self.options.settings)
         report = lens.identity
         logger.info(
             f"Lens: {lens.parts.describe()}; last layer equals the model's logits within {report.deviation:.1e} of "
@@ -159,6 +167,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         """
         self.lens = None
         self.responder.release()
+        self.__dict__.pop("forcing", None)
         self.__dict__.pop("_model", None)
         free_memory()
 

@@ -19,7 +19,7 @@ from harness_ext.recording.forced import Tokens
 from harness_ext.recording.request import Images
 from harness_ext.recording.tracing import generate_traced
 from lens_models import CaptureError, InputError, LogitLens, TracedGeneration
-from lens_models.continuations import ScoredContinuation, extend_inputs, score_continuations
+from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import UNREADABLE, encodable_together, encode_texts
 from lens_models.generation import generated_columns
 from lens_results import SampleRecord
@@ -148,8 +148,8 @@ class Responder:
     def _score(
         self, conversation: Conversation, sequences: Sequence[Tokens], lens: LogitLens | None, before: Tokens = ()
     ) -> list[ScoredContinuation]:
-        inputs = extend_inputs(self._encode([conversation]), before)
-        return score_continuations(self._owner.model, inputs, sequences, lens=lens)
+        inputs = self._encode([conversation])
+        return score_continuations(self._owner.forcing, inputs, sequences, before=before, lens=lens)
 
     def flush(self) -> None:
         """Write waiting records."""

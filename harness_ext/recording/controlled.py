@@ -78,15 +78,15 @@ def controlled_record(
 
 
 @contextmanager
-def counted_passes(model: Any) -> Iterator[Callable[[], int]]:
-    """Yields a function that tells how often the model ran since."""
+def counted_passes(head: Any) -> Iterator[Callable[[], int]]:
+    """Yields a function that tells how often the model ran since; its head runs once in a forward pass."""
     count = 0
 
     def run(*_: Any) -> None:
         nonlocal count
         count += 1
 
-    handle = model.register_forward_pre_hook(run)
+    handle = head.register_forward_pre_hook(run)
     try:
         yield lambda: count
     finally:

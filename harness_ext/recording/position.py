@@ -53,7 +53,7 @@ def find_position(
         return Unlocated("no_answer", span.reason)
     span = span.moved(hidden.end)
     try:
-        step = step_of_char(tokenizer, tokens, span.decided_at)
+        step = step_of_char(tokenizer, tokens, span.decided_at, text=response)
     except AlignmentError as error:
         return Unlocated("unaligned", str(error))
     return AnswerPosition(span, step, tokens[step])

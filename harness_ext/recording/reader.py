@@ -12,7 +12,15 @@ import numpy as np
 from torch import Tensor
 
 from harness_ext.end_tokens import end_token_ids
-from lens_models import CaptureError, IdentityReport, LogitLens, Readout, ReadoutRow, TracedGeneration
+from lens_models import (
+    CaptureError,
+    IdentityReport,
+    LogitLens,
+    Readout,
+    ReadoutRow,
+    StepNotKeptError,
+    TracedGeneration,
+)
 from lens_models.candidates import TEACHER_FORCED
 from lens_models.continuations import ScoredContinuation
 from lens_models.memory import free_memory
@@ -119,7 +127,7 @@ class BatchReader:
                 positions[i] = Unlocated("non_finite", NON_FINITE)
         found = {i: position for i, position in positions.items() if isinstance(position, AnswerPosition)}
         candidates = {i: resolve_candidates(self.tokenizer, requests[i].target, found[i]) for i in found}
-        rows = [self._row(generation, i, found[i], candidates[i]) for i in found]
+        rows = [self._row(generation, batch.rescore, i, found[i], candidates[i]) for i in found]
         readouts = dict(zip(found, self.lens.read(rows), strict=True))
         known = {i: readouts[i].last_logits for i, position in found.items() if position.step == 0}
         identity, compared = self.lens.check(generation, known), self.lens.compared(generation, known)
@@ -162,7 +170,7 @@ class BatchReader:
         """The answer of a generated text, its tokens up to there given, read under other images."""
         candidates, token = sample.candidates, sample.position.token_id
         forced = [sequence for own in candidates.sequences for sequence in own]
-        with counted_passes(self.lens.model) as passes:
+        with counted_passes(self.lens.parts.head) as passes:
             scored = score_under(forced or [(token,)], images)
         residual = _residual(scored[0])
         ids = () if forced else candidates.ids
@@ -237,7 +245,7 @@ class BatchReader:
         """The choices of a document scored under other images."""
         pred = sample.candidates.pred
         assert pred is not None
-        with counted_passes(self.lens.model) as passes:
+        with counted_passes(self.lens.parts.head) as passes:
             scored = rescore_under(images)
         readout = self._choice_readout(sample.position.token_id, scored, pred, rule)
         return self.assembler.control(sample, readout, self._own_identity(scored[pred]), passes=passes())
@@ -255,10 +263,20 @@ class BatchReader:
         return controlled_record(record, request, None, controls)
 
     def _row(
-        self, generation: TracedGeneration, sample: int, position: AnswerPosition, candidates: SampleCandidates
+        self,
+        generation: TracedGeneration,
+        rescore: Rescore,
+        sample: int,
+        position: AnswerPosition,
+        candidates: SampleCandidates,
     ) -> ReadoutRow:
+        try:
+            residual = generation.residual(sample, position.step)
+        except StepNotKeptError:  # the same tokens, given, lead to it again
+            before = generation.new_tokens[sample][: position.step]
+            residual = _residual(rescore(sample, before, [(position.token_id,)])[0])
         return ReadoutRow(
-            residual=generation.residual(sample, position.step),
+            residual=residual,
             token_id=position.token_id,
             candidates=candidates.ids,
             gold=candidates.gold_ids,

@@ -118,3 +118,48 @@ def test_long_generations_take_few_decodes():
     text = BYTE_LEVEL.decode(ids)
     assert step_of_char(counting, ids, len(text) - 3) == len(ids) - 1
     assert counting.decodes < 40
+
+
+class CleaningTokenizer:
+    """Decodes as transformers 4 does by default: spaces before marks and in contractions are taken out."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+
+    def decode(self, ids, *, skip_special_tokens=False, clean_up_tokenization_spaces=True):
+        text = self.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens, clean_up_tokenization_spaces=False)
+        if clean_up_tokenization_spaces:
+            for mark in (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"):
+                text = text.replace(mark, mark.strip())
+        return text
+
+
+CLEANED = [
+    "Is it red ? I do n't know , it 's yes .",
+    "do n't",
+    "no , it is a ' cat '  .",
+    "Ответ : да , я 'm",
+]
+
+
+@pytest.mark.parametrize("text", CLEANED)
+def test_cleaned_up_spaces_move_no_character_to_another_step(text):
+    """Each letter of the cleaned text belongs to the token that holds it in the text as it was generated."""
+    ids = encode(BYTE_LEVEL, text)
+    cleaning = CleaningTokenizer(BYTE_LEVEL)
+    cleaned = cleaning.decode(ids, skip_special_tokens=True)
+    assert cleaned != text
+    places = [place for place, letter in enumerate(text) if not letter.isspace()]
+    letters = [place for place, letter in enumerate(cleaned) if not letter.isspace()]
+    for char, place in zip(letters, places, strict=True):
+        expected = reference_step(BYTE_LEVEL, ids, place)
+        assert step_of_char(cleaning, ids, char) == expected, cleaned[char:]
+        assert step_of_char(cleaning, ids, char, text=cleaned) == expected
+        assert step_of_char(cleaning, ids, place, text=text) == expected  # as lmms-eval decodes
+
+
+def test_a_text_that_the_tokens_do_not_give():
+    ids = encode(BYTE_LEVEL, "the answer is yes")
+    with pytest.raises(AlignmentError, match=r"the text 'the answer was no' is not what the tokens decode to: 'the"):
+        step_of_char(BYTE_LEVEL, ids, 15, text="the answer was no")
+    assert step_of_char(BYTE_LEVEL, ids, 0, text="the answer was no") == 0

@@ -12,7 +12,7 @@ from built_models import built
 from torch import nn
 from zoo import Specimen
 
-from lens_models import CaptureError, find_parts
+from lens_models import CaptureError, StepNotKeptError, find_parts
 from lens_models.capture import ResidualCapture, resolve_layer_index
 from lens_models.chain import check_chain
 
@@ -105,6 +105,26 @@ def test_nothing_larger_than_the_predicting_position_stays_alive(model: Any, lla
     for kept in (*trace.steps, trace.first_logits):
         assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
         assert not kept.requires_grad
+
+
+@pytest.mark.parametrize(("steps_kept", "first", "last"), [(4, 2, 2), (5, 2, 3), (1, 1, 1), (0, 1, 1), (10, 10, 0)])
+def test_a_long_generation_keeps_its_first_and_last_steps(
+    model: Any, llava: Specimen, steps_kept: int, first: int, last: int
+) -> None:
+    parts = find_parts(model)
+    with ResidualCapture(parts) as everything:
+        model.generate(**llava.inputs((3, 6)), max_new_tokens=10)
+    size = everything.steps[0].numel() * everything.steps[0].element_size()
+    with ResidualCapture(parts, limit=size * steps_kept) as trace:
+        model.generate(**llava.inputs((3, 6)), max_new_tokens=10)
+    kept = [step for step in range(10) if trace.steps[step].numel()]
+    assert kept == [*range(first), *range(10 - last, 10)]
+    assert all(torch.equal(trace.steps[step], everything.steps[step]) for step in kept)
+    for step in set(range(10)) - set(kept):
+        with pytest.raises(
+            StepNotKeptError, match=rf"step {step} of 10 was not kept: .* keeps the first {first} steps and the last"
+        ):
+            trace.residual(step, 0)
 
 
 def test_gradients_are_not_kept(model: Any, llava: Specimen) -> None:

@@ -12,9 +12,13 @@ import torch
 import transformers
 
 from benchmarks.coverage import examine as examining
+from benchmarks.coverage.build import build
 from benchmarks.coverage.examine import WrongReadoutError, examine, model_types
+from benchmarks.coverage.forced import A_BATCH, A_PROMPT, REFUSED, ForcedError, check_forcing
+from benchmarks.coverage.inputs import find_inputs
 from benchmarks.coverage.report import rows_file, write_report
-from lens_models import IdentityError, LensError, LogitLens, LogitTransform, PartsError
+from lens_models import Forcing, IdentityError, LensError, LogitLens, LogitTransform, PartsError
+from lens_models.forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun
 from lens_models.unembed import Unembedding
 
 # what tiny random models and configurations without a tokenizer are warned of
@@ -34,10 +38,22 @@ EXACT = sorted(name for name, row in RECORDED.items() if row["result"] == "exact
 AT_LEAST = {"coverage.json": 60, "coverage-transformers-4.json": 40}
 # one of each kind: cap, mask, head factor, encoder-decoder, cross-attention, experts, linear attention, BERT, DeepStack
 FAST = [
-    *("aya_vision", "blip", "chameleon", "git", "idefics", "instructblip", "kimi_k25", "lfm2_vl", "llava_next"),
+    *(
+        "aya_vision",
+        "blip",
+        "blip-2",
+        "chameleon",
+        "git",
+        "idefics",
+        "instructblip",
+        "kimi_k25",
+        "lfm2_vl",
+        "llava_next",
+    ),
     *(
         "mistral_large4",
         "mllama",
+        "paligemma",
         "pix2struct",
         "qwen3_5",
         "qwen3_vl_moe",
@@ -58,6 +74,14 @@ def test_every_model_type_is_recorded_once() -> None:
 def test_every_row_says_what_it_must(file: str) -> None:
     for row in TABLES[file]:
         assert row["result"] in ("exact", "refused", "unbuildable")
+        assert row["forced"] in (ONE_PASS, STEP_BY_STEP, REFUSED, "")
+        if row["forced"] in (ONE_PASS, STEP_BY_STEP):
+            assert row["forced_deviation"] < 1e-4
+            assert row["forced_inputs"][:2] == [A_PROMPT, A_BATCH]
+        if row["forced"] in (STEP_BY_STEP, REFUSED):
+            assert row["forced_reason"]
+        if row["result"] == "exact":
+            assert row["forced"]
         if row["result"] == "exact":
             assert row["deviation"] <= examining.TOLERANCE
             assert row["layers"]
@@ -93,7 +117,9 @@ def test_a_report_replaces_the_results_of_its_transformers_alone(tmp_path: Path)
 @pytest.mark.parametrize("model_type", [name for name in FAST if name in EXACT and name in model_types()])
 def test_kinds_of_models_stay_exact(model_type: str) -> None:
     outcome = examine(model_type)
-    assert (outcome.result, outcome.reason) == ("exact", RECORDED[model_type]["reason"])
+    recorded = RECORDED[model_type]
+    assert (outcome.result, outcome.reason) == ("exact", recorded["reason"])
+    assert (outcome.forced, list(outcome.forced_inputs)) == (recorded["forced"], recorded["forced_inputs"])
 
 
 @pytest.mark.slow
@@ -101,7 +127,8 @@ def test_kinds_of_models_stay_exact(model_type: str) -> None:
 def test_what_was_exact_stays_exact(model_type: str) -> None:
     if model_type not in model_types():
         pytest.skip("this transformers version does not have the model type")
-    assert examine(model_type).result == "exact"
+    outcome = examine(model_type)
+    assert (outcome.result, outcome.forced) == ("exact", RECORDED[model_type]["forced"])
 
 
 @pytest.mark.slow
@@ -131,6 +158,22 @@ def test_this_harness_sees_a_wrong_middle_layer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(examining, "_middle_layers", with_fault)
     with pytest.raises(WrongReadoutError, match="off by"):
         examine("llava_next")
+
+
+def test_this_harness_sees_wrong_forced_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forcing that goes wrong only with inputs other than those that proved it."""
+    model = build("llava_next")
+    inputs = find_inputs(model, "llava_next")
+    run = Forcing.run
+
+    def shifted(self: Forcing, *args: Any, **kwargs: Any) -> ForcedRun:
+        found = run(self, *args, **kwargs)
+        return ForcedRun(found.logits.roll(1, -1), found.residual)
+
+    assert check_forcing(model, inputs).way == ONE_PASS
+    monkeypatch.setattr(Forcing, "run", shifted)
+    with pytest.raises(ForcedError, match=r"forced log-probabilities are off by .* nats a token \(allowed"):
+        check_forcing(model, inputs)
 
 
 @pytest.mark.parametrize("model_type", ["llava_next", "mistral_large4", "udop"])

@@ -14,7 +14,9 @@ from tolerances import FUNCTION, rounding
 from torch import nn
 from zoo import VOCABULARY, ZOO, Specimen
 
-from lens_models import CaptureError, IdentityError, ModelParts, PartsError, find_parts, prove_identity
+from benchmarks.coverage.build import build
+from benchmarks.coverage.inputs import find_inputs
+from lens_models import CaptureError, IdentityError, LogitLens, ModelParts, PartsError, find_parts, prove_identity
 from lens_models.capture import ResidualCapture
 from lens_models.comparison import IdentityReport, compare_logits, tolerance
 from lens_models.transforms import LogitTransform, observe_transform
@@ -404,6 +406,34 @@ def test_tolerance_is_that_of_the_dtype() -> None:
     assert tolerance(logits, torch.float16).tolist() == pytest.approx([2 * 2 * 2**-10 / 4])
 
 
+def test_logits_that_were_widened_after_a_16_bit_head_are_compared_as_16_bits(llava: Specimen) -> None:
+    model, inputs = llava.build(torch.bfloat16), llava.inputs(dtype=torch.bfloat16)
+
+    def widen(module: nn.Module, args: Any, output: Any) -> None:
+        output.logits = output.logits.float()
+
+    model.register_forward_hook(widen)
+    lens = LogitLens(model, inputs)
+    with torch.no_grad(), ResidualCapture(lens.parts) as trace:
+        logits = model(**inputs).logits[:, -1]
+    assert logits.dtype == torch.float32
+    report = lens.compare(trace.steps[0][-1], logits)
+    assert report.exact
+    assert report.deviation > 1e-4, "rounding of 16 bits, which fp32 would not allow"
+    assert not lens.compare(trace.steps[0][-2], logits).exact
+
+
+def test_tokens_that_are_never_said_hide_no_deviation() -> None:
+    """Their logits, the lowest number there is, make the range of a row so wide that any deviation is small in it."""
+    model = build("chameleon")
+    inputs = find_inputs(model, "chameleon")
+    lens = LogitLens(model, inputs)
+    with torch.no_grad(), ResidualCapture(lens.parts) as trace:
+        logits = model(**inputs).logits[:, -1]
+    assert lens.compare(trace.steps[0][-1], logits).exact
+    assert not lens.compare(trace.steps[0][-2], logits).exact
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_that_is_none_is_an_infinite_deviation(bad: float) -> None:
     right = torch.randn(1, 8)
@@ -423,3 +453,11 @@ def test_ties_of_the_first_choice_agree() -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(CaptureError, match=r"shape \(1, 4\) against logits of shape \(1, 5\)"):
         compare_logits(torch.zeros(1, 4), torch.zeros(1, 5))
+
+
+def test_the_proof_builds_no_logits_of_other_positions(llava: Specimen) -> None:
+    model = llava.build()
+    shapes = []
+    model.lm_head.register_forward_hook(lambda head, args, output: shapes.append(tuple(output.shape[:2])))
+    prove_identity(model, find_parts(model), llava.inputs((3, 6)))
+    assert set(shapes) == {(2, 1)}

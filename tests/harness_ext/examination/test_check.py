@@ -11,6 +11,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from harness_ext.cli import app
+from harness_ext.cli.check import _forcing
 from harness_ext.examination import (
     Costs,
     TaskError,
@@ -21,7 +22,7 @@ from harness_ext.examination import (
     probe_sample,
     task_samples,
 )
-from lens_models import IdentityError, LensError, LogitLens, load_model
+from lens_models import Forcing, IdentityError, LensError, LogitLens, load_model
 from lens_models.loading import LoadedModel
 from lens_tasks import AnswerTarget, Candidate
 
@@ -81,6 +82,7 @@ def test_check_with_a_task_says_how_its_candidates_are_read_and_what_a_sample_co
     done = run("lens_tiny", "--task", "pope_mini", "--documents", "6", "--samples", "2", "--device", "cpu")
     assert done.exit_code == 0, done.output
     shown = " ".join(done.output.split())
+    assert re.search(r"given tokens . one pass: off from generation by [0-9.e-]+ \(allowed 1\.0e-04\)", shown)
     assert "Candidates of pope_mini in 6 documents" in shown
     assert re.search(r"yes, no . first token \(6 documents\)", shown)
     assert "Costs of a sample (2 answered one by one)" in shown
@@ -94,6 +96,18 @@ def test_a_task_of_ones_own_is_found_by_its_folder(own_task: Path) -> None:
     assert done.exit_code == 0, done.output
     assert re.search(r"A, B\s+.\s+(first token|teacher forced)", done.output)
     assert "Costs" not in done.output
+
+
+def test_how_given_tokens_are_scored_is_told_in_words() -> None:
+    slow = Forcing(None, None, "step by step", 0.0, 1e-4, "one pass: its logits before a token change with it")
+    assert _forcing(slow) == (
+        "step by step: off from generation by 0.0e+00 (allowed 1.0e-04); not in one pass: its logits before a token "
+        "change with it"
+    )
+    refused = Forcing(None, None, None, reason="it did not generate")
+    assert _forcing(refused) == (
+        "refused for multiple choice, candidates of several tokens and controls: it did not generate"
+    )
 
 
 def test_a_refused_model_leaves_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:

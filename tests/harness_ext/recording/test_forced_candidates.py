@@ -7,22 +7,35 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from plain_model import lens_tiny_bounds
 
+from harness_ext.controls.image_controls import ImageControls
 from harness_ext.recording import BatchReader
 from harness_ext.recording.request import SampleRequest
-from lens_models import LogitLens, load_model, probe_inputs
+from harness_ext.recording.tracing import generate_traced
+from lens_models import Forcing, LogitLens, TracedGeneration, load_model, probe_inputs
 from lens_models.candidates import candidate_tokens
-from lens_models.continuations import extend_inputs, score_continuations
+from lens_models.capture import Trace
+from lens_models.continuations import score_continuations
 from lens_models.metrics import Thresholds
 from lens_tasks import AnswerTarget, Candidate
 
 CANDIDATES = (Candidate("red cube", ("red cube", " red cube")), Candidate("red sphere", ("red sphere", " red sphere")))
 
+# what lens_tiny's inputs become when text follows them
+FILLED = {
+    "input_ids": lambda added: added,
+    "attention_mask": torch.ones_like,
+    "mm_token_type_ids": torch.zeros_like,
+}
+
 
 def independent(loaded: Any, inputs: Any, sequence: tuple[int, ...]) -> float:
     """Log-likelihood of a continuation from the model's own loss on the whole text."""
-    extended = extend_inputs(inputs, sequence)
+    added = torch.tensor([sequence])
+    extended = {name: torch.cat([inputs[name], fill(added)], dim=1) for name, fill in FILLED.items() if name in inputs}
+    extended = {**inputs, **extended}
     labels = extended["input_ids"].clone()
     labels[:, : inputs["input_ids"].shape[1]] = -100
     with torch.no_grad():
@@ -45,7 +58,7 @@ def test_first_tokens_that_collide_are_forced_and_equal_the_models_own_likelihoo
     request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target)
 
     def rescore(sample: int, before: tuple[int, ...], sequences: Any) -> Any:
-        return score_continuations(loaded.model, extend_inputs(inputs, before), sequences, lens=lens)
+        return score_continuations(lens.forcing, inputs, sequences, before=before, lens=lens)
 
     reader = BatchReader(lens, loaded.tokenizer, Thresholds())
     (record,) = reader.read([request], generation, [text], rescore)
@@ -58,3 +71,86 @@ def test_first_tokens_that_collide_are_forced_and_equal_the_models_own_likelihoo
     np.testing.assert_allclose(record.cand_mass[-1], np.exp(expected).sum(), rtol=allowed["atol"])
     assert record.candidate_score == "logprob"
     assert record.logprob_gold is None, "the score of a sequence stands among the candidates' scores alone"
+
+
+def test_a_step_that_was_let_go_is_read_again_from_its_tokens(loaded: Any) -> None:
+    inputs = probe_inputs(loaded.processor)
+    lens = LogitLens(loaded.model, inputs)
+    text = "I looked at it twice. The answer is yes"
+    tokens = loaded.tokenizer.encode(text, add_special_tokens=False)
+    run = lens.forcing.run(inputs, torch.tensor([tokens]), len(tokens), lens.layer_index)
+    assert run.residual is not None
+    target = AnswerTarget((Candidate("yes", ("yes", " yes")), Candidate("no", ("no", " no"))), "yes")
+    request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target)
+    asked: list[int] = []
+
+    def rescore(sample: int, before: tuple[int, ...], sequences: Any) -> Any:
+        asked.append(len(before))
+        return score_continuations(lens.forcing, inputs, sequences, before=before, lens=lens)
+
+    def record(kept: range) -> Any:
+        steps = [run.residual[:, :, k] if k in kept else torch.empty(0) for k in range(len(tokens))]
+        trace = Trace(lens.layer_index, steps, run.logits[:, 0])
+        generation = TracedGeneration(torch.tensor([tokens]), (tuple(tokens),), trace)
+        return BatchReader(lens, loaded.tokenizer, Thresholds()).read([request], generation, [text], rescore)[0]
+
+    whole = record(range(len(tokens)))
+    assert (whole.status, asked) == ("ok", [])
+    again = record(range(1))
+    assert (again.status, asked) == ("ok", [whole.answer_step])
+    assert again.answer_step == whole.answer_step > 1
+    for name in ("logprob_pred", "cand_scores", "entropy"):
+        np.testing.assert_allclose(getattr(again, name), getattr(whole, name), **lens_tiny_bounds())
+
+
+def test_a_model_whose_forcing_does_not_agree_keeps_its_other_readouts(loaded: Any) -> None:
+    """Candidates of several tokens and controls have the reason; an answer of one token is read as ever."""
+    inputs = probe_inputs(loaded.processor)
+    lens = LogitLens(loaded.model, inputs)
+    lens.forcing = Forcing(loaded.model, lens.parts, None, reason="step by step: off from its own generation")
+    generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
+    text = loaded.tokenizer.decode(generation.new_tokens[0], skip_special_tokens=True)
+    yes_no = AnswerTarget((Candidate("yes", ("yes", " yes")), Candidate("no", ("no", " no"))), "yes")
+    several = AnswerTarget(CANDIDATES, gold="red sphere", gold_texts=("red sphere",))
+
+    def rescore(sample: int, before: tuple[int, ...], sequences: Any, images: Any = None) -> Any:
+        return score_continuations(lens.forcing, inputs, sequences, before=before, lens=lens)
+
+    reader = BatchReader(lens, loaded.tokenizer, Thresholds())
+    controls = ImageControls(["blank"])
+    for target, status in ((yes_no, "ok"), (several, "capture_failed")):
+        image = (Image.new("RGB", (8, 8)),)
+        request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target, images=image)
+        (record,) = reader.read([request], generation, [text], rescore, rescore, controls)
+        assert (record.status, record.response) == (status, text)
+        if status == "ok":
+            assert record.cand_scores is not None
+            reason = record.control_reason["blank"]
+        else:
+            reason = str(record.status_reason)
+        assert "given tokens are not scored with Qwen2VLForConditionalGeneration: step by step: off from" in reason
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_prompt_for_which_the_lens_has_no_memory_is_answered_without_it(
+    loaded: Any, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = probe_inputs(loaded.processor)
+    lens = LogitLens(loaded.model, inputs)
+    plain = loaded.model.generate(**inputs, max_new_tokens=3)
+
+    def full(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7.50 GiB.")
+
+    monkeypatch.setattr(LogitLens, "generate", full)
+    asked = {**inputs, "input_ids": inputs["input_ids"].repeat(rows, 1)}
+    if rows > 1:  # a batch is the caller's to make smaller
+        with pytest.raises(MemoryError, match="CUDA out of memory"):
+            generate_traced(lens, asked, {"max_new_tokens": 3})
+        return
+    answer, why = generate_traced(lens, asked, {"max_new_tokens": 3})
+    assert torch.equal(answer, plain)
+    assert str(why) == (
+        "the lens had no memory beside the model (CUDA out of memory. Tried to allocate 7.50 GiB.); the answer is not "
+        "concerned"
+    )

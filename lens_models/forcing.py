@@ -1,0 +1,164 @@
+"""May given tokens be scored as the model's own generation, and how? Decided once for a loaded model."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.generation import GenerationMixin
+
+from .errors import ForcingError, PartsError
+from .forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun, greedy_settings, replaced, run_forced
+from .parts import ModelParts, find_parts
+
+__all__ = ["Forcing", "forcing_deviation", "forcing_tolerance", "prove_forcing"]
+
+_N_TOKENS = 3
+_FP32_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """How a model is teacher-forced.
+
+    Attributes:
+        model: the model.
+        parts: its parts; None where they were not found.
+        way: "one pass" or "step by step", see `lens_models.forced_run`; None when the model is refused.
+        deviation: the largest difference from the model's own generation on the probe, as a share of the logit range.
+        tolerance: what is allowed there.
+        reason: why not in one pass, or why the model is refused; None for a model that is forced in one pass.
+    """
+
+    model: Any = field(repr=False)
+    parts: ModelParts | None = field(repr=False)
+    way: str | None
+    deviation: float | None = None
+    tolerance: float | None = None
+    reason: str | None = None
+
+    def require(self) -> str:
+        """The way.
+
+        Raises:
+            ForcingError: the model is refused.
+        """
+        if self.way is None:
+            raise ForcingError(
+                f"given tokens are not scored with {type(self.model).__name__}: {self.reason}. Answers that the model "
+                "generates are not concerned; multiple choice, candidates of several tokens and controls need it."
+            )
+        return self.way
+
+    def run(
+        self, inputs: Mapping[str, Any], tokens: Tensor, keep: int, layer_index: Sequence[int] | None = None
+    ) -> ForcedRun:
+        """See `lens_models.forced_run.run_forced`. Several prompts together go step by step.
+
+        One pass is proven for a prompt alone; some classes give padded rows other positions there than in generation.
+
+        Raises:
+            ForcingError: the model is refused.
+        """
+        way = self.require()
+        way = way if len(tokens) == 1 else STEP_BY_STEP
+        return run_forced(self.model, inputs, tokens, way=way, keep=keep, parts=self.parts, layer_index=layer_index)
+
+
+@torch.no_grad()
+def prove_forcing(model: Any, inputs: Mapping[str, Any]) -> Forcing:
+    """Let the model generate a few tokens, force the same ones, and take the first way whose logits are the same.
+
+    In one pass the logits before a token must also stay when that token is another one: a mask that lets the prompt see
+    what follows would differ from generation, where it follows later, by less than 16 bits show.
+
+    Args:
+        model: in eval mode.
+        inputs: an input with an image, as the processor made it.
+    """
+    parts = None
+    with contextlib.suppress(PartsError):
+        parts = find_parts(model)
+    try:
+        tokens, theirs = _generated(model, inputs)
+    except Exception as error:  # whatever a class does in its own generate
+        return Forcing(model, parts, None, reason=f"it did not generate from the probe input ({_short(error)})")
+    allowed = forcing_tolerance(model.dtype, _n_layers(model, parts))
+    reason, deviation = None, None
+    for way in (ONE_PASS, STEP_BY_STEP):
+        try:
+            ours = run_forced(model, inputs, tokens, way=way, parts=parts).logits
+            deviation = forcing_deviation(ours, theirs)
+            if way == ONE_PASS:
+                _require_blind(model, inputs, tokens, ours, parts, allowed)
+        except Exception as error:  # the next way may do
+            reason = f"{way}: {_short(error)}"
+            continue
+        if deviation <= allowed:
+            return Forcing(model, parts, way, deviation, allowed, reason)
+        reason = f"{way}: off from its own generation by {deviation:.1e} of the logit range (allowed {allowed:.1e})"
+    return Forcing(model, parts, None, deviation, allowed, reason)
+
+
+def forcing_deviation(ours: Tensor, theirs: Tensor) -> float:
+    """The largest difference of two sets of logits `[..., V]` as a share of the range of `theirs`; infinite for a NaN.
+
+    Tokens that the model can never say, whose logits are the lowest number there is, are left out.
+    """
+    theirs, ours = theirs.float(), ours.to(theirs.device).float()
+    said = theirs > torch.finfo(torch.float32).min / 2
+    spread = theirs.amax(-1) - theirs.masked_fill(~said, torch.inf).amin(-1)
+    share = ((ours - theirs).abs().masked_fill(~said, 0.0).amax(-1) / spread.clamp_min(1e-6)).max()
+    return float(share.nan_to_num(nan=torch.inf, posinf=torch.inf))
+
+
+def forcing_tolerance(dtype: torch.dtype, n_layers: int) -> float:
+    """Allowed deviation of one way to compute logits from another, as a share of their range.
+
+    The two round differently in every layer. Each layer adds an error of about the dtype's eps to the residual stream,
+    independent of the others, hence the root of their number. At least 1e-4: what fp32 products of large models need.
+    """
+    return float(max(_FP32_TOLERANCE, torch.finfo(dtype).eps * n_layers**0.5))
+
+
+def _n_layers(model: Any, parts: ModelParts | None) -> int:
+    if parts is not None:
+        return parts.n_layers
+    return int(getattr(model.config.get_text_config(decoder=True), "num_hidden_layers", 1))
+
+
+def _generated(model: Any, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Tokens `[rows, n]` that the model generates greedily, and its logits `[rows, n, V]`, both as `generate` tells."""
+    with contextlib.ExitStack() as stack:
+        for module in model.modules():
+            if isinstance(module, GenerationMixin) and getattr(module, "generation_config", None) is not None:
+                settings = greedy_settings(module.generation_config, never_said=True)
+                stack.enter_context(replaced(module, "generation_config", settings))
+        output = model.generate(**inputs, max_new_tokens=_N_TOKENS, output_logits=True, return_dict_in_generate=True)
+    theirs = torch.stack(output.logits, dim=1)
+    return output.sequences[:, -theirs.shape[1] :], theirs
+
+
+def _require_blind(
+    model: Any, inputs: Mapping[str, Any], tokens: Tensor, ours: Tensor, parts: ModelParts | None, allowed: float
+) -> None:
+    """Refuse a pass whose logits before a token change with it; both passes have the same shapes, so rounding is none.
+
+    Raises:
+        ForcingError: they do.
+    """
+    other = tokens.clone()
+    other[:, -2] = torch.where(tokens[:, -2] == tokens[:, 0], tokens[:, -1], tokens[:, 0])
+    again = run_forced(model, inputs, other, way=ONE_PASS, parts=parts).logits
+    deviation = forcing_deviation(again[:, :-1], ours[:, :-1])
+    if deviation > allowed / 8:
+        raise ForcingError(f"its logits before a token change with it, by {deviation:.1e} of their range")
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ForcingError) else f"{type(error).__name__}: {text[:200]}"
