@@ -166,3 +166,20 @@ def test_changed_weights_in_the_same_folder_are_noticed(cached: Cached, lines: l
     other = cached(f"{PLAIN},peft={adapter}")
     assert "8 with another fingerprint (adapter.weights)" in told(lines)[0]
     assert not reads_alike(first.run, other.run)
+
+
+def test_a_control_with_another_documents_image_hangs_on_that_image(
+    cached: Cached, lines: list[str], tmp_path: Path
+) -> None:
+    arguments = f"{PLAIN},lens_controls=shuffled"
+    first = cached(arguments, task_manager=manager(tmp_path / "a", rows()))
+    again = cached(arguments, task_manager=manager(tmp_path / "b", rows()))
+    assert told(lines) == [ALL]
+    source = "control_source.shuffled"
+    assert again.run.samples[source].tolist() == first.run.samples[source].tolist()
+    lender = first.run.samples[source].dropna().iloc[0]
+    borrowers = int((first.run.samples[source] == lender).sum())
+    changed = [{**row, "image": row["image"].rotate(180 * (number == lender))} for number, row in enumerate(rows())]
+    cached(arguments, task_manager=manager(tmp_path / "c", changed))
+    assert f"{borrowers} with another fingerprint (borrowed)" in told(lines)[0]
+    assert "1 with another fingerprint (media)" in told(lines)[0]
