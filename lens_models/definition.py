@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +84,21 @@ def _weights(model: Any) -> tuple[str, str]:
     """Digests of the tensors of the model and of those of its adapter."""
     own, added = hashlib.sha256(), hashlib.sha256()
     kinds = {name for module in model.modules() for name in getattr(module, "adapter_layer_names", ())}
-    for name, tensor in sorted(model.state_dict(keep_vars=True).items()):
-        if not isinstance(tensor, Tensor):
-            continue
+    for name, tensor in sorted(_tensors(model), key=lambda item: item[0]):
         digest = added if kinds.intersection(name.split(".")) else own
         name = name.removeprefix("base_model.model.").replace(".base_layer.", ".")
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
         digest.update(_values(tensor))
     return own.hexdigest()[:16], added.hexdigest()[:16]
+
+
+def _tensors(model: Any) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and buffers that belong to a checkpoint, by name; those that share their data under each name."""
+    yield from model.named_parameters(remove_duplicate=False)
+    for place, module in model.named_modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if name not in module._non_persistent_buffers_set:
+                yield f"{place}.{name}", buffer
 
 
 def _values(tensor: Tensor) -> bytes:

@@ -1,6 +1,6 @@
 """The record format of lens runs: what is kept of a sample, a crash-safe writer, a reader with data frames."""
 
-from lens_results.discovery import UnmergedRun, discard_parts, find_unmerged
+from lens_results.discovery import UnmergedRun, discard_parts, find_unmerged, make_store, store_files
 from lens_results.dropping import drop_records
 from lens_results.errors import (
     EmptyRunError,
@@ -54,7 +54,9 @@ __all__ = [
     "load",
     "load_all",
     "load_thumbnails",
+    "make_store",
     "merge",
     "merge_thumbnails",
     "new_run_id",
+    "store_files",
 ]

@@ -13,7 +13,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lens_results import LensResultsError, RecordWriter, Run, SampleRecord, drop_records, load_all, merge
+from lens_results import (
+    LensResultsError,
+    RecordWriter,
+    Run,
+    SampleRecord,
+    drop_records,
+    load_all,
+    make_store,
+    merge,
+    store_files,
+)
 from lens_results.fingerprint import ANSWER_PARTS, differing_parts
 from lens_results.record import Key
 
@@ -78,6 +88,7 @@ class RecordStore:
         self._told: set[str] = set()
         self._runs: dict[Key, list[Run]] = defaultdict(list)
         self._differing: dict[str, tuple[str, ...]] = {}
+        make_store(directory)
         for run in _readable_runs(directory):
             self._differing[run.info.run_id] = differing_parts(run.info.fingerprint, recorder.run_info.fingerprint)
             for key in run.fingerprints:
@@ -202,10 +213,9 @@ def _record(run: Run, key: Key) -> SampleRecord | None:
 
 def _readable_runs(directory: Path) -> list[Run]:
     """The runs in the store, oldest first; files that cannot be read are told and left out."""
-    if not any(directory.rglob("*.parquet")):
-        return []
     try:
-        return load_all(directory)
+        files = store_files(directory)
+        return load_all(files) if files else []
     except LensResultsError as error:
         log.warning("some records beside the cache cannot be read and are made anew: %s", error)
     runs = []

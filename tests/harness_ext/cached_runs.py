@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lens_results import Run, load_all
+from lens_results import Run, load_all, store_files
 
 QUANTITIES = ("entropy", "logprob_pred", "jsd_last")
 
 
 def stored(folder: Path) -> int:
     """Number of records in a store."""
-    return sum(len(run) for run in load_all(folder))
+    files = store_files(folder)
+    return sum(len(run) for run in load_all(files)) if files else 0
 
 
 def bytes_in(folder: Path) -> int:

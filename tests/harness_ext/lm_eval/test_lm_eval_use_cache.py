@@ -14,6 +14,7 @@ from lm_eval.tasks import TaskManager
 from lm_eval_fault_tasks import write_lm_eval_fault_tasks
 from lm_eval_outcome import Evaluate, Outcome
 
+from harness_ext.lm_eval.cache import ConfiguredDatabase
 from harness_ext.lm_eval.plugin import register
 
 pytestmark = [
@@ -128,3 +129,16 @@ def test_choices_and_texts_of_another_model_are_scored_anew(cached: Cached, adap
         scores[name] = [sample["resps"] for sample in outcome.results["samples"]["choice"]]
         assert len(outcome.run) == 3
     assert scores["plain"] == scores["again"] != scores["adapted"]
+
+
+def test_the_database_of_log_probabilities_tells_configurations_apart() -> None:
+    answers: dict[str, Any] = {}
+    one, other = ConfiguredDatabase(answers, "a"), ConfiguredDatabase(answers, "b")
+    one["request"] = (-1.0, True)
+    assert "request" in one and "request" not in other
+    assert one["request"] == (-1.0, True)
+    again = ConfiguredDatabase(one, "b")
+    again["request"] = (-2.0, False)
+    assert other["request"] == (-2.0, False) and one["request"] == (-1.0, True)
+    assert len(answers) == 2
+    assert list(again.keys()) == list(answers), "everything else is the database's own"

@@ -12,7 +12,16 @@ import pytest
 from cached_runs import stored
 
 from harness_ext.recording import CachedRequest, LensRecorder, RecordStore, SampleRequest
-from lens_results import LensInfo, ModelInfo, RunInfo, SampleRecord, load_all, new_run_id
+from lens_results import (
+    LensInfo,
+    MissingRecordError,
+    ModelInfo,
+    RunInfo,
+    SampleRecord,
+    load_all,
+    new_run_id,
+    store_files,
+)
 from lens_results.record import Key
 from lens_tasks import AnswerTarget
 
@@ -25,13 +34,14 @@ class Harness:
 
     folder: Path
     told: list[str] = field(default_factory=list)
+    controls: Any = None
     part: dict[str, Any] = field(default_factory=lambda: {"dtype": "float32", "lens": {"norm": "final"}})
 
     def run(self, requests: Sequence[SampleRequest], *, rank: int = 0, end: bool = True, **record: Any) -> list[Key]:
         info = RunInfo(new_run_id(), ModelInfo("m", 3), LensInfo((1, 2, 3)), fingerprint=self.part)
         recorder = LensRecorder(info, None, rank=rank)
         self.told.clear()
-        store = RecordStore(self.folder, recorder, self.told.append)
+        store = RecordStore(self.folder, recorder, self.told.append, self.controls)
         asked: list[Key] = []
 
         def ask(places: list[int]) -> list[str]:
@@ -155,7 +165,7 @@ def test_what_was_not_read_is_read_again_and_takes_its_place(harness: Harness) -
     harness.run(requests(), status="capture_failed", status_reason="memory", entropy=None)
     assert harness.run(requests()) == KEYS
     assert "3 not read before" in harness.told[0]
-    assert [record.status for run in load_all(harness.folder) for record in run.records()] == ["ok"] * 3
+    assert [record.status for run in load_all(store_files(harness.folder)) for record in run.records()] == ["ok"] * 3
 
 
 def test_padding_is_answered_and_not_recorded(harness: Harness) -> None:
@@ -182,3 +192,28 @@ def test_other_media_are_told_apart() -> None:
     digests = media_digest([frames, frames + 1, frames.reshape(3, 2, 4, 3), *sounds])
     assert len(set(digests)) == 5
     assert media_digest([frames.copy()]) == digests[:1]
+
+
+def test_a_store_is_no_run_of_its_own_when_folders_are_searched(harness: Harness, tmp_path: Path) -> None:
+    harness.run(requests())
+    harness.run(requests(5), end=False)
+    for folder in (tmp_path, harness.folder):
+        with pytest.raises(MissingRecordError, match="found no lens_"):
+            load_all(folder)
+    assert stored(harness.folder) == 5
+
+
+def test_an_image_that_another_document_lends_is_part_of_the_record(harness: Harness, tmp_path: Path) -> None:
+    class Lending:
+        def __init__(self, digest: str) -> None:
+            self.digest = digest
+
+        def borrowed(self, request: SampleRequest) -> str:
+            return self.digest
+
+    harness.controls = Lending("a")
+    harness.run(requests(), fingerprint={**requests()[0].fingerprint, "borrowed": "a"})
+    assert harness.run(requests()) == []
+    harness.controls = Lending("b")
+    assert harness.run(requests()) == KEYS
+    assert "3 with another fingerprint (borrowed)" in harness.told[0]
