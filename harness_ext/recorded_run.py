@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness_ext.controls import ImageControls, joined_costs
-from harness_ext.options import LensOptions
 from harness_ext.processes import first_process, gather, share
 from harness_ext.recording import LensRecorder
-from harness_ext.run_description import RunSettings, describe_run
-from lens_models import LogitLens
+from harness_ext.run_description import ReadModel, RunSettings, describe_run
 from lens_results import new_run_id
 
 __all__ = ["ADVICE", "ReadModel", "RecordedRun", "evaluate_recorded"]
@@ -27,25 +25,6 @@ class _Log(Protocol):
     def warning(self, message: str, /) -> object: ...
 
     def error(self, message: str, /) -> object: ...
-
-
-@dataclass(frozen=True)
-class ReadModel:
-    """What a run needs to know of the model that is read.
-
-    Attributes:
-        lens: its proven lens.
-        options: what the user asked of the lens.
-        name_or_path: the checkpoint as the user named it.
-        revision: its commit, where known.
-        rank: number of this process.
-    """
-
-    lens: LogitLens
-    options: LensOptions
-    name_or_path: str
-    revision: str | None
-    rank: int
 
 
 class RecordedRun:
@@ -71,16 +50,7 @@ class RecordedRun:
         advice: str = ADVICE,
     ) -> None:
         options = model.options
-        info = describe_run(
-            share(new_run_id()),
-            model.lens,
-            options.thresholds,
-            name_or_path=model.name_or_path,
-            revision=model.revision,
-            harness=harness,
-            settings=settings,
-            controls=options.controls,
-        )
+        info = describe_run(share(new_run_id()), model, harness=harness, settings=settings)
         self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, tell=log.error)
         self.controls = ImageControls(options.controls) if options.controls else None
         self._log = log

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
+from harness_ext.options import LensOptions
 from lens_models import LogitLens
-from lens_models.metrics import Thresholds
+from lens_models.definition import model_definition
 from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
-__all__ = ["RunSettings", "describe_run", "package_versions"]
+__all__ = ["ReadModel", "RunSettings", "describe_run", "package_versions", "telling_arguments"]
 
 _PACKAGES = ("mm-logit-lens", "lmms-eval", "lm-eval", "torch", "transformers", "accelerate", "datasets", "numpy")
+_TELLING_PACKAGES = ("mm-logit-lens", "torch", "torchvision", "transformers", "tokenizers", "pillow")
+_ADAPTER_PACKAGES, _QUANTISING_PACKAGES = ("peft",), ("bitsandbytes", "optimum", "gptqmodel", "autoawq")
+
+# where and how fast the model runs, or what the model's own definition tells better: resolved, not as it was written
+_SILENT_ARGUMENTS = frozenset(
+    {
+        *("pretrained", "revision", "dtype", "peft", "attn_implementation", "load_in_8bit", "load_in_4bit"),
+        *("bnb_4bit_quant_type", "bnb_4bit_compute_dtype", "bnb_4bit_use_double_quant", "quantization_config"),
+        *("device", "device_map", "device_map_option", "parallelize", "max_memory_per_gpu", "max_cpu_memory"),
+        *("offload_folder", "batch_size", "max_batch_size", "trust_remote_code", "allow_pickle", "cache_dir", "token"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -27,70 +40,85 @@ class RunSettings:
     seeds: Mapping[str, Any] = field(default_factory=dict)
     args: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, bool | None]] = field(default_factory=dict)
+    telling: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReadModel:
+    """What a run needs to know of the model that is read.
+
+    Attributes:
+        lens: its proven lens.
+        options: what the user asked of the lens.
+        processor: what encodes its prompts and images.
+        name_or_path: the checkpoint as the user named it.
+        path: its folder, or its name on the hub.
+        revision: its commit, where known.
+        rank: number of this process.
+    """
+
+    lens: LogitLens
+    options: LensOptions
+    processor: Any
+    name_or_path: str
+    path: str
+    revision: str | None
+    rank: int
+
+
+def telling_arguments(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, str]:
+    """The model arguments that can change an answer and are not what they are by default, as text."""
+    return {
+        name: str(value)
+        for name, value in sorted(given.items())
+        if name not in _SILENT_ARGUMENTS and str(value) != str(defaults.get(name))
+    }
 
 
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on; those not installed are left out."""
-    versions = {"python": platform.python_version()}
-    for name in _PACKAGES:
+    return {"python": platform.python_version(), **_versions(_PACKAGES)}
+
+
+def _versions(packages: Iterable[str], *, builds: bool = True) -> dict[str, str]:
+    """Package -> version of those installed; without `builds` the same for the builds of one version (+cpu, +cu128)."""
+    versions = {}
+    for name in packages:
         try:
-            versions[name] = metadata.version(name)
+            version = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+        versions[name] = version if builds else version.partition("+")[0]
     return versions
 
 
-def describe_run(
-    run_id: str,
-    lens: LogitLens,
-    thresholds: Thresholds,
-    *,
-    name_or_path: str,
-    revision: str | None,
-    harness: str,
-    settings: RunSettings,
-    controls: tuple[str, ...] = (),
-) -> RunInfo:
+def describe_run(run_id: str, read: ReadModel, *, harness: str, settings: RunSettings) -> RunInfo:
     """What defines the numbers of a run.
 
     Args:
         run_id: name of the run, the same in all its processes.
-        lens: the proven lens.
-        thresholds: cut-offs of the scalars.
-        name_or_path: the checkpoint as the user named it.
-        revision: its commit, where known.
+        read: the model and what the user asked of the lens.
         harness: distribution name of the harness.
         settings: what the harness tells of its own settings.
-        controls: names of the controls that are read.
     """
-    model, parts, report = lens.model, lens.parts, lens.identity
-    about = lens.describe()
+    lens, parts, report = read.lens, read.lens.parts, read.lens.identity
+    model = lens.model
     versions = package_versions()
+    about = _lens_info(lens, read.options)
     return RunInfo(
         run_id=run_id,
         harness=HarnessInfo(harness, versions.get(harness, "")),
         model=ModelInfo(
-            name_or_path,
+            read.name_or_path,
             parts.n_layers,
             hidden_size=parts.hidden_size,
             vocab_size=parts.vocab_size,
-            revision=revision,
+            revision=read.revision,
             model_class=parts.model_class,
             dtype=str(model.dtype).removeprefix("torch."),
             device=str(model.device),
         ),
-        lens=LensInfo(
-            lens.layer_index,
-            norm=lens.settings.norm,
-            topk=lens.settings.topk,
-            scaling=about["transform"],
-            head=parts.head_path,
-            candidate_rule="logsumexp over the distinct first tokens of the surface variants",
-            position_rule="first token of the answer: after the last answer marker, else the first word",
-            thresholds=asdict(thresholds),
-            controls=controls,
-            extra={"layers_path": parts.decoder_path, "norm_path": parts.norm_path},
-        ),
+        lens=about,
         identity=IdentityInfo(report.deviation, report.argmax_agrees, report.tolerance),
         versions=versions,
         generation=settings.generation,
@@ -99,4 +127,38 @@ def describe_run(
         seeds=settings.seeds,
         args=settings.args,
         metrics=settings.metrics,
+        fingerprint=_run_part(read, about, harness, settings),
     )
+
+
+def _lens_info(lens: LogitLens, options: LensOptions) -> LensInfo:
+    parts = lens.parts
+    return LensInfo(
+        lens.layer_index,
+        norm=lens.settings.norm,
+        topk=lens.settings.topk,
+        scaling=lens.describe()["transform"],
+        head=parts.head_path,
+        candidate_rule="logsumexp over the distinct first tokens of the surface variants",
+        position_rule="first token of the answer: after the last answer marker, else the first word",
+        thresholds=asdict(options.thresholds),
+        controls=options.controls,
+        extra={"layers_path": parts.decoder_path, "norm_path": parts.norm_path},
+    )
+
+
+def _run_part(read: ReadModel, lens: LensInfo, harness: str, settings: RunSettings) -> dict[str, Any]:
+    """The run part of the fingerprint, see docs/fingerprint.md."""
+    model = model_definition(read.lens.model, read.processor, read.path, commit=read.revision)
+    packages: tuple[str, ...] = (harness, *_TELLING_PACKAGES)
+    packages += _ADAPTER_PACKAGES if model["adapter"] else ()
+    packages += _QUANTISING_PACKAGES if model["quantisation"] else ()
+    own = {name: value for name, value in asdict(lens).items() if name not in ("thresholds", "controls")}
+    return {
+        **model,
+        "arguments": dict(settings.telling),
+        "lens": own,
+        "thresholds": lens.thresholds,
+        "controls": list(lens.controls),
+        "versions": _versions(packages, builds=False),
+    }

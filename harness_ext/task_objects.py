@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -9,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness_ext.recording import METRIC_NAMES, higher_is_better
+from lens_results.fingerprint import digest_of
 from lens_tasks import AnswerTarget, target_for
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "metric_names",
     "shadowed",
     "table_knows_lens_metrics",
+    "task_definition",
 ]
 
 log = logging.getLogger(__name__)
@@ -63,6 +67,38 @@ def _told(task: Any, method: str) -> Any:
     except Exception as error:  # a task of someone else's
         log.debug("%s of %s: %r", method, task, error)
         return None
+
+
+_DEFINING = ("output_type", "filter_list", "metric_list", "process_results", "doc_to_target", "doc_to_choice")
+
+
+def task_definition(task: Any) -> str:
+    """Digest of a task's version and of how it makes a score of an answer: filters, metrics, the source of its code.
+
+    What it asks (`doc_to_text`, few-shot examples, images) is left out: prompt and media tell it.
+    """
+    config = getattr(task, "config", None)
+    metadata = getattr(config, "metadata", None)
+    version = metadata.get("version") if isinstance(metadata, Mapping) else None
+    values = {name: _sourced(getattr(config, name, None)) for name in _DEFINING}
+    return digest_of({"version": version or getattr(task, "VERSION", None), **values})
+
+
+def _sourced(value: Any) -> Any:
+    """A setting with functions replaced by their name and source: their own text is an address."""
+    if isinstance(value, Mapping):
+        return {str(name): _sourced(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sourced(each) for each in value]
+    if isinstance(value, functools.partial):
+        return [_sourced(value.func), _sourced(value.args), _sourced(value.keywords)]
+    if not callable(value):
+        return value
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    try:
+        return [name, inspect.getsource(value)]
+    except (OSError, TypeError):  # built in, or made while the program ran
+        return name
 
 
 def answer_target(task: Any, name: str, document: Any, prompt: str) -> AnswerTarget:

@@ -1,6 +1,7 @@
 """The record format of lens runs: what is kept of a sample, a crash-safe writer, a reader with data frames."""
 
-from lens_results.discovery import UnmergedRun, discard_parts, find_unmerged
+from lens_results.discovery import UnmergedRun, discard_parts, find_unmerged, make_store, store_files
+from lens_results.dropping import drop_records
 from lens_results.errors import (
     EmptyRunError,
     InvalidRecordError,
@@ -13,6 +14,7 @@ from lens_results.errors import (
     SeveralRunsError,
     TruncatedRecordError,
 )
+from lens_results.fingerprint import Fingerprint
 from lens_results.merging import merge
 from lens_results.reader import Run, load, load_all
 from lens_results.record import SampleRecord
@@ -25,6 +27,7 @@ from lens_results.writer import RecordWriter, check_layers
 __all__ = [
     "FORMAT_VERSION",
     "EmptyRunError",
+    "Fingerprint",
     "HarnessInfo",
     "IdentityInfo",
     "InvalidRecordError",
@@ -47,11 +50,14 @@ __all__ = [
     "check_layers",
     "check_writable",
     "discard_parts",
+    "drop_records",
     "find_unmerged",
     "load",
     "load_all",
     "load_thumbnails",
+    "make_store",
     "merge",
     "merge_thumbnails",
     "new_run_id",
+    "store_files",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from lens_results.errors import MissingRecordError
 from lens_results.storage import PARTS_FOLDER, list_parts, live_parts, parts_folder, run_of
+
+STORE_MARK = ".lens_store"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def discard_parts(directory: str | Path, run_id: str) -> None:
 
 
 def find_runs(paths: str | Path | Iterable[str | Path]) -> list[RunFiles]:
-    """The runs in files and folders (searched with what is below them), ordered by run id.
+    """The runs in files and folders (searched with what is below them, except stores), ordered by run id.
 
     Raises `MissingRecordError` when a path does not exist or holds no records, `RecordFormatError` for a bad file.
     """
@@ -65,21 +68,40 @@ def find_runs(paths: str | Path | Iterable[str | Path]) -> list[RunFiles]:
     ]
 
 
+def make_store(directory: str | Path) -> None:
+    """Make a folder a store: what lies in it serves later runs and is no run of its own when folders are searched."""
+    folder = Path(directory)
+    with contextlib.suppress(OSError):  # whoever writes records there says what is wrong with it
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / STORE_MARK).touch()
+
+
+def store_files(directory: str | Path) -> list[Path]:
+    """The record files in a store: finished ones, then the parts they do not hold yet."""
+    return _below(Path(directory))
+
+
 def _files(path: Path) -> Sequence[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise MissingRecordError(f"{path}: found nothing there, expected a lens record file or a folder with some.")
     path = path.resolve()
-    found = sorted(file for file in path.rglob("lens_*.parquet") if not _is_part(file))
-    for folder in sorted({file.parent for file in path.rglob("*.parquet") if _is_part(file)}):
-        live = live_parts(folder.parent.parent, folder.name, list_parts(folder))
-        found.extend(part.path for part in live)
+    stores = {mark.parent for mark in path.rglob(STORE_MARK)}
+    found = [file for file in _below(path) if not stores.intersection(file.parents)]
     if not found:
         raise MissingRecordError(
             f"{path}: found no lens_*.parquet there or below. Records are written when a run has --output_path or "
             "lens_dir; give that folder."
         )
+    return found
+
+
+def _below(path: Path) -> list[Path]:
+    found = sorted(file for file in path.rglob("lens_*.parquet") if not _is_part(file))
+    for folder in sorted({file.parent for file in path.rglob("*.parquet") if _is_part(file)}):
+        live = live_parts(folder.parent.parent, folder.name, list_parts(folder))
+        found.extend(part.path for part in live)
     return found
 
 

@@ -15,6 +15,7 @@ from lens_results import frames
 from lens_results.codec import from_table
 from lens_results.discovery import RunFiles, find_runs
 from lens_results.errors import EmptyRunError, MissingRecordError, SeveralRunsError
+from lens_results.fingerprint import Fingerprint
 from lens_results.frames import FloatGrid
 from lens_results.record import LAYER_QUANTITIES, WIDE_QUANTITIES, Key, SampleRecord
 from lens_results.run_info import PARTS_LEFT_ASIDE
@@ -88,6 +89,14 @@ class Run:
         Optional integers and booleans have pandas' nullable dtypes; a missing scalar is NaN; lists are tuples.
         """
         return frames.samples_frame(pick(self._rows, [*frames.SAMPLE_FIELDS, *frames.MAPS, *frames.TEXT_MAPS]))
+
+    @cached_property
+    def fingerprints(self) -> dict[Key, Fingerprint]:
+        """Key -> the definition of the sample; its parts are empty in files before format 1.2."""
+        parts = pick(self._rows, ["fingerprint"])["fingerprint"].to_pylist()
+        return {
+            key: Fingerprint(self.info.fingerprint, dict(own)) for key, own in zip(self._row_of, parts, strict=True)
+        }
 
     @cached_property
     def layer_index(self) -> tuple[int, ...]:
@@ -185,7 +194,7 @@ class Run:
         return dict(pairs.drop_duplicates("id").itertuples(index=False, name=None))
 
     @cached_property
-    def _row_of(self) -> dict[tuple[Any, ...], int]:
+    def _row_of(self) -> dict[Key, int]:
         return {key: i for i, key in enumerate(self.keys.itertuples(index=False, name=None))}
 
     @cached_property

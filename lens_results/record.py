@@ -85,6 +85,7 @@ class SampleRecord:
     gold: tuple[str, ...] = ()
     image_sha256: tuple[str, ...] = ()
     prompt_sha256: str | None = None
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
     # target
     candidates: tuple[str, ...] = ()
     candidate_token_ids: tuple[tuple[int, ...], ...] = ()
@@ -187,8 +188,8 @@ class SampleRecord:
         controls = {name: arrays for name, arrays in controls.items() if arrays}
         yield "controls", controls
         yield "control_source", {name: int(doc_id) for name, doc_id in self.control_source.items()}
-        for name in ("control_status", "control_reason"):
-            yield name, {control: checks.text(value) for control, value in getattr(self, name).items()}
+        for name in ("fingerprint", "control_status", "control_reason"):
+            yield name, {key: checks.text(value) for key, value in getattr(self, name).items()}
         for name in ("label_free", "gold_based", "scores"):
             yield name, checks.numbers(name, getattr(self, name))
 

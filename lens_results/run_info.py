@@ -118,6 +118,7 @@ class RunInfo:
     args: Mapping[str, Any] = field(default_factory=dict)
     control_cost: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, bool | None]] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
     format_version: str = VERSION
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -50,6 +50,7 @@ SCHEMA = pa.schema(
         pa.field("gold", _TEXTS, nullable=False),
         pa.field("image_sha256", _TEXTS, nullable=False),
         pa.field("prompt_sha256", _TEXT),
+        pa.field("fingerprint", _WORDS, nullable=False),
         pa.field("candidates", _TEXTS, nullable=False),
         pa.field("candidate_token_ids", pa.list_(_INTS), nullable=False),
         pa.field("candidate_method", _TEXT),

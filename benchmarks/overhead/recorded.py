@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
+from harness_ext.options import LensOptions
 from harness_ext.recording import LensRecorder, SampleRequest
 from harness_ext.recording.assemble import ReadSample, RecordAssembler
 from harness_ext.recording.candidates import SampleCandidates
 from harness_ext.recording.position import AnswerPosition
-from harness_ext.run_description import RunSettings, describe_run
+from harness_ext.run_description import ReadModel, RunSettings, describe_run
 from lens_models import LogitLens, ReadoutRow, TracedGeneration
-from lens_models.metrics import Thresholds
 from lens_results import new_run_id
 from lens_tasks.answers import AnswerSpan
 from lens_tasks.target_types import AnswerTarget, Candidate
@@ -34,12 +34,10 @@ class RecordedGeneration:
 
     def __init__(self, model: Any, probe: Mapping[str, Tensor], folder: Path) -> None:
         self._lens = LogitLens(model, probe)
-        thresholds = Thresholds()
-        self._assembler = RecordAssembler(self._lens, _Tokens(), thresholds)
-        info = describe_run(
-            new_run_id(), self._lens, thresholds, name_or_path="shape", revision=None, harness="lmms-eval",
-            settings=RunSettings(),
-        )  # fmt: skip
+        options = LensOptions()
+        self._assembler = RecordAssembler(self._lens, _Tokens(), options.thresholds)
+        read = ReadModel(self._lens, options, processor=None, name_or_path="shape", path="shape", revision=None, rank=0)
+        info = describe_run(new_run_id(), read, harness="lmms-eval", settings=RunSettings())
         self._recorder = LensRecorder(info, folder)
         self._asked = 0
 

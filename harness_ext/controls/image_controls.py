@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness_ext.recording.controlled import Controlled, ControlReading, ReadAgain
-from harness_ext.recording.request import Images, SampleRequest
+from harness_ext.recording.request import Images, SampleRequest, image_digest
+from lens_results.fingerprint import digest_of
 
 from .blank import blank_images
-from .lender import ImageLender
+from .lender import ImageLender, Loan
 from .randomness import unchanged_randomness
 
 __all__ = ["CONTROL_NAMES", "ImageControls", "joined_costs"]
@@ -79,7 +80,7 @@ class ImageControls:
             started = time.perf_counter()
             try:
                 with unchanged_randomness():
-                    reading = again(self._images(name, request, found.source))
+                    reading = again(self._images(name, request, found))
             except _NotPossibleError as why:
                 found.source.pop(name, None)
                 found.status[name], found.reason[name] = why.args
@@ -108,21 +109,34 @@ class ImageControls:
     def _gain(self, value: float | None) -> dict[str, float | None]:
         return {"visual_gain": value} if BLANK in self.names else {}
 
-    def _images(self, name: str, request: SampleRequest, source: dict[str, int]) -> Images:
+    def borrowed(self, request: SampleRequest) -> str | None:
+        """What the request's record hangs on beside its own sample: digest of the images that another document lends.
+
+        None where there is no control with such images.
+        """
+        if SHUFFLED not in self.names or not request.images or request.other_media is not None:
+            return None
+        return _lent_digest(self._loan(request))
+
+    def _loan(self, request: SampleRequest) -> Loan | None:
+        if request.documents is None:
+            return None
+        return self._lender(request).lend(request.key[1], request.images, request.target.cluster)
+
+    def _images(self, name: str, request: SampleRequest, found: Controlled) -> Images:
         if request.other_media is not None:
             raise _NotPossibleError("not_run", f"the prompt has {request.other_media}; controls replace images alone")
         if not request.images:
             raise _NotPossibleError("no_image", "the prompt has no image")
         if name == BLANK:
             return blank_images(request.images)
-        loan = None if request.documents is None else self._lender(request).lend(
-            request.key[1], request.images, request.target.cluster
-        )  # fmt: skip
+        loan = self._loan(request)
+        found.borrowed = _lent_digest(loan)
         if loan is None:
             raise _NotPossibleError(
                 "no_other_image", "no other document of the split has another image and another cluster"
             )
-        source[name] = loan.doc_id
+        found.source[name] = loan.doc_id
         return loan.images
 
     def _lender(self, request: SampleRequest) -> ImageLender:
@@ -131,6 +145,10 @@ class ImageControls:
         if key not in self._lenders:
             self._lenders[key] = ImageLender(request.key[0], request.documents)
         return self._lenders[key]
+
+
+def _lent_digest(loan: Loan | None) -> str:
+    return "none" if loan is None else digest_of([loan.doc_id, *image_digest(loan.images)])
 
 
 def joined_costs(costs: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:

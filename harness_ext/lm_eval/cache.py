@@ -1,64 +1,88 @@
-"""lm-eval's `--use_cache` with a lens: a cached answer brings its record back, or is read again."""
+"""lm-eval's `--use_cache` with a lens: an answer comes back with its record, or both are made anew."""
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness_ext.recording import RecordStore
+from harness_ext.recording import CachedRequest, RecordStore
+from lens_results.fingerprint import digest_of
 
+from .guards import visuals
 from .run import LensRun
-from .tagging import tag
+from .tagging import TaggedRequest, tag
 
-__all__ = ["RecordingCache"]
+__all__ = ["ConfiguredDatabase", "RecordingCache"]
 
 log = logging.getLogger(__name__)
 
-_REQUEST_TYPES = ("generate_until", "loglikelihood")
-
 
 class RecordingCache:
-    """Stands before lm-eval's `CachingLM`; keeps records in `<cache>.lens` beside its database."""
+    """Stands before lm-eval's `CachingLM`; keeps records in `<cache>.lens` beside its database.
+
+    Generated answers come from there. Choices of documents with images are scored anew, because their record needs all
+    layers of each choice. Everything else is left to lm-eval's database, under keys that tell the model too.
+    """
 
     def __init__(self, cache: Any, run: LensRun) -> None:
         self._cache = cache
         self._run = run
-        self._store = RecordStore(Path(cache.cache_db).with_suffix(".lens"), run.recorder)
+        self._store = RecordStore(Path(cache.cache_db).with_suffix(".lens"), run.recorder, log.info, run.controls)
+        cache.dbdict = ConfiguredDatabase(cache.dbdict, digest_of(run.recorder.run_info.fingerprint))
+        cache.lm.set_cache_hook(cache.get_cache_hook())
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._cache, name)
-        return self._recorded(name, value) if name in _REQUEST_TYPES else value
+        own = {"generate_until": self._generate_until, "loglikelihood": self._loglikelihood}
+        return own[name] if name in own else getattr(self._cache, name)
 
-    def _recorded(self, request_type: str, answer: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-        def answers_with_records(instances: Sequence[Any]) -> list[Any]:
-            answers = answer(instances)
-            unread = self._without_record(request_type, instances, answers)
-            if unread:
-                log.info("Lens: %d cached answers have no record; they are read again", len(unread))
-                getattr(self._cache.lm, request_type)(unread)
+    def _generate_until(self, instances: Sequence[Any]) -> list[str]:
+        tagged = tag(instances)
+        lm = self._cache.lm
+
+        def ask(places: list[int]) -> list[str]:
+            answers: list[str] = lm.answer([tagged[place] for place in places])
             return answers
 
-        return answers_with_records
+        return self._store.answers([self._cached(request) for request in tagged], ask)
 
-    def _without_record(self, request_type: str, instances: Sequence[Any], answers: Sequence[Any]) -> list[Any]:
-        if request_type == "loglikelihood":
-            return self._choices_without_record(instances)
-        unread = []
-        for request, instance, text in zip(tag(instances), instances, answers, strict=True):
-            key = self._run.key(request)
-            if request.padding or key in self._run.recorder or self._store.restore(key, text):
-                continue
-            unread.append(instance)
-        return unread
+    def _cached(self, request: TaggedRequest) -> CachedRequest:
+        sample = functools.partial(self._cache.lm.sample_request, request)
+        return CachedRequest(self._run.key(request), request.instance.args[1], sample, request.padding)
 
-    def _choices_without_record(self, instances: Sequence[Any]) -> list[Any]:
-        """The requests of multiple-choice documents without a record: scoring all choices again gives it."""
-        unread = []
-        for request, instance in zip(tag(instances), instances, strict=True):
-            task, position, _, repeat = request.key
-            known = (task, self._run.document_number(task, position), 0, repeat) in self._run.recorder
-            if len(instance.args) > 2 and not known and not request.padding:
-                unread.append(instance)
-        return unread
+    def _loglikelihood(self, instances: Sequence[Any]) -> list[Any]:
+        shown = {place for place, instance in enumerate(instances) if len(instance.args) > 2 and visuals(instance)}
+        found: dict[int, Any] = {}
+        scorers: tuple[tuple[Callable[..., Any], list[int]], ...] = (
+            (self._cache.lm.loglikelihood, sorted(shown)),
+            (self._cache.loglikelihood, [place for place in range(len(instances)) if place not in shown]),
+        )
+        for score, places in scorers:
+            if places:
+                found.update(zip(places, score([instances[place] for place in places]), strict=True))
+        return [found[place] for place in range(len(instances))]
+
+
+class ConfiguredDatabase:
+    """lm-eval's database of answers with the run's fingerprint in every key: its own keys lack the model."""
+
+    def __init__(self, database: Any, fingerprint: str) -> None:
+        self._database: Any = database._database if isinstance(database, ConfiguredDatabase) else database
+        self._fingerprint = fingerprint
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def __contains__(self, key: str) -> bool:
+        return self._key(key) in self._database
+
+    def __getitem__(self, key: str) -> Any:
+        return self._database[self._key(key)]
+
+    def __setitem__(self, key: str, answer: Any) -> None:
+        self._database[self._key(key)] = answer
+
+    def _key(self, key: str) -> str:
+        return f"{self._fingerprint} {key}"

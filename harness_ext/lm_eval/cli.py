@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+
 from harness_ext.lm_eval.plugin import register
 
 __all__ = ["main"]
 
+_FORMAT = "%(asctime)s %(levelname)-8s [%(name)s:%(lineno)d] %(message)s"  # lm-eval's own
+
 
 def main() -> None:
     """Register, then hand over to lm-eval; the flags are lm-eval's."""
+    _tell()
     register()
     from lm_eval.__main__ import cli_evaluate
 
     cli_evaluate()
+
+
+def _tell() -> None:
+    """Let the lens be heard beside lm-eval, which lets only its own loggers say more than warnings."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%Y-%m-%d:%H:%M:%S"))
+    for name in ("harness_ext", "lens_models", "lens_results"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = False

@@ -187,21 +187,14 @@ class TracingModel:
 
 
 class AnswerHook:
-    """Stands before lm-eval's cache hook.
+    """Stands in the place of lm-eval's cache hook, which hears of every answer as soon as it is there.
 
-    lm-eval stores an answer as soon as it is there under a key without the images, which it never looks up; under the
-    key that it does look up, only when all requests are answered. Stored under both, the answers of a killed run count.
+    What lm-eval would store then has a key that it never looks up; answers are kept with their records instead.
     """
 
-    def __init__(self, hook: Any, follower: AnswerFollower) -> None:
-        self._hook = hook
+    def __init__(self, follower: AnswerFollower) -> None:
         self._follower = follower
-        self._caches = getattr(hook, "dbdict", None) is not None
 
     def add_partial(self, attr: str, req: Any, res: Any) -> None:
-        """Hand on, then tell the follower: `req` begins with the prompt, `res` is the answer."""
-        prompt = req[0]
-        self._hook.add_partial(attr, req, res)
-        if self._caches and isinstance(prompt, TaggedPrompt):
-            self._hook.add_partial(attr, prompt.request.instance.args, res)
-        self._follower.answered(prompt, res)
+        """Tell the follower: `req` begins with the prompt, `res` is the answer."""
+        self._follower.answered(req[0], res)

@@ -15,7 +15,7 @@ from lm_eval.models.utils import replace_placeholders, resize_image
 from harness_ext.batch_limit import BatchLimit, within_memory
 from harness_ext.encoding_guard import encode_or_name
 from harness_ext.options import flag, take_lens_options
-from harness_ext.recording import BatchReader
+from harness_ext.recording import BatchReader, SampleRequest
 from harness_ext.task_objects import shadowed
 from lens_models import LENS_TINY, Forcing, LogitLens, probe_inputs, prove_forcing
 from lens_models.encoding import encodable_together
@@ -67,6 +67,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         self._cut = CutPrompts(log.warning)
         path = resolve_pretrained(pretrained) if isinstance(pretrained, str) else pretrained
         self.name_or_path = pretrained if isinstance(pretrained, str) else str(pretrained.name_or_path)
+        self.path = path if isinstance(path, str) else self.name_or_path
         allow_pickle = flag(own.pop("allow_pickle", False), "allow_pickle")
         if not allow_pickle and isinstance(path, str):
             own.setdefault("use_safetensors", True)
@@ -119,11 +120,25 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
     def _answers(self, requests: list[Any], disable_tqdm: bool) -> list[str]:
         if self.lens is None or self.run is None:
             return list(super().generate_until(requests, disable_tqdm=disable_tqdm))
-        return self._read_answers(requests, self.lens, self.run, disable_tqdm)
+        return self._read_answers(tag(requests), self.lens, self.run, disable_tqdm)
 
-    def _read_answers(self, requests: list[Any], lens: LogitLens, run: LensRun, disable_tqdm: bool) -> list[str]:
-        check_instances(requests)
-        tagged = tag(requests)
+    def answer(self, tagged: Sequence[TaggedRequest]) -> list[str]:
+        """Answer and record requests of the evaluation that is under way; their keys are known."""
+        assert self.lens is not None and self.run is not None
+        with older_objects_set_aside():
+            return self._read_answers(tagged, self.lens, self.run, disable_tqdm=False)
+
+    def sample_request(self, request: TaggedRequest) -> SampleRequest:
+        """What the lens knows of a request before it is answered, as `answer` would find it."""
+        assert self.run is not None
+        check_instances([request.instance])
+        images = self.fitted(visuals(request.instance))
+        return self.run.sample_request(request, self._as_read(request.instance.args[0]), images, "generate")
+
+    def _read_answers(
+        self, tagged: Sequence[TaggedRequest], lens: LogitLens, run: LensRun, disable_tqdm: bool
+    ) -> list[str]:
+        check_instances(request.instance for request in tagged)
         follower = AnswerFollower(lens, self.reader, run, self._as_read, self.limit.fitted)
         with self._followed_by(follower):
             answers = self._followed_answers(tagged, follower, disable_tqdm)
@@ -154,7 +169,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
     def _followed_by(self, follower: AnswerFollower) -> Iterator[None]:
         hook = self.cache_hook
         self._stand_in, self._follower = TracingModel(super().model, follower), follower
-        self.cache_hook = AnswerHook(hook, follower)
+        self.cache_hook = AnswerHook(follower)
         try:
             yield
         finally:

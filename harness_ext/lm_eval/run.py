@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 from harness_ext.recorded_run import ADVICE, ReadModel, RecordedRun
 from harness_ext.recording import Documents, SampleRequest, ShownDocument, image_digest
 from harness_ext.recording.choices import ChoiceRule, choice_rule
-from harness_ext.run_description import RunSettings
+from harness_ext.run_description import RunSettings, telling_arguments
 from harness_ext.task_filters import answer_filters
-from harness_ext.task_objects import answer_target, ask, config_value, metric_directions, metric_names
+from harness_ext.task_objects import (
+    answer_target,
+    ask,
+    config_value,
+    metric_directions,
+    metric_names,
+    task_definition,
+)
 from lens_results.record import Key
 
 from .tagging import TaggedRequest
@@ -52,7 +60,10 @@ class LensRun(RecordedRun):
         self._tasks = tasks
         self._chosen = {task: sorted(set(numbers)) for task, numbers in (samples or {}).items()}
         self._documents: dict[str, Documents] = {}
-        model = ReadModel(owner.lens, owner.options, owner.name_or_path, owner.commit, owner.rank)
+        self._definitions = {name: task_definition(task) for name, task in tasks.items()}
+        model = ReadModel(
+            owner.lens, owner.options, owner.processor, owner.name_or_path, owner.path, owner.commit, owner.rank
+        )
         settings, directory = _settings(owner, tasks, call), _directory(owner, call)
         super().__init__(model, "lm-eval", settings, directory, log, advice=ADVICE if call else _UNTOLD)
 
@@ -79,11 +90,13 @@ class LensRun(RecordedRun):
             prompt=prompt,
             target=answer_target(task, name, document, question),
             image_sha256=image_digest(images),
-            until=_stop_strings(request.instance),
+            until=_stop_strings(_generation(request.instance)),
             kind=kind,
             images=tuple(images),
             documents=self._documents_of(name),
             filters=answer_filters(task, document),
+            generation=_generation(request.instance),
+            task_definition=self._definitions.get(name),
             padding=request.padding,
         )
 
@@ -108,9 +121,14 @@ class LensRun(RecordedRun):
         return ShownDocument(tuple(images), answer_target(task, name, document, "").cluster)
 
 
-def _stop_strings(instance: Any) -> tuple[str, ...]:
+def _generation(instance: Any) -> Mapping[str, Any]:
+    """Generation arguments of a request; none of one that scores a continuation."""
     arguments = instance.args[1]
-    until = arguments.get("until") if isinstance(arguments, Mapping) else None
+    return arguments if isinstance(arguments, Mapping) else {}
+
+
+def _stop_strings(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    until = arguments.get("until")
     return (until,) if isinstance(until, str) else tuple(str(stop) for stop in until or ())
 
 
@@ -140,4 +158,15 @@ def _settings(owner: HFMultimodalLens, tasks: Mapping[str, Any], call: Mapping[s
         seeds={name: call.get(name) for name in seeds},
         args={name: str(value) for name, value in owner.arguments.items() if value is not None},
         metrics={name: metric_directions(task) for name, task in tasks.items()},
+        telling=telling_arguments(owner.arguments, _defaults(type(owner))),
     )
+
+
+def _defaults(model: type) -> dict[str, Any]:
+    """Model argument -> its default, of a class and those it hands its arguments on to."""
+    found: dict[str, Any] = {}
+    for each in model.__mro__:
+        for name, parameter in inspect.signature(each.__init__).parameters.items():  # type: ignore[misc]
+            if parameter.default is not inspect.Parameter.empty:
+                found.setdefault(name, parameter.default)
+    return found

@@ -20,7 +20,7 @@ from lens_models.memory import free_memory
 from .arguments import ModelArguments
 from .evaluation import install
 from .placement import place
-from .requests import batches, normalise
+from .requests import HarnessRequest, batches, normalise
 from .responder import Answer, Responder
 
 __all__ = ["HFMultimodalLens", "HFMultimodalLensSimple"]
@@ -119,7 +119,10 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """Answer each request; the texts come back in the order of the requests."""
-        prepared = normalise(requests)
+        return self.answer(normalise(requests))
+
+    def answer(self, prepared: Sequence[HarnessRequest]) -> list[GenerationResult]:
+        """Answer requests whose keys are known; in order."""
         answers: dict[int, Answer] = {}
         place_of = {id(request): i for i, request in enumerate(prepared)}
         with torch.inference_mode():

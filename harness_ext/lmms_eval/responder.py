@@ -171,6 +171,13 @@ class Responder:
         except UNREADABLE as error:  # the data set decodes a document's images here
             raise InputError(f"{_where(request)}: the document cannot be read ({error}); check or remove it") from error
 
+    def sample_request(self, request: HarnessRequest) -> SampleRequest:
+        """What the lens knows of a request before it is answered, as `answer` would find it."""
+        assert self.run is not None
+        document = self._document(request)
+        conversation = self._conversation(request, self._messages(request, document))
+        return self._sample(self.run, request, document, conversation, "generate")
+
     def _sample(
         self, run: LensRun, request: HarnessRequest, document: Any, conversation: Conversation, kind: str
     ) -> SampleRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,15 @@ from lmms_eval.utils import sanitize_model_name
 from loguru import logger
 
 from harness_ext.recorded_run import ReadModel, RecordedRun
-from harness_ext.recording import Documents, SampleRequest, image_digest
+from harness_ext.recording import Documents, SampleRequest, image_digest, media_digest
 from harness_ext.recording.choices import ChoiceRule, choice_rule
-from harness_ext.run_description import RunSettings
+from harness_ext.run_description import RunSettings, telling_arguments
 from harness_ext.task_filters import answer_filters
-from harness_ext.task_objects import answer_target, ask, config_value, metric_directions, metric_names
+from harness_ext.task_objects import answer_target, ask, config_value, metric_directions, metric_names, task_definition
+from lens_models.loading import resolve_pretrained
 from lens_tasks import AnswerTarget
 
+from .arguments import ModelArguments
 from .conversation import Conversation
 from .requests import HarnessRequest
 
@@ -39,7 +42,11 @@ class LensRun(RecordedRun):
     def __init__(self, owner: HFMultimodalLens, tasks: Mapping[str, Any], cli_args: Any = None) -> None:
         assert owner.lens is not None
         self._tasks = tasks
-        model = ReadModel(owner.lens, owner.options, owner.name_or_path, owner.revision, owner.rank)
+        self._definitions = {name: task_definition(task) for name, task in tasks.items()}
+        path = resolve_pretrained(owner.name_or_path)
+        model = ReadModel(
+            owner.lens, owner.options, owner.processor, owner.name_or_path, path, owner.revision, owner.rank
+        )
         settings, directory = _settings(owner, tasks, cli_args), _directory(owner, cli_args)
         super().__init__(model, "lmms-eval", settings, directory, logger)
 
@@ -60,6 +67,9 @@ class LensRun(RecordedRun):
             other_media=" and ".join(name for name, found in media.items() if found) or None,
             documents=documents,
             filters=answer_filters(self._tasks.get(request.task), document),
+            media_sha256=media_digest([*conversation.videos, *conversation.audios]),
+            generation=request.generation,
+            task_definition=self._definitions.get(request.task),
             padding=request.padding,
         )
 
@@ -98,4 +108,5 @@ def _settings(owner: HFMultimodalLens, tasks: Mapping[str, Any], cli_args: Any) 
         seeds=dict(zip(("python", "numpy", "torch", "fewshot"), seeds or (), strict=False)),
         args={name: str(value) for name, value in vars(owner.arguments).items() if value is not None},
         metrics={name: metric_directions(task) for name, task in tasks.items()},
+        telling=telling_arguments(vars(owner.arguments), {each.name: each.default for each in fields(ModelArguments)}),
     )

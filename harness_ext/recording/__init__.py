@@ -4,12 +4,13 @@ from .documents import Documents, ShownDocument
 from .metrics_table import METRIC_NAMES, harness_metrics, higher_is_better
 from .reader import BatchReader
 from .recorder import LensRecorder
-from .request import SampleRequest, image_digest
-from .store import RecordStore
+from .request import SampleRequest, image_digest, media_digest
+from .store import CachedRequest, RecordStore
 
 __all__ = [
     "METRIC_NAMES",
     "BatchReader",
+    "CachedRequest",
     "Documents",
     "LensRecorder",
     "RecordStore",
@@ -18,4 +19,5 @@ __all__ = [
     "harness_metrics",
     "higher_is_better",
     "image_digest",
+    "media_digest",
 ]

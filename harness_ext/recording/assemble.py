@@ -215,6 +215,7 @@ def _common(
         "gold": target.gold_texts,
         "image_sha256": request.image_sha256,
         "prompt_sha256": text_digest(request.prompt),
+        "fingerprint": request.fingerprint,
         "cluster": target.cluster,
         "question_type": target.question_type,
         "n_generated": n_generated,

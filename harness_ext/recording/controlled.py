@@ -12,7 +12,7 @@ from lens_results import SampleRecord
 
 from .request import Images, SampleRequest
 
-__all__ = ["ControlReading", "Controlled", "Controls", "ReadAgain", "controlled_record", "counted_passes"]
+__all__ = ["BORROWED", "ControlReading", "Controlled", "Controls", "ReadAgain", "controlled_record", "counted_passes"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,26 @@ class ControlReading:
     reason: str | None = None
 
 
+BORROWED = "borrowed"
+"""Sample part of the fingerprint of a record that was read under another document's images."""
+
 ReadAgain = Callable[[Images], ControlReading]
 """Images in place of the sample's own, as many as it has -> its answer, teacher-forced, read under them."""
 
 
 @dataclass
 class Controlled:
-    """What the controls of one sample gave: control -> arrays, source document, status, reason; and the visual gain."""
+    """What the controls of one sample gave: control -> arrays, source document, status, reason; and the visual gain.
+
+    `borrowed` is the digest of another document's images where a control takes some.
+    """
 
     arrays: dict[str, Mapping[str, FloatArray]] = field(default_factory=dict)
     source: dict[str, int] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     reason: dict[str, str] = field(default_factory=dict)
     scalars: dict[str, float | None] = field(default_factory=dict)
+    borrowed: str | None = None
 
 
 class Controls(Protocol):
@@ -59,6 +66,9 @@ class Controls(Protocol):
     def skipped(self) -> Controlled:
         """What is recorded of the controls of a sample that was not read itself."""
 
+    def borrowed(self, request: SampleRequest) -> str | None:
+        """Digest of another document's images that the sample is read under; None without such a control."""
+
 
 def controlled_record(
     record: SampleRecord, request: SampleRequest, again: ReadAgain | None, controls: Controls | None
@@ -67,8 +77,10 @@ def controlled_record(
     if controls is None or request.padding:
         return record
     found = controls.skipped() if again is None or record.status != "ok" else controls.read(request, again)
+    borrowed = {} if found.borrowed is None else {BORROWED: found.borrowed}
     return replace(
         record,
+        fingerprint={**record.fingerprint, **borrowed},
         controls=found.arrays,
         control_source=found.source,
         control_status=found.status,

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image
 
@@ -35,6 +36,16 @@ __all__ = ["LensRecorder"]
 log = logging.getLogger(__name__)
 
 _PART_SECONDS = 5.0  # what a kill can cost at most, beside one batch
+
+
+class Mirror(Protocol):
+    """A second place for new records; its methods raise `RecordWriteError` when the disk refuses."""
+
+    def append(self, record: SampleRecord, /) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class LensRecorder:
@@ -71,9 +82,10 @@ class LensRecorder:
         self.run_info = run_info
         self.directory = directory
         self.rank = rank
-        self._writers = (
-            [RecordWriter(directory, run_info, rank=rank, part_seconds=_PART_SECONDS)] if directory is not None else []
+        self._writer = (
+            RecordWriter(directory, run_info, rank=rank, part_seconds=_PART_SECONDS) if directory is not None else None
         )
+        self._store: Mirror | None = None
         self._thumbnails = (
             ThumbnailWriter(directory, run_info.run_id, rank) if directory is not None and thumbnails else None
         )
@@ -98,16 +110,22 @@ class LensRecorder:
         """Why something is not on disk that should be, or None."""
         return next(iter(self._refusals.values()), None)
 
-    def mirror(self, writer: RecordWriter) -> None:
-        """Write new records to a second place too."""
-        self._writers.append(writer)
+    def mirror(self, store: Mirror) -> None:
+        """Hand new records on to a second place."""
+        self._store = store
 
     def add(self, records: Iterable[SampleRecord]) -> None:
-        """Take records; a later one replaces an earlier one of the same key."""
+        """Take new records; a later one replaces an earlier one of the same key."""
         for record in map(self._fitting, records):
-            self._metrics[record.key] = harness_metrics(record)
-            for writer in self._writers:
-                self._attempt(writer, functools.partial(writer.append, record))
+            self.restore(record)
+            if self._store is not None:
+                self._attempt(self._store, functools.partial(self._store.append, record))
+
+    def restore(self, record: SampleRecord) -> None:
+        """Take a record that an earlier run made; it is in the second place already."""
+        self._metrics[record.key] = harness_metrics(record)
+        if self._writer is not None:
+            self._attempt(self._writer, functools.partial(self._writer.append, record))
 
     def _fitting(self, record: SampleRecord) -> SampleRecord:
         """The record, or one that says why it is none of this run's."""
@@ -158,7 +176,7 @@ class LensRecorder:
         """Write what waits and hand over the scores of this process, for `finish` of the first one."""
         for writer in self._all_writers():
             self._attempt(writer, writer.close)
-        lost = sum(writer.waiting for writer in self._writers[:1])
+        lost = 0 if self._writer is None else self._writer.waiting
         if lost:
             self._tell(f"Lens records of {lost} samples could not be written and are lost; their answers are not")
         for name, count in self._unfinite.items():
@@ -220,10 +238,10 @@ class LensRecorder:
             self._told.add(message)
             self._tell(message)
 
-    def _all_writers(self) -> Iterator[RecordWriter | ThumbnailWriter]:
-        yield from self._writers
-        if self._thumbnails is not None:
-            yield self._thumbnails
+    def _all_writers(self) -> Iterator[RecordWriter | ThumbnailWriter | Mirror]:
+        for writer in (self._writer, self._store, self._thumbnails):
+            if writer is not None:
+                yield writer
 
 
 def _said(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -78,17 +79,19 @@ def comparison_blocks(found: list[RunComparison]) -> tuple[Block, ...]:
         return ()
     columns = (
         "task", "first run", "second run", "score", "shared samples", "first", "second", "second minus first", "p",
-        "only second right", "only first right",
+        "only second right", "only first right", "other gold", "runs also differ in",
     )  # fmt: skip
     rows = tuple(
         (
             words(one.task), words(one.first), words(one.second), words(one.score), count(one.result.difference.n),
             percent(one.result.mean_a), percent(one.result.mean_b), interval(one.result.difference, share=True),
-            p_value(one.result.p_value), count(one.result.b_higher), count(one.result.a_higher),
+            p_value(one.result.p_value), count(one.result.b_higher), count(one.result.a_higher), count(one.relabelled),
+            words(", ".join(one.differs) or "nothing"),
         )
         for one in found
     )  # fmt: skip
-    return (*bullets([_difference(one) for one in found]), Table("comparisons", columns, rows))
+    sentences = [sentence for one in found for sentence in (_difference(one), *_reservations(one))]
+    return (*bullets(sentences), Table("comparisons", columns, rows))
 
 
 def _difference(one: RunComparison) -> Sentence:
@@ -113,6 +116,21 @@ def _difference(one: RunComparison) -> Sentence:
         n=count(result.difference.n), difference=interval(result.difference, share=True), p=p_value(result.p_value),
         headline=True, **names,
     )  # fmt: skip
+
+
+def _reservations(one: RunComparison) -> Iterator[Sentence]:
+    """What stands between the difference of two runs and a difference of their models."""
+    names = {"task": words(one.task), "a": words(one.first), "b": words(one.second)}
+    if one.relabelled:
+        yield say(
+            "{task}: {n} samples have other gold answers in {a} than in {b} and are left out.",
+            n=count(one.relabelled), headline=True, **names,
+        )  # fmt: skip
+    if one.differs:
+        yield say(
+            "{task}: {a} and {b} also differ in {aspects}, so their difference is not that of two models alone.",
+            aspects=words(", ".join(one.differs)), headline=True, **names,
+        )  # fmt: skip
 
 
 def _negated(estimate: Estimate) -> Estimate:

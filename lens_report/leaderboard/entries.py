@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from lens_report.analysis import Analysis
+from lens_report.comparability import PUBLISHED
 from lens_report.document.shown import MISSING, Shown, count, decimal, interval, p_value, percent, words
 from lens_report.findings.rules import adds, short
-from lens_report.leaderboard.comparability import PUBLISHED
 from lens_report.leaderboard.published import Published
 from lens_report.stats import Estimate, Predictor
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lens_report.analysis import Draws, RunComparison, analyse_subject, comparisons
+from lens_report.comparability import flags
 from lens_report.document.blocks import Block, Document, Paragraph, Section, Sentence, Table, bullets, say
 from lens_report.document.html import render_tables
 from lens_report.document.markdown import markdown
 from lens_report.document.shown import words
 from lens_report.findings.inputs import comparison_blocks
-from lens_report.leaderboard.comparability import flags
 from lens_report.leaderboard.entries import COLUMNS, FLAGGED, Entry, entry, published_entry
 from lens_report.leaderboard.formats import csv_text, latex
 from lens_report.leaderboard.published import published_rows

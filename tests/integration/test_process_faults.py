@@ -6,11 +6,9 @@ import os
 import random
 import re
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -53,24 +51,13 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def wait_for_answers(process: subprocess.Popen[bytes], folder: Path, databases: str, count: int = 1) -> None:
-    """Wait until that many databases of the harness's cache hold answers."""
+def wait_for_answers(process: subprocess.Popen[bytes], folder: Path, processes: int = 1) -> None:
+    """Wait until that many processes have answers in the store that are there to stay."""
     deadline = time.monotonic() + PATIENCE
-    while sum(map(answers_in, folder.rglob(databases))) < count:
+    while len({path.parent for path in folder.rglob(".lens_parts/*/*.parquet")}) < processes:
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline, "nothing was answered"
         time.sleep(0.2)
-
-
-def answers_in(database: Path) -> bool:
-    """Whether a database of either harness holds answers that are there to stay."""
-    try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            (table,) = names & {"responses", "unnamed"}
-            return bool(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
-    except (sqlite3.Error, ValueError):  # it is being made
-        return False
 
 
 def assert_continued(killed: Path, again: Run, documents: int) -> None:
@@ -91,24 +78,26 @@ def test_a_killed_rank_ends_the_run_and_the_next_one_continues(
     monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
     words = (*LAUNCH, *LMMS, "--limit", "80", "--use_cache", str(tmp_path / "cache"))
     process = start(*words, "--output_path", "runs/k")
-    wait_for_answers(process, tmp_path / "cache", "rank_*.db", 2)
+    wait_for_answers(process, tmp_path / "cache", 2)
     ranks = {child.environ().get("RANK"): child for child in psutil.Process(process.pid).children(recursive=True)}
     ranks["1"].kill()
     assert process.wait(timeout=PATIENCE) != 0, "the launcher reports the killed process"
     assert not ranks["0"].is_running(), "nothing waits for a process that is gone"
     done = command(*words, "--output_path", "runs/again")
-    assert "answers of unfinished runs found" in done.stdout
+    assert re.search(r"Lens: [1-9]\d* of 40 answers are those of earlier runs", done.stdout), done.stdout[-4000:]
     assert_continued(tmp_path / "runs/k", load(tmp_path / "runs/again"), 80)
 
 
 @pytest.mark.slow
 def test_a_killed_run_of_lm_eval_continues(command: Command, start: Start, tmp_path: Path) -> None:
-    words = ("lm-eval-lens", *LM, "--limit", "24", "--use_cache", str(tmp_path / "answers"))
+    words = ("lm-eval-lens", *LM, "--limit", "24", "--use_cache", str(tmp_path / "cache" / "answers"))
     process = start(*words, "--output_path", "runs/k")
-    wait_for_answers(process, tmp_path, "answers*.db")
+    wait_for_answers(process, tmp_path / "cache")
     kill(process)
     done = command(*words, "--output_path", "runs/again")
-    found = re.search(r"Cached requests: (\d+), Requests remaining: (\d+)", done.stdout)
+    found = re.search(
+        r"Lens: (\d+) of 24 answers are those of earlier runs, .*; (\d+) are computed: \2 new", done.stdout
+    )
     assert found, done.stdout[-4000:]
     assert int(found[1]) > 0 and int(found[2]) > 0
     assert_continued(tmp_path / "runs/k", load(tmp_path / "runs/again"), 24)

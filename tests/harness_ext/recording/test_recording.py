@@ -13,7 +13,6 @@ from harness_ext.recording.metrics_table import METRIC_NAMES, harness_metrics, h
 from harness_ext.recording.position import AnswerPosition, Unlocated, find_position, n_generated
 from harness_ext.recording.recorder import LensRecorder
 from harness_ext.recording.request import SampleRequest, image_digest
-from harness_ext.recording.store import RecordStore
 from lens_models import LENS_TINY
 from lens_models.loading import resolve_pretrained
 from lens_results import LensInfo, ModelInfo, RunInfo, SampleRecord, load, new_run_id
@@ -157,23 +156,6 @@ def test_a_recorder_without_a_folder_serves_the_table_alone(tmp_path: Path) -> N
     assert recorder.metrics("t", 5) == {"lens_coverage": 0.0}
     assert recorder.finish(recorder.close()) == {}
     assert not list(tmp_path.iterdir())
-
-
-def test_a_stored_record_comes_back_only_for_the_same_lens_and_answer(tmp_path: Path) -> None:
-    earlier = LensRecorder(run_info(), None)
-    RecordStore(tmp_path / "store", earlier)
-    earlier.add([record(0), record(1)])
-    earlier.close()
-
-    same = LensRecorder(run_info(), None)
-    store = RecordStore(tmp_path / "store", same)
-    assert store.restore(("t", 0, 0, 0), "yes")
-    assert not store.restore(("t", 1, 0, 0), "another answer")
-    assert not store.restore(("t", 9, 0, 0), "yes")
-    assert len(same) == 1
-
-    other = LensRecorder(run_info(norm="none"), None)
-    assert not RecordStore(tmp_path / "store", other).restore(("t", 0, 0, 0), "yes")
 
 
 def test_image_digests_tell_pixels_modes_and_sizes_apart() -> None:

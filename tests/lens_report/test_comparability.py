@@ -1,0 +1,81 @@
+"""Which runs of a task may be compared: what differs is named, and other gold answers are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import write_run
+
+from lens_report.analysis.comparison import compare
+from lens_report.comparability import differing, flags
+from lens_report.findings.inputs import comparison_blocks
+from lens_report.subject import Subject, subjects
+from lens_results import RecordWriter, SampleRecord, load, merge
+
+Change = Callable[[SampleRecord], dict[str, Any]]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Callable[..., list[Subject]]:
+    """A run of 60 samples, and copies of it with some fields of the records changed."""
+
+    def made(*changes: Change, task: str | None = "1") -> list[Subject]:
+        write_run(tmp_path / "first", n=60)
+        first = load(tmp_path / "first")
+        found = []
+        for number, change in enumerate((lambda record: {}, *changes)):
+            info = replace(first.info, run_id=f"run{number}")
+            with RecordWriter(tmp_path / str(number), info) as writer:
+                for record in first.records():
+                    own = {} if task is None else {"fingerprint": {"task": task}}
+                    writer.append(replace(record, **{**own, **change(record)}))
+            merge(tmp_path / str(number), info.run_id)
+            found += subjects(load(tmp_path / str(number)))
+        return found
+
+    return made
+
+
+CHANGES: list[tuple[str, Change]] = [
+    ("questions", lambda record: {"question": "asked in other words" if record.doc_id == 7 else record.question}),
+    ("images", lambda record: {"image_sha256": ("other",) if record.doc_id == 7 else record.image_sha256}),
+    ("labels", lambda record: {"gold": ("perhaps",) if record.doc_id == 7 else record.gold}),
+    ("task", lambda record: {"fingerprint": {"task": "2"}}),
+]
+
+
+@pytest.mark.parametrize(("aspect", "change"), CHANGES, ids=[aspect for aspect, _ in CHANGES])
+def test_one_sample_that_differs_is_named(runs: Callable[..., list[Subject]], aspect: str, change: Change) -> None:
+    same, also, other = runs(lambda record: {}, change)
+    assert differing(same, also) == ()
+    assert differing(same, other) == (aspect,)
+    assert flags([same, also, other]) == [(), (), (f"{aspect} differs",)]
+
+
+def test_files_without_a_fingerprint_are_compared_by_what_they_have(runs: Callable[..., list[Subject]]) -> None:
+    new, old = runs(lambda record: {"fingerprint": {}})
+    assert differing(new, old) == ()
+    (aspect, change), *_ = CHANGES
+    old, other = runs(change, task=None)
+    assert differing(old, other) == (aspect,)
+
+
+def test_samples_with_other_gold_answers_are_left_out_of_a_comparison(runs: Callable[..., list[Subject]]) -> None:
+    def relabelled(record: SampleRecord) -> dict[str, Any]:
+        if record.doc_id >= 5:
+            return {}
+        return {"gold": ("no",) if record.gold == ("yes",) else ("yes",), "correct": not record.correct}
+
+    first, other = runs(relabelled)
+    found = compare(first, other)
+    assert (found.relabelled, found.differs) == (5, ("labels",))
+    assert found.result.difference.n == 55
+    assert found.result.difference.value == 0.0, "the models are the same; only the labels differ"
+    text = str(comparison_blocks([found]))
+    assert "have other gold answers" in text
+    assert "so their difference is not that of two models alone" in text
+    assert (compare(first, first).relabelled, compare(first, first).differs) == (0, ())
