@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from blank_figures import blank_figures
 from synthetic import HOSTILE, QUICK, Plan, write_run
 
 import lens_results
@@ -196,7 +197,9 @@ def test_keys_alone_are_enough(opened: Opened) -> None:
 
 def test_what_is_left_out_is_said(tab: Opened, run_folder: Path, tmp_path: Path) -> None:
     limits = ExplorerLimits(samples=50, image_bytes=2_000)
-    tab.open(build_report(run_folder, tmp_path, draws=QUICK, limits=limits).html)
+    with blank_figures():
+        page = build_report(run_folder, tmp_path, draws=QUICK, limits=limits).html
+    tab.open(page)
     assert tab.page.inner_text("#count") == "50 of 50 samples"
     notes = " ".join(tab.page.locator("#explorer > .note").all_inner_texts())
     assert "the first 50 of 240 samples are shown" in notes
