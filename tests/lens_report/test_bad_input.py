@@ -18,6 +18,8 @@ from lens_results import RecordWriter
 from lens_results.codec import to_table
 from lens_results.storage import file_metadata, write_tables
 
+pytestmark = pytest.mark.end_to_end
+
 
 def built(folder: Path, out: Path) -> tuple[Report, str]:
     report = build_report(folder, out, draws=QUICK)

@@ -14,6 +14,8 @@ from lens_report.leaderboard.entries import COLUMNS
 from lens_report.stats import Estimate
 from lens_results import LensInfo
 
+pytestmark = pytest.mark.end_to_end
+
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:

@@ -123,6 +123,7 @@ def test_no_address_is_asked_for(report: Report) -> None:
     assert "default-src 'none'" in html
 
 
+@pytest.mark.end_to_end
 def test_two_runs_are_compared(tmp_path: Path) -> None:
     write_run(tmp_path / "a", n=120)
     write_run(tmp_path / "b", n=120, run_id="second", seed=3, ability=4.0, model="acme/better")

@@ -51,6 +51,8 @@ def score(doc, results):
     return {"exact": 0.0}
 """
 
+pytestmark = pytest.mark.end_to_end
+
 
 @pytest.fixture(scope="module")
 def tiny() -> LoadedModel:
@@ -105,6 +107,13 @@ def test_a_refused_model_leaves_with_code_1(monkeypatch: pytest.MonkeyPatch) -> 
     assert done.exit_code == 1
     assert "the lens does not read it [really]" in done.stderr
     assert "is read exactly" not in done.output
+
+
+def test_a_folder_that_is_not_there_leaves_with_code_1() -> None:
+    done = run("./nowhere")
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit), "a message, not a traceback"
+    assert "Error: pretrained=./nowhere: " in done.stderr
 
 
 def test_a_task_that_does_not_exist_leaves_with_code_1_before_the_model_is_loaded(
