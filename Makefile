@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo results report test test-slow test-mera bench check format clean
+.PHONY: setup demo results report test test-fast test-numeric test-slow test-mera bench check format clean
 
 setup: $(STAMP)
 
@@ -31,9 +31,31 @@ results: $(STAMP)
 report: $(STAMP)
 	$(BIN)/python -m experiments.writeup.build
 
-# two workers: the tests run one thread each
+# two workers of one thread each; the tests of a file run in one worker and share what the file sets up
+PYTEST := $(BIN)/python -m pytest
+TWO    := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(PYTEST) $(TWO)
+
+# what a person runs while working: no command, no harness, no page, no report
+test-fast: $(STAMP)
+	OMP_NUM_THREADS=1 $(PYTEST) $(TWO) -m "not slow and not end_to_end"
+
+# the tests of numbers with the instructions of an old, a usual and a new processor, each with one thread and with two
+NUMERIC := tests/test_tolerances.py tests/lens_models tests/lens_report/stats
+LEVELS  := default $(shell grep -qsw avx2 /proc/cpuinfo && echo avx2) $(shell grep -qsw avx512f /proc/cpuinfo && echo avx512)
+KERNELS_default := ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem
+KERNELS_avx2    := ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell
+KERNELS_avx512  := ATEN_CPU_CAPABILITY=avx512 MKL_ENABLE_INSTRUCTIONS=AVX512 ONEDNN_MAX_CPU_ISA=AVX512_CORE OPENBLAS_CORETYPE=SkylakeX
+
+test-numeric: $(foreach level,$(LEVELS),numeric-$(level)-1 numeric-$(level)-2)
+
+numeric-%-1: $(STAMP)
+	$(KERNELS_$*) OMP_NUM_THREADS=1 $(PYTEST) $(TWO) $(NUMERIC)
+
+numeric-%-2: $(STAMP)
+	$(KERNELS_$*) OMP_NUM_THREADS=2 $(PYTEST) $(NUMERIC)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,35 @@ from mera_folder import write_mera_folder
 # the same examples in every run, and no verdict by the clock of a busy machine
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+END_TO_END = {"command", "evaluate", "tab", "board", "mixed", "report", "run_folder", "start"}
+"""Fixtures of the tests that start a command, run a harness, open a page or build a report."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if END_TO_END & set(getattr(item, "fixturenames", ())):
+            item.add_marker("end_to_end")
+
+
+def pytest_collection_finish() -> None:
+    """Set the objects of all libraries aside: the harnesses collect garbage after every run, which takes as long."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
+
+
+@pytest.fixture
+def nothing_set_aside() -> Iterator[None]:
+    """The garbage collector as it is in a program of its own."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.end_to_end
 HARNESSES = ("lm_eval", "lmms_eval")
 SCIENCE = ("scipy", "sklearn", "statsmodels", "matplotlib")
 FORBIDDEN: dict[str, tuple[str, ...]] = {

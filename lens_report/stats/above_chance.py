@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, Weights, bootstrap
 from lens_report.stats.means import LayerCurve, layer_curve
-from lens_report.stats.results import Estimate, Sizes, percentile_estimate, two_sided_p
+from lens_report.stats.results import Estimate, Sizes, beyond_rounding, percentile_estimate, two_sided_p
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -130,7 +130,11 @@ def _curve(one: Leaders) -> tuple[LayerCurve, Floats]:
 
 
 def _risen(curve: LayerCurve) -> bool:
-    return bool(np.isfinite(curve.low[-1]) and curve.low[-1] > 0)
+    return bool(_above_zero(curve.low, curve)[-1])
+
+
+def _above_zero(low: Floats, curve: LayerCurve) -> NDArray[np.bool_]:
+    return np.isfinite(low) & (low > 0) & beyond_rounding(low, int(curve.n.max()))
 
 
 def _from_place(curve: LayerCurve) -> int | None:
@@ -138,7 +142,7 @@ def _from_place(curve: LayerCurve) -> int | None:
     freedom = np.maximum(curve.n_clusters - 1, 1)
     wider = student.ppf(1 - LEVEL / 2 / curve.mean.size, freedom) / student.ppf(1 - LEVEL / 2, freedom)
     low = curve.mean - (curve.mean - curve.low) * wider
-    above = np.isfinite(low) & (low > 0)
+    above = _above_zero(low, curve)
     if not above[-1]:
         return None
     below = np.flatnonzero(~above)

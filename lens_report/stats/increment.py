@@ -17,7 +17,7 @@ from statsmodels.tools.sm_exceptions import PerfectSeparationError
 from lens_report.stats.association import Scored
 from lens_report.stats.clusters import Clusters
 from lens_report.stats.folds import spline
-from lens_report.stats.results import MIN_CLASS, Sizes, join_notes
+from lens_report.stats.results import MIN_CLASS, Sizes, beyond_rounding, join_notes
 
 Floats = NDArray[np.float64]
 METHOD = "logistic regression, cluster-robust Wald test and likelihood ratio"
@@ -119,7 +119,8 @@ def merge_rare(label: NDArray[Any], error: NDArray[np.bool_]) -> NDArray[np.int6
 def independent_columns(design: Floats) -> Floats:
     """The columns [n, p] with those left out that are combinations of earlier ones, each scaled to unit deviation."""
     spread = design.std(axis=0)
-    scaled = np.where(spread > 0, (design - design.mean(axis=0)) / np.where(spread > 0, spread, 1.0), design)
+    varies = beyond_rounding(spread, len(design), np.abs(design).max(axis=0))
+    scaled = np.where(varies, (design - design.mean(axis=0)) / np.where(varies, spread, 1.0), design)
     kept: list[int] = []
     basis = np.zeros((design.shape[0], 0))
     for index, column in enumerate(scaled.T):

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
 from lens_report.stats.clusters import Clusters
-from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes
+from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, beyond_rounding
 
 Floats = NDArray[np.float64]
 METHOD = "cluster-robust t interval of a two-sample rank statistic"
@@ -56,7 +56,7 @@ def precedence(
     influence = np.r_[(wins_a - lead) / a.size, (wins_b - lead) / b.size]
     sums = np.bincount(codes, weights=influence)
     error = float(np.sqrt(sizes.n_clusters / (sizes.n_clusters - 1) * (sums**2).sum()))
-    if error == 0.0:
+    if not beyond_rounding(error, sizes.n):
         reason = "no interval: the order is the same in all clusters"
         return Precedence(sizes.estimate(lead, None, None, METHOD, reason), None)
     half = float(student.ppf(0.975, sizes.n_clusters - 1)) * error

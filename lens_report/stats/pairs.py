@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from lens_report.stats.clusters import Clusters
 from lens_report.stats.means import ROBUST, mean_error
-from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, join_notes
+from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, beyond_rounding, join_notes
 from lens_report.stats.rows import numbers
 
 SAMPLE_KEYS = ("task", "doc_id", "request_idx", "repeat")
@@ -115,7 +115,7 @@ def _test(gap: np.ndarray, clusters: Clusters, sizes: Sizes, note: str) -> tuple
     if sizes.n_clusters < MIN_CLUSTERS:
         return sizes.estimate(mean, None, None, ROBUST, join_notes(note, sizes.too_small)), None
     error = float(mean_error(gap[:, None], clusters)[0])
-    if error == 0.0:
+    if not beyond_rounding(error, gap.size, np.abs(gap).max()):
         reason = "no interval: the difference is the same in all clusters"
         return sizes.estimate(mean, None, None, ROBUST, join_notes(note, reason)), None
     half = float(student.ppf(0.975, sizes.n_clusters - 1)) * error

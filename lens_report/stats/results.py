@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -16,6 +16,15 @@ MIN_CLUSTERS = 10
 """Fewest clusters for which an interval is given."""
 MAX_LOST_DRAWS = 0.05
 """Largest share of bootstrap draws that may lack one class before the interval is withheld."""
+
+
+def beyond_rounding(size: ArrayLike, n: int, scale: ArrayLike = 1.0) -> NDArray[np.bool_]:
+    """Whether a mean, deviation or error is more than rounding leaves of n numbers whose terms cancel.
+
+    The sum of n numbers of at most ``scale`` is off by at most n eps scale each (Higham, Accuracy and Stability of
+    Numerical Algorithms, 2002, section 4.2), in whatever order a machine adds them up; nothing that small is a finding.
+    """
+    return np.asarray(np.abs(size) > n * np.finfo(np.float64).eps * np.asarray(scale))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,14 @@ from scipy.stats import t as student
 
 from lens_report.stats.clusters import Clusters, Weights, bootstrap
 from lens_report.stats.ranked_pairs import by_row, running_sums
-from lens_report.stats.results import Estimate, Sizes, interval_levels, join_notes, percentile_estimate
+from lens_report.stats.results import (
+    Estimate,
+    Sizes,
+    beyond_rounding,
+    interval_levels,
+    join_notes,
+    percentile_estimate,
+)
 
 Floats = NDArray[np.float64]
 COVERAGE = np.linspace(0.05, 1.0, 20)
@@ -120,7 +127,7 @@ def _against(
     value, gaps = float(points[name][0] - points[baseline][0]), draws[name][0] - draws[baseline][0]
     found = percentile_estimate(value, gaps, sizes, f"paired {METHOD}", note)
     spread = float(np.nanstd(gaps, ddof=1)) if gaps.size > 1 else 0.0
-    if found.low is None or spread == 0:
+    if found.low is None or not beyond_rounding(spread, sizes.n):
         return found, None
     return found, float(2 * student.sf(abs(value) / spread, sizes.n_clusters - 1))
 

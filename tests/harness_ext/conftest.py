@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 
 from lens_models import load_model
 
@@ -13,6 +12,7 @@ from lens_models import load_model
 def adapter(tmp_path: Path) -> Path:
     """A folder with an adapter of the bundled model that changes what it says."""
     torch.manual_seed(0)
-    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
-    get_peft_model(load_model(device="cpu").model, config).save_pretrained(tmp_path / "adapter")
+    peft = pytest.importorskip("peft")  # takes seconds to import, which only these tests should cost
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
+    peft.get_peft_model(load_model(device="cpu").model, config).save_pretrained(tmp_path / "adapter")
     return tmp_path / "adapter"

@@ -12,7 +12,6 @@ import pytest
 import torch
 from built_models import built
 from close_readouts import logit_bounds
-from peft import LoraConfig, PromptTuningConfig, TaskType, get_peft_model
 from safetensors.torch import load_file, save_file
 from tolerances import bounds, sums_of
 from zoo import ZOO, Specimen
@@ -31,11 +30,17 @@ TARGETS = ["q_proj", "v_proj", "down_proj"]
 RANK, ALPHA = 4, 12
 
 
+def peft_itself() -> Any:
+    """Takes seconds to import, which only the tests that need it should cost."""
+    return pytest.importorskip("peft")
+
+
 def write_adapter(folder: Path, specimen: Specimen, targets: list[str], **settings: Any) -> Path:
     """A LoRA adapter whose B is not zero, as training leaves it."""
     torch.manual_seed(3)
-    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=targets, init_lora_weights=False, **settings)
-    get_peft_model(specimen.build(), config).save_pretrained(folder)
+    peft = peft_itself()
+    config = peft.LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=targets, init_lora_weights=False, **settings)
+    peft.get_peft_model(specimen.build(), config).save_pretrained(folder)
     return folder
 
 
@@ -148,8 +153,9 @@ def test_a_folder_without_an_adapter_is_named(name: str, llava: Specimen) -> Non
 
 
 def test_adapters_that_put_vectors_before_the_prompt_are_refused(tmp_path: Path, llava: Specimen) -> None:
-    settings = PromptTuningConfig(
-        task_type=TaskType.CAUSAL_LM, num_virtual_tokens=3, num_layers=4, token_dim=32, num_attention_heads=4
+    peft = peft_itself()
+    settings = peft.PromptTuningConfig(
+        task_type=peft.TaskType.CAUSAL_LM, num_virtual_tokens=3, num_layers=4, token_dim=32, num_attention_heads=4
     )
     settings.save_pretrained(tmp_path)
     with pytest.raises(LensArgumentError, match=r"is a PROMPT_TUNING adapter, which puts vectors before the prompt"):
@@ -170,8 +176,9 @@ def test_a_loaded_checkpoint_carries_its_adapter(tmp_path: Path) -> None:
 
     plain = load_model(device="cpu")
     torch.manual_seed(0)
-    config = LoraConfig(r=RANK, target_modules=TARGETS, init_lora_weights=False)
-    get_peft_model(load_model(device="cpu").model, config).save_pretrained(tmp_path / "adapter")
+    peft = peft_itself()
+    config = peft.LoraConfig(r=RANK, target_modules=TARGETS, init_lora_weights=False)
+    peft.get_peft_model(load_model(device="cpu").model, config).save_pretrained(tmp_path / "adapter")
     loaded = load_model(device="cpu", peft=str(tmp_path / "adapter"))
     probe = probe_inputs(loaded.processor)
     assert not loaded.model.training

@@ -204,6 +204,21 @@ def test_a_factor_on_the_heads_input_is_seen(llava: Specimen, dtype: torch.dtype
     assert report.exact
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_norm_that_rounds_otherwise_over_a_whole_sequence_is_no_factor(llava: Specimen, dtype: torch.dtype) -> None:
+    model = llava.build(dtype)
+    units = torch.finfo(dtype).eps / 2
+
+    def rounds_otherwise(norm: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
+        moved = output * (1 + 2 * units * (torch.arange(output.shape[-1]) % 9 == 4))
+        return moved.to(dtype) if output.shape[1] > 1 else output
+
+    model.model.language_model.norm.register_forward_hook(rounds_otherwise)
+    unembed, report = prove_identity(model, find_parts(model), llava.inputs((6,), dtype))
+    assert unembed.transform == LogitTransform()
+    assert report.exact
+
+
 def test_a_tail_that_adds_tokens_is_refused(llava: Specimen) -> None:
     model = _with_tail(llava, torch.float32, lambda z: torch.cat([z, z], -1))
     with pytest.raises(IdentityError, match=r"turns 160 outputs of its head 'lm_head' into 320 logits"):

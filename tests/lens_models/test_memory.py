@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,11 +15,7 @@ class _Node:
         self.itself = self
 
 
-@pytest.fixture(autouse=True)
-def nothing_set_aside() -> Iterator[None]:
-    gc.unfreeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("nothing_set_aside")
 
 
 def _abandoned() -> weakref.ref[_Node]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from blank_figures import blank_figures
 from synthetic import QUICK, Plan, records, run_info, write_run
 
 from lens_report import Report, ReportError, build_leaderboard, build_report
 from lens_results import RecordWriter
 from lens_results.codec import to_table
 from lens_results.storage import file_metadata, write_tables
+
+pytestmark = pytest.mark.end_to_end
 
 
 def built(folder: Path, out: Path) -> tuple[Report, str]:
@@ -37,17 +41,62 @@ def test_nothing_there(make: Any, tmp_path: Path) -> None:
         build_leaderboard([])
 
 
-def test_a_truncated_file_is_named_and_the_rest_reported(tmp_path: Path) -> None:
-    write_run(tmp_path / "good", n=60)
-    bad = next(write_run(tmp_path / "bad", n=60, run_id="bad").glob("*.parquet"))
-    bad.write_bytes(bad.read_bytes()[:5000])
-    report, text = built(tmp_path, tmp_path / "out")
-    assert [problem.what for problem in report.problems] == [str(bad)]
-    assert "Not in this report" in text
-    assert "cut short or damaged" in text
-    board = build_leaderboard(tmp_path, draws=QUICK)
+@dataclass(frozen=True)
+class Mixed:
+    """A good run, the same once more, and files that cannot be used, with the report of all."""
+
+    folder: Path
+    truncated: Path
+    damaged: Path
+    report: Report
+    text: str
+
+    def problem(self, what: str) -> str:
+        """What is said of a file or run."""
+        (said,) = [problem.message for problem in self.report.problems if problem.what == what]
+        return said
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Mixed:
+    folder = tmp_path_factory.mktemp("mixed")
+    shutil.copytree(write_run(folder / "good", n=60), folder / "again")
+    truncated = next(write_run(folder / "truncated", n=60, run_id="truncated").glob("*.parquet"))
+    truncated.write_bytes(truncated.read_bytes()[:5000])
+    damaged = next(write_run(folder / "damaged", n=60, run_id="damaged").glob("*.parquet"))
+    spoil_entropy(damaged)
+    future, empty = Plan(n=12, run_id="future"), Plan(run_id="empty")
+    metadata = file_metadata(run_info(future), future.task) | {b"mmlens.format": b"9.0"}
+    write_tables(folder / "new" / "lens_pope_mini_future.parquet", [to_table(records(future))], metadata)
+    metadata = file_metadata(run_info(empty), empty.task)
+    write_tables(folder / "lens_pope_mini_empty.parquet", [to_table([])], metadata)
+    with blank_figures():
+        report, text = built(folder, tmp_path_factory.mktemp("out"))
+    return Mixed(folder, truncated, damaged, report, text)
+
+
+def spoil_entropy(file: Path) -> None:
+    """Zeros in the middle of a column."""
+    data, column = bytearray(file.read_bytes()), pq.read_metadata(file).row_group(0)
+    chunk = next(
+        column.column(i) for i in range(column.num_columns) if column.column(i).path_in_schema.startswith("entropy")
+    )
+    start = chunk.data_page_offset + 60
+    data[start : start + 40] = bytes(40)
+    file.write_bytes(bytes(data))
+
+
+def test_a_truncated_file_is_named_and_the_rest_reported(mixed: Mixed) -> None:
+    assert "cut short or damaged" in mixed.problem(str(mixed.truncated))
+    assert "Not in this report" in mixed.text
+    assert "cut short or damaged" in mixed.text
+    board = build_leaderboard([mixed.folder / "good", mixed.truncated], draws=QUICK)
     assert len(board.problems) == 1
     assert "cut short or damaged" in board.to_markdown()
+
+
+def test_whatever_cannot_be_used_is_named_once_and_no_more(mixed: Mixed) -> None:
+    assert len(mixed.report.problems) == 4
 
 
 def test_only_damaged_files(tmp_path: Path) -> None:
@@ -57,38 +106,19 @@ def test_only_damaged_files(tmp_path: Path) -> None:
         build_report(tmp_path, tmp_path / "out")
 
 
-def test_a_file_damaged_inside_is_left_out(tmp_path: Path) -> None:
-    write_run(tmp_path / "good", n=60)
-    bad = next(write_run(tmp_path / "bad", n=60, run_id="bad").glob("*.parquet"))
-    data = bytearray(bad.read_bytes())
-    column = pq.read_metadata(bad).row_group(0)
-    chunk = next(
-        column.column(i) for i in range(column.num_columns) if column.column(i).path_in_schema.startswith("entropy")
-    )
-    start = chunk.data_page_offset + 60
-    data[start : start + 40] = bytes(40)
-    bad.write_bytes(bytes(data))
-    report, text = built(tmp_path, tmp_path / "out")
-    assert len(report.problems) == 1
-    assert "Not in this report" in text
+def test_a_file_damaged_inside_is_left_out(mixed: Mixed) -> None:
+    assert mixed.problem("damaged")
+    runs = json.loads(mixed.report.stats.read_text(encoding="utf-8"))["runs"]
+    assert "damaged" not in {run["run_id"] for run in runs}
 
 
-def test_a_later_format_is_refused_with_advice(tmp_path: Path) -> None:
-    write_run(tmp_path / "good", n=60)
-    plan = Plan(n=12, run_id="future")
-    metadata = file_metadata(run_info(plan), plan.task) | {b"mmlens.format": b"9.0"}
-    write_tables(tmp_path / "new" / "lens_pope_mini_future.parquet", [to_table(records(plan))], metadata)
-    _, text = built(tmp_path, tmp_path / "out")
-    assert "record format 9.0" in text
-    assert "Upgrade mm-logit-lens" in text
+def test_a_later_format_is_refused_with_advice(mixed: Mixed) -> None:
+    assert "record format 9.0" in mixed.text
+    assert "Upgrade mm-logit-lens" in mixed.text
 
 
-def test_an_empty_run_is_named(tmp_path: Path) -> None:
-    write_run(tmp_path / "good", n=60)
-    plan = Plan(run_id="empty")
-    write_tables(tmp_path / "lens_pope_mini_empty.parquet", [to_table([])], file_metadata(run_info(plan), plan.task))
-    _, text = built(tmp_path, tmp_path / "out")
-    assert "found no samples" in text
+def test_an_empty_run_is_named(mixed: Mixed) -> None:
+    assert "found no samples" in mixed.text
 
 
 @pytest.mark.parametrize(
@@ -138,7 +168,8 @@ def test_a_killed_run_is_reported_as_incomplete(tmp_path: Path) -> None:
     with RecordWriter(tmp_path, run_info(plan)) as writer:
         for record in records(plan):
             writer.append(record)
-    _, text = built(tmp_path, tmp_path / "out")
+    with blank_figures():
+        _, text = built(tmp_path, tmp_path / "out")
     assert "no: the run was killed or is still going" in text
     assert "run not complete" in build_leaderboard(tmp_path, draws=QUICK).entries[0].flags
 
@@ -146,12 +177,10 @@ def test_a_killed_run_is_reported_as_incomplete(tmp_path: Path) -> None:
 def test_damaged_thumbnails_cost_the_pictures_alone(tmp_path: Path) -> None:
     folder = write_run(tmp_path, n=30, thumbnails=True)
     next(folder.glob("*.zip")).write_bytes(b"PK")
-    report, _ = built(folder, tmp_path / "out")
+    with blank_figures():
+        report, _ = built(folder, tmp_path / "out")
     assert "Images are missing" in report.html.read_text(encoding="utf-8")
 
 
-def test_the_same_run_twice_counts_once(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "a", n=30)
-    shutil.copytree(folder, tmp_path / "b")
-    report, _ = built(tmp_path, tmp_path / "out")
-    assert len(json.loads(report.stats.read_text(encoding="utf-8"))["results"]) == 1
+def test_the_same_run_twice_counts_once(mixed: Mixed) -> None:
+    assert len(json.loads(mixed.report.stats.read_text(encoding="utf-8"))["results"]) == 1

@@ -12,6 +12,9 @@ from lens_report import Leaderboard, ReportError, build_leaderboard
 from lens_report.leaderboard import published_rows
 from lens_report.leaderboard.entries import COLUMNS
 from lens_report.stats import Estimate
+from lens_results import LensInfo
+
+pytestmark = pytest.mark.end_to_end
 
 
 @pytest.fixture(scope="module")
@@ -79,33 +82,38 @@ def test_names_cannot_break_a_form(board: Leaderboard) -> None:
     assert "://" not in board.to_html()
 
 
-@pytest.mark.parametrize(
-    ("changes", "aspect"),
-    [
-        ({"info": {"prompt": {"num_fewshot": {"pope_mini": 5}}}}, "prompt"),
-        ({"info": {"generation": {"pope_mini": {"max_new_tokens": 999}}}}, "generation"),
-        ({"info": {"limits": {"limit": 60}}}, "limit"),
-        ({"n": 30}, "samples"),
-        ({"candidates": ("ja", "nein")}, "labels"),
-        ({"layers": 9, "info": {"lens": None}}, "lens"),
-        ({"scored": False}, "score"),
-    ],
-)
-def test_what_differs_is_flagged(tmp_path: Path, changes: dict[str, Any], aspect: str) -> None:
-    if aspect == "lens":
-        from lens_results import LensInfo
+DIFFERENT: dict[str, dict[str, Any]] = {
+    "prompt": {"info": {"prompt": {"num_fewshot": {"pope_mini": 5}}}},
+    "generation": {"info": {"generation": {"pope_mini": {"max_new_tokens": 999}}}},
+    "limit": {"info": {"limits": {"limit": 60}}},
+    "samples": {"n": 30},
+    "labels": {"candidates": ("ja", "nein")},
+    "lens": {"info": {"lens": LensInfo(tuple(range(1, 13)), norm="none")}},
+    "score": {"scored": False},
+}
 
-        changes = {"info": {"lens": LensInfo(tuple(range(1, 13)), norm="none")}}
-    for place in range(3):
-        more = changes if place == 2 else {}
-        plan = Plan(**({"n": 60, "run_id": f"run{place}", "model": f"acme/m{place}", "seed": place} | more))
-        write_run(tmp_path / str(place), plan)
-    board = build_leaderboard(tmp_path, draws=QUICK)
-    entries = {one.model: one.flags for one in board.entries}
-    shown = {one.model: one.cells()[COLUMNS.index("score")].text for one in board.entries}
-    assert entries["acme/m0"] == entries["acme/m1"] == ()
-    assert [name for name, text in shown.items() if "†" in text] == ["acme/m2"]
-    assert f"{aspect} differs" in entries["acme/m2"]
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:
+    """Two runs alike, and one more for each aspect that is different in it."""
+    home = tmp_path_factory.mktemp("mixed")
+    for place, name in enumerate(("alike", "too", *DIFFERENT)):
+        plan = {"n": 60, "run_id": f"run{place}", "model": f"acme/{name}", "seed": place} | DIFFERENT.get(name, {})
+        write_run(home / name, Plan(**plan))
+    return build_leaderboard(home, draws=QUICK)
+
+
+def test_what_is_alike_is_not_flagged(mixed: Leaderboard) -> None:
+    entries = {one.model: one.flags for one in mixed.entries}
+    shown = {one.model: one.cells()[COLUMNS.index("score")].text for one in mixed.entries}
+    assert entries["acme/alike"] == entries["acme/too"] == ()
+    assert {name for name, text in shown.items() if "†" in text} == {f"acme/{aspect}" for aspect in DIFFERENT}
+
+
+@pytest.mark.parametrize("aspect", DIFFERENT)
+def test_what_differs_is_flagged(mixed: Leaderboard, aspect: str) -> None:
+    flags = next(one.flags for one in mixed.entries if one.model == f"acme/{aspect}")
+    assert f"{aspect} differs" in flags
 
 
 def test_of_two_that_differ_both_are_flagged(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blank_figures import blank_figures
 from PIL import Image
 from synthetic import HOSTILE, QUICK, write_run
 
@@ -122,10 +123,12 @@ def test_no_address_is_asked_for(report: Report) -> None:
     assert "default-src 'none'" in html
 
 
+@pytest.mark.end_to_end
 def test_two_runs_are_compared(tmp_path: Path) -> None:
     write_run(tmp_path / "a", n=120)
     write_run(tmp_path / "b", n=120, run_id="second", seed=3, ability=4.0, model="acme/better")
-    made = build_report(tmp_path, tmp_path / "report", draws=QUICK)
+    with blank_figures():
+        made = build_report(tmp_path, tmp_path / "report", draws=QUICK)
     text = made.markdown.read_text(encoding="utf-8")
     assert "acme/better scores higher than acme/tiny-vlm on the 120 samples that both have" in text
     assert stats_of(made)["comparisons"][0]["result"]["difference"]["n"] == 120

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -314,15 +313,16 @@ def test_description_that_does_not_fit_its_rows(tmp_path: Path, make_record: Any
         load(file).stack("entropy")
 
 
-def test_nine_thousand_samples_open_in_two_seconds(tmp_path: Path, make_record: Any, make_info: Any) -> None:
+def test_samples_of_many_rows_are_opened_without_making_a_record_of_each(
+    tmp_path: Path, make_record: Any, make_info: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = write(tmp_path, make_info("r"), *(make_record(i) for i in range(500)))
     table = pq.read_table(file)
     copies = [table.set_column(2, SCHEMA.field("doc_id"), pa.array(range(i, i + 500))) for i in range(0, 9000, 500)]
     pq.write_table(pa.concat_tables(copies), file, compression="zstd")
-    start = time.perf_counter()
+    monkeypatch.setattr(SampleRecord, "__init__", lambda *args, **fields: pytest.fail("a record was made"))
     samples = load(file).samples
-    assert time.perf_counter() - start < 2
-    assert len(samples) == 9000
+    assert samples["doc_id"].tolist() == list(range(9000))
 
 
 def test_texts_of_tokens_come_once(run: Run, make_record: Any) -> None:

@@ -52,6 +52,8 @@ def score(doc, results):
     return {"exact": 0.0}
 """
 
+pytestmark = pytest.mark.end_to_end
+
 
 @pytest.fixture(scope="module")
 def tiny() -> LoadedModel:
@@ -119,6 +121,13 @@ def test_a_refused_model_leaves_with_code_1(monkeypatch: pytest.MonkeyPatch) -> 
     assert done.exit_code == 1
     assert "the lens does not read it [really]" in done.stderr
     assert "is read exactly" not in done.output
+
+
+def test_a_folder_that_is_not_there_leaves_with_code_1() -> None:
+    done = run("./nowhere")
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit), "a message, not a traceback"
+    assert "Error: pretrained=./nowhere: " in done.stderr
 
 
 def test_a_task_that_does_not_exist_leaves_with_code_1_before_the_model_is_loaded(
@@ -201,16 +210,18 @@ def test_costs_are_of_the_model_alone_and_of_the_lens(
     samples = [probe_sample(tiny)] * 2
     waste = 160 * 2**20
     read = lens.read
+    now = [0.0]
 
     def wasteful(rows: Any) -> Any:
         torch.ones(waste // 4).sum()
-        costs.time.sleep(0.3)
+        now[0] += 0.25
         return read(rows)
 
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(lens, "read", wasteful)
     found = measure_costs(tiny, lens, samples)
     assert found.n_samples == 2
-    assert found.seconds_on - found.seconds_off > 0.25
+    assert (found.seconds_off, found.seconds_on) == (0.0, 0.25)
     if found.memory_off is not None:
         assert found.memory_on is not None
         assert found.memory_on - found.memory_off > waste / 2

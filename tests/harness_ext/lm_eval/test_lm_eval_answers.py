@@ -30,6 +30,7 @@ def test_answers_equal_the_stock_model_byte_for_byte(evaluate: Evaluate, batch_s
     assert np.isfinite(samples["identity_deviation"]).all()
 
 
+@pytest.mark.usefixtures("nothing_set_aside")
 @pytest.mark.parametrize("lens", [True, False])
 def test_the_collections_of_every_batch_leave_older_objects_out(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, lens: bool

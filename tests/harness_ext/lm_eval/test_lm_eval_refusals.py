@@ -87,6 +87,7 @@ def test_an_unsupported_lm_eval_is_named_with_both_signatures(monkeypatch: pytes
         evaluation.install()
 
 
+@pytest.mark.end_to_end
 def test_importing_registers_nothing() -> None:
     program = (
         "import harness_ext.lm_eval, harness_ext.lm_eval.cli, harness_ext.lm_eval.plugin, sys;"

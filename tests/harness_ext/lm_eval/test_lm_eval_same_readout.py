@@ -10,6 +10,7 @@ from pathlib import Path
 import lmms_eval.evaluator
 import lmms_eval.tasks
 import numpy as np
+import pytest
 from lm_eval import evaluator
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
@@ -76,6 +77,7 @@ def run_lmms_eval(tasks: Path, folder: Path, output: Path) -> None:
     (model / "20260301_102030_results.json").write_text(json.dumps({"n-samples": results["n-samples"]}))
 
 
+@pytest.mark.end_to_end
 def test_both_harnesses_read_the_same_and_pack_the_same(mera_tasks: Path, tmp_path: Path) -> None:
     run_lm_eval(mera_tasks, tmp_path / "one")
     run_lmms_eval(mera_tasks, tmp_path / "lmms", tmp_path / "two")

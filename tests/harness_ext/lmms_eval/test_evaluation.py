@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import weakref
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from lmms_eval import evaluator
 from lmms_eval.models import get_model
+from lmms_eval.tasks import TaskManager
 from lmms_eval_outcome import Evaluate
+from loguru import logger
 from plain_model import lens_tiny_bounds
 
 from harness_ext.recording import METRIC_NAMES
@@ -47,6 +50,21 @@ def test_lens_metrics_stand_in_the_table_the_samples_and_the_records(evaluate: E
     assert info.identity.load_argmax and info.identity.run_argmax
     assert info.identity.run_deviation is not None and info.identity.run_deviation <= info.identity.tolerance
     assert info.harness.name == "lmms-eval"
+
+
+def test_without_a_folder_the_user_is_told_how_to_keep_records(task_manager: TaskManager) -> None:
+    messages: list[str] = []
+    sink = logger.add(lambda message: messages.append(message.record["message"]), level="WARNING")
+    arguments = argparse.Namespace(output_path=None, model_args="", process_with_media=False, reasoning_tags=None)
+    try:
+        evaluator.simple_evaluate(
+            model="hf-multimodal-lens", model_args="", tasks=["tiny_text"], limit=1, task_manager=task_manager,
+            bootstrap_iters=0, cli_args=arguments, verbosity="ERROR",
+        )  # fmt: skip
+    finally:
+        logger.remove(sink)
+    wanted = "Lens records are not kept: give --output_path, or lens_dir=FOLDER in --model_args"
+    assert [message for message in messages if message.startswith("Lens records")] == [wanted]
 
 
 def test_table_means_are_means_over_the_documents_that_have_a_value(evaluate: Evaluate) -> None:

@@ -142,3 +142,5 @@ def test_rare_levels_are_merged_and_redundant_columns_left_out():
     assert np.unique(merge_rare(label, error)).tolist() == [-1, 0, 1]
     x = np.random.default_rng(0).normal(size=50)
     assert independent_columns(np.column_stack([np.ones(50), x, 3 * x + 1, np.ones(50), x**2])).shape == (50, 3)
+    for constant in (0.1, 0.7, 1 / 3):
+        assert independent_columns(np.column_stack([np.ones(50), x, np.full(50, constant)])).shape == (50, 2)

@@ -7,6 +7,8 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 from stats_simulation import simulate_run
+from statsmodels.stats.multitest import multipletests
+from tolerances import near
 
 from lens_report.stats import Clusters, RandomWalk, holm, max_t, path_metrics, permutation_null, random_walk_null
 from lens_report.stats.permutation import _Problem
@@ -86,6 +88,15 @@ def test_holm_by_hand():
     assert adjusted == {"a": pytest.approx(0.03), "b": pytest.approx(0.06), "c": None, "d": pytest.approx(0.06)}
     assert holm({"a": None}) == {"a": None}
     assert holm({}) == {}
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_holm_equals_statsmodels(n: int):
+    p_values = np.random.default_rng(n).random(n) ** 4
+    p_values[n // 2] = p_values[0]
+    found = holm({str(place): value for place, value in enumerate(p_values)})
+    expected = multipletests(p_values, method="holm")[1]
+    assert [found[str(place)] for place in range(n)] == near(expected.tolist(), "float64", 2)
 
 
 def test_path_metrics_by_hand():

@@ -31,6 +31,14 @@ def test_precedence_by_hand() -> None:
     assert found.p_value is None
 
 
+def test_an_order_that_is_the_same_in_every_image_has_no_p_value_whatever_its_sums_round_to() -> None:
+    a, b = np.tile([1.0, 3.0, 4.0], 12), np.tile([2.0, 2.0, 3.0, 5.0, 6.0, 6.0, 6.0], 12)
+    clusters = [Clusters(np.repeat(np.arange(12), size // 12), 12) for size in (a.size, b.size)]
+    found = precedence(a, b, *clusters)
+    assert (found.lead.low, found.p_value) == (None, None)
+    assert found.lead.note == "no interval: the order is the same in all clusters"
+
+
 def test_precedence_of_kinds_in_a_certain_order() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.integers(1, 4, 60).astype(float), rng.integers(3, 8, 60).astype(float)
@@ -101,6 +109,15 @@ def test_a_readout_that_knows_only_the_frequent_answer_is_not_above_chance() -> 
     assert found.from_place is None
     assert found.halfway.value is None
     assert "not above" in found.halfway.note
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.3, 1 / 3])
+@pytest.mark.parametrize("n", [30, 90, 210, 330])
+def test_an_excess_that_is_nothing_but_rounding_never_rises(n: int, share: float) -> None:
+    gold = (np.arange(n) < round(n * share)).astype(np.int64)
+    found = above_chance({"a": Leaders(np.zeros((n, 3), dtype=np.int64), gold, own(n))}, LAYERS[:3], n_draws=20)["a"]
+    assert found.curve.mean == near(0.0, "float64", n)
+    assert (found.from_place, found.halfway.value) == (None, None)
 
 
 def test_depths_are_found_where_they_were_put() -> None:

@@ -9,6 +9,7 @@ from scipy.stats import ttest_rel
 from sklearn.metrics import roc_auc_score
 from stats_simulation import simulate_run
 from statsmodels.stats.proportion import proportion_confint
+from tolerances import near
 
 from lens_report.stats import associate, compare_runs, design_effect, power, score_interval, stratified_auroc
 from lens_report.stats.power import auroc_error
@@ -85,6 +86,16 @@ def test_samples_of_one_run_only_are_counted():
     found = compare_runs(frame([True] * 40 + [None]), frame([True, False] * 20, np.arange(5, 45)))
     assert (found.difference.n, found.only_a, found.only_b) == (35, 5, 5)
     assert found.difference.note == "5 samples of the first run and 5 of the second are not shared"
+
+
+@pytest.mark.parametrize("gap", [0.1, 0.7, 1 / 3, 2.2])
+@pytest.mark.parametrize("n", [20, 60, 333])
+def test_a_difference_that_is_the_same_everywhere_has_no_p_value_whatever_its_sum_rounds_to(gap: float, n: int):
+    first, second = (frame(np.ones(n)).assign(x=value, cluster=np.arange(n)) for value in (0.0, gap))
+    same = compare_runs(first, second, value="x")
+    assert same.difference.value == near(gap, "float64", n)
+    assert (same.difference.low, same.p_value) == (None, None)
+    assert same.difference.note == "no interval: the difference is the same in all clusters"
 
 
 def test_comparison_says_why_there_is_none():
