@@ -28,7 +28,7 @@ from .controlled import ControlReading
 from .position import AnswerPosition, Unlocated
 from .request import SampleRequest, text_digest
 
-__all__ = ["NON_FINITE", "ReadSample", "RecordAssembler", "bare_record"]
+__all__ = ["NON_FINITE", "ReadSample", "RecordAssembler", "bare_record", "without_readout"]
 
 _READ = ("logprob_pred", "logprob_gold", "entropy", "kl_last", "jsd_last", "energy", "resid_norm", "topk_logprobs")
 _READ_OF_CANDIDATES = ("cand_scores", "cand_mass", "cand_entropy")
@@ -196,6 +196,18 @@ def bare_record(key: Key, kind: str, response: str, why: Unlocated) -> SampleRec
         status=why.status,
         status_reason=why.reason,
     )
+
+
+_WITHOUT_READOUT = (
+    "task", "doc_id", "request_idx", "repeat", "kind", "split", "question", "response", "gold", "image_sha256",
+    "prompt_sha256", "fingerprint", "cluster", "question_type", "n_generated", "identity_deviation", "identity_argmax",
+)  # fmt: skip
+
+
+def without_readout(record: SampleRecord, why: Unlocated) -> SampleRecord:
+    """What a record says of its sample apart from the readout and what was taken for the answer."""
+    kept = {name: getattr(record, name) for name in _WITHOUT_READOUT}
+    return SampleRecord(**kept, status=why.status, status_reason=why.reason)
 
 
 def _common(

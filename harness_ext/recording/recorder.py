@@ -27,9 +27,10 @@ from lens_results import (
 )
 from lens_results.record import Key
 
-from .assemble import bare_record
+from .assemble import bare_record, without_readout
 from .failures import failure
 from .metrics_table import harness_metrics
+from .position import Unlocated
 
 __all__ = ["LensRecorder"]
 
@@ -46,6 +47,11 @@ class Mirror(Protocol):
     def flush(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+_TAKEN_OTHERWISE = Unlocated(
+    "no_answer", "the task's metric counts this answer as right, so it took another answer than the one that was read"
+)
 
 
 class LensRecorder:
@@ -92,6 +98,8 @@ class LensRecorder:
         self._metrics: dict[Key, dict[str, float]] = {}
         self._scores: dict[Key, dict[str, float]] = {}
         self._unfinite: Counter[str] = Counter()
+        self._read_as_wrong: dict[Key, SampleRecord] = {}  # what is left of them if the task counts them as right
+        self._taken_otherwise: set[Key] = set()
         self._lock = threading.Lock()
         self._tell = tell
         self._told: set[str] = set()
@@ -124,6 +132,9 @@ class LensRecorder:
     def restore(self, record: SampleRecord) -> None:
         """Take a record that an earlier run made; it is in the second place already."""
         self._metrics[record.key] = harness_metrics(record)
+        self._read_as_wrong.pop(record.key, None)
+        if record.correct is False and record.kind != "loglikelihood":
+            self._read_as_wrong[record.key] = without_readout(record, _TAKEN_OTHERWISE)
         if self._writer is not None:
             self._attempt(self._writer, functools.partial(self._writer.append, record))
 
@@ -162,10 +173,22 @@ class LensRecorder:
         return self._metrics.get((task, doc_id, 0, 0)) or harness_metrics(None)
 
     def add_scores(self, task: str, doc_id: int, scores: Mapping[str, float]) -> None:
-        """The harness's own scores of a document; they join its records at the end, NaN and infinity as missing."""
+        """The harness's own scores of a document; they join its records at the end, NaN and infinity as missing.
+
+        Where the task's first metric counts an answer as right that was read as a wrong candidate, the metric took
+        another answer than the one that was read: the readout is dropped, and the record says why.
+        """
+        key: Key = (task, doc_id, 0, 0)
         with self._lock:
+            if key in self._read_as_wrong and self._counts_as_right(task, scores):
+                self._taken_otherwise.add(key)
+                self._metrics[key] = harness_metrics(self._read_as_wrong[key])
             self._unfinite.update(f"{name} of {task}" for name, value in scores.items() if not isfinite(value))
-            self._scores.setdefault((task, doc_id, 0, 0), {}).update(scores)
+            self._scores.setdefault(key, {}).update(scores)
+
+    def _counts_as_right(self, task: str, scores: Mapping[str, float]) -> bool:
+        first = next(iter(self.run_info.metrics.get(task, {})), None)
+        return any(value == 1.0 for name, value in scores.items() if name.partition(",")[0] == first)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -174,6 +197,13 @@ class LensRecorder:
 
     def close(self) -> dict[Key, dict[str, float]]:
         """Write what waits and hand over the scores of this process, for `finish` of the first one."""
+        self.add(self._read_as_wrong.pop(key) for key in sorted(self._taken_otherwise))
+        if self._taken_otherwise:
+            self._tell(
+                f"{len(self._taken_otherwise)} answers count as right by their task and were read as another "
+                "candidate; their readouts are dropped (status no_answer)"
+            )
+        self._taken_otherwise.clear()
         for writer in self._all_writers():
             self._attempt(writer, writer.close)
         lost = 0 if self._writer is None else self._writer.waiting

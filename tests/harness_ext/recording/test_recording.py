@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,26 @@ def test_records_are_merged_with_the_scores_of_all_processes(tmp_path: Path) -> 
     frame = load(tmp_path).samples
     assert frame["doc_id"].tolist() == [0, 1, 2]
     assert frame["score.acc"].dropna().tolist() == [0.0]
+
+
+def test_an_answer_that_the_tasks_metric_took_otherwise_is_not_read(tmp_path: Path) -> None:
+    info = replace(run_info(), metrics={"t": {"acc": True, "other": None}})
+    told: list[str] = []
+    recorder = LensRecorder(info, tmp_path, tell=told.append)
+    wrong = {"pred_candidate": 1, "correct": False, "question": "Is it?"}
+    recorder.add([record(0, **wrong), record(1, **wrong), record(2), record(3, **wrong)])
+    for doc_id, score in ((0, 1.0), (1, 0.0), (2, 1.0)):
+        recorder.add_scores("t", doc_id, {"acc,first": score, "other": 1.0})
+    assert [recorder.metrics("t", doc_id)["lens_coverage"] for doc_id in range(4)] == [0.0, 1.0, 1.0, 1.0]
+    recorder.finish(recorder.close())
+    frame = load(tmp_path).samples
+    assert frame["status"].tolist() == ["no_answer", "ok", "ok", "ok"]
+    assert "took another answer" in frame["status_reason"][0]
+    assert (frame["question"][0], frame["response"][0], frame["score.acc,first"][0]) == ("Is it?", "yes", 1.0)
+    assert told == [
+        "1 answers count as right by their task and were read as another candidate; their readouts are dropped "
+        "(status no_answer)"
+    ]
 
 
 def test_a_recorder_without_a_folder_serves_the_table_alone(tmp_path: Path) -> None:
