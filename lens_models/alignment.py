@@ -52,6 +52,20 @@ def step_of_char(
     return last
 
 
+def chars_of(tokenizer: Any, token_ids: Sequence[int], text: str, *, skip_special_tokens: bool = True) -> int:
+    """How many characters of `text` come from `token_ids`, which are the first of those it was decoded from.
+
+    `text` may be cleaned up or not, as in `step_of_char`.
+    """
+    options = {"skip_special_tokens": skip_special_tokens, "clean_up_tokenization_spaces": False}
+    whole = str(tokenizer.decode([int(token_id) for token_id in token_ids], **options))
+    letters = sum(not letter.isspace() for letter in whole)
+    places = [place for place, letter in enumerate(text) if not letter.isspace()]
+    if not letters:
+        return 0
+    return places[letters - 1] + 1 if letters <= len(places) else len(text)
+
+
 class _Prefixes:
     """Decoded prefixes of one generation."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lens_models.alignment import AlignmentError, step_of_char
+from lens_models.alignment import AlignmentError, chars_of, step_of_char
 from lens_tasks import AnswerSpan, NoAnswer, locate_answer
 from lens_tasks.answers import begins_thought, ends_thought, opens_thought
 
@@ -39,7 +39,7 @@ def find_position(
     """Locate the answer in `response`, which is `tokens` decoded without special tokens."""
     if not response.strip():
         return Unlocated("no_answer", "the model generated no text")
-    hidden = hidden_thought(tokenizer, tokens)
+    hidden = hidden_thought(tokenizer, tokens, response)
     span = locate_answer(
         response[hidden.end :],
         request.target.candidates,
@@ -72,15 +72,15 @@ class HiddenThought:
     open: bool = False
 
 
-def hidden_thought(tokenizer: Any, tokens: Sequence[int]) -> HiddenThought:
-    """The reasoning block in `tokens` by its special tokens."""
+def hidden_thought(tokenizer: Any, tokens: Sequence[int], response: str) -> HiddenThought:
+    """The reasoning block in `tokens` by its special tokens; `response` is their text."""
     marks = _thought_marks(tokenizer)
     end, opened = 0, False
     for place, token in enumerate(tokens):
         if token in marks:
             opened = not marks[token]
             if marks[token]:
-                end = len(tokenizer.decode(list(tokens[: place + 1]), skip_special_tokens=True))
+                end = chars_of(tokenizer, tokens[: place + 1], response)
     return HiddenThought(end, opened)
 
 

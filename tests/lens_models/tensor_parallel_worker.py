@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
     rank = dist.get_rank()
     weight = model.lm_head.weight
     here = weight.to_local() if hasattr(weight, "to_local") else weight
-    said = {"exact": lens.identity.exact and check.exact, "head_rows_here": here.shape[0]}
+    said = {"exact": lens.identity.exact and check.exact, "forced": lens.forcing.way, "head_rows_here": here.shape[0]}
     (folder / f"rank{rank}.json").write_text(json.dumps(said))
     torch.save(lens.logits(trace.steps[0][:, 0]), folder / f"rank{rank}.pt")
     dist.destroy_process_group()

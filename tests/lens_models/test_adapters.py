@@ -19,6 +19,7 @@ from zoo import ZOO, Specimen
 from lens_models import LensArgumentError, LogitLens, ModelLoadError, find_parts
 from lens_models.adapters import attach_adapter
 from lens_models.capture import ResidualCapture
+from lens_models.forced_run import ONE_PASS
 
 # peft asks transformers for a property under its old name, and says what it saves
 pytestmark = [
@@ -95,6 +96,7 @@ def test_a_generation_with_an_adapter_is_that_of_the_merged_model(adapter: Path,
     merged = merged_by_hand(adapter, llava).generate(**inputs, max_new_tokens=4, do_sample=False)
     assert torch.equal(traced.sequences, merged)
     assert lens.check(traced).exact
+    assert lens.forcing.way == ONE_PASS, lens.forcing.reason
 
 
 @pytest.mark.parametrize("saved", ["lm_head", "norm"])

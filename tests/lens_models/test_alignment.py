@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from small_tokenizers import byte_level_bpe, llama_bpe, unigram
 
-from lens_models.alignment import AlignmentError, step_of_char
+from lens_models.alignment import AlignmentError, chars_of, step_of_char
 
 BYTE_LEVEL, LLAMA, UNIGRAM = byte_level_bpe(), llama_bpe(), unigram()
 TEXTS = [
@@ -163,3 +163,18 @@ def test_a_text_that_the_tokens_do_not_give():
     with pytest.raises(AlignmentError, match=r"the text 'the answer was no' is not what the tokens decode to: 'the"):
         step_of_char(BYTE_LEVEL, ids, 15, text="the answer was no")
     assert step_of_char(BYTE_LEVEL, ids, 0, text="the answer was no") == 0
+
+
+@pytest.mark.parametrize("text", [*CLEANED, *TEXTS])
+def test_the_characters_of_the_first_tokens(text):
+    """Up to the last letter that they hold, in the text as it was generated and in the cleaned one."""
+    ids = encode(BYTE_LEVEL, text)
+    cleaning = CleaningTokenizer(BYTE_LEVEL)
+    cleaned = cleaning.decode(ids, skip_special_tokens=True)
+    for count in range(len(ids) + 1):
+        begun = BYTE_LEVEL.decode(ids[:count])
+        if "\ufffd" in begun:
+            continue
+        for whole in (text, cleaned):
+            found = whole[: chars_of(cleaning, ids[:count], whole)]
+            assert "".join(found.split()) == "".join(begun.split())

@@ -17,12 +17,14 @@ from zoo import Specimen
 
 from lens_models import LogitLens, PartsError, Readout, ReadoutRow, find_parts, load_model, probe_inputs, prove_identity
 from lens_models.capture import ResidualCapture
+from lens_models.forced_run import ONE_PASS
 from lens_models.placement import compute_device
 
 
 def read(lens: LogitLens, inputs: Any) -> tuple[torch.Tensor, list[Readout]]:
     generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
     assert lens.check(generation).exact
+    assert lens.forcing.way == ONE_PASS, lens.forcing.reason
     rows = [ReadoutRow(generation.residual(sample, 1), generation.new_tokens[sample][1]) for sample in range(2)]
     return generation.sequences, lens.read(rows)
 

@@ -64,6 +64,7 @@ def test_quantised_layers_are_read_exactly_in_a_run(bits: str) -> None:
     lens = LogitLens(loaded.model, inputs)
     generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
     assert lens.check(generation).exact
+    assert lens.forcing.way is not None, lens.forcing.reason
     plain = loaded.model.generate(**inputs, max_new_tokens=3, do_sample=False)
     assert torch.equal(generation.sequences, plain)
     residual, logits = last_logits(loaded.model, inputs)

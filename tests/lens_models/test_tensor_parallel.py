@@ -22,6 +22,7 @@ from zoo import WIDTH, Specimen
 
 from lens_models import IdentityError, LogitLens, ReadoutRow, find_parts
 from lens_models.capture import ResidualCapture
+from lens_models.forced_run import ONE_PASS
 
 WORKER = Path(__file__).parent / "tensor_parallel_worker.py"
 
@@ -42,6 +43,7 @@ def test_a_head_of_distributed_tensors_is_read_through_its_own_code(llava: Speci
     lens = LogitLens(model, llava.inputs())
     generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
     assert lens.check(generation).exact  # type: ignore[union-attr]
+    assert lens.forcing.way == ONE_PASS, lens.forcing.reason
     expected = plain.generate(inputs, max_new_tokens=3, do_sample=False)
     assert torch.equal(generation.sequences, expected.sequences)
     rows = [ReadoutRow(expected.residual(1, 2), expected.new_tokens[1][2])]
@@ -85,6 +87,7 @@ def test_two_processes_read_what_one_reads(llava: Specimen, tmp_path: Path) -> N
         said: dict[str, Any] = json.loads((tmp_path / f"rank{rank}.json").read_text())
         assert said["head_rows_here"] == 80, "the head must be sharded, or nothing was shown"
         assert said["exact"]
+        assert said["forced"] == ONE_PASS
         ours = torch.load(tmp_path / f"rank{rank}.pt")
         torch.testing.assert_close(
             ours, expected, **readout_bounds(expected, sums_of(model, inputs["input_ids"].shape[1]))
