@@ -76,10 +76,12 @@ def score_continuations(
     if rows - {1}:
         raise ForcingError(f"continuations are scored for one prompt at a time, found inputs of {max(rows)} rows")
 
+    # where the prompt is; weights that are offloaded tell no device
+    device = next(value.device for value in inputs.values() if isinstance(value, Tensor))
     scored: dict[Tokens, ScoredContinuation] = {}
     for prefix, members in _shared_passes(sequences):
         # the last token is what the last position predicts; which one it is plays no part
-        tokens = torch.tensor([[*before, *prefix, members[0][-1]]], device=forcing.model.device)
+        tokens = torch.tensor([[*before, *prefix, members[0][-1]]], device=device)
         run = forcing.run(inputs, tokens, len(prefix) + 1, None if lens is None else lens.layer_index)
         residual = None if run.residual is None else run.residual[:, 0]
         layers = None if residual is None or lens is None else _layer_logprobs(lens, residual, members)

@@ -17,6 +17,7 @@ from zoo import Specimen
 
 from lens_models import LogitLens, PartsError, Readout, ReadoutRow, find_parts, load_model, probe_inputs, prove_identity
 from lens_models.capture import ResidualCapture
+from lens_models.continuations import score_continuations
 from lens_models.forced_run import ONE_PASS
 from lens_models.placement import compute_device
 
@@ -25,6 +26,9 @@ def read(lens: LogitLens, inputs: Any) -> tuple[torch.Tensor, list[Readout]]:
     generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
     assert lens.check(generation).exact
     assert lens.forcing.way == ONE_PASS, lens.forcing.reason
+    one = {name: value[:1] for name, value in inputs.items()}
+    (scored,) = score_continuations(lens.forcing, one, [generation.new_tokens[0]], lens=lens)
+    assert lens.compare(scored.residual[-1:], scored.first_logits.unsqueeze(0)).exact
     rows = [ReadoutRow(generation.residual(sample, 1), generation.new_tokens[sample][1]) for sample in range(2)]
     return generation.sequences, lens.read(rows)
 
