@@ -41,6 +41,16 @@ class Forcing:
     tolerance: float | None = None
     reason: str | None = None
 
+    @property
+    def refusal(self) -> str | None:
+        """Why the model is refused and what that concerns; None for one that is not."""
+        if self.way is not None:
+            return None
+        return (
+            f"given tokens are not scored with {type(self.model).__name__}: {self.reason}. Answers that the model "
+            "generates are not concerned; multiple choice, candidates of several tokens and controls need it."
+        )
+
     def require(self) -> str:
         """The way.
 
@@ -48,10 +58,7 @@ class Forcing:
             ForcingError: the model is refused.
         """
         if self.way is None:
-            raise ForcingError(
-                f"given tokens are not scored with {type(self.model).__name__}: {self.reason}. Answers that the model "
-                "generates are not concerned; multiple choice, candidates of several tokens and controls need it."
-            )
+            raise ForcingError(self.refusal)
         return self.way
 
     def run(

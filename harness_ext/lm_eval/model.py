@@ -97,6 +97,8 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             "Lens: %s; last layer equals the model's logits within %.1e of their range (allowed %.1e, %s)",
             lens.parts.describe(), report.deviation, report.tolerance, report.dtype,
         )  # fmt: skip
+        if lens.forcing.refusal:
+            log.warning("Lens: %s", lens.forcing.refusal)
         return lens
 
     def _create_model(self, *args: Any, quantization_config: Any = None, **kwargs: Any) -> None:

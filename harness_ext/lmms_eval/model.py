@@ -80,6 +80,8 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             f"Lens: {lens.parts.describe()}; last layer equals the model's logits within {report.deviation:.1e} of "
             f"their range (allowed {report.tolerance:.1e}, {report.dtype})"
         )
+        if lens.forcing.refusal:
+            logger.warning(f"Lens: {lens.forcing.refusal}")
         return lens
 
     @property

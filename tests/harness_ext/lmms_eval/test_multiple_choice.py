@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from lmms_eval_outcome import Evaluate
+from loguru import logger
 from plain_model import lens_tiny_bounds
 from tiny_tasks import rows
 
-from lens_models import load_model
+from lens_models import Forcing, ForcingError, load_model
 from lens_models.encoding import encode_texts, render_chat
 from lens_tasks.targets import TASK_TARGETS
 
@@ -73,3 +74,25 @@ def test_scores_are_the_same_without_the_lens(evaluate: Evaluate) -> None:
     without = evaluate("tiny_choice", "lens=False", force_simple=True, output="plain")
     ours, plain = (o.results["samples"]["tiny_choice"] for o in (with_lens, without))
     assert [s["filtered_resps"] for s in ours] == [s["filtered_resps"] for s in plain]
+
+
+def test_a_model_that_is_refused_for_given_tokens_answers_and_says_why_it_scores_no_choices(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(model: object, inputs: object) -> Forcing:
+        return Forcing(model, None, None, reason="step by step: off from its own generation by 3.0e-01")
+
+    answered = evaluate("tiny_yes_no", limit=2, output="calm")
+    monkeypatch.setattr("lens_models.lens.prove_forcing", refused)
+    monkeypatch.setattr("harness_ext.lmms_eval.model.prove_forcing", refused)
+    messages: list[str] = []
+    sink = logger.add(lambda message: messages.append(message.record["message"]), level="WARNING")
+    refused_answers = evaluate("tiny_yes_no", limit=2)
+    logger.remove(sink)
+    assert refused_answers.texts("tiny_yes_no") == answered.texts("tiny_yes_no")
+    assert set(refused_answers.run.samples["status"]) == {"ok"}
+    why = "given tokens are not scored with Qwen2VLForConditionalGeneration: step by step: off from its own generation"
+    assert [message for message in messages if why in message]
+    for arguments in ("", "lens=False"):
+        with pytest.raises(ForcingError, match=why):
+            evaluate("tiny_choice", arguments, limit=1, force_simple=True, output="refused")
