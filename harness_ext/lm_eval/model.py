@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -113,22 +113,29 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """Answer each request as `hf-multimodal` does; during an evaluation the lens records each."""
+        if self.lens is not None and self.run is not None:
+            return self.answer(tag(requests), disable_tqdm)
+        stock = functools.partial(super().generate_until, disable_tqdm=disable_tqdm)
+        return self._by_images(requests, lambda rows: stock([requests[row] for row in rows]))
+
+    def answer(self, tagged: Sequence[TaggedRequest], disable_tqdm: bool = False) -> list[str]:
+        """Answer and record requests of the evaluation that is under way; their keys are known."""
+        lens, run = self.lens, self.run
+        assert lens is not None and run is not None
+        check_instances(request.instance for request in tagged)
+
+        def read(rows: Sequence[int]) -> list[str]:
+            return self._read_answers([tagged[row] for row in rows], lens, run, disable_tqdm)
+
+        return self._by_images([request.instance for request in tagged], read)
+
+    def _by_images(self, instances: Sequence[Any], answer: Callable[[Sequence[int]], Sequence[str]]) -> list[str]:
+        """Answers in order; requests whose prompts the processor does not encode together are answered apart."""
         answers: dict[int, str] = {}
         with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
-            for rows in encodable_together(self.processor, [len(visuals(each)) for each in requests]):
-                answers.update(zip(rows, self._answers([requests[row] for row in rows], disable_tqdm), strict=True))
-        return [answers[row] for row in range(len(requests))]
-
-    def _answers(self, requests: list[Any], disable_tqdm: bool) -> list[str]:
-        if self.lens is None or self.run is None:
-            return list(super().generate_until(requests, disable_tqdm=disable_tqdm))
-        return self._read_answers(tag(requests), self.lens, self.run, disable_tqdm)
-
-    def answer(self, tagged: Sequence[TaggedRequest]) -> list[str]:
-        """Answer and record requests of the evaluation that is under way; their keys are known."""
-        assert self.lens is not None and self.run is not None
-        with older_objects_set_aside():
-            return self._read_answers(tagged, self.lens, self.run, disable_tqdm=False)
+            for rows in encodable_together(self.processor, [len(visuals(each)) for each in instances]):
+                answers.update(zip(rows, answer(rows), strict=True))
+        return [answers[row] for row in range(len(instances))]
 
     def sample_request(self, request: TaggedRequest) -> SampleRequest:
         """What the lens knows of a request before it is answered, as `answer` would find it."""
@@ -140,7 +147,6 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
     def _read_answers(
         self, tagged: Sequence[TaggedRequest], lens: LogitLens, run: LensRun, disable_tqdm: bool
     ) -> list[str]:
-        check_instances(request.instance for request in tagged)
         follower = AnswerFollower(lens, self.reader, run, self._as_read, self.limit.fitted)
         with self._followed_by(follower):
             answers = self._followed_answers(tagged, follower, disable_tqdm)
