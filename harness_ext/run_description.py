@@ -128,7 +128,7 @@ def describe_run(run_id: str, read: ReadModel, *, harness: str, settings: RunSet
         seeds=_storable(settings.seeds),
         args=_storable(settings.args),
         metrics=settings.metrics,
-        fingerprint=_run_part(read, about, harness, settings),
+        fingerprint=_storable(_run_part(read, about, harness, settings)),
     )
 
 
