@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
+from math import isfinite
 from typing import Any
 
 from harness_ext.options import LensOptions
@@ -121,13 +122,13 @@ def describe_run(run_id: str, read: ReadModel, *, harness: str, settings: RunSet
         lens=about,
         identity=IdentityInfo(report.deviation, report.argmax_agrees, report.tolerance),
         versions=versions,
-        generation=settings.generation,
-        prompt=settings.prompt,
-        limits=settings.limits,
-        seeds=settings.seeds,
-        args=settings.args,
+        generation=_storable(settings.generation),
+        prompt=_storable(settings.prompt),
+        limits=_storable(settings.limits),
+        seeds=_storable(settings.seeds),
+        args=_storable(settings.args),
         metrics=settings.metrics,
-        fingerprint=_run_part(read, about, harness, settings),
+        fingerprint=_storable(_run_part(read, about, harness, settings)),
     )
 
 
@@ -162,3 +163,12 @@ def _run_part(read: ReadModel, lens: LensInfo, harness: str, settings: RunSettin
         "controls": list(lens.controls),
         "versions": _versions(packages, builds=False),
     }
+
+
+def _storable(settings: Any) -> Any:
+    """Settings as JSON holds them: NaN and infinity, which it does not know, as words."""
+    if isinstance(settings, Mapping):
+        return {str(name): _storable(value) for name, value in settings.items()}
+    if isinstance(settings, list | tuple):
+        return [_storable(value) for value in settings]
+    return str(settings) if isinstance(settings, float) and not isfinite(settings) else settings

@@ -30,7 +30,7 @@ def canonical(value: Any) -> str:
 
 def digest_of(value: Any) -> str:
     """16 hex digits of the SHA-256 of `canonical(value)`."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

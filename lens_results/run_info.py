@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
+from lens_results.checks import text
 from lens_results.errors import InvalidRecordError, RecordFormatError
 from lens_results.schema import VERSION
 
@@ -136,15 +137,15 @@ class RunInfo:
         Raises `InvalidRecordError` on NaN or infinity.
         """
         try:
-            return json.dumps(_to_plain(self), ensure_ascii=False, allow_nan=False, default=str)
+            return text(json.dumps(_to_plain(self), ensure_ascii=False, allow_nan=False, default=str))
         except ValueError as err:
             raise InvalidRecordError(f"Run description: {err}. Store None for a number that is not finite.") from err
 
     @staticmethod
-    def from_json(text: str) -> RunInfo:
+    def from_json(content: str) -> RunInfo:
         """The description `to_json` wrote, or one of a later minor version. Raises `RecordFormatError`."""
         try:
-            plain = json.loads(text)
+            plain = json.loads(content)
         except ValueError as err:
             raise RecordFormatError(f"Run description is not JSON ({err}); the file's metadata is damaged.") from err
         return _from_plain(RunInfo, plain, "run")

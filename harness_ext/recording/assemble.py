@@ -20,7 +20,7 @@ from lens_models.metrics import (
     visual_gain_by_layer,
 )
 from lens_models.readout import FloatArray
-from lens_results import InvalidRecordError, SampleRecord
+from lens_results import SampleRecord
 from lens_results.record import Key
 
 from .candidates import SampleCandidates
@@ -178,7 +178,7 @@ def _record(request: SampleRequest, response: str, common: Mapping[str, Any], **
     """The record; where its fields contradict each other, one that says so and holds what is certain."""
     try:
         return SampleRecord(**common, **found)
-    except InvalidRecordError as error:
+    except Exception as error:  # fields that contradict each other, or of a kind that no record holds
         why = Unlocated("not_run", f"what was read is no valid record: {error}")
     return bare_record(request.key, request.kind, response, why)
 

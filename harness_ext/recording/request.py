@@ -99,5 +99,5 @@ def _array_digest(medium: object) -> str:
 
 
 def text_digest(text: str) -> str:
-    """SHA-256 of a text in UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of a text in UTF-8; lone surrogates, which UTF-8 cannot hold, as if it could."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

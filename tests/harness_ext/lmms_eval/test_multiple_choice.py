@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from loguru import logger
 from plain_model import lens_tiny_bounds
 from tiny_tasks import rows
 
-from lens_models import Forcing, ForcingError, load_model
+from harness_ext.lmms_eval import responder
+from lens_models import CaptureError, Forcing, ForcingError, load_model
+from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encode_texts, render_chat
 from lens_tasks.targets import TASK_TARGETS
 
@@ -96,3 +99,32 @@ def test_a_model_that_is_refused_for_given_tokens_answers_and_says_why_it_scores
     for arguments in ("", "lens=False"):
         with pytest.raises(ForcingError, match=why):
             evaluate("tiny_choice", arguments, limit=1, force_simple=True, output="refused")
+
+
+def test_a_choice_without_a_score_ends_no_run(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any, **kwargs: Any) -> list[ScoredContinuation]:
+        first, *rest = score_continuations(*args, **kwargs)
+        return [replace(first, logprob=float("nan"), layer_logprobs=first.layer_logprobs * float("nan")), *rest]
+
+    monkeypatch.setattr(responder, "score_continuations", broken)
+    outcome = evaluate("tiny_choice", limit=2, force_simple=True)
+    assert outcome.value("tiny_choice", "acc") is not None
+    assert outcome.value("tiny_choice", "lens_coverage") == 0.0
+    for record in outcome.run.records():
+        assert record.status == "non_finite"
+        assert record.status_reason == f"the score of 'yes' is nan at layer {outcome.run.layer_index[-1]}"
+
+
+def test_a_lens_that_fails_beside_the_scores_costs_none(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    calm = evaluate("tiny_choice", limit=2, force_simple=True, output="calm")
+
+    def broken(*args: Any, lens: Any, **kwargs: Any) -> list[ScoredContinuation]:
+        if lens is not None:
+            raise CaptureError("a hook was lost")
+        return score_continuations(*args, lens=lens, **kwargs)
+
+    monkeypatch.setattr(responder, "score_continuations", broken)
+    outcome = evaluate("tiny_choice", limit=2, force_simple=True)
+    ours, plain = (o.results["samples"]["tiny_choice"] for o in (outcome, calm))
+    assert [s["filtered_resps"] for s in ours] == [s["filtered_resps"] for s in plain]
+    assert [(r.status, r.status_reason) for r in outcome.run.records()] == [("capture_failed", "a hook was lost")] * 2

@@ -21,6 +21,7 @@ from harness_ext.recording.position import Unlocated
 from harness_ext.recording.reader import BatchReader
 from harness_ext.recording.recorder import LensRecorder
 from harness_ext.recording.request import SampleRequest
+from harness_ext.run_description import _storable
 from lens_models import CaptureError, IdentityReport, Readout
 from lens_models.continuations import ScoredContinuation
 from lens_models.metrics import Thresholds
@@ -183,10 +184,29 @@ def test_each_failure_is_named(error: Exception, status: str, reason: str) -> No
 
 def test_fields_that_contradict_each_other_become_a_record_that_says_so() -> None:
     assembler = RecordAssembler(stub_lens(), Letters(), Thresholds())
-    odd = replace(request(), image_sha256="no tuple")  # type: ignore[arg-type]
-    record = assembler.unread(odd, "a", Unlocated("no_answer", "why"))
-    assert record.status == "not_run"
-    assert "what was read is no valid record" in str(record.status_reason)
+    for changes in ({"image_sha256": "no tuple"}, {"question": ["no text"]}):
+        record = assembler.unread(replace(request(), **changes), "a", Unlocated("no_answer", "why"))
+        assert record.status == "not_run"
+        assert "what was read is no valid record" in str(record.status_reason)
+    record = assembler.unread(request(), "a", Unlocated("no_answer", "why"), n_generated=2**40)
+    assert "n_generated: found 1099511627776" in str(record.status_reason)
+
+
+def test_texts_that_utf8_cannot_hold_are_recorded() -> None:
+    assembler = RecordAssembler(stub_lens(), Letters(), Thresholds())
+    record = assembler.unread(
+        replace(request(), prompt="\ud800", question="\ud800"), "\ud800", Unlocated("no_answer", "x")
+    )
+    assert (record.status, record.question, record.response) == ("no_answer", "\ufffd", "\ufffd")
+
+
+def test_settings_that_json_cannot_hold_are_recorded(tmp_path: Path) -> None:
+    settings = _storable({"t": {"temperature": np.inf, "until": ("\ud800", float("nan"))}})
+    assert settings == {"t": {"temperature": "inf", "until": ["\ud800", "nan"]}}
+    recorder = LensRecorder(info(generation=settings), tmp_path)
+    recorder.add([bare_record(("t", 0, 0, 0), "generate", "yes", Unlocated("no_answer", "x"))])
+    recorder.finish(recorder.close())
+    assert load(tmp_path).info.generation["t"]["until"] == ["\ufffd", "nan"]
 
 
 def test_scores_come_without_the_lens_where_it_fails() -> None:
