@@ -153,7 +153,7 @@ def test_a_prompt_that_sees_what_follows_is_never_forced_in_one_pass(monkeypatch
         assert str(forcing.reason).startswith("one pass: its logits before a token change with it, by ")
         tokens, theirs = generated(model, own)
         gap = (logprobs(forcing.run(own, tokens, N).logits.float(), tokens) - logprobs(theirs, tokens)).abs().max()
-        assert float(gap) <= nats_allowed(theirs, dtype)
+        assert float(gap) <= nats_allowed(model, theirs)
 
 
 class DeafGenerate:
