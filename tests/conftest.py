@@ -13,8 +13,8 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 
-END_TO_END = {"command", "evaluate", "tab", "board", "mixed", "report", "run_folder", "start"}
-"""Fixtures of the tests that start a command, run a harness, open a page or build a report."""
+END_TO_END = {"command", "evaluate", "tab", "board", "mixed", "report", "run_folder", "start", "everything"}
+"""Fixtures of the tests that start a command, run a harness or read all its tasks, open a page or build a report."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

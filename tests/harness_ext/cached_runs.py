@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from plain_model import lens_tiny_bounds
 
 from lens_results import Run, load_all, store_files
 
@@ -28,4 +29,4 @@ def reads_alike(one: Run, other: Run) -> bool:
     if one.samples[columns].astype(str).to_numpy().tolist() != other.samples[columns].astype(str).to_numpy().tolist():
         return False
     stacks = [(one.stack(name), other.stack(name)) for name in QUANTITIES]
-    return all(a.shape == b.shape and np.allclose(a, b, atol=1e-5, equal_nan=True) for a, b in stacks)
+    return all(a.shape == b.shape and np.allclose(a, b, **lens_tiny_bounds(), equal_nan=True) for a, b in stacks)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_runner import BIN, Command, environment, run_command
+from command_runner import BIN, Command, environment, run_alone, run_command
 from plain_model import lens_tiny_bounds
 from pope_copy import write_pope
 
@@ -63,7 +63,7 @@ def test_two_processes_give_the_rows_of_one(pope: PopeRun, monkeypatch: pytest.M
     monkeypatch.setenv("ACCELERATE_USE_CPU", "1")  # `accelerate launch --cpu` starts one process, whatever it is told
     words = ("torchrun", "--standalone", "--nproc_per_node", "2", "-m", "lmms_eval", "--model", "hf-multimodal-lens")
     words += ("--tasks", "pope", "--log_samples", "--limit", "11", "--output_path", "runs/two")
-    done = run_command(pope.home, *words)
+    done = run_alone(pope.home, *words)
     assert " 6/6 " in done.stdout, "the first process answers its half"
     one, two = load(pope.records), load(pope.home / "runs/two")
     assert two.samples["doc_id"].tolist() == list(range(11))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from command_runner import Command
+import pytest
+from command_runner import Command, run_alone
 from typer.testing import CliRunner
 
 from harness_ext.cli import app
@@ -25,22 +26,20 @@ def test_check_leaves_with_code_1_and_one_line_for_what_is_no_model(command: Com
     assert "Traceback" not in done.stdout
 
 
-def test_tasks_prints_a_folder_for_each_harness(command: Command) -> None:
+@pytest.mark.end_to_end
+def test_tasks_prints_a_folder_for_each_harness(tmp_path: Path) -> None:
     for harness in ("lmms-eval", "lm-eval"):
-        folder = Path(command("mmlens", "tasks", "--harness", harness).stdout.strip())
+        folder = Path(run_alone(tmp_path, "mmlens", "tasks", "--harness", harness).stdout.strip())
         assert (folder / "pope_mini.yaml").is_file()
-    assert "pope_mini" in command("mmlens", "tasks", "--names").stdout.split()
-    assert command("mmlens", "tasks", "--harness", "other", check=False).returncode == 2
+    assert "pope_mini" in run_alone(tmp_path, "mmlens", "tasks", "--names").stdout.split()
+    assert run_alone(tmp_path, "mmlens", "tasks", "--harness", "other", check=False).returncode == 2
 
 
-def test_commands_on_nothing_say_so(command: Command, tmp_path: Path) -> None:
+@pytest.mark.end_to_end
+def test_commands_on_nothing_say_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    done = command("mmlens", "report", "empty", check=False)
-    assert done.returncode == 1
-    assert "Error: " in done.stdout
-    assert "Traceback" not in done.stdout
     nothing = str(tmp_path / "empty")
-    for words in (("leaderboard", nothing), ("submit", nothing, "--dst", str(tmp_path / "a.zip"))):
+    for words in (("report", nothing), ("leaderboard", nothing), ("submit", nothing, "--dst", str(tmp_path / "a.zip"))):
         found = CliRunner().invoke(app, [*words])
         assert found.exit_code == 1, words
         assert isinstance(found.exception, SystemExit), "a message, not a traceback"
@@ -72,8 +71,9 @@ def test_the_command_works_where_lmms_eval_is_not_installed(command: Command) ->
         assert "No module named" not in done.stdout
 
 
-def test_prepare_clevr_tells_where_the_release_is_to_be_had(command: Command) -> None:
-    done = command("mmlens", "prepare", "clevr", "nowhere", check=False)
+@pytest.mark.end_to_end
+def test_prepare_clevr_tells_where_the_release_is_to_be_had(tmp_path: Path) -> None:
+    done = run_alone(tmp_path, "mmlens", "prepare", "clevr", "nowhere", check=False)
     assert done.returncode == 1
     assert "CLEVR" in done.stdout
 

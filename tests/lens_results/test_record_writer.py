@@ -356,6 +356,7 @@ writer.close()
 """
 
 
+@pytest.mark.end_to_end
 def test_a_system_that_refuses_in_the_middle_of_a_file_leaves_no_half_file(tmp_path: Path) -> None:
     """The limit of the file size stands in for a full disk: the system takes some bytes and refuses the rest."""
     command = [sys.executable, "-c", LIMITED, str(tmp_path)]
@@ -387,6 +388,7 @@ except RecordWriteError as error:
 """
 
 
+@pytest.mark.end_to_end
 def test_read_only_folder_says_so(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     command = [sys.executable, "-c", READ_ONLY, str(tmp_path)]
@@ -420,6 +422,7 @@ for round in range(4):
 """
 
 
+@pytest.mark.end_to_end
 def test_processes_that_write_and_merge_side_by_side_do_not_mix(tmp_path: Path) -> None:
     """Each merge takes the common folder of all parts away when it finds it empty, again and again."""
     program = [sys.executable, "-c", SIDE_BY_SIDE, str(tmp_path)]

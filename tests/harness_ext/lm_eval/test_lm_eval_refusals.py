@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from accelerate import DistributedType
+from command_runner import run_command
 from lm_eval import evaluator
 from lm_eval_outcome import Evaluate
 from PIL import Image
@@ -88,7 +87,7 @@ def test_an_unsupported_lm_eval_is_named_with_both_signatures(monkeypatch: pytes
 
 
 @pytest.mark.end_to_end
-def test_importing_registers_nothing() -> None:
+def test_importing_registers_nothing(tmp_path: Path) -> None:
     program = (
         "import harness_ext.lm_eval, harness_ext.lm_eval.cli, harness_ext.lm_eval.plugin, sys;"
         "assert 'lm_eval' not in sys.modules, 'lm_eval was imported';"
@@ -96,7 +95,7 @@ def test_importing_registers_nothing() -> None:
         "from lm_eval.api.registry import MODEL_REGISTRY;"
         "assert 'hf-multimodal-lens' not in MODEL_REGISTRY"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=280)
+    run_command(tmp_path, "python", "-c", program)
 
 
 def test_the_task_folder_holds_the_tasks() -> None:

@@ -101,6 +101,7 @@ def rejection_rate(rejects: Rejects, n_runs: int, first_seed: int = 10_000) -> f
     return float(np.mean([rejects(simulate_run(first_seed + i), i) for i in range(n_runs)]))
 
 
+@pytest.mark.end_to_end
 @pytest.mark.parametrize("name", [name for name in NULLS if name != "random walk"])
 def test_true_nulls_are_not_rejected_often(name: str):
     assert rejection_rate(NULLS[name], 25) <= 0.2
@@ -139,6 +140,7 @@ def test_planted_effects_are_found():
     assert {name: np.mean(hits) >= 0.9 for name, hits in found.items()} == dict.fromkeys(found, True)
 
 
+@pytest.mark.end_to_end
 def test_rows_taken_as_independent_reject_too_often():
     def ignoring_images(run: SimulatedRun, seed: int) -> bool:
         rows = np.arange(run.error.size)
@@ -181,6 +183,7 @@ def coverage_of_emergence(n_runs: int) -> float:
     return 1 - float(np.mean(misses))
 
 
+@pytest.mark.end_to_end
 def test_intervals_cover_most_of_the_time():
     assert coverage_of_score(60, 2.0) >= 0.87
     assert coverage_of_emergence(40) >= 0.85

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import fields, is_dataclass
 from math import isnan
 
@@ -17,6 +18,7 @@ from lens_report.stats import (
     Columns,
     Estimate,
     NotAPredictorError,
+    Ranking,
     associate,
     delta_auroc,
     logistic_increment,
@@ -51,13 +53,18 @@ def run_frame(seed: int = 8, planted: float = 1.5) -> pd.DataFrame:
     )
 
 
+@functools.cache
+def ranked() -> Ranking:
+    """The protocol on the frame as it is; tests share it and leave it as it is."""
+    return rank_predictors(run_frame(), METRICS, **QUICK)
+
+
 METRICS = [column for column in run_frame() if column.startswith(("label_free.", "null."))]
 
 
 def test_protocol_finds_the_planted_metric_and_agrees_with_its_parts():
     frame = run_frame()
-    ranking = rank_predictors(frame, METRICS, **QUICK)
-    found = {one.column: one for one in ranking.predictors}
+    found = {one.column: one for one in ranked().predictors}
     assert list(found) == sorted(found, key=lambda c: -(found[c].association.auroc.value or 0))
     error, cluster = (~frame["correct"].to_numpy(dtype=bool)).astype(float), frame["cluster"]
     margin, noise = frame["label_free.final_margin"], frame["label_free.overthinking"]
@@ -81,7 +88,7 @@ def test_protocol_finds_the_planted_metric_and_agrees_with_its_parts():
 
 
 def test_confidence_is_turned_round_and_not_compared_with_itself():
-    found = {one.column: one for one in rank_predictors(run_frame(), METRICS, **QUICK).predictors}
+    found = {one.column: one for one in ranked().predictors}
     confidence = found["label_free.final_margin"]
     assert confidence.sign == -1
     assert confidence.association.auroc.value > 0.6
@@ -90,7 +97,7 @@ def test_confidence_is_turned_round_and_not_compared_with_itself():
 
 
 def test_missing_and_constant_metrics_say_so():
-    found = {one.column: one for one in rank_predictors(run_frame(), METRICS, **QUICK).predictors}
+    found = {one.column: one for one in ranked().predictors}
     flips = found["label_free.flips"]
     assert flips.association.auroc.note == "600 of 900 rows have no value"
     assert flips.gain.delta.n == flips.increment.n == flips.null.n == 300
@@ -134,7 +141,7 @@ def assert_no_nan(result: object) -> None:
 
 
 def test_ordinary_results_hold_no_nan():
-    assert_no_nan(rank_predictors(run_frame(), METRICS, **QUICK))
+    assert_no_nan(ranked())
 
 
 def test_gold_based_metrics_are_refused():
