@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-import numpy as np
 import pytest
 from lm_eval.models.hf_vlms import HFMultimodalLM
 from lm_eval_outcome import Evaluate
@@ -27,7 +26,9 @@ def test_answers_equal_the_stock_model_byte_for_byte(evaluate: Evaluate, batch_s
     for _, row in samples.iterrows():
         assert row["response"] == ours.texts(row["task"])[row["doc_id"]]
     assert samples["identity_deviation"].max() <= ours.run.info.identity.tolerance
-    assert np.isfinite(samples["identity_deviation"]).all()
+    compared = samples["identity_deviation"].notna()  # each batch in one of its samples at least
+    assert compared.sum() >= len(samples) / batch_size
+    assert compared[(samples["status"] == "ok") & (samples["answer_step"] == 0)].all()
 
 
 @pytest.mark.usefixtures("nothing_set_aside")
