@@ -136,6 +136,7 @@ def test_a_movement_is_dated_by_the_block_in_which_the_lead_turned_last():
             layers=np.array([1, 2, 3, 4]),
             closed_rows=np.ones(3, dtype=bool),
             among_candidates=True,
+            compared=np.ones(3, dtype=bool),
             wide=lambda name, control=None: paths,
             stack=lambda name, control=None: np.full((3, 4), np.nan),
         )
