@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from mera_folder import write_mera_folder
+
+# torch packs 16-bit matrices for the instructions that oneDNN finds; ATEN_CPU_CAPABILITY alone leaves it without the
+# code for them ("pack_vnni2 is only supported when avx512 is supported"), so oneDNN is told the same
+if (level := {"default": "SSE41", "avx2": "AVX2"}.get(os.environ.get("ATEN_CPU_CAPABILITY", ""))) is not None:
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", level)
 
 # the same examples in every run, and no verdict by the clock of a busy machine
 settings.register_profile("repeatable", deadline=None, derandomize=True)
