@@ -48,10 +48,7 @@ class ChoiceScorer:
             results.update(zip(members, [(each.logprob, each.greedy) for each in scored], strict=True))
         if self._owner.run is not None:
             self._owner.run.recorder.flush()
-        answers = [results[place] for place in range(len(requests))]
-        for request, answer in zip(requests, answers, strict=True):
-            self._owner.cache_hook.add_partial("loglikelihood", request.instance.args, answer)
-        return answers
+        return [results[place] for place in range(len(requests))]
 
     def _document(self, requests: Sequence[TaggedRequest]) -> list[ScoredContinuation]:
         sequences = [self._continuation(request) for request in requests]

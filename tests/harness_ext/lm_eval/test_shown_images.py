@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from datasets import Dataset, Features, Image, Value
-from lm_eval.models.utils import resize_image
 from lm_eval.tasks import TaskManager
 from lm_eval_outcome import Evaluate
 from PIL import Image as PILImage
+from resizing import resizing_works
 from transformers import Qwen2VLProcessor
 
 from harness_ext.recording import image_digest
@@ -75,14 +75,6 @@ def processed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(Qwen2VLProcessor, "__call__", call)
     yield digests
-
-
-def resizing_works() -> bool:
-    try:
-        resize_image(PILImage.new("RGB", (64, 64)), max_dimension=32)
-    except ValueError:  # lm-eval 0.4.9 names a filter that newer versions of Pillow do not know
-        return False
-    return True
 
 
 @pytest.mark.skipif(not resizing_works(), reason="this lm-eval cannot resize images with this Pillow")
