@@ -83,7 +83,8 @@ def test_a_killed_run_keeps_what_it_answered_and_continues(command: Command, tmp
         stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 240
-    while not list((tmp_path / "runs").rglob("*.rank0.*.parquet")) and time.monotonic() < deadline:
+    kept = (tmp_path / "runs", tmp_path / "cache")  # the records of the run, and those beside its answers
+    while not all(list(each.rglob("*.parquet")) for each in kept) and time.monotonic() < deadline:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
