@@ -141,7 +141,7 @@ def _lens_info(lens: LogitLens, options: LensOptions) -> LensInfo:
         scaling=lens.describe()["transform"],
         head=parts.head_path,
         candidate_rule="logsumexp over the distinct first tokens of the surface variants",
-        position_rule="first token of the answer: after the last answer marker, else the first word",
+        position_rule="what the task's filter took, else an answer stated for certain; the first word that is no article",
         thresholds=asdict(options.thresholds),
         controls=options.controls,
         extra={"layers_path": parts.decoder_path, "norm_path": parts.norm_path},
