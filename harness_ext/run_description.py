@@ -141,7 +141,8 @@ def _lens_info(lens: LogitLens, options: LensOptions) -> LensInfo:
         scaling=lens.describe()["transform"],
         head=parts.head_path,
         candidate_rule="logsumexp over the distinct first tokens of the surface variants",
-        position_rule="what the task's filter took, else an answer stated for certain; the first word that is no article",
+        position_rule="what the task's filter took, else an answer stated for certain; "
+        "the first word that is no article",
         thresholds=asdict(options.thresholds),
         controls=options.controls,
         extra={"layers_path": parts.decoder_path, "norm_path": parts.norm_path},
