@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from lens_models import InputError, probe_inputs
+from lens_models import InputError, example_inputs
 from lens_models.memory import is_out_of_memory
 
 __all__ = ["ContextWatch", "context_length", "encode_or_name"]
@@ -39,7 +39,7 @@ def encode_or_name(encode: Callable[[Sequence[int]], T], where: Sequence[str], p
 
 def _require_working(processor: Any, error: Exception) -> None:
     try:
-        probe_inputs(processor)
+        example_inputs(processor)
     except InputError as refusal:
         raise InputError(
             f"the processor of this model encodes nothing, whatever the document ({error}); look at the tokenizer and "

@@ -19,13 +19,13 @@ from .errors import (
     StepNotKeptError,
     UnknownModelError,
 )
+from .example_input import example_inputs
 from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
 from .identity import prove_identity
 from .lens import LensSettings, LogitLens
 from .loading import LENS_TINY, LoadedModel, load_model
 from .parts import ModelParts, find_parts
-from .probe import probe_inputs
 from .readout import Readout, ReadoutRow, read_layers
 from .transforms import LogitTransform, observe_transform
 from .unembed import Unembedding
@@ -57,11 +57,11 @@ __all__ = [
     "Unembedding",
     "UnknownModelError",
     "add_layout_rule",
+    "example_inputs",
     "find_parts",
     "generate_with_trace",
     "load_model",
     "observe_transform",
-    "probe_inputs",
     "prove_forcing",
     "prove_identity",
     "read_layers",

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .capture import Trace
 from .errors import CaptureError
 from .parts import ModelParts
+from .probes import Trace
 
 __all__ = ["check_chain", "require_all_layers", "require_captured"]
 

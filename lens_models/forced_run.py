@@ -20,10 +20,10 @@ from torch import Tensor
 from transformers import GenerationConfig
 from transformers.generation import GenerationMixin
 
-from .capture import ResidualCapture
 from .errors import ForcingError
 from .head_positions import last_positions_alone
 from .parts import ModelParts
+from .probes import LAST, Positions, ResidualCapture
 
 __all__ = ["ONE_PASS", "STEP_BY_STEP", "ForcedRun", "greedy_settings", "replaced", "run_forced"]
 
@@ -73,12 +73,13 @@ def run_forced(
 
     Raises:
         ForcingError: `generate` did not run the model once a token.
-        CaptureError: see `lens_models.capture`.
+        CaptureError: see `lens_models.probes.residual`.
     """
     loop = _Loop(tokens, tokens.shape[1] if keep is None else keep, way)
     capture = None
     if parts is not None and layer_index is not None:
-        positions = None if way == STEP_BY_STEP else torch.arange(-loop.keep, 0).expand(tokens.shape[0], -1)
+        wanted = torch.arange(-loop.keep, 0).expand(tokens.shape[0], -1)
+        positions = LAST if way == STEP_BY_STEP else Positions(wanted)
         capture = ResidualCapture(parts, layer_index=layer_index, positions=positions, keep_logits=False)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_answered_by(loop, model))

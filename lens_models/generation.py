@@ -1,4 +1,4 @@
-"""Run `generate` as any caller would, with the capture beside it."""
+"""Run `generate` as any caller would, with probes beside it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .capture import CAPTURE_LIMIT, ResidualCapture, Trace
 from .errors import CaptureError
+from .interventions import Intervention, changed
 from .parts import ModelParts
+from .probes import CAPTURE_LIMIT, Arrays, Probe, ResidualCapture, Trace, observed
 
 __all__ = ["TracedGeneration", "generate_with_trace", "generated_columns", "unchanged_random_state"]
 
@@ -29,6 +30,7 @@ class TracedGeneration:
     new_tokens: tuple[tuple[int, ...], ...]
     trace: Trace
     beam_indices: Tensor | None = None
+    probes: tuple[Probe, ...] = ()
 
     def row(self, sample: int, step: int) -> int:
         """The row of the forward pass at `step` that produced the sample's token (beams move between rows).
@@ -52,6 +54,11 @@ class TracedGeneration:
         """
         return self.trace.residual(step, self.row(sample, step))
 
+    def observed(self, sample: int, n_tokens: int) -> dict[str, Arrays]:
+        """Probe -> what it observed while the first `n_tokens` tokens of `sample` were generated."""
+        rows = [self.row(sample, step) for step in range(n_tokens)]
+        return {probe.name: probe.result(rows) for probe in self.probes}
+
 
 @torch.no_grad()
 def generate_with_trace(
@@ -61,9 +68,13 @@ def generate_with_trace(
     *,
     layer_index: Sequence[int] | None = None,
     capture_limit: int = CAPTURE_LIMIT,
+    probes: Sequence[Probe] = (),
+    interventions: Sequence[Intervention] = (),
     **generate_kwargs: Any,
 ) -> TracedGeneration:
     """Call `model.generate(**inputs, **generate_kwargs)` and keep the residual of each predicting position.
+
+    `probes` observe the same run, and `interventions` change it.
 
     Greedy, sampled and beam search decoding work, in left-padded batches of any size. The call is the caller's own:
     only beam search is asked for its beam indices in addition, which changes no token. Of a long generation the first
@@ -77,14 +88,17 @@ def generate_with_trace(
     beams = _beams(model, generate_kwargs)
     if beams > 1:
         generate_kwargs = {**generate_kwargs, "return_dict_in_generate": True}
-    with ResidualCapture(parts, layer_index=layer_index, limit=capture_limit) as trace:
+    residuals = ResidualCapture(parts, layer_index=layer_index, limit=capture_limit)
+    # what is observed is the changed run, so the hooks that change it come first
+    with changed(parts, interventions), observed(parts, [residuals, *probes]):
         output: Any = model.generate(**inputs, **generate_kwargs)  # type: ignore[operator]
+    trace = residuals.trace
     sequences = output if isinstance(output, Tensor) else output.sequences
     beam_indices = None if beams == 1 else getattr(output, "beam_indices", None)
     _check(trace, sequences, beams, beam_indices)
     n_new = trace.n_steps if beam_indices is None else min(trace.n_steps, int(beam_indices.shape[1]))
     new_tokens = _new_tokens(sequences, n_new, inputs)
-    return TracedGeneration(sequences, new_tokens, trace, beam_indices)
+    return TracedGeneration(sequences, new_tokens, trace, beam_indices, tuple(probes))
 
 
 def _beams(model: nn.Module, kwargs: Mapping[str, Any]) -> int:

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .capture import ResidualCapture
 from .chain import check_chain, require_all_layers, require_captured
 from .comparison import IdentityReport, compare_logits
 from .errors import CaptureError, IdentityError
 from .head_positions import last_positions_alone
 from .parts import ModelParts
 from .placement import require_weights
+from .probes import ResidualCapture
 from .transforms import LogitTransform, configured_numbers, measured_scale, observe_transform
 from .unembed import Unembedding
 

@@ -9,14 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .capture import CAPTURE_LIMIT, resolve_layer_index
 from .comparison import IdentityReport, compare_logits
 from .errors import LensArgumentError
 from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
 from .identity import prove_identity
+from .interventions import Intervention
+from .lenses import LENSES, require_last_layer
 from .parts import ModelParts, find_parts
+from .probes import CAPTURE_LIMIT, PROBES, resolve_layer_index
 from .readout import Readout, ReadoutRow, read_layers
+from .transforms import LogitTransform
 from .unembed import NormMode, Unembedding
 
 __all__ = ["LensSettings", "LogitLens"]
@@ -28,24 +31,32 @@ class LensSettings:
 
     Attributes:
         layers: layer numbers out of 0..L (0 is the embedding output), or None for all blocks; L is always read.
+        lens: name of the lens out of `lens_models.lenses.LENSES`.
         topk: how many tokens of each layer to keep.
         norm: "final" puts each layer through the model's final norm, as the model does with its last layer; "none"
             leaves it out, as some published lenses do.
         memory_limit: bytes a readout may use at a time; None chooses by device.
-        capture_limit: bytes of residuals to keep of one generation, see `lens_models.capture`.
+        capture_limit: bytes of residuals to keep of one generation, see `lens_models.probes.residual`.
+        probes: names of further probes out of `lens_models.probes.PROBES`.
     """
 
     layers: tuple[int, ...] | None = None
+    lens: str = "logit"
     topk: int = 5
     norm: NormMode = "final"
     memory_limit: int | None = None
     capture_limit: int = CAPTURE_LIMIT
+    probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.norm not in ("final", "none"):
             raise LensArgumentError(f"norm={self.norm!r}; expected 'final' or 'none'")
         if self.topk < 1:
             raise LensArgumentError(f"topk={self.topk}; expected at least 1")
+        if self.lens not in LENSES:
+            raise LensArgumentError(f"lens={self.lens!r}; expected one of {', '.join(LENSES)}")
+        if unknown := [name for name in self.probes if name not in PROBES]:
+            raise LensArgumentError(f"probes={'+'.join(unknown)}; expected some of {', '.join(PROBES)}")
 
 
 class LogitLens:
@@ -64,27 +75,43 @@ class LogitLens:
         self.parts: ModelParts = find_parts(model)
         self.layer_index = resolve_layer_index(self.settings.layers, self.parts.n_layers)
         self._exact, self.identity = prove_identity(model, self.parts, probe)
+        self._lens = LENSES[self.settings.lens](self.parts)
+        require_last_layer(self.settings.lens, self._lens, self.parts, self.layer_index)
         self.forcing: Forcing = prove_forcing(model, probe)
         self._unembed = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
 
-    def generate(self, inputs: Mapping[str, Any], **generate_kwargs: Any) -> TracedGeneration:
-        """`model.generate` with the same arguments and the same tokens, and the trace of its steps."""
+    @property
+    def transform(self) -> LogitTransform:
+        """What the model does to the output of its head."""
+        return self._exact.transform
+
+    def generate(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        interventions: Sequence[Intervention] = (),
+        **generate_kwargs: Any,
+    ) -> TracedGeneration:
+        """`model.generate` with the same arguments and the same tokens, and what was observed of its steps."""
         return generate_with_trace(
             self.model,
             self.parts,
             inputs,
             layer_index=self.layer_index,
             capture_limit=self.settings.capture_limit,
+            probes=[PROBES[name](self) for name in self.settings.probes],
+            interventions=interventions,
             **generate_kwargs,
         )
 
     def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
         """Per-layer quantities of each row, see `lens_models.readout`."""
-        return read_layers(self._unembed, rows, topk=self.settings.topk, memory_limit=self.settings.memory_limit)
+        seen = [replace(row, residual=self._lens(row.residual, self.layer_index)) for row in rows]
+        return read_layers(self._unembed, seen, topk=self.settings.topk, memory_limit=self.settings.memory_limit)
 
     def logits(self, residual: Tensor) -> Tensor:
-        """Lens logits `[..., vocabulary]`, fp32, of residual vectors `[..., d]`."""
-        return self._unembed(residual)
+        """Lens logits `[layers, ..., vocabulary]`, fp32, of residuals `[layers, ..., d]` at the lens's layers."""
+        return self._unembed(self._lens(residual, self.layer_index))
 
     def compare(self, residual: Tensor, model_logits: Tensor) -> IdentityReport:
         """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned.
@@ -94,7 +121,7 @@ class LogitLens:
         return self._compared(self._exact(residual), model_logits, getattr(torch, self.identity.dtype))
 
     def _compared(self, ours: Tensor, theirs: Tensor, dtype: torch.dtype) -> IdentityReport:
-        transform = self._exact.transform
+        transform = self.transform
         report = compare_logits(ours, theirs, dtype=dtype, masked=transform.masked)
         return replace(report, transform=str(transform))
 
@@ -128,7 +155,7 @@ class LogitLens:
         rows = reference[[generation.row(sample, 0) for sample in samples]]
         ours = torch.stack([known[sample].to(rows.device) for sample in samples])
         # the head's raw output, widened before cap or scale: its own dtype says how much rounding is in it
-        return self._compared(ours, self._exact.transform(rows.float()), rows.dtype)
+        return self._compared(ours, self.transform(rows.float()), rows.dtype)
 
     def compared(self, generation: TracedGeneration, known: Collection[int]) -> list[int]:
         """The samples that `check` compares when it is given the logits of those in `known`."""
@@ -147,7 +174,7 @@ class LogitLens:
             "hidden_size": self.parts.hidden_size,
             "vocab_size": self.parts.vocab_size,
             "norm": self.settings.norm,
-            "transform": str(self._exact.transform),
+            "transform": str(self.transform),
             "layer_index": list(self.layer_index),
             "topk": self.settings.topk,
         }

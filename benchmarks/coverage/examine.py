@@ -13,7 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from lens_models import LensError, LogitLens
 from lens_models.architectures import REFUSED
-from lens_models.capture import ResidualCapture
+from lens_models.probes import ResidualCapture
 
 from .build import build
 from .forced import check_forcing

@@ -59,7 +59,7 @@ def check(
         probe_sample,
         task_samples,
     )
-    from lens_models import LensError, LogitLens, load_model, probe_inputs
+    from lens_models import LensError, LogitLens, example_inputs, load_model
 
     with told(LensError, TaskError):
         asked = None if task is None else load_task(task, include_path)
@@ -73,7 +73,7 @@ def check(
             peft=peft,
             quantisation={"load_in_8bit": load_in_8bit, "load_in_4bit": load_in_4bit},
         )
-        probe = probe_inputs(loaded.processor).to(loaded.model.device, loaded.model.dtype)
+        probe = example_inputs(loaded.processor).to(loaded.model.device, loaded.model.dtype)
         lens = LogitLens(loaded.model, probe)
         _show(f"{model} is read exactly", _findings(lens, loaded.model))
         if asked is None:

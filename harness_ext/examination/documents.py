@@ -10,7 +10,7 @@ from harness_ext.lmms_eval.generation import generate_arguments
 from harness_ext.lmms_eval.task_folder import register_task_folder
 from harness_ext.recording import SampleRequest
 from harness_ext.task_objects import answer_target, leaf_tasks
-from lens_models import LoadedModel, probe_inputs
+from lens_models import LoadedModel, example_inputs
 from lens_models.encoding import encode_texts
 from lens_models.video import DEFAULT_FRAMES
 from lens_tasks import AnswerTarget
@@ -104,7 +104,7 @@ def probe_sample(loaded: LoadedModel) -> Sample:
     request = SampleRequest(("probe", 0, 0, 0), None, "", "", AnswerTarget((), None))
     generation = {"max_new_tokens": _PROBE_TOKENS}
     arguments = generate_arguments(generation, loaded.model, loaded.tokenizer, use_cache=True)
-    return Sample(request, _placed(probe_inputs(loaded.processor), loaded), arguments)
+    return Sample(request, _placed(example_inputs(loaded.processor), loaded), arguments)
 
 
 def _placed(inputs: Any, loaded: LoadedModel) -> Any:

@@ -17,7 +17,7 @@ from harness_ext.encoding_guard import encode_or_name
 from harness_ext.options import flag, take_lens_options
 from harness_ext.recording import BatchReader, SampleRequest
 from harness_ext.task_objects import shadowed
-from lens_models import LENS_TINY, Forcing, LogitLens, probe_inputs, prove_forcing
+from lens_models import LENS_TINY, Forcing, LogitLens, example_inputs, prove_forcing
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
@@ -88,7 +88,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         return prove_forcing(super().model, self._probe()) if self.lens is None else self.lens.forcing
 
     def _probe(self) -> Any:
-        return probe_inputs(self.processor).to(self.device, super().model.dtype)
+        return example_inputs(self.processor).to(self.device, super().model.dtype)
 
     def _make_lens(self) -> LogitLens:
         lens = LogitLens(super().model, self._probe(), self.options.settings)

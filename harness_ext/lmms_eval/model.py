@@ -14,7 +14,7 @@ from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from loguru import logger
 from tqdm import tqdm
 
-from lens_models import Forcing, LogitLens, load_model, probe_inputs, prove_forcing
+from lens_models import Forcing, LogitLens, example_inputs, load_model, prove_forcing
 from lens_models.memory import free_memory
 
 from .arguments import ModelArguments
@@ -71,7 +71,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         return prove_forcing(self._model, self._probe()) if self.lens is None else self.lens.forcing
 
     def _probe(self) -> Any:
-        return probe_inputs(self.processor).to(self._device, self._model.dtype)
+        return example_inputs(self.processor).to(self._device, self._model.dtype)
 
     def _make_lens(self) -> LogitLens:
         lens = LogitLens(self._model, self._probe(), self.options.settings)

@@ -15,7 +15,7 @@ from harness_ext.lmms_eval.arguments import ModelArguments
 from harness_ext.options import take_lens_options
 from harness_ext.run_description import ReadModel, RunSettings, describe_run, telling_arguments
 from harness_ext.task_objects import task_definition
-from lens_models import LENS_TINY, LogitLens, load_model, probe_inputs
+from lens_models import LENS_TINY, LogitLens, example_inputs, load_model
 from lens_models.loading import resolve_pretrained
 from lens_results.fingerprint import differing_parts
 
@@ -29,7 +29,7 @@ def part() -> Part:
 
     def made(arguments: dict[str, Any] | None = None, **telling: str) -> dict[str, Any]:
         options, _ = take_lens_options(arguments or {})
-        lens = LogitLens(loaded.model, probe_inputs(loaded.processor), options.settings)
+        lens = LogitLens(loaded.model, example_inputs(loaded.processor), options.settings)
         path = resolve_pretrained(LENS_TINY)
         read = ReadModel(lens, options, loaded.processor, LENS_TINY, path, None, 0)
         return dict(describe_run("r", read, harness="lmms-eval", settings=RunSettings(telling=telling)).fingerprint)

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from transformers import AutoModelForImageTextToText
 
 from lens_models import LogitLens
-from lens_models.capture import ResidualCapture
+from lens_models.probes import ResidualCapture
 
 
 def main(folder: Path) -> None:

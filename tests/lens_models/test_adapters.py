@@ -18,8 +18,8 @@ from zoo import ZOO, Specimen
 
 from lens_models import LensArgumentError, LogitLens, ModelLoadError, find_parts
 from lens_models.adapters import attach_adapter
-from lens_models.capture import ResidualCapture
 from lens_models.forced_run import ONE_PASS
+from lens_models.probes import ResidualCapture
 
 # peft asks transformers for a property under its old name, and says what it saves
 pytestmark = [
@@ -174,7 +174,7 @@ def test_without_the_package_the_message_says_what_to_install(
 
 def test_a_loaded_checkpoint_carries_its_adapter(tmp_path: Path) -> None:
     """`load_model(peft=...)` on the bundled model."""
-    from lens_models import load_model, probe_inputs
+    from lens_models import example_inputs, load_model
 
     plain = load_model(device="cpu")
     torch.manual_seed(0)
@@ -182,7 +182,7 @@ def test_a_loaded_checkpoint_carries_its_adapter(tmp_path: Path) -> None:
     config = peft.LoraConfig(r=RANK, target_modules=TARGETS, init_lora_weights=False)
     peft.get_peft_model(load_model(device="cpu").model, config).save_pretrained(tmp_path / "adapter")
     loaded = load_model(device="cpu", peft=str(tmp_path / "adapter"))
-    probe = probe_inputs(loaded.processor)
+    probe = example_inputs(loaded.processor)
     assert not loaded.model.training
     assert LogitLens(loaded.model, probe).identity.exact
     with torch.no_grad():

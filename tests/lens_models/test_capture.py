@@ -13,8 +13,8 @@ from torch import nn
 from zoo import Specimen
 
 from lens_models import CaptureError, StepNotKeptError, find_parts
-from lens_models.capture import ResidualCapture, resolve_layer_index
 from lens_models.chain import check_chain
+from lens_models.probes import ResidualCapture, resolve_layer_index
 
 
 def hooks(model: nn.Module) -> set[int]:

@@ -15,11 +15,20 @@ from tolerances import sums_of
 from torch import nn
 from zoo import Specimen
 
-from lens_models import LogitLens, PartsError, Readout, ReadoutRow, find_parts, load_model, probe_inputs, prove_identity
-from lens_models.capture import ResidualCapture
+from lens_models import (
+    LogitLens,
+    PartsError,
+    Readout,
+    ReadoutRow,
+    example_inputs,
+    find_parts,
+    load_model,
+    prove_identity,
+)
 from lens_models.continuations import score_continuations
 from lens_models.forced_run import ONE_PASS
 from lens_models.placement import compute_device
+from lens_models.probes import ResidualCapture
 
 
 def read(lens: LogitLens, inputs: Any) -> tuple[torch.Tensor, list[Readout]]:
@@ -142,4 +151,4 @@ def test_a_checkpoint_is_read_with_layers_on_disk() -> None:
     loaded = load_model(device_map=places | {f"{plain.decoder_path}.2": "disk"})
     layers = find_parts(loaded.model).layers
     assert [next(layer.parameters()).device.type for layer in layers[1:4]] == ["cpu", "meta", "cpu"]
-    assert LogitLens(loaded.model, probe_inputs(loaded.processor)).identity.exact
+    assert LogitLens(loaded.model, example_inputs(loaded.processor)).identity.exact

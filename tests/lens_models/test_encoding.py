@@ -12,7 +12,7 @@ from transformers import BatchFeature
 
 from lens_models import InputError
 from lens_models.encoding import encode_texts, move_inputs, open_image, render_chat
-from lens_models.probe import probe_image, probe_inputs
+from lens_models.example_input import example_image, example_inputs
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -108,7 +108,7 @@ def test_an_image_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 class Processor:
-    """What `encode_texts` and `probe_inputs` ask of a processor."""
+    """What `encode_texts` and `example_inputs` ask of a processor."""
 
     image_token = "<image>"
 
@@ -159,15 +159,15 @@ def test_inputs_move_with_the_images_in_the_models_dtype() -> None:
 )
 def test_the_probe_is_a_question_about_an_image(template: str | None, text: str) -> None:
     processor = Processor(template)
-    probe_inputs(processor)
+    example_inputs(processor)
     assert processor.calls[-1]["text"] == [text]
-    assert processor.calls[-1]["images"] == [probe_image()]
+    assert processor.calls[-1]["images"] == [example_image()]
 
 
 def test_a_probe_without_an_image_token_is_the_question_alone() -> None:
     processor = Processor(None)
     processor.image_token = ""
-    probe_inputs(processor)
+    example_inputs(processor)
     assert processor.calls[-1]["text"] == ["Is there a circle in the image?"]
 
 
@@ -181,4 +181,4 @@ def test_a_processor_that_takes_nothing_says_what_was_tried() -> None:
         match=r"Stubborn encoded no prompt with an image \(by_chat: unexpected keyword; by_image_token: unexpected "
         r"keyword; by_text_alone: unexpected keyword\)",
     ):
-        probe_inputs(Stubborn())
+        example_inputs(Stubborn())

@@ -12,8 +12,8 @@ from torch import Tensor
 from zoo import ZOO, Inputs, Specimen, layer_list
 
 from lens_models import LensSettings, LogitLens, find_parts, prove_identity
-from lens_models.capture import ResidualCapture
 from lens_models.comparison import compare_logits
+from lens_models.probes import Positions, ResidualCapture
 from lens_models.unembed import Unembedding
 
 DTYPES = [torch.float32, torch.bfloat16]
@@ -149,7 +149,7 @@ def test_chosen_positions(specimen: Specimen) -> None:
     length = inputs["input_ids"].shape[1]
     positions = torch.tensor([[length - 3, length - 1], [length - 6, length - 2], [length - 1, length - 5]])
     unembed, _ = prove_identity(model, find_parts(model), inputs)
-    with torch.no_grad(), ResidualCapture(unembed.parts, positions=positions) as trace:
+    with torch.no_grad(), ResidualCapture(unembed.parts, positions=Positions(positions)) as trace:
         logits = model(**inputs).logits
     wanted = torch.stack([logits[row, chosen] for row, chosen in enumerate(positions)])
     assert trace.steps[0].shape == (unembed.parts.n_layers, 3, 2, 32)

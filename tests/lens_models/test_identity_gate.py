@@ -17,8 +17,8 @@ from zoo import VOCABULARY, ZOO, Specimen
 from benchmarks.coverage.build import build
 from benchmarks.coverage.inputs import find_inputs
 from lens_models import CaptureError, IdentityError, LogitLens, ModelParts, PartsError, find_parts, prove_identity
-from lens_models.capture import ResidualCapture
 from lens_models.comparison import IdentityReport, compare_logits, tolerance
+from lens_models.probes import ResidualCapture
 from lens_models.transforms import LogitTransform, observe_transform
 from lens_models.unembed import Unembedding
 

@@ -13,8 +13,8 @@ from tolerances import bounds, rounding, sums_of
 from torch import Tensor, nn
 from zoo import WIDTH, Specimen
 
-from lens_models import IdentityError, LensArgumentError, LogitLens, ReadoutRow, find_parts, load_model, probe_inputs
-from lens_models.capture import ResidualCapture
+from lens_models import IdentityError, LensArgumentError, LogitLens, ReadoutRow, example_inputs, find_parts, load_model
+from lens_models.probes import ResidualCapture
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 
 BITS = ["load_in_8bit", "load_in_4bit"]
@@ -60,7 +60,7 @@ def test_quantised_layers_are_read_exactly_in_a_run(bits: str) -> None:
     kinds = {type(module) for layer in find_parts(loaded.model).layers for module in layer.modules()}
     wanted = bitsandbytes.nn.Linear8bitLt if bits == "load_in_8bit" else bitsandbytes.nn.Linear4bit
     assert wanted in kinds
-    inputs = probe_inputs(loaded.processor)
+    inputs = example_inputs(loaded.processor)
     lens = LogitLens(loaded.model, inputs)
     generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
     assert lens.check(generation).exact
@@ -127,7 +127,7 @@ def test_a_checkpoint_that_was_saved_quantised_says_so_itself(tmp_path: Path) ->
     first.processor.save_pretrained(tmp_path)
     second = load_model(str(tmp_path), device="cpu")
     assert second.model.config.quantization_config.load_in_4bit
-    inputs = probe_inputs(second.processor)
+    inputs = example_inputs(second.processor)
     assert LogitLens(second.model, inputs).identity.exact
     with torch.no_grad():
         ours, theirs = second.model(**inputs).logits, first.model(**inputs).logits

@@ -21,8 +21,8 @@ from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_modul
 from zoo import WIDTH, Specimen
 
 from lens_models import IdentityError, LogitLens, ReadoutRow, find_parts
-from lens_models.capture import ResidualCapture
 from lens_models.forced_run import ONE_PASS
+from lens_models.probes import ResidualCapture
 
 WORKER = Path(__file__).parent / "tensor_parallel_worker.py"
 

@@ -14,11 +14,11 @@ from harness_ext.controls.image_controls import ImageControls
 from harness_ext.recording import BatchReader
 from harness_ext.recording.request import SampleRequest
 from harness_ext.recording.tracing import generate_traced
-from lens_models import Forcing, LogitLens, TracedGeneration, load_model, probe_inputs
+from lens_models import Forcing, LogitLens, TracedGeneration, example_inputs, load_model
 from lens_models.candidates import candidate_tokens
-from lens_models.capture import Trace
 from lens_models.continuations import score_continuations
 from lens_models.metrics import Thresholds
+from lens_models.probes import Trace
 from lens_tasks import AnswerTarget, Candidate
 
 CANDIDATES = (Candidate("red cube", ("red cube", " red cube")), Candidate("red sphere", ("red sphere", " red sphere")))
@@ -50,7 +50,7 @@ def loaded() -> Any:
 def test_first_tokens_that_collide_are_forced_and_equal_the_models_own_likelihood(loaded: Any) -> None:
     tokens = candidate_tokens(loaded.tokenizer, [c.variants for c in CANDIDATES])
     assert tokens.method == "teacher_forced"
-    inputs = probe_inputs(loaded.processor)
+    inputs = example_inputs(loaded.processor)
     lens = LogitLens(loaded.model, inputs)
     generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
     text = loaded.tokenizer.decode(generation.new_tokens[0], skip_special_tokens=True)
@@ -74,7 +74,7 @@ def test_first_tokens_that_collide_are_forced_and_equal_the_models_own_likelihoo
 
 
 def test_a_step_that_was_let_go_is_read_again_from_its_tokens(loaded: Any) -> None:
-    inputs = probe_inputs(loaded.processor)
+    inputs = example_inputs(loaded.processor)
     lens = LogitLens(loaded.model, inputs)
     text = "I looked at it twice. The answer is yes"
     tokens = loaded.tokenizer.encode(text, add_special_tokens=False)
@@ -105,7 +105,7 @@ def test_a_step_that_was_let_go_is_read_again_from_its_tokens(loaded: Any) -> No
 
 def test_a_model_whose_forcing_does_not_agree_keeps_its_other_readouts(loaded: Any) -> None:
     """Candidates of several tokens and controls have the reason; an answer of one token is read as ever."""
-    inputs = probe_inputs(loaded.processor)
+    inputs = example_inputs(loaded.processor)
     lens = LogitLens(loaded.model, inputs)
     lens.forcing = Forcing(loaded.model, lens.parts, None, reason="step by step: off from its own generation")
     generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
@@ -135,7 +135,7 @@ def test_a_model_whose_forcing_does_not_agree_keeps_its_other_readouts(loaded: A
 def test_a_prompt_for_which_the_lens_has_no_memory_is_answered_without_it(
     loaded: Any, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inputs = probe_inputs(loaded.processor)
+    inputs = example_inputs(loaded.processor)
     lens = LogitLens(loaded.model, inputs)
     plain = loaded.model.generate(**inputs, max_new_tokens=3)
 

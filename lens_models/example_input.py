@@ -10,12 +10,12 @@ from PIL import Image
 from .encoding import encode_texts, render_chat
 from .errors import InputError
 
-__all__ = ["probe_image", "probe_inputs"]
+__all__ = ["example_image", "example_inputs"]
 
 _QUESTION = "Is there a circle in the image?"
 
 
-def probe_image(size: int = 224) -> Image.Image:
+def example_image(size: int = 224) -> Image.Image:
     """A deterministic RGB picture: a colour gradient with a bright disc."""
     y, x = np.mgrid[0:size, 0:size] / size
     disc = ((x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.06)[..., None]
@@ -23,7 +23,7 @@ def probe_image(size: int = 224) -> Image.Image:
     return Image.fromarray((pixels * 255).astype(np.uint8))
 
 
-def probe_inputs(processor: Any) -> Any:
+def example_inputs(processor: Any) -> Any:
     """One prompt with one image, encoded as the processor wants it: by chat template, else by its image token.
 
     Raises:
@@ -39,7 +39,7 @@ def probe_inputs(processor: Any) -> Any:
 
 
 def _by_chat(processor: Any) -> Any:
-    image = probe_image()
+    image = example_image()
     content = [{"type": "image", "image": image}, {"type": "text", "text": _QUESTION}]
     text = render_chat(processor, [{"role": "user", "content": content}])
     return encode_texts(processor, [text], images=[[image]])
@@ -49,8 +49,8 @@ def _by_image_token(processor: Any) -> Any:
     token = getattr(processor, "image_token", None) or getattr(processor.tokenizer, "image_token", None)
     if not token:
         raise InputError("the processor names no image token")
-    return encode_texts(processor, [f"{token} {_QUESTION}"], images=[[probe_image()]])
+    return encode_texts(processor, [f"{token} {_QUESTION}"], images=[[example_image()]])
 
 
 def _by_text_alone(processor: Any) -> Any:
-    return encode_texts(processor, [_QUESTION], images=[[probe_image()]])
+    return encode_texts(processor, [_QUESTION], images=[[example_image()]])

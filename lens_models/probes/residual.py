@@ -1,17 +1,22 @@
-"""Keep the residual stream of the predicting position while a model runs, and nothing else."""
+"""The first probe: the residual stream of the predicting position, and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from .errors import CaptureError, StepNotKeptError
-from .parts import ModelParts
+from lens_models.errors import CaptureError, StepNotKeptError
+from lens_models.parts import ModelParts
+
+from .observing import observed
+from .positions import LAST, Positions
+from .protocol import Step
 
 __all__ = ["CAPTURE_LIMIT", "ResidualCapture", "Trace", "resolve_layer_index"]
 
@@ -62,26 +67,28 @@ class Trace:
 
 
 class ResidualCapture:
-    """Context manager that hooks the decoder layers and the head of a model; the hooks go whatever happens.
+    """The residual stream at chosen positions and layers, of every forward pass.
 
-    The hooks read and never change what passes. A layer that a model skips (cross-attention layers without an image)
-    leaves the residual stream as it was, so its entry repeats the one before.
+    A layer that a model skips (cross-attention layers without an image) leaves the residual stream as it was, so its
+    entry repeats the one before. As a context manager it observes alone and gives its trace.
 
     Args:
         parts: the parts of the model that will run.
         layer_index: which layers to keep, rising, out of 0..L; all blocks when None.
-        positions: `[rows, K]` sequence positions to keep at each forward pass; the last position when None.
+        positions: which positions to keep of each forward pass.
         keep_logits: keep the head's output of the first step, for the identity check.
         limit: bytes of residuals to keep. When they are more, half of it goes to the first steps (at least one) and the
             rest to the last ones (at least one), where answers stand; the steps between are let go.
     """
+
+    name: ClassVar[str] = "residual"
 
     def __init__(
         self,
         parts: ModelParts,
         *,
         layer_index: Sequence[int] | None = None,
-        positions: Tensor | None = None,
+        positions: Positions = LAST,
         keep_logits: bool = True,
         limit: int = CAPTURE_LIMIT,
     ) -> None:
@@ -91,7 +98,7 @@ class ResidualCapture:
         self._positions = positions
         self._keep_logits = keep_logits
         self._pending: dict[int, Tensor] = {}
-        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+        self._alone = ExitStack()
         self._on_device = 0
         self._limit = limit
         self._bytes = 0
@@ -99,31 +106,52 @@ class ResidualCapture:
         self._let_go = 0  # steps after them that are gone
 
     def __enter__(self) -> Trace:
-        try:
-            # the input of block 1 is the embedding output; it also stands in for skipped leading layers
-            self._handles.append(self.parts.layers[0].register_forward_pre_hook(self._before_first, with_kwargs=True))
-            for number, layer in enumerate(self.parts.layers, start=1):
-                # all of them: a wanted layer that the model skips takes the value of the one before it
-                self._handles.append(layer.register_forward_hook(self._after(number)))
-            self._handles.append(self.parts.head.register_forward_hook(self._after_head))
-        except BaseException:
-            self._remove()
-            raise
+        self._alone.enter_context(observed(self.parts, [self]))
         return self.trace
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._remove()
+        self._alone.close()
 
-    def _remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self._pending.clear()
+    @contextmanager
+    def attach(self, parts: ModelParts) -> Iterator[None]:
+        """Hook the decoder layers."""
+        with ExitStack() as stack:
+            stack.callback(self._pending.clear)
+            # the input of block 1 is the embedding output; it also stands in for skipped leading layers
+            first = parts.layers[0].register_forward_pre_hook(self._before_first, with_kwargs=True)
+            stack.callback(first.remove)
+            for number, layer in enumerate(parts.layers, start=1):
+                # all of them: a wanted layer that the model skips takes the value of the one before it
+                stack.callback(layer.register_forward_hook(self._after(number)).remove)
+            yield
+
+    def on_step(self, step: Step) -> None:
+        """The layers of one pass are complete.
+
+        Raises:
+            CaptureError: the head ran without the layers.
+        """
+        if not self._pending:
+            raise CaptureError(
+                f"{self.parts.model_class} computed logits without running its decoder layers "
+                f"'{self.parts.decoder_path}'; the layers found are not the ones in use."
+            )
+        if self._keep_logits and self.trace.first_logits is None:
+            # of a head that ran on one position that one is kept, whatever positions are chosen
+            kept = LAST if step.logits.shape[1] == 1 else self._positions
+            self.trace.first_logits = kept.of(step.logits)
+        self._append(torch.stack(self._filled(step.logits.device)))
+        self._pending = {}
+
+    def result(self, rows: Sequence[int]) -> dict[int, Tensor]:
+        """Step -> `[layers, ...positions, d]` of one sample, of the steps that were kept."""
+        steps = self.trace.steps
+        return {step: self.trace.residual(step, row) for step, row in enumerate(rows) if steps[step].numel()}
 
     def _before_first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = args[0] if args else kwargs.get("hidden_states")
         if isinstance(hidden, Tensor):
-            self._pending = {0: self._select(hidden)}
+            self._pending = {0: self._positions.of(hidden)}
 
     def _after(self, number: int) -> Any:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
@@ -134,32 +162,9 @@ class ResidualCapture:
                     f"layer {number} ({type(module).__name__}) of {self.parts.model_class} returned {found}; "
                     "expected one residual stream [batch, sequence, d]. This architecture cannot be read."
                 )
-            self._pending[number] = self._select(hidden)
+            self._pending[number] = self._positions.of(hidden)
 
         return hook
-
-    def _select(self, hidden: Tensor) -> Tensor:
-        # a slice would keep the whole [batch, sequence, d] alive, hence the copies
-        if self._positions is None:
-            return hidden[:, -1].detach().clone()
-        rows = torch.arange(hidden.shape[0], device=hidden.device).unsqueeze(1)
-        return hidden.detach()[rows, self._positions.to(hidden.device)]
-
-    def _after_head(self, module: nn.Module, args: Any, output: Any) -> None:
-        if not self._pending:
-            raise CaptureError(
-                f"{self.parts.model_class} computed logits without running its decoder layers "
-                f"'{self.parts.decoder_path}'; the layers found are not the ones in use."
-            )
-        if self._keep_logits and self.trace.first_logits is None:
-            self.trace.first_logits = self._select_logits(output)
-        self._append(torch.stack(self._filled(output.device)))
-        self._pending = {}
-
-    def _select_logits(self, logits: Tensor) -> Tensor:
-        if self._positions is None or logits.shape[1] == 1:
-            return logits[:, -1].detach().clone()
-        return self._select(logits)
 
     def _filled(self, device: torch.device) -> list[Tensor]:
         kept: list[Tensor] = []

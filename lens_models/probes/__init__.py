@@ -1,0 +1,41 @@
+"""Probes: what is observed while a model generates. A probe reads and never writes.
+
+A new probe is one file in this folder and one line in `PROBES`; docs/adding-a-probe.md shows one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .observing import observed
+from .positions import LAST, Positions
+from .protocol import Arrays, Probe, Step
+from .residual import CAPTURE_LIMIT, ResidualCapture, Trace, resolve_layer_index
+from .step_entropy import StepEntropy
+
+if TYPE_CHECKING:
+    from lens_models.lens import LogitLens
+
+__all__ = [
+    "CAPTURE_LIMIT",
+    "LAST",
+    "PROBES",
+    "Arrays",
+    "Positions",
+    "Probe",
+    "ResidualCapture",
+    "Step",
+    "StepEntropy",
+    "Trace",
+    "observed",
+    "resolve_layer_index",
+]
+
+PROBES: dict[str, Callable[[LogitLens], Probe]] = {
+    StepEntropy.name: StepEntropy,
+}
+"""Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model.
+
+The residual of the answer position (`ResidualCapture`) is not in it: it is observed in every run of the lens.
+"""
