@@ -52,7 +52,8 @@ def require_last_layer(name: str, lens: Lens, parts: ModelParts, layer_index: Se
         IdentityError: it does, or it changes the shape or dtype.
     """
     weight = next(parts.layers[-1].parameters())
-    row = torch.linspace(-1.0, 1.0, parts.hidden_size, dtype=weight.dtype, device=compute_device(parts.layers[-1]))
+    dtype = weight.dtype if weight.dtype.is_floating_point else torch.float32  # quantised weights
+    row = torch.linspace(-1.0, 1.0, parts.hidden_size, device=compute_device(parts.layers[-1])).to(dtype)
     residual = row.expand(len(layer_index), -1).clone()
     found = lens(residual, layer_index)
     if found.shape != residual.shape or found.dtype != residual.dtype:
