@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .errors import CaptureError
 from .interventions import Intervention, changed
 from .parts import ModelParts
-from .probes import CAPTURE_LIMIT, Arrays, Probe, ResidualCapture, Trace, observed
+from .probes import CAPTURE_LIMIT, Probe, ResidualCapture, Trace, observed
 
 __all__ = ["TracedGeneration", "generate_with_trace", "generated_columns", "unchanged_random_state"]
 
@@ -54,10 +54,6 @@ class TracedGeneration:
         """
         return self.trace.residual(step, self.row(sample, step))
 
-    def observed(self, sample: int, n_tokens: int) -> dict[str, Arrays]:
-        """Probe -> what it observed while the first `n_tokens` tokens of `sample` were generated."""
-        rows = [self.row(sample, step) for step in range(n_tokens)]
-        return {probe.name: probe.result(rows) for probe in self.probes}
 
 
 @torch.no_grad()

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lens_results.ragged import ragged, ragged_flat
-from lens_results.record import LAYER_QUANTITIES, WIDE_QUANTITIES, SampleRecord
+from lens_results.record import ARRAY_MAPS, LAYER_QUANTITIES, WIDE_QUANTITIES, SampleRecord
 from lens_results.schema import SCHEMA
 
 _MAPS = ("fingerprint", "control_source", "control_status", "control_reason", "label_free", "gold_based", "scores")
 _WIDE = frozenset(WIDE_QUANTITIES)
 _ARRAYS = (*LAYER_QUANTITIES, *WIDE_QUANTITIES)
-_PLAIN = tuple(name for name in SCHEMA.names if name not in (*_ARRAYS, "controls"))
+_PLAIN = tuple(name for name in SCHEMA.names if name not in (*_ARRAYS, *ARRAY_MAPS))
 
 
 def to_table(records: Iterable[SampleRecord]) -> pa.Table:
@@ -31,11 +31,12 @@ def from_table(table: pa.Table) -> Iterator[SampleRecord]:
     for batch in table.to_batches(max_chunksize=256):
         plain = batch.select(list(_PLAIN)).to_pylist()
         arrays = {name: ragged(batch.column(name)) for name in _ARRAYS}
-        for i, (row, controls) in enumerate(zip(plain, _controls(batch.column("controls")), strict=True)):
+        named = zip(*(_named_arrays(batch.column(name)) for name in ARRAY_MAPS), strict=True)
+        for i, (row, maps) in enumerate(zip(plain, named, strict=True)):
             for name in _MAPS:
                 row[name] = dict(row[name])
             row.update((name, column.row(i)) for name, column in arrays.items())
-            yield SampleRecord(controls=controls, **row)
+            yield SampleRecord(**row, **dict(zip(ARRAY_MAPS, maps, strict=True)))
 
 
 def _cell(record: SampleRecord, name: str) -> Any:
@@ -44,26 +45,26 @@ def _cell(record: SampleRecord, name: str) -> Any:
         return list(value.items())
     if name in _WIDE and value is not None:
         return list(value)
-    if name == "controls":
-        return list(_control_rows(value))
+    if name in ARRAY_MAPS:
+        return list(_named_rows(value))
     return value
 
 
-def _control_rows(controls: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One row a (control, quantity); a [layers, width] array is flattened row by row."""
-    for name, arrays in controls.items():
+def _named_rows(named: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One row a (control or probe, quantity); an array of two axes is flattened row by row."""
+    for name, arrays in named.items():
         for quantity, value in arrays.items():
             width = value.shape[1] if value.ndim == 2 else None
             yield {"name": name, "quantity": quantity, "width": width, "values": value.reshape(-1)}
 
 
-def _controls(column: pa.ListArray) -> Iterator[dict[str, dict[str, Any]]]:
-    """For each sample its controls: name -> quantity -> array."""
+def _named_arrays(column: pa.ListArray) -> Iterator[dict[str, dict[str, Any]]]:
+    """For each sample its controls or probes: name -> quantity -> array; none in files without the column."""
     items = column.flatten()
     names, quantities = (pc.struct_field(items, name).to_pylist() for name in ("name", "quantity"))
     arrays = ragged_flat(pc.struct_field(items, "values"), pc.struct_field(items, "width"))
     at = 0
-    for count in np.asarray(pc.list_value_length(column)):
+    for count in np.asarray(pc.fill_null(pc.list_value_length(column), 0)):
         found: dict[str, dict[str, Any]] = {}
         for i in range(at, at + int(count)):
             found.setdefault(names[i], {})[quantities[i]] = arrays.row(i)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from lens_results.errors import RecordFormatError
 from lens_results.ragged import Ragged, ragged, ragged_flat
-from lens_results.record import LAYER_QUANTITIES, WIDE_QUANTITIES
+from lens_results.record import ARRAY_MAPS, LAYER_QUANTITIES, WIDE_QUANTITIES
 from lens_results.schema import SCHEMA
 
 MAPS = {
@@ -25,7 +25,7 @@ MAPS = {
 """Map column of numbers -> prefix of its columns in the samples frame."""
 TEXT_MAPS = ("fingerprint", "control_status", "control_reason")
 """Map columns of text; the prefix is the name."""
-_NOT_SAMPLE = {*LAYER_QUANTITIES, *WIDE_QUANTITIES, "topk_tokens", "controls", *MAPS, *TEXT_MAPS}
+_NOT_SAMPLE = {*LAYER_QUANTITIES, *WIDE_QUANTITIES, "topk_tokens", *ARRAY_MAPS, *MAPS, *TEXT_MAPS}
 SAMPLE_FIELDS = tuple(name for name in SCHEMA.names if name not in _NOT_SAMPLE)
 
 FloatGrid = npt.NDArray[np.float64]

@@ -51,6 +51,8 @@ LAYER_QUANTITIES = (
     "resid_norm",
 )
 """Quantities with one number a layer."""
+ARRAY_MAPS = ("controls", "probes")
+"""Fields with several named arrays: by control or probe, then by quantity."""
 WIDE_QUANTITIES = ("cand_scores", "pivot_scores", "topk_ids", "topk_logprobs")
 """Quantities with one row a layer."""
 
@@ -133,6 +135,8 @@ class SampleRecord:
     control_source: Mapping[str, int] = field(default_factory=dict)
     control_status: Mapping[str, str] = field(default_factory=dict)
     control_reason: Mapping[str, str] = field(default_factory=dict)
+    # further probes
+    probes: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
     # scalars
     label_free: Mapping[str, float | None] = field(default_factory=dict)
     gold_based: Mapping[str, float | None] = field(default_factory=dict)
@@ -177,16 +181,8 @@ class SampleRecord:
                 yield name, checks.array(name, value, dtype, (1,) if name in LAYER_QUANTITIES else (2,))
         if self.topk_tokens is not None:
             yield "topk_tokens", tuple(checks.texts(row) for row in self.topk_tokens)
-        controls = {
-            name: {
-                q: checks.array(f"controls[{name!r}][{q!r}]", v, np.float32, (1, 2))
-                for q, v in arrays.items()
-                if np.size(v)
-            }
-            for name, arrays in self.controls.items()
-        }
-        controls = {name: arrays for name, arrays in controls.items() if arrays}
-        yield "controls", controls
+        for field_name in ARRAY_MAPS:
+            yield field_name, _arrays(field_name, getattr(self, field_name))
         yield "control_source", {name: int(doc_id) for name, doc_id in self.control_source.items()}
         for name in ("fingerprint", "control_status", "control_reason"):
             yield name, {key: checks.text(value) for key, value in getattr(self, name).items()}
@@ -279,6 +275,19 @@ class SampleRecord:
                 raise InvalidRecordError(f"control_reason: found none for {control} with {status!r}, expected why.")
             if status != "ok" and control in self.controls:
                 raise InvalidRecordError(f"control_status {status!r} of {control}: found arrays, expected none.")
+
+
+def _arrays(field_name: str, given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Name -> quantity -> float array of one or two axes; empty arrays are left out."""
+    found = {
+        name: {
+            q: checks.array(f"{field_name}[{name!r}][{q!r}]", value, np.float32, (1, 2))
+            for q, value in arrays.items()
+            if np.size(value)
+        }
+        for name, arrays in given.items()
+    }
+    return {name: arrays for name, arrays in found.items() if arrays}
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from lens_results.errors import NewerFormatError, NotARecordFileError, RecordFormatError
 
 FORMAT_VERSION = 1
-FORMAT_MINOR = 2
+FORMAT_MINOR = 3
 VERSION = f"{FORMAT_VERSION}.{FORMAT_MINOR}"
 
 KEY_FIELDS = ("task", "doc_id", "request_idx", "repeat")
@@ -28,7 +28,7 @@ _FLOATS = pa.list_(pa.float32())
 _INTS = pa.list_(pa.int32())
 _SCALARS = pa.map_(pa.string(), pa.float64())
 _WORDS = pa.map_(pa.string(), pa.string())
-_CONTROL = pa.struct(
+_NAMED_ARRAY = pa.struct(
     [
         pa.field("name", pa.string(), nullable=False),
         pa.field("quantity", pa.string(), nullable=False),
@@ -90,10 +90,11 @@ SCHEMA = pa.schema(
         pa.field("topk_ids", pa.list_(_INTS)),
         pa.field("topk_logprobs", pa.list_(_FLOATS)),
         pa.field("topk_tokens", pa.list_(_TEXTS)),
-        pa.field("controls", pa.list_(_CONTROL), nullable=False),
+        pa.field("controls", pa.list_(_NAMED_ARRAY), nullable=False),
         pa.field("control_source", pa.map_(pa.string(), pa.int64()), nullable=False),
         pa.field("control_status", _WORDS, nullable=False),
         pa.field("control_reason", _WORDS, nullable=False),
+        pa.field("probes", pa.list_(_NAMED_ARRAY), nullable=False),
         pa.field("label_free", _SCALARS, nullable=False),
         pa.field("gold_based", _SCALARS, nullable=False),
         pa.field("scores", _SCALARS, nullable=False),

@@ -6,21 +6,23 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness_ext.controls import CONTROL_NAMES
 from lens_models import LensArgumentError, LensSettings
+from lens_models.lenses import LENSES
 from lens_models.metrics import Thresholds
+from lens_models.probes import PROBES
+
+from .controls import CONTROL_NAMES
 
 __all__ = [
     "LENS_ARGUMENTS",
     "LensOptions",
     "flag",
     "number",
-    "parse_controls",
     "parse_layers",
     "reject_unknown",
     "take_lens_options",
@@ -34,6 +36,8 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_layers": "layers to read: all, or numbers and ranges joined by '+', such as 0+4-8+24; 0 is the embedding",
     "lens_topk": "tokens kept of each layer (5)",
     "lens_norm": "final: through the model's final norm; none: without it",
+    "lens_kind": "how a layer is turned into what the model's unembedding reads: logit (each layer as it is)",
+    "lens_probes": "what else is observed at each generated step: names joined by '+', such as step_entropy, or none",
     "lens_controls": "read each answer again under other images: blank, shuffled, blank+shuffled, or none",
     "lens_dir": "folder of the records, instead of the harness's output folder",
     "lens_theta": "candidate mass above which a layer is read as being about the candidates",
@@ -72,6 +76,8 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         layers=parse_layers(own.get("lens_layers", "all")),
         topk=whole_number(own.get("lens_topk", 5), "lens_topk"),
         norm=_norm(own.get("lens_norm", "final")),
+        lens=_kind(own.get("lens_kind", "logit")),
+        probes=_names("lens_probes", own.get("lens_probes"), PROBES),
         memory_limit=whole_number(own["lens_memory_mb"], "lens_memory_mb") * 2**20 if "lens_memory_mb" in own else None,
     )
     options = LensOptions(
@@ -80,7 +86,7 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         thresholds=thresholds,
         directory=_directory(own.get("lens_dir")),
         thumbnails=flag(own.get("lens_thumbnails", True), "lens_thumbnails"),
-        controls=parse_controls(own.get("lens_controls")),
+        controls=_names("lens_controls", own.get("lens_controls"), CONTROL_NAMES),
     )
     return options, rest
 
@@ -97,6 +103,13 @@ def _spelt(name: str) -> str:
 
 def _norm(value: object) -> Any:
     return "none" if value is None else value  # lm-eval reads the word as Python's None
+
+
+def _kind(value: object) -> str:
+    name = str(value).strip().lower()
+    if name not in LENSES:
+        raise LensArgumentError(f"lens_kind={value!r}; expected one of {', '.join(LENSES)}")
+    return name
 
 
 def _directory(value: object) -> Path | None:
@@ -154,11 +167,11 @@ def _layers(piece: object, value: object) -> range:
     return range(first, last + 1)
 
 
-def parse_controls(value: object) -> tuple[str, ...]:
-    """Names out of `CONTROL_NAMES`, in that order, of "blank+shuffled", a list of names, or none.
+def _names(argument: str, value: object, known: Collection[str]) -> tuple[str, ...]:
+    """Names out of `known`, in its order, of "blank+shuffled", a list of names, or none.
 
     Raises:
-        LensArgumentError: a control that does not exist ("did you mean"), or one named twice.
+        LensArgumentError: a name that does not exist ("did you mean"), or one named twice.
     """
     if value is None or value is False:
         return ()
@@ -166,14 +179,17 @@ def parse_controls(value: object) -> tuple[str, ...]:
     names = [str(piece).strip().lower() for piece in pieces]
     if names in ([], ["none"]):
         return ()
-    wrong = next((name for name in names if name not in CONTROL_NAMES or names.count(name) > 1), None)
+    wrong = next((name for name in names if name not in known or names.count(name) > 1), None)
     if wrong is not None:
-        near = difflib.get_close_matches(wrong, CONTROL_NAMES, n=1, cutoff=0.6)
-        hint = f" Did you mean {near[0]}?" if near and wrong not in CONTROL_NAMES else ""
-        raise LensArgumentError(
-            f"lens_controls={value!r}: expected none, {' or '.join(CONTROL_NAMES)}, or both joined by '+'.{hint}"
-        )
-    return tuple(name for name in CONTROL_NAMES if name in names)
+        near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]}?" if near and wrong not in known else ""
+        raise LensArgumentError(f"{argument}={value!r}: expected none, or {_listed(known)}.{hint}")
+    return tuple(name for name in known if name in names)
+
+
+def _listed(names: Collection[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}, or several joined by '+'" if first else last
 
 
 def reject_unknown(names: Iterable[str], known: Iterable[str]) -> None:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness_ext.recording.controlled import Controlled, ControlReading, ReadAgain
-from harness_ext.recording.request import Images, SampleRequest, image_digest
+import numpy as np
+from PIL import Image
+
+from lens_engine.media import Images, image_digest
+from lens_engine.sample import Sample
+from lens_models.generation import unchanged_random_state
 from lens_results.fingerprint import digest_of
 
-from .blank import blank_images
-from .lender import ImageLender, Loan
-from .randomness import unchanged_randomness
+from .other_images import OtherImages, OtherImagesOf
+from .reading import Controlled, ControlReading, ReadAgain
 
 __all__ = ["CONTROL_NAMES", "ImageControls", "joined_costs"]
 
 BLANK, SHUFFLED = "blank", "shuffled"
 CONTROL_NAMES: tuple[str, ...] = (BLANK, SHUFFLED)
 """All controls, in the order in which they are read."""
+
+_MID_GREY = (128, 128, 128)
 
 
 class _NotPossibleError(Exception):
@@ -57,7 +64,7 @@ class ImageControls:
         self.names = tuple(name for name in CONTROL_NAMES if name in asked)
         self.failures: Counter[tuple[str, str]] = Counter()
         self._costs = {name: ControlCost() for name in self.names}
-        self._lenders: dict[tuple[str, str | None], ImageLender] = {}
+        self._choosers: dict[tuple[str, str | None], OtherImagesOf] = {}
 
     @property
     def costs(self) -> dict[str, dict[str, Any]]:
@@ -73,14 +80,14 @@ class ImageControls:
             scalars=self._gain(None),
         )
 
-    def read(self, request: SampleRequest, again: ReadAgain) -> Controlled:
+    def read(self, sample: Sample, again: ReadAgain) -> Controlled:
         """Read a sample under each control."""
         found = Controlled(scalars=self._gain(None))
         for name in self.names:
             started = time.perf_counter()
             try:
                 with unchanged_randomness():
-                    reading = again(self._images(name, request, found))
+                    reading = again(self._images(name, sample, found))
             except _NotPossibleError as why:
                 found.source.pop(name, None)
                 found.status[name], found.reason[name] = why.args
@@ -109,46 +116,64 @@ class ImageControls:
     def _gain(self, value: float | None) -> dict[str, float | None]:
         return {"visual_gain": value} if BLANK in self.names else {}
 
-    def borrowed(self, request: SampleRequest) -> str | None:
-        """What the request's record hangs on beside its own sample: digest of the images that another document lends.
+    def borrowed(self, sample: Sample) -> str | None:
+        """Digest of the other document's images that the sample's record depends on too.
 
         None where there is no control with such images.
         """
-        if SHUFFLED not in self.names or not request.images or request.other_media is not None:
+        if SHUFFLED not in self.names or not sample.media.images or sample.media.other_than_images is not None:
             return None
-        return _lent_digest(self._loan(request))
+        return _digest(self._other(sample))
 
-    def _loan(self, request: SampleRequest) -> Loan | None:
-        if request.documents is None:
+    def _other(self, sample: Sample) -> OtherImages | None:
+        if sample.documents is None:
             return None
-        return self._lender(request).lend(request.key[1], request.images, request.target.cluster)
+        return self._chooser(sample).choose(sample.key[1], sample.media.images, sample.target.cluster)
 
-    def _images(self, name: str, request: SampleRequest, found: Controlled) -> Images:
-        if request.other_media is not None:
-            raise _NotPossibleError("not_run", f"the prompt has {request.other_media}; controls replace images alone")
-        if not request.images:
+    def _images(self, name: str, sample: Sample, found: Controlled) -> Images:
+        if sample.media.other_than_images is not None:
+            raise _NotPossibleError("not_run", f"the prompt has {sample.media.other_than_images}; controls replace images alone")
+        if not sample.media.images:
             raise _NotPossibleError("no_image", "the prompt has no image")
         if name == BLANK:
-            return blank_images(request.images)
-        loan = self._loan(request)
-        found.borrowed = _lent_digest(loan)
-        if loan is None:
+            return blank_images(sample.media.images)
+        other = self._other(sample)
+        found.borrowed = _digest(other)
+        if other is None:
             raise _NotPossibleError(
                 "no_other_image", "no other document of the split has another image and another cluster"
             )
-        found.source[name] = loan.doc_id
-        return loan.images
+        found.source[name] = other.doc_id
+        return other.images
 
-    def _lender(self, request: SampleRequest) -> ImageLender:
-        assert request.documents is not None
-        key = (request.key[0], request.split)
-        if key not in self._lenders:
-            self._lenders[key] = ImageLender(request.key[0], request.documents)
-        return self._lenders[key]
+    def _chooser(self, sample: Sample) -> OtherImagesOf:
+        assert sample.documents is not None
+        key = (sample.key[0], sample.split)
+        if key not in self._choosers:
+            self._choosers[key] = OtherImagesOf(sample.key[0], sample.documents)
+        return self._choosers[key]
 
 
-def _lent_digest(loan: Loan | None) -> str:
-    return "none" if loan is None else digest_of([loan.doc_id, *image_digest(loan.images)])
+def _digest(other: OtherImages | None) -> str:
+    return "none" if other is None else digest_of([other.doc_id, *image_digest(other.images)])
+
+
+def blank_images(images: Images) -> tuple[Image.Image, ...]:
+    """A uniform mid-grey RGB image of the same width and height for each image."""
+    return tuple(Image.new("RGB", image.size, _MID_GREY) for image in images)
+
+
+@contextmanager
+def unchanged_randomness() -> Iterator[None]:
+    """Afterwards Python's, numpy's and torch's random states are what they were: tasks and models may have drawn."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with unchanged_random_state() as rewind:
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+            rewind()
 
 
 def joined_costs(costs: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from math import isfinite
 from typing import Any
 
-from harness_ext.options import LensOptions
 from lens_models import LogitLens
 from lens_models.definition import model_definition
+from lens_models.interventions import Intervention
 from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
+
+from .options import LensOptions
 
 __all__ = ["ReadModel", "RunSettings", "describe_run", "package_versions", "telling_arguments"]
 
@@ -56,6 +58,7 @@ class ReadModel:
         path: its folder, or its name on the hub.
         revision: its commit, where known.
         rank: number of this process.
+        interventions: what is changed in every run of the model.
     """
 
     lens: LogitLens
@@ -65,6 +68,7 @@ class ReadModel:
     path: str
     revision: str | None
     rank: int
+    interventions: Sequence[Intervention] = ()
 
 
 def telling_arguments(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, str]:
@@ -145,8 +149,14 @@ def _lens_info(lens: LogitLens, options: LensOptions) -> LensInfo:
         "the first word that is no article",
         thresholds=asdict(options.thresholds),
         controls=options.controls,
-        extra={"layers_path": parts.decoder_path, "norm_path": parts.norm_path},
+        extra={"layers_path": parts.decoder_path, "norm_path": parts.norm_path, **_beyond_the_logit_lens(lens)},
     )
+
+
+def _beyond_the_logit_lens(lens: LogitLens) -> dict[str, Any]:
+    """Another lens and further probes, where there are any."""
+    kind, probes = lens.settings.lens, lens.settings.probes
+    return ({} if kind == "logit" else {"lens": kind}) | ({"probes": list(probes)} if probes else {})
 
 
 def _run_part(read: ReadModel, lens: LensInfo, harness: str, settings: RunSettings) -> dict[str, Any]:
@@ -155,6 +165,7 @@ def _run_part(read: ReadModel, lens: LensInfo, harness: str, settings: RunSettin
     packages: tuple[str, ...] = (harness, *_TELLING_PACKAGES)
     packages += _ADAPTER_PACKAGES if model["adapter"] else ()
     packages += _QUANTISING_PACKAGES if model["quantisation"] else ()
+    changes = [[each.name, each.strength] for each in read.interventions if each.strength]
     own = {name: value for name, value in asdict(lens).items() if name not in ("thresholds", "controls")}
     return {
         **model,
@@ -163,6 +174,7 @@ def _run_part(read: ReadModel, lens: LensInfo, harness: str, settings: RunSettin
         "thresholds": lens.thresholds,
         "controls": list(lens.controls),
         "versions": _versions(packages, builds=False),
+        **({"interventions": changes} if changes else {}),
     }
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
-from harness_ext.recording.forced import Tokens
-from lens_models import LogitLens
 from lens_models.continuations import ScoredContinuation
 from lens_models.memory import free_memory
 
+from .engine import Engine
 from .failures import failure
+from .media import Images
 from .position import Unlocated
+from .sample import Choices
 
 __all__ = ["ChoiceRule", "choice_rule", "score_choices", "scored_beside"]
-
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class ChoiceRule:
@@ -63,37 +60,39 @@ def choice_rule(
 
 
 def score_choices(
-    prompts: Sequence[str],
-    sequences: Sequence[Tokens],
-    score: Callable[[int, list[Tokens]], list[ScoredContinuation]],
+    engine: Engine, choices: Choices, *, images: Images | None = None, observe: bool = True
 ) -> list[ScoredContinuation]:
     """A score for each choice, in order; choices with the same prompt are scored together.
 
     Args:
-        prompts: the prompt of each choice; usually one and the same.
-        sequences: the token ids of each choice.
-        score: (first choice with this prompt, token ids of all of them) -> their scores.
+        engine: what scores them.
+        choices: their prompts and token ids.
+        images: shown in place of the document's own, as many as it has.
+        observe: with the layers of the lens.
     """
     by_prompt: dict[str, list[int]] = {}
-    for place, prompt in enumerate(prompts):
-        by_prompt.setdefault(prompt, []).append(place)
+    for place, sample in enumerate(choices.samples):
+        by_prompt.setdefault(sample.prompt, []).append(place)
     scored: dict[int, ScoredContinuation] = {}
     for members in by_prompt.values():
-        results = score(members[0], [sequences[place] for place in members])
+        sequences = [choices.sequences[place] for place in members]
+        results = engine.score(choices.samples[members[0]], sequences, images=images, observe=observe)
         scored.update(zip(members, results, strict=True))
-    return [scored[place] for place in range(len(prompts))]
+    return [scored[place] for place in range(len(choices.samples))]
 
 
-def scored_beside(lens: LogitLens | None, score: Callable[[LogitLens | None], T]) -> tuple[T, Unlocated | None]:
+def scored_beside(
+    engine: Engine, choices: Choices, *, observe: bool
+) -> tuple[list[ScoredContinuation], Unlocated | None]:
     """Scores with the lens beside them, and None; scores without it and why, where that failed with it.
 
     What fails without the lens too is the model's own failure and is raised.
     """
-    if lens is None:
-        return score(None), None
+    if not observe or engine.lens is None:
+        return score_choices(engine, choices, observe=False), None
     try:
-        return score(lens), None
+        return score_choices(engine, choices), None
     except Exception as error:  # whatever it is: without the lens the run may go on
         problem = failure(error)
     free_memory()
-    return score(None), problem
+    return score_choices(engine, choices, observe=False), problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,14 +19,15 @@ from lens_models.metrics import (
     visual_gain,
     visual_gain_by_layer,
 )
+from lens_models.probes import Arrays
 from lens_models.readout import FloatArray
 from lens_results import SampleRecord
 from lens_results.record import Key
 
 from .candidates import SampleCandidates
-from .controlled import ControlReading
+from .controls import ControlReading
 from .position import AnswerPosition, Unlocated
-from .request import SampleRequest, text_digest
+from .sample import Sample, text_digest
 
 __all__ = ["NON_FINITE", "ReadSample", "RecordAssembler", "bare_record", "without_readout"]
 
@@ -39,12 +40,13 @@ NON_FINITE = "the model's logits at the answer are NaN or infinite"
 class ReadSample:
     """One answered sample and its readout."""
 
-    request: SampleRequest
+    sample: Sample
     response: str
     n_generated: int
     position: AnswerPosition
     candidates: SampleCandidates
     readout: Readout
+    observed: Mapping[str, Arrays] = field(default_factory=dict)
 
 
 class RecordAssembler:
@@ -56,47 +58,48 @@ class RecordAssembler:
         self._thresholds = thresholds
         self._token_text = lru_cache(maxsize=65536)(lambda token: str(tokenizer.decode([token])))
 
-    def read(self, sample: ReadSample, identity: IdentityReport | None, *, compared: bool = True) -> SampleRecord:
+    def read(self, read: ReadSample, identity: IdentityReport | None, *, compared: bool = True) -> SampleRecord:
         """The record of a sample that was read; a readout that is not finite or not exact keeps its reason alone.
 
         Args:
-            sample: the sample with its readout.
+            read: the sample with its readout.
             identity: of its batch; None where the model gave no finite logits to compare with.
             compared: whether this very sample was compared; else the record does not say so.
         """
         own = identity if compared else None
-        common = _common(sample.request, sample.response, sample.n_generated, own) | _answer(sample)
-        if doubt := self._doubt(sample, identity, "this batch"):
-            return _record(sample.request, sample.response, common, status=doubt.status, status_reason=doubt.reason)
-        layers = self._layer_readout(sample)
-        gold = sample.candidates.gold
+        common = _common(read.sample, read.response, read.n_generated, own) | _answer(read)
+        if doubt := self._doubt(read, identity, "this batch"):
+            return _record(read.sample, read.response, common, status=doubt.status, status_reason=doubt.reason)
+        layers = self._layer_readout(read)
+        gold = read.candidates.gold
         return _record(
-            sample.request,
-            sample.response,
+            read.sample,
+            read.response,
             common,
-            **self._arrays(sample),
+            **self._arrays(read),
+            probes=read.observed,
             label_free=label_free_scalars(layers, self._thresholds),
-            gold_based=gold_based_scalars(layers, gold, sample.candidates.correct, self._thresholds)
-            if sample.candidates.ids
+            gold_based=gold_based_scalars(layers, gold, read.candidates.correct, self._thresholds)
+            if read.candidates.ids
             else {},
         )
 
     def control(
-        self, sample: ReadSample, readout: Readout, identity: IdentityReport | None, *, passes: int
+        self, read: ReadSample, readout: Readout, identity: IdentityReport | None, *, passes: int
     ) -> ControlReading:
         """What is kept of `readout`, the sample's answer read under other images.
 
         Args:
-            sample: the sample with its own readout.
+            read: the sample with its own readout.
             readout: of the same tokens at the same layers.
             identity: of the control's own forward pass.
             passes: forward passes that it took.
         """
-        if doubt := self._doubt(replace(sample, readout=readout), identity, "this control"):
+        if doubt := self._doubt(replace(read, readout=readout), identity, "this control"):
             return ControlReading({}, None, passes, doubt.status, doubt.reason)
-        candidates = sample.candidates
+        candidates = read.candidates
         arrays = {name: getattr(readout, name) for name in ("logprob_pred", "logprob_gold", "energy")}
-        own, other = self._layer_readout(sample), self._layer_readout(replace(sample, readout=readout))
+        own, other = self._layer_readout(read), self._layer_readout(replace(read, readout=readout))
         if candidates.ids:
             arrays["cand_scores"] = readout.cand_scores
             arrays["log_odds"] = _log_odds(readout.cand_scores, candidates.binary)
@@ -108,19 +111,22 @@ class RecordAssembler:
 
     def unread(
         self,
-        request: SampleRequest,
+        sample: Sample,
         response: str,
         why: Unlocated,
         *,
         n_generated: int | None = None,
         identity: IdentityReport | None = None,
+        observed: Mapping[str, Arrays] | None = None,
     ) -> SampleRecord:
-        """The record of a sample without a readout: its status and the reason."""
-        common = _common(request, response, n_generated, identity)
-        return _record(request, response, common, status=why.status, status_reason=why.reason)
+        """The record of a sample without a readout: its status and the reason, and what further probes observed."""
+        common = _common(sample, response, n_generated, identity)
+        return _record(
+            sample, response, common, status=why.status, status_reason=why.reason, probes=observed or {}
+        )
 
-    def _layer_readout(self, sample: ReadSample) -> LayerReadout:
-        readout, candidates = sample.readout, sample.candidates
+    def _layer_readout(self, read: ReadSample) -> LayerReadout:
+        readout, candidates = read.readout, read.candidates
         return LayerReadout(
             layer_index=self._layer_index,
             n_layers=self._n_layers,
@@ -132,22 +138,22 @@ class RecordAssembler:
             top1_ids=readout.top1_ids,
             pred_index=candidates.pred if candidates.ids else None,
             candidates_fixed=candidates.fixed,
-            pred_token=sample.position.token_id,
+            pred_token=read.position.token_id,
             sequences=candidates.score != "logit",
         )
 
-    def _doubt(self, sample: ReadSample, identity: IdentityReport | None, what: str) -> Unlocated | None:
+    def _doubt(self, read: ReadSample, identity: IdentityReport | None, what: str) -> Unlocated | None:
         """Why a readout is not kept; None when all is well."""
-        if not sample.readout.finite:
+        if not read.readout.finite:
             return Unlocated("non_finite", NON_FINITE)
         if identity is not None and not identity.exact:
             reason = f"the readout of {what} was off by {identity.deviation:.2e} (allowed {identity.tolerance:.2e})"
             return Unlocated("identity_failed", reason)
-        names = (*_READ_OF_CANDIDATES, *_READ) if sample.candidates.ids else _READ
-        for name in (*names, "pivot_scores") if _pivots(sample.candidates) else names:
-            values = getattr(sample.readout, name)
+        names = (*_READ_OF_CANDIDATES, *_READ) if read.candidates.ids else _READ
+        for name in (*names, "pivot_scores") if _pivots(read.candidates) else names:
+            values = getattr(read.readout, name)
             if values is not None and not np.isfinite(values).all():
-                return Unlocated("non_finite", self._not_finite(name, values, sample.candidates.labels))
+                return Unlocated("non_finite", self._not_finite(name, values, read.candidates.labels))
         return None
 
     def _not_finite(self, name: str, values: FloatArray, labels: tuple[str, ...]) -> str:
@@ -155,8 +161,8 @@ class RecordAssembler:
         what = f"the score of {labels[place[1]]!r}" if name == "cand_scores" else name
         return f"{what} is {values[tuple(place)]} at layer {self._layer_index[place[0]]}"
 
-    def _arrays(self, sample: ReadSample) -> dict[str, Any]:
-        readout, candidates = sample.readout, sample.candidates
+    def _arrays(self, read: ReadSample) -> dict[str, Any]:
+        readout, candidates = read.readout, read.candidates
         arrays: dict[str, Any] = {
             name: getattr(readout, name)
             for name in (
@@ -174,13 +180,13 @@ class RecordAssembler:
         return arrays
 
 
-def _record(request: SampleRequest, response: str, common: Mapping[str, Any], **found: Any) -> SampleRecord:
+def _record(sample: Sample, response: str, common: Mapping[str, Any], **found: Any) -> SampleRecord:
     """The record; where its fields contradict each other, one that says so and holds what is certain."""
     try:
         return SampleRecord(**common, **found)
     except Exception as error:  # fields that contradict each other, or of a kind that no record holds
         why = Unlocated("not_run", f"what was read is no valid record: {error}")
-    return bare_record(request.key, request.kind, response, why)
+    return bare_record(sample.key, sample.kind, response, why)
 
 
 def bare_record(key: Key, kind: str, response: str, why: Unlocated) -> SampleRecord:
@@ -211,23 +217,23 @@ def without_readout(record: SampleRecord, why: Unlocated) -> SampleRecord:
 
 
 def _common(
-    request: SampleRequest, response: str, n_generated: int | None, identity: IdentityReport | None
+    sample: Sample, response: str, n_generated: int | None, identity: IdentityReport | None
 ) -> dict[str, Any]:
-    task, doc_id, request_idx, repeat = request.key
-    target = request.target
+    task, doc_id, request_idx, repeat = sample.key
+    target = sample.target
     return {
         "task": task,
         "doc_id": doc_id,
         "request_idx": request_idx,
         "repeat": repeat,
-        "kind": request.kind,
-        "split": request.split,
-        "question": request.question,
+        "kind": sample.kind,
+        "split": sample.split,
+        "question": sample.question,
         "response": response,
         "gold": target.gold_texts,
-        "image_sha256": request.image_sha256,
-        "prompt_sha256": text_digest(request.prompt),
-        "fingerprint": request.fingerprint,
+        "image_sha256": sample.media.image_sha256,
+        "prompt_sha256": text_digest(sample.prompt),
+        "fingerprint": sample.fingerprint,
         "cluster": target.cluster,
         "question_type": target.question_type,
         "n_generated": n_generated,
@@ -236,8 +242,8 @@ def _common(
     }
 
 
-def _answer(sample: ReadSample) -> dict[str, Any]:
-    candidates, position = sample.candidates, sample.position
+def _answer(read: ReadSample) -> dict[str, Any]:
+    candidates, position = read.candidates, read.position
     return {
         "candidates": candidates.labels,
         "candidate_token_ids": candidates.ids,

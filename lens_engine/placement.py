@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedType
@@ -10,9 +11,9 @@ from accelerate import Accelerator, DistributedType
 from lens_models import LensArgumentError
 from lens_models.loading import default_device
 
-from .arguments import ModelArguments
+from .model_arguments import ModelArguments
 
-__all__ = ["Placement", "place"]
+__all__ = ["Placement", "place", "require_whole_layers"]
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,28 @@ def place(accelerator: Accelerator, arguments: ModelArguments) -> Placement:
     if accelerator.num_processes == 1:
         device = torch.device(arguments.device) if arguments.device else default_device()
         return Placement(None if arguments.device_map else device, arguments.device_map, 0, 1)
-    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
-        raise LensArgumentError(
-            f"{accelerator.distributed_type} splits each layer over processes, so none of them can read it. Launch "
-            "with plain data parallelism (accelerate launch --multi_gpu), or one process with device_map=auto."
-        )
+    require_whole_layers(accelerator, "device_map=auto")
     if arguments.device_map:
         raise LensArgumentError("device_map cannot be combined with several processes; choose one of the two")
     # a plain "cuda" or "cpu" names the kind; each process takes its own device of it
     wanted = torch.device(arguments.device) if arguments.device else accelerator.device
     device = wanted if wanted.type == "cpu" else accelerator.device
     return Placement(device, None, accelerator.process_index, accelerator.num_processes)
+
+
+def require_whole_layers(accelerator: Any, alternative: str) -> None:
+    """Refuse sharding modes in which no process holds a whole layer.
+
+    Args:
+        accelerator: of accelerate, or None.
+        alternative: the argument that spreads a model over the devices of one process.
+
+    Raises:
+        LensArgumentError: says what was found and what to use.
+    """
+    kind = getattr(accelerator, "distributed_type", None)
+    if kind in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise LensArgumentError(
+            f"{kind} splits each layer over processes, so none of them can read it. Launch with plain data parallelism "
+            f"(accelerate launch --multi_gpu), or one process with {alternative}."
+        )

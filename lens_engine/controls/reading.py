@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from lens_engine.media import Images
+from lens_engine.sample import Sample
 from lens_models.readout import FloatArray
 from lens_results import SampleRecord
 
-from .request import Images, SampleRequest
 
 __all__ = ["BORROWED", "ControlReading", "Controlled", "Controls", "ReadAgain", "controlled_record", "counted_passes"]
 
@@ -60,23 +61,23 @@ class Controlled:
 class Controls(Protocol):
     """Decides under which images a sample is read again."""
 
-    def read(self, request: SampleRequest, again: ReadAgain) -> Controlled:
+    def read(self, sample: Sample, again: ReadAgain) -> Controlled:
         """Read a sample under each control; never raises for what only a control cannot do."""
 
     def skipped(self) -> Controlled:
         """What is recorded of the controls of a sample that was not read itself."""
 
-    def borrowed(self, request: SampleRequest) -> str | None:
+    def borrowed(self, sample: Sample) -> str | None:
         """Digest of another document's images that the sample is read under; None without such a control."""
 
 
 def controlled_record(
-    record: SampleRecord, request: SampleRequest, again: ReadAgain | None, controls: Controls | None
+    record: SampleRecord, sample: Sample, again: ReadAgain | None, controls: Controls | None
 ) -> SampleRecord:
     """The record with what the controls gave; everything else in it stays what it was."""
-    if controls is None or request.padding:
+    if controls is None or sample.padding:
         return record
-    found = controls.skipped() if again is None or record.status != "ok" else controls.read(request, again)
+    found = controls.skipped() if again is None or record.status != "ok" else controls.read(sample, again)
     borrowed = {} if found.borrowed is None else {BORROWED: found.borrowed}
     return replace(
         record,

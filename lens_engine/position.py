@@ -11,7 +11,7 @@ from lens_models.alignment import AlignmentError, chars_of, step_of_char
 from lens_tasks import AnswerSpan, NoAnswer, locate_answer
 from lens_tasks.answers import begins_thought, ends_thought, opens_thought
 
-from .request import SampleRequest
+from .sample import Sample
 
 __all__ = ["AnswerPosition", "Unlocated", "find_position", "n_generated"]
 
@@ -34,7 +34,7 @@ class Unlocated:
 
 
 def find_position(
-    tokenizer: Any, request: SampleRequest, response: str, tokens: Sequence[int]
+    tokenizer: Any, sample: Sample, response: str, tokens: Sequence[int]
 ) -> AnswerPosition | Unlocated:
     """Locate the answer in `response`, which is `tokens` decoded without special tokens."""
     if not response.strip():
@@ -42,12 +42,12 @@ def find_position(
     hidden = hidden_thought(tokenizer, tokens, response)
     span = locate_answer(
         response[hidden.end :],
-        request.target.candidates,
-        request.until,
-        kind=request.target.kind,
-        thought_open=hidden.open or (not hidden.end and opens_thought(request.prompt)),
-        filters=request.filters,
-        question=request.question,
+        sample.target.candidates,
+        sample.until,
+        kind=sample.target.kind,
+        thought_open=hidden.open or (not hidden.end and opens_thought(sample.prompt)),
+        filters=sample.reference.filters,
+        question=sample.question,
     )
     if isinstance(span, NoAnswer):
         return Unlocated("no_answer", span.reason)

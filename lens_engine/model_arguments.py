@@ -1,4 +1,4 @@
-"""`--model_args` of the model: those of the stock `huggingface` wrapper, and the lens's own."""
+"""Which model, where and how: the arguments of lmms-eval's stock `huggingface` wrapper, and of the Python API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from harness_ext.options import (
+from lens_models import LENS_TINY, LensArgumentError
+from lens_models.quantised import QUANTISATION_ARGUMENTS
+from lens_models.video import DEFAULT_FRAMES
+
+from .options import (
     LENS_ARGUMENTS,
     LensOptions,
     flag,
@@ -15,9 +19,6 @@ from harness_ext.options import (
     take_lens_options,
     whole_number,
 )
-from lens_models import LENS_TINY, LensArgumentError
-from lens_models.quantised import QUANTISATION_ARGUMENTS
-from lens_models.video import DEFAULT_FRAMES
 
 __all__ = ["ModelArguments"]
 

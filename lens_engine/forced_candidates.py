@@ -9,19 +9,14 @@ import numpy as np
 from scipy.special import logsumexp, softmax
 from scipy.stats import entropy
 
-from harness_ext.recording.candidates import SampleCandidates
-from harness_ext.recording.request import Images
 from lens_models import Readout
 from lens_models.continuations import ScoredContinuation
 from lens_models.readout import FloatArray
 
-__all__ = ["Rescore", "RescoreUnder", "Tokens", "force_candidates", "layers_of", "with_scores"]
+from .candidates import SampleCandidates
+from .engine import Tokens
 
-Tokens = tuple[int, ...]
-Rescore = Callable[[int, Tokens, Sequence[Tokens]], list[ScoredContinuation]]
-"""(sample of the batch, tokens generated before the answer, token sequences) -> a score for each sequence."""
-RescoreUnder = Callable[[int, Tokens, Sequence[Tokens], Images], list[ScoredContinuation]]
-"""The same with images in place of the sample's own, as many as it has."""
+__all__ = ["force_candidates", "layers_of", "with_scores"]
 
 
 def force_candidates(

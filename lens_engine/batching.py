@@ -1,18 +1,31 @@
-"""Batches that do not fit into memory are answered in halves."""
+"""Which requests are answered together, and what happens when a batch does not fit into memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from lens_models import SampleTooLargeError
 from lens_models.generation import unchanged_random_state
 from lens_models.memory import attempted, free_memory
 
-__all__ = ["BatchLimit", "within_memory"]
+from .sample import Request
+
+__all__ = ["BatchLimit", "alone", "same_generation"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def same_generation(requests: Sequence[Request], size: int) -> Iterator[list[int]]:
+    """Places of at most `size` requests with the same generation arguments, in order of first appearance."""
+    groups: dict[str, list[int]] = {}
+    for place, request in enumerate(requests):
+        groups.setdefault(json.dumps(dict(request.generation), sort_keys=True, default=str), []).append(place)
+    for group in groups.values():
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
 
 
 class BatchLimit:
@@ -48,15 +61,15 @@ class BatchLimit:
         results: list[R] = []
         while len(results) < len(requests):
             part = requests[len(results) : len(results) + (self.size or len(requests))]
-            found, problem = within_memory(lambda part=part: answer(part))  # type: ignore[misc]
+            found, problem = _within_memory(lambda part=part: answer(part))  # type: ignore[misc]
             if found is None:
-                self.shrink(len(part), where(part[0]), problem)
+                self._shrink(len(part), where(part[0]), problem)
             else:
                 results.extend(found)
-                self.fitted()
+                self._told_when_fitted()
         return results
 
-    def shrink(self, failed: int, where: str, problem: str) -> int:
+    def _shrink(self, failed: int, where: str, problem: str) -> int:
         """So many requests did not fit; the size to go on with. `where` names the first, `problem` is what was said.
 
         Raises:
@@ -72,7 +85,7 @@ class BatchLimit:
         self.size = (failed + 1) // 2
         return self.size
 
-    def fitted(self) -> None:
+    def _told_when_fitted(self) -> None:
         """A batch was answered; if some before it did not fit, that is told now, when the size is known."""
         if self._failed:
             self._tell(
@@ -81,12 +94,17 @@ class BatchLimit:
             )
             self._failed = 0
 
-    def alone(self, where: str, answer: Callable[[], R]) -> R:
-        """What `answer` gives for one request that is no part of a batch. Raises as `self.answer` does."""
-        return self.answer([where], lambda _: [answer()], str)[0]
+
+def alone(where: str, answer: Callable[[], R]) -> R:
+    """What `answer` gives for one sample that is no part of a batch.
+
+    Raises:
+        SampleTooLargeError: it does not fit into memory; says `where`.
+    """
+    return BatchLimit(lambda message: None).answer([where], lambda _: [answer()], str)[0]
 
 
-def within_memory(answer: Callable[[], R]) -> tuple[R | None, str]:
+def _within_memory(answer: Callable[[], R]) -> tuple[R | None, str]:
     """The result, or None and what was said of the memory; the exception and all that it holds are gone by then."""
     with unchanged_random_state() as rewind:
         found, problem = attempted(answer)

@@ -1,4 +1,4 @@
-"""Which other document's image a document is read with."""
+"""Which other document's images a document is read with in the shuffled-image control."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from harness_ext.recording.documents import Documents, ShownDocument
-from harness_ext.recording.request import image_digest
+from lens_engine.media import image_digest
+from lens_engine.sample import Documents, ShownDocument
 
-__all__ = ["ImageLender", "Loan"]
+__all__ = ["OtherImages", "OtherImagesOf"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Loan:
+class OtherImages:
     """Images of another document, as many as were asked for."""
 
     doc_id: int
@@ -34,7 +34,7 @@ class _Known:
     cluster: str | None
 
 
-class ImageLender:
+class OtherImagesOf:
     """Chooses for each document of a task another one, of other pixels and of another cluster.
 
     The choice follows from the task's name, the document's number and the documents of the split alone: batches, other
@@ -51,19 +51,19 @@ class ImageLender:
         self._known: dict[int, _Known | None] = {}
         self._without_other: set[_Known] = set()
 
-    def lend(self, doc_id: int, images: Sequence[Image.Image], cluster: str | None) -> Loan | None:
-        """Images for a document with these `images`; None when no document of the split may lend any.
+    def choose(self, doc_id: int, images: Sequence[Image.Image], cluster: str | None) -> OtherImages | None:
+        """Images for a document with these `images`; None when no other document of the split has any that may be used.
 
-        A lender with fewer images than the borrower gives them in turn.
+        Of a document with fewer images they are taken in turn.
         """
         own = _Known(_pixels(images), cluster)
         if own in self._without_other:
             return None
         for other in _order(self._task, doc_id, self._documents.size):
             shown = self._look(other) if other not in self._known else None
-            if _may_lend(self._known[other], own):
+            if _may_be_used(self._known[other], own):
                 found = (shown or self._documents.show(other)).images
-                return Loan(other, tuple(found[place % len(found)] for place in range(len(images))))
+                return OtherImages(other, tuple(found[place % len(found)] for place in range(len(images))))
         self._without_other.add(own)
         return None
 
@@ -72,12 +72,12 @@ class ImageLender:
         try:
             shown = self._documents.show(doc_id)
         except Exception as error:  # nobody asked for this document, so what is wrong with it stops nothing
-            log.debug("document %d of %s lends no image: %r", doc_id, self._task, error)
+            log.debug("document %d of %s cannot be shown in place of another: %r", doc_id, self._task, error)
         self._known[doc_id] = _Known(_pixels(shown.images), shown.cluster) if shown and shown.images else None
         return shown
 
 
-def _may_lend(other: _Known | None, own: _Known) -> bool:
+def _may_be_used(other: _Known | None, own: _Known) -> bool:
     if other is None or other.digests & own.digests:
         return False
     return other.cluster is None or other.cluster != own.cluster

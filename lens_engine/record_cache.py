@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lens_results import (
     LensResultsError,
@@ -27,11 +26,12 @@ from lens_results import (
 from lens_results.fingerprint import ANSWER_PARTS, differing_parts
 from lens_results.record import Key
 
-from .controlled import BORROWED, Controls
+from .controls import BORROWED, Controls
+from .engine import Generation
 from .recorder import LensRecorder
-from .request import SampleRequest
+from .sample import Request, Sample
 
-__all__ = ["CachedRequest", "RecordStore"]
+__all__ = ["RecordCache"]
 
 log = logging.getLogger(__name__)
 
@@ -39,29 +39,7 @@ _PART_SECONDS = 5.0  # what a kill can cost at most, beside one batch
 _PASSING = ("capture_failed", "not_run")  # a rerun may do better
 
 
-@dataclass(frozen=True)
-class CachedRequest:
-    """A request that may have been answered by an earlier run.
-
-    Attributes:
-        key: of its record.
-        generation: its generation arguments.
-        sample: makes what the lens knows of it, with its images; asked for only where there is a record of this key.
-        padding: it only evens out the work of several processes and is not recorded.
-    """
-
-    key: Key
-    generation: Mapping[str, Any] = field(repr=False)
-    sample: Callable[[], SampleRequest] = field(repr=False)
-    padding: bool = False
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether asking again gives the same answer: it is not sampled."""
-        return not self.generation.get("do_sample") and not float(self.generation.get("temperature") or 0) > 0
-
-
-class RecordStore:
+class RecordCache:
     """A folder of records of earlier runs, and those of this run that a later one may take.
 
     Records that were taken are not written again; one that replaces a stored record of the same answer (other gold
@@ -101,19 +79,21 @@ class RecordStore:
         self._dropped: dict[tuple[Path, ...], set[Key]] = defaultdict(set)
         recorder.mirror(self)
 
-    def answers(self, requests: Sequence[CachedRequest], ask: Callable[[list[int]], Sequence[Any]]) -> list[Any]:
-        """One answer a request, in order: the text of an earlier run, or what `ask` gives.
+    def answers(
+        self, requests: Sequence[Request], ask: Callable[[list[int]], Sequence[Generation]]
+    ) -> list[Generation]:
+        """One answer a request, in order: that of an earlier run, or what `ask` gives.
 
         Args:
             requests: what is asked.
             ask: puts the requests at these places to the model and records them.
         """
-        found: dict[int, Any] = {}
+        found: dict[int, Generation] = {}
         reasons: Counter[tuple[str, ...]] = Counter()
         for place, request in enumerate(requests):
             record, why = self._take(request) if request.repeatable else (None, ("sampled",))
             if record is not None:
-                found[place] = record.response
+                found[place] = Generation(record.response)
             elif not request.padding:
                 reasons[why] += 1
         self._report(len(requests), len(found), reasons)
@@ -145,7 +125,7 @@ class RecordStore:
         for files, keys in self._dropped.items():
             drop_records(files, keys)
 
-    def _take(self, request: CachedRequest) -> tuple[SampleRecord | None, tuple[str, ...]]:
+    def _take(self, request: Request) -> tuple[SampleRecord | None, tuple[str, ...]]:
         """The stored record of a request, handed to the recorder; or None and where the nearest differs."""
         runs = self._runs.get(request.key, [])
         differing = [self._differing[run.info.run_id] for run in runs]
@@ -159,7 +139,7 @@ class RecordStore:
             self._awaited.add(request.key)
         return None, why
 
-    def _take_from(self, runs: Sequence[Run], request: CachedRequest) -> tuple[SampleRecord | None, tuple[str, ...]]:
+    def _take_from(self, runs: Sequence[Run], request: Request) -> tuple[SampleRecord | None, tuple[str, ...]]:
         sample = request.sample()
         reasons = []
         for run in runs:
@@ -168,14 +148,14 @@ class RecordStore:
             if record is not None:
                 if not request.padding:
                     self._recorder.restore(record)
-                    self._recorder.add_images(sample.image_sha256, sample.images)
+                    self._recorder.add_images(sample.media.image_sha256, sample.media.images)
                 return record, ()
             reasons.append(parts or ("not read",))
             if not set(parts) & {*ANSWER_PARTS, "no fingerprint"}:
                 self._superseded[request.key].append(run)
         return None, min(reasons, key=len)
 
-    def _differing_sample(self, stored: Mapping[str, str], sample: SampleRequest) -> tuple[str, ...]:
+    def _differing_sample(self, stored: Mapping[str, str], sample: Sample) -> tuple[str, ...]:
         now = sample.fingerprint
         if BORROWED in stored and self._controls is not None:
             now[BORROWED] = str(self._controls.borrowed(sample))

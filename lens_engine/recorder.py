@@ -27,10 +27,10 @@ from lens_results import (
 )
 from lens_results.record import Key
 
-from .assemble import bare_record, without_readout
 from .failures import failure
-from .metrics_table import harness_metrics
 from .position import Unlocated
+from .records import bare_record, without_readout
+from .table import harness_metrics
 
 __all__ = ["LensRecorder"]
 

@@ -1,0 +1,76 @@
+"""The engine: samples in, answers and what was observed of them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lens_models import CaptureError, LogitLens, TracedGeneration
+from lens_models.continuations import ScoredContinuation
+
+from .media import Images
+from .sample import Sample
+
+__all__ = ["Engine", "Generation", "Tokens"]
+
+Tokens = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The answer to one sample.
+
+    Attributes:
+        text: the answer as the harness takes it.
+        n_tokens: number of tokens that were generated, padding included; None for an answer of an earlier run.
+        trace: what was observed of its batch, why nothing could be, or None where nothing was to be observed.
+        row: the sample's place in that batch.
+    """
+
+    text: str
+    n_tokens: int | None = None
+    trace: TracedGeneration | CaptureError | None = field(default=None, repr=False)
+    row: int = 0
+
+
+class Engine(Protocol):
+    """A model that answers samples while probes observe it."""
+
+    @property
+    def lens(self) -> LogitLens | None:
+        """The proven lens of the model; None when nothing is to be read."""
+
+    def generate(self, samples: Sequence[Sample], *, observe: bool = True) -> list[Generation]:
+        """Answer samples that share their generation arguments, in as large batches as fit into memory.
+
+        Args:
+            samples: a batch.
+            observe: with the lens and its probes beside the model; the answers are the same either way.
+
+        Raises:
+            InputError: a sample cannot be encoded; names it.
+            SampleTooLargeError: a sample alone does not fit into memory; names it.
+        """
+
+    def score(
+        self,
+        sample: Sample,
+        continuations: Sequence[Tokens],
+        *,
+        before: Tokens = (),
+        images: Images | None = None,
+        observe: bool = True,
+    ) -> list[ScoredContinuation]:
+        """Score given continuations of a sample's prompt as the model's own generation (teacher forcing).
+
+        Args:
+            sample: the prompt.
+            continuations: token ids of each.
+            before: token ids that were generated before them.
+            images: shown in place of the sample's own, as many as it has.
+            observe: with the layers of the lens.
+
+        Raises:
+            ForcingError: the model cannot be given tokens.
+        """

@@ -1,0 +1,77 @@
+"""The media of a prompt, and digests that tell two of them apart."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lens_results.fingerprint import digest_of
+
+__all__ = ["Images", "Media", "image_digest", "media_digest"]
+
+Images = Sequence[Image.Image]
+
+
+@dataclass(frozen=True)
+class Media:
+    """The images, videos and sounds of one prompt, as the model is shown them, each kind in order of appearance.
+
+    Attributes:
+        images: after everything that a harness does to them.
+        videos: frames `[frames, height, width, 3]`.
+        audios: samples with their rate, as the model's processor takes them.
+    """
+
+    images: tuple[Image.Image, ...] = field(default=(), repr=False)
+    videos: tuple[Any, ...] = field(default=(), repr=False)
+    audios: tuple[Any, ...] = field(default=(), repr=False)
+
+    @property
+    def other_than_images(self) -> str | None:
+        """What else there is beside images, in words, or None."""
+        named = {"video": self.videos, "audio": self.audios}
+        return " and ".join(name for name, found in named.items() if found) or None
+
+    @cached_property
+    def image_sha256(self) -> tuple[str, ...]:
+        """Digest of each image."""
+        return image_digest(self.images)
+
+    @cached_property
+    def other_sha256(self) -> tuple[str, ...]:
+        """Digest of each video, then of each sound."""
+        return media_digest((*self.videos, *self.audios))
+
+    def with_images(self, images: Images) -> Media:
+        """The same with other images, as many as there are."""
+        return replace(self, images=tuple(images))
+
+
+def image_digest(images: Sequence[object]) -> tuple[str, ...]:
+    """SHA-256 of the pixels of each image (mode and size included); media that are no images are left out."""
+    digests = []
+    for image in images:
+        if isinstance(image, Image.Image):
+            head = f"{image.mode} {image.size[0]}x{image.size[1]} ".encode()
+            digests.append(hashlib.sha256(head + image.tobytes()).hexdigest())
+    return tuple(digests)
+
+
+def media_digest(media: Sequence[object]) -> tuple[str, ...]:
+    """SHA-256 of each video (frames) or sound (samples and their rate); of anything else, of what it says it is."""
+    return tuple(_array_digest(each) for each in media)
+
+
+def _array_digest(medium: object) -> str:
+    if isinstance(medium, np.ndarray):
+        head = f"{medium.dtype} {medium.shape} ".encode()
+        return hashlib.sha256(head + np.ascontiguousarray(medium).tobytes()).hexdigest()
+    if isinstance(medium, Mapping):
+        return digest_of({str(name): _array_digest(value) for name, value in medium.items()})
+    return digest_of(medium)

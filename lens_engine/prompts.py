@@ -1,0 +1,114 @@
+"""How samples are put to a model: encoded, generated with, decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from lens_models.encoding import encode_texts
+from lens_models.generation import generated_columns
+
+from .encoding_guard import ContextWatch, encode_or_name
+from .sample import Sample
+
+__all__ = ["Generate", "ProcessorPrompts", "Prompts", "end_token_ids", "generate_arguments"]
+
+Generate = Callable[[Mapping[str, Any], Mapping[str, Any]], Tensor]
+"""(encoded batch, further arguments of `model.generate`) -> the sequences that it returns."""
+
+_DEFAULTS: dict[str, Any] = {"max_new_tokens": 4096, "temperature": 0.0, "top_p": None, "num_beams": 1}
+
+
+class Prompts(Protocol):
+    """How one harness puts samples to a model of transformers."""
+
+    def encode(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
+        """Left-padded model inputs of a batch, on the model's device."""
+
+    def answer(self, samples: Sequence[Sample], generate: Generate) -> list[tuple[str, int]]:
+        """Text and number of generated tokens (padding included) of each sample; calls `generate` once."""
+
+
+class ProcessorPrompts:
+    """Prompts encoded by the checkpoint's own processor, generated with as lmms-eval's stock wrapper does.
+
+    Args:
+        model: what answers; it is asked for its device, dtype and generation configuration.
+        processor: the model's own.
+        use_cache: the key-value cache of generation.
+        tell: hears, once, of a prompt that is longer than the model's context.
+    """
+
+    def __init__(self, model: Any, processor: Any, *, use_cache: bool, tell: Callable[[str], object]) -> None:
+        self._model = model
+        self._processor = processor
+        self._tokenizer = getattr(processor, "tokenizer", processor)
+        self._use_cache = use_cache
+        self._context = ContextWatch(model.config, tell)
+
+    def encode(self, samples: Sequence[Sample]) -> Any:
+        """See `Prompts`. Raises `InputError` for a sample that cannot be encoded, by its name."""
+        where = [sample.where for sample in samples]
+        inputs = encode_or_name(lambda rows: self._encode([samples[row] for row in rows]), where, self._processor)
+        self._context.see(inputs, where)
+        return inputs
+
+    def _encode(self, samples: Sequence[Sample]) -> Any:
+        videos = [video for sample in samples for video in sample.media.videos]
+        inputs = encode_texts(
+            self._processor,
+            [sample.prompt for sample in samples],
+            images=[sample.media.images for sample in samples],
+            videos=videos,
+            audios=[audio for sample in samples for audio in sample.media.audios],
+            **({"do_sample_frames": False} if videos else {}),  # they are sampled already
+        )
+        return inputs.to(self._model.device, self._model.dtype)
+
+    def answer(self, samples: Sequence[Sample], generate: Generate) -> list[tuple[str, int]]:
+        """See `Prompts`."""
+        inputs = self.encode(samples)
+        settings = generate_arguments(
+            samples[0].generation, self._model, self._tokenizer, use_cache=self._use_cache
+        )
+        new = generated_columns(generate(inputs, settings), inputs)
+        texts = self._processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return [(text, int(row.shape[0])) for text, row in zip(texts, new, strict=True)]
+
+
+def generate_arguments(task: Mapping[str, Any], model: Any, tokenizer: Any, *, use_cache: bool) -> dict[str, Any]:
+    """Arguments of `model.generate`, as lmms-eval's stock `huggingface` wrapper derives them.
+
+    Sampling only with a positive temperature, whatever `do_sample` says. `until` ends nothing and cuts nothing: the
+    wrapper leaves it out, so answers are scored whole, also those with the `["\\n\\n"]` that lmms-eval writes into
+    tasks without generation arguments. Unlike the wrapper, which knows the tokenizer's end token alone, a text also
+    ends at the other ones that the checkpoint names; the wrapper's text runs on behind them.
+    """
+    chosen = {**_DEFAULTS, **task}
+    sampled = bool(chosen["temperature"]) and chosen["temperature"] > 0
+    ends = end_token_ids(model, tokenizer)
+    return {
+        "eos_token_id": ends[0] if len(ends) == 1 else list(ends) or None,
+        "pad_token_id": tokenizer.pad_token_id,
+        "do_sample": sampled,
+        "temperature": chosen["temperature"] if sampled else None,
+        "top_p": chosen["top_p"] if sampled else None,
+        "num_beams": chosen["num_beams"],
+        "max_new_tokens": chosen["max_new_tokens"],
+        "use_cache": use_cache,
+    }
+
+
+def end_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Ids that end a generated text: the tokenizer's, then those of the model's generation configuration.
+
+    Chat checkpoints name several (end of turn, end of text), and their tokenizer one of them.
+    """
+    config = getattr(model, "generation_config", None)
+    ids: dict[int, None] = {}
+    for value in (getattr(tokenizer, "eos_token_id", None), getattr(config, "eos_token_id", None)):
+        named = [] if value is None else [value] if isinstance(value, int) else value
+        ids.update(dict.fromkeys(int(each) for each in named))
+    return tuple(ids)

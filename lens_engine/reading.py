@@ -1,0 +1,263 @@
+"""From generations to records: where the answer stands, what is read there, under which other images again."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from lens_models import CaptureError, IdentityReport, LogitLens, Readout, ReadoutRow, StepNotKeptError, TracedGeneration
+from lens_models.candidates import TEACHER_FORCED
+from lens_models.continuations import ScoredContinuation
+from lens_models.memory import free_memory
+from lens_models.metrics import Thresholds
+from lens_models.probes import Arrays
+from lens_results import SampleRecord
+from lens_tasks import AnswerSpan
+
+from .candidates import SampleCandidates, resolve_candidates
+from .choices import ChoiceRule, score_choices
+from .controls import ControlReading, Controls, ReadAgain, controlled_record, counted_passes
+from .engine import Engine, Generation, Tokens
+from .failures import failure
+from .forced_candidates import force_candidates, layers_of, with_scores
+from .media import Images
+from .position import AnswerPosition, Unlocated, find_position, n_generated
+from .prompts import end_token_ids
+from .records import NON_FINITE, ReadSample, RecordAssembler
+from .sample import Choices, Sample
+
+__all__ = ["Reader"]
+
+log = logging.getLogger(__name__)
+
+_Answered = tuple[Sample, Generation]
+
+
+class Reader:
+    """Makes one record of each answered sample; what needs the model again is asked of the engine.
+
+    Whatever fails here is a fault of the lens, for the answers are known: the sample gets a status and a reason.
+
+    Args:
+        engine: what answered.
+        lens: the proven lens of its model.
+        tokenizer: of its model.
+        thresholds: cut-offs of the scalar metrics.
+        controls: read each sample again under other images.
+    """
+
+    def __init__(
+        self, engine: Engine, lens: LogitLens, tokenizer: Any, thresholds: Thresholds, controls: Controls | None = None
+    ) -> None:
+        self._engine = engine
+        self._lens = lens
+        self._tokenizer = tokenizer
+        self._controls = controls
+        self._assembler = RecordAssembler(lens, tokenizer, thresholds)
+        self._end_ids = frozenset(end_token_ids(lens.model, tokenizer))
+        self._told: set[str] = set()
+
+    def read(self, samples: Sequence[Sample], generations: Sequence[Generation]) -> list[SampleRecord]:
+        """One record a sample, in order. A sample without a readable answer gets a status and a reason."""
+        answered = list(zip(samples, generations, strict=True))
+        records: list[SampleRecord] = []
+        for _, members in groupby(answered, key=lambda each: id(each[1].trace)):
+            records += self._read_batch(list(members))
+        return records
+
+    def _read_batch(self, batch: Sequence[_Answered]) -> list[SampleRecord]:
+        trace = batch[0][1].trace
+        if not isinstance(trace, TracedGeneration):
+            why = trace or CaptureError("nothing was observed while this answer was generated")
+            return [self.failed(sample, generation.text, why) for sample, generation in batch]
+        try:
+            return self._read(trace, batch)
+        except Exception as error:  # a fault of the lens never ends a run
+            why = failure(error)
+        free_memory()
+        if len(batch) == 1:
+            return [self.failed(batch[0][0], batch[0][1].text, why)]
+        self._tell_once(f"A batch could not be read together ({why.reason}); its samples are read one by one.")
+        return [record for each in batch for record in self._read_batch([each])]
+
+    def _tell_once(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            log.warning(message)
+
+    def _read(self, trace: TracedGeneration, batch: Sequence[_Answered]) -> list[SampleRecord]:
+        """The records of some samples of one traced batch, in order."""
+        tokens = {generation.row: self._own_tokens(trace, generation.row) for _, generation in batch}
+        positions = {
+            generation.row: self._position(sample, generation.text, tokens[generation.row])
+            for sample, generation in batch
+        }
+        for row, finite in enumerate(self._lens.finite(trace)):
+            if not finite and isinstance(positions.get(row), Unlocated):  # such logits say nothing of the answer
+                positions[row] = Unlocated("non_finite", NON_FINITE)
+        by_row = {generation.row: sample for sample, generation in batch}
+        found = {row: position for row, position in positions.items() if isinstance(position, AnswerPosition)}
+        candidates = {row: resolve_candidates(self._tokenizer, by_row[row].target, found[row]) for row in found}
+        rows = [self._row(trace, by_row[row], row, found[row], candidates[row]) for row in found]
+        readouts = dict(zip(found, self._lens.read(rows), strict=True))
+        known = {row: readouts[row].last_logits for row, position in found.items() if position.step == 0}
+        identity, compared = self._lens.check(trace, known), self._lens.compared(trace, known)
+        for row in found:
+            if candidates[row].sequences:
+                score = functools.partial(self._engine.score, by_row[row], before=tokens[row][: found[row].step])
+                readouts[row], candidates[row] = force_candidates(readouts[row], candidates[row], score)
+        records = []
+        for sample, generation in batch:
+            row, n_tokens = generation.row, len(tokens[generation.row])
+            observed = self._observed(trace, row, n_tokens)
+            position, again = positions[row], None
+            if isinstance(position, Unlocated):
+                own = identity if row in compared else None
+                record = self._assembler.unread(
+                    sample, generation.text, position, n_generated=n_tokens, identity=own, observed=observed
+                )
+            else:
+                read = ReadSample(
+                    sample, generation.text, n_tokens, position, candidates[row], readouts[row], observed
+                )
+                record = self._assembler.read(read, identity, compared=row in compared)
+                again = functools.partial(self._answer_again, read, tokens[row][: position.step])
+            records.append(controlled_record(record, sample, again, self._controls))
+        return records
+
+    def _own_tokens(self, trace: TracedGeneration, row: int) -> Tokens:
+        tokens = trace.new_tokens[row]
+        return tuple(tokens[: n_generated(tokens, self._end_ids)])
+
+    def _position(self, sample: Sample, text: str, tokens: Tokens) -> AnswerPosition | Unlocated:
+        """Where the answer stands; in the whole generated text, where the harness dropped the text's beginning."""
+        decode = functools.partial(self._tokenizer.decode, tokens, skip_special_tokens=True)
+        whole = decode(clean_up_tokenization_spaces=False)
+        if not whole.startswith(text):
+            cleaned = decode()
+            text = text if cleaned.startswith(text) else cleaned
+        return find_position(self._tokenizer, sample, text, tokens)
+
+    def _observed(self, trace: TracedGeneration, row: int, n_tokens: int) -> dict[str, Arrays]:
+        """What further probes observed; one that fails, or gives NaN or infinity, is left out and told."""
+        found: dict[str, Arrays] = {}
+        for probe in trace.probes:
+            try:
+                result = probe.result([trace.row(row, step) for step in range(n_tokens)])
+            except Exception as error:  # a fault of a probe never ends a run
+                self._tell_once(f"The probe {probe.name} failed: {failure(error).reason}")
+                continue
+            if all(np.isfinite(values).all() for values in result.values()):
+                found[probe.name] = result
+            else:
+                self._tell_once(f"The probe {probe.name} gave NaN or infinity; those samples have nothing of it")
+        return found
+
+    def _row(
+        self,
+        trace: TracedGeneration,
+        sample: Sample,
+        row: int,
+        position: AnswerPosition,
+        candidates: SampleCandidates,
+    ) -> ReadoutRow:
+        try:
+            residual = trace.residual(row, position.step)
+        except StepNotKeptError:  # the same tokens, given, lead to it again
+            before = trace.new_tokens[row][: position.step]
+            residual = _residual(self._engine.score(sample, [(position.token_id,)], before=before)[0])
+        return ReadoutRow(
+            residual=residual,
+            token_id=position.token_id,
+            candidates=candidates.ids,
+            gold=candidates.gold_ids,
+            pivots=candidates.pivots,
+        )
+
+    def _answer_again(self, read: ReadSample, before: Tokens, images: Images) -> ControlReading:
+        """The answer of a generated text, its tokens up to there given, read under other images."""
+        candidates, token = read.candidates, read.position.token_id
+        forced = [sequence for own in candidates.sequences for sequence in own]
+        with counted_passes(self._lens.parts.head) as passes:
+            scored = self._engine.score(read.sample, forced or [(token,)], before=before, images=images)
+        ids = () if forced else candidates.ids
+        row = ReadoutRow(_residual(scored[0]), token, ids, candidates.gold_ids, candidates.pivots)
+        (readout,) = self._lens.read([row])
+        if forced:
+            readout, _ = force_candidates(readout, candidates, lambda _: scored)
+        return self._assembler.control(read, readout, self._own_identity(scored[0]), passes=passes())
+
+    def read_choices(self, choices: Choices, scored: Sequence[ScoredContinuation]) -> SampleRecord:
+        """The record of a multiple-choice document: its candidates are the continuations that were scored.
+
+        Args:
+            choices: the choices, in the harness's order; the target's `choices` are their labels.
+            scored: their scores, with layers.
+        """
+        sample, rule = choices.samples[0], choices.rule()
+        labels = sample.target.choice_labels(len(choices.sequences))
+        pred = rule.chosen(scored)
+        try:
+            read = self._choice_sample(choices, labels, scored, rule)
+            record = self._assembler.read(read, self._own_identity(scored[pred]))
+            again: ReadAgain = functools.partial(self._choices_again, read, choices, rule)
+            return controlled_record(record, sample, again, self._controls)
+        except Exception as error:  # a fault of the lens never ends a run
+            why = failure(error)
+        return self.failed(sample, labels[pred], why)
+
+    def _choice_sample(
+        self, choices: Choices, labels: tuple[str, ...], scored: Sequence[ScoredContinuation], rule: ChoiceRule
+    ) -> ReadSample:
+        sample, sequences = choices.samples[0], choices.sequences
+        pred = rule.chosen(scored)
+        gold = labels.index(sample.target.gold) if sample.target.gold in labels else None
+        candidates = SampleCandidates(
+            labels=labels,
+            ids=tuple((sequence[0],) for sequence in sequences),
+            gold=gold,
+            pred=pred,
+            method=TEACHER_FORCED,
+            score=rule.score,
+            correct=None if gold is None else gold == pred,
+        )
+        span = AnswerSpan(0, len(labels[pred]), labels[pred], "continuation", True, labels[pred])
+        position = AnswerPosition(span, 0, sequences[pred][0])
+        readout = self._choice_readout(position.token_id, scored, pred, rule)
+        return ReadSample(sample, labels[pred], len(sequences[pred]), position, candidates, readout)
+
+    def _choices_again(self, read: ReadSample, choices: Choices, rule: ChoiceRule, images: Images) -> ControlReading:
+        """The choices of a document scored under other images."""
+        pred = read.candidates.pred
+        assert pred is not None
+        with counted_passes(self._lens.parts.head) as passes:
+            scored = score_choices(self._engine, choices, images=images)
+        readout = self._choice_readout(read.position.token_id, scored, pred, rule)
+        return self._assembler.control(read, readout, self._own_identity(scored[pred]), passes=passes())
+
+    def _choice_readout(self, token: int, scored: Sequence[ScoredContinuation], pred: int, rule: ChoiceRule) -> Readout:
+        readout = self._lens.read([ReadoutRow(_residual(scored[pred]), token)])[0]
+        return with_scores(readout, np.stack([layers_of(each) for each in scored], axis=1), np.asarray(rule.lengths))
+
+    def failed(self, sample: Sample, response: str, why: Unlocated | CaptureError) -> SampleRecord:
+        """The record of a sample that the model answered and the lens could not read."""
+        why = why if isinstance(why, Unlocated) else failure(why)
+        record = self._assembler.unread(sample, response, why)
+        return controlled_record(record, sample, None, self._controls)
+
+    def _own_identity(self, scored: ScoredContinuation) -> IdentityReport | None:
+        """Identity of the pass that scored a continuation; None where its logits are NaN or infinite."""
+        if not np.isfinite(scored.logprob):
+            return None
+        return self._lens.compare(_residual(scored)[-1:], scored.first_logits.unsqueeze(0))
+
+
+def _residual(scored: ScoredContinuation) -> Tensor:
+    assert scored.residual is not None
+    return scored.residual

@@ -1,0 +1,144 @@
+"""The records of one evaluation, from the first batch to the merged files, in every process of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object
+
+from lens_models.continuations import ScoredContinuation
+from lens_results import SampleRecord, new_run_id
+
+from .controls import ImageControls, joined_costs
+from .description import ReadModel, RunSettings, describe_run
+from .engine import Engine, Generation
+from .position import Unlocated
+from .reading import Reader
+from .record_cache import RecordCache
+from .recorder import LensRecorder
+from .sample import Choices, Sample
+
+__all__ = ["ADVICE", "Log", "Recording"]
+
+ADVICE = "give --output_path, or lens_dir=FOLDER in --model_args"
+
+
+class Log(Protocol):
+    """Where the harness's users look."""
+
+    def info(self, message: str, /) -> object:
+        """What is good to know."""
+
+    def warning(self, message: str, /) -> object:
+        """What the user may want to change."""
+
+    def error(self, message: str, /) -> object:
+        """What went wrong."""
+
+
+class Recording:
+    """Keeps the records of one evaluation.
+
+    Args:
+        engine: what answers; it has a lens.
+        model: what the description says of its model.
+        tokenizer: of its model.
+        harness: distribution name of the harness.
+        settings: what the harness tells of its own settings.
+        directory: folder of the record files, or None when the user named none.
+        log: where the harness's users look.
+        advice: what the user can do when no folder is known.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: ReadModel,
+        tokenizer: Any,
+        harness: str,
+        settings: RunSettings,
+        directory: Path | None,
+        log: Log,
+        *,
+        advice: str = ADVICE,
+    ) -> None:
+        options = model.options
+        self._processes = PartialState()
+        run_id = broadcast_object_list([new_run_id()])[0]
+        info = describe_run(run_id, model, harness=harness, settings=settings)
+        self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, tell=log.error)
+        self.controls = ImageControls(options.controls) if options.controls else None
+        self.cache: RecordCache | None = None
+        self._reader = Reader(engine, model.lens, tokenizer, options.thresholds, self.controls)
+        self._log = log
+        if directory is None and self._processes.is_main_process:
+            log.warning(f"Lens records are not kept: {advice}")
+
+    def keep_cache(self, folder: Path) -> None:
+        """Take answers of earlier runs from a folder of records, and keep those of this run there."""
+        self.cache = RecordCache(folder, self.recorder, self._log.info, self.controls)
+
+    def add(self, samples: Sequence[Sample], generations: Sequence[Generation]) -> None:
+        """Record a batch of answered samples."""
+
+        def read() -> list[SampleRecord]:
+            for sample in samples:
+                self.recorder.add_images(sample.media.image_sha256, sample.media.images)
+            found = self._reader.read(samples, generations)
+            return [record for sample, record in zip(samples, found, strict=True) if not sample.padding]
+
+        answered = zip(samples, generations, strict=True)
+        kept = [(sample.key, sample.kind, each.text) for sample, each in answered if not sample.padding]
+        self.recorder.add_read(kept, read)
+
+    def add_choices(
+        self, choices: Choices, scored: Sequence[ScoredContinuation], problem: Unlocated | None
+    ) -> None:
+        """Record a multiple-choice document; `problem` is why it could not be read."""
+        sample = choices.samples[0]
+        if sample.padding:
+            return
+
+        def read() -> list[SampleRecord]:
+            self.recorder.add_images(sample.media.image_sha256, sample.media.images)
+            if problem is not None:
+                return [self._reader.failed(sample, choices.response, problem)]
+            return [self._reader.read_choices(choices, scored)]
+
+        self.recorder.add_read([(sample.key, sample.kind, "")], read)
+
+    def finish(self) -> dict[str, Path]:
+        """Merge the records of all processes; every process calls it, the first one gets the files."""
+        costs = gather_object([self._control_costs()])
+        scores = gather_object([self.recorder.close()])
+        if not self._processes.is_main_process:
+            return {}
+        joined = {key: values for each in scores for key, values in each.items()}
+        total = joined_costs(costs)
+        for name, cost in total.items():
+            self._log.info(
+                f"Lens control {name}: {cost['samples']} samples read again in {cost['forward_passes']} forward passes "
+                f"and {cost['seconds']:.1f} s"
+            )
+        info = replace(self.recorder.run_info, control_cost=total) if total else None
+        files = self.recorder.finish(joined, info)
+        for task, path in files.items():
+            self._log.info(f"Lens records of {task}: {path}")
+        return files
+
+    def abandon(self) -> None:
+        """The evaluation failed: what was read stays on disk and is readable."""
+        self.recorder.flush()
+        if self.recorder.directory is not None and len(self.recorder):
+            self._log.warning(f"Lens records of {len(self.recorder)} samples so far are in {self.recorder.directory}")
+
+    def _control_costs(self) -> dict[str, dict[str, Any]]:
+        if self.controls is None:
+            return {}
+        for (name, reason), count in self.controls.failures.items():
+            self._log.warning(f"Lens control {name} failed for {count} samples: {reason}")
+        return self.controls.costs

@@ -1,0 +1,193 @@
+"""One dataset item as a run sees it, and a request for its answer. Adapters make both; nothing else of a harness passes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from PIL import Image
+
+from lens_results.fingerprint import digest_of
+from lens_results.record import Key
+from lens_tasks import AnswerTarget
+from lens_tasks.answers import Filters
+
+from .media import Images, Media
+
+__all__ = ["ChoiceRequest", "Choices", "Documents", "Reference", "Request", "Sample", "ShownDocument", "text_digest"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What an answer is compared with.
+
+    Attributes:
+        target: candidates, gold answer, cluster, question type.
+        filters: what the task's own filters take from a response as the answer; None where it has none.
+        task_definition: digest of what the task makes of an answer.
+    """
+
+    target: AnswerTarget = field(default_factory=lambda: AnswerTarget((), None))
+    filters: Filters | None = field(default=None, repr=False)
+    task_definition: str | None = None
+
+
+@dataclass(frozen=True)
+class ShownDocument:
+    """A document as a model is shown it.
+
+    Attributes:
+        images: its images after everything that the harness does to them; empty for text alone.
+        cluster: what it shares with documents that are not independent of it, or None.
+    """
+
+    images: tuple[Image.Image, ...]
+    cluster: str | None
+
+
+@dataclass(frozen=True)
+class Documents:
+    """All documents of one split of a task, also those that a run is not asked for.
+
+    Attributes:
+        size: number of documents.
+        show: the document with a number in the split; raises what the task raises for a damaged one.
+    """
+
+    size: int
+    show: Callable[[int], ShownDocument]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One dataset item with its prompt.
+
+    Attributes:
+        key: (task, doc_id, request_idx, repeat), unique within a run.
+        prompt: the text that the model reads, chat template included.
+        media: what is shown beside it.
+        question: the user's text, without the chat template.
+        split: split of the task's data set.
+        kind: generate, loglikelihood or multi_round.
+        generation: generation arguments, as the harness gives them.
+        until: strings at which the harness cuts the answer; text from the first of them on is no part of it.
+        padding: the sample only evens out the work of several processes and is not recorded.
+        documents: all documents of the split, for controls that take another one's image; None where not known.
+        known: what the answer is compared with; called once, when the answer is there.
+        source: the harness's own form of the request, for adapters that let the harness put it to the model.
+    """
+
+    key: Key
+    prompt: str
+    media: Media = field(default_factory=Media)
+    question: str = ""
+    split: str | None = None
+    kind: str = "generate"
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    until: tuple[str, ...] = ()
+    padding: bool = False
+    documents: Documents | None = field(default=None, repr=False)
+    known: Callable[[], Reference] = field(default=Reference, repr=False)
+    source: Any = field(default=None, repr=False)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What the answer is compared with."""
+        return self.known()
+
+    @property
+    def target(self) -> AnswerTarget:
+        """Candidates, gold answer, cluster, question type."""
+        return self.reference.target
+
+    @property
+    def where(self) -> str:
+        """Its document, for an error."""
+        return f"task {self.key[0]}, document {self.key[1]}"
+
+    def under(self, images: Images) -> Sample:
+        """The same prompt with other images, as many as it has."""
+        return replace(self, media=self.media.with_images(images))
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """The sample part of the fingerprint, see docs/fingerprint.md."""
+        return {
+            "prompt": text_digest(self.prompt)[:16],
+            "media": digest_of([self.media.image_sha256, self.media.other_sha256]),
+            "generation": digest_of(self.generation),
+            "target": digest_of(asdict(self.target)),
+            "task": digest_of([self.reference.task_definition, self.split, self.question, self.kind]),
+        }
+
+
+@dataclass(frozen=True)
+class Request:
+    """A sample that is made when its turn comes, so that the images of a run are not in memory together.
+
+    Attributes:
+        key: of the sample.
+        generation: its generation arguments.
+        sample: makes it.
+        padding: as of the sample.
+    """
+
+    key: Key
+    generation: Mapping[str, Any] = field(repr=False)
+    sample: Callable[[], Sample] = field(repr=False)
+    padding: bool = False
+
+    @property
+    def where(self) -> str:
+        """Its document, for an error."""
+        return f"task {self.key[0]}, document {self.key[1]}"
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether asking again gives the same answer: it is not sampled."""
+        return not self.generation.get("do_sample") and not float(self.generation.get("temperature") or 0) > 0
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The continuations of one multiple-choice document.
+
+    Attributes:
+        samples: the prompt of each choice, usually one and the same; the first one stands for the document.
+        sequences: token ids of each choice.
+        rule: by what the harness compares them; asked when the scores are there.
+        response: what a record that could not be read says the answer was.
+    """
+
+    samples: Sequence[Sample]
+    sequences: Sequence[tuple[int, ...]]
+    rule: Callable[[], Any] = field(repr=False)
+    response: str = ""
+
+
+@dataclass(frozen=True)
+class ChoiceRequest:
+    """The choices of a document, made when its turn comes.
+
+    Attributes:
+        key: of the document's first choice.
+        choices: makes them.
+        padding: as of the sample.
+    """
+
+    key: Key
+    choices: Callable[[], Choices] = field(repr=False)
+    padding: bool = False
+
+    @property
+    def where(self) -> str:
+        """Its document, for an error."""
+        return f"task {self.key[0]}, document {self.key[1]}"
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a text in UTF-8; lone surrogates, which UTF-8 cannot hold, as if it could."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

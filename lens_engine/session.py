@@ -1,0 +1,100 @@
+"""Requests on their way through an engine: from the cache or in batches, recorded while an evaluation lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from lens_models.continuations import ScoredContinuation
+
+from .batching import alone, same_generation
+from .choices import scored_beside
+from .engine import Engine, Generation
+from .recording import Recording
+from .sample import ChoiceRequest, Request
+
+__all__ = ["Batches", "Session"]
+
+Batches = Callable[[Sequence[Request], int], Iterable[Sequence[int]]]
+"""(requests, size) -> the places of the requests that are answered together, batch after batch."""
+
+
+class Session:
+    """One engine and, while an evaluation lasts, its records.
+
+    Args:
+        engine: answers and scores.
+        batch_size: requests a batch.
+        batches: which requests are answered together.
+    """
+
+    def __init__(self, engine: Engine, batch_size: int, batches: Batches = same_generation) -> None:
+        self.engine = engine
+        self.batch_size = batch_size
+        self._batches = batches
+        self.recording: Recording | None = None
+
+    @contextmanager
+    def recorded(self, recording: Recording) -> Iterator[None]:
+        """While this lasts, every answer is recorded; records that wait are written when it ends in a failure."""
+        self.recording = recording
+        try:
+            yield
+        except BaseException:
+            recording.abandon()
+            raise
+        finally:
+            self.recording = None
+
+    def generate(
+        self, requests: Sequence[Request], answered: Callable[[int], object] = lambda count: None
+    ) -> list[Generation]:
+        """One answer a request, in order.
+
+        Args:
+            requests: what is asked.
+            answered: hears how many requests a batch had when it is done.
+        """
+        cache = None if self.recording is None else self.recording.cache
+
+        def ask(places: Sequence[int]) -> list[Generation]:
+            return self._generate([requests[place] for place in places], answered)
+
+        found = ask(range(len(requests))) if cache is None else cache.answers(requests, ask)
+        self._flush()
+        return found
+
+    def _generate(self, requests: Sequence[Request], answered: Callable[[int], object]) -> list[Generation]:
+        found: dict[int, Generation] = {}
+        for places in self._batches(requests, self.batch_size):
+            samples = [requests[place].sample() for place in places]
+            generations = self.engine.generate(samples, observe=self.recording is not None)
+            if self.recording is not None:
+                self.recording.add(samples, generations)
+            # what was observed is in the records; it must not fill the memory until the last batch
+            texts = [Generation(each.text, each.n_tokens) for each in generations]
+            found.update(zip(places, texts, strict=True))
+            answered(len(places))
+        return [found[place] for place in range(len(requests))]
+
+    def score(
+        self, documents: Sequence[ChoiceRequest], answered: Callable[[int], object] = lambda count: None
+    ) -> list[list[ScoredContinuation]]:
+        """The scores of each document's choices, in order."""
+        results = []
+        for document in documents:
+            choices = document.choices()
+            scored, problem = alone(
+                document.where,
+                lambda choices=choices: scored_beside(self.engine, choices, observe=self.recording is not None),
+            )
+            if self.recording is not None:
+                self.recording.add_choices(choices, scored, problem)
+            results.append(scored)
+            answered(len(scored))
+        self._flush()
+        return results
+
+    def _flush(self) -> None:
+        if self.recording is not None:
+            self.recording.recorder.flush()

@@ -1,0 +1,169 @@
+"""The engine of transformers: any model class of it, with the lens and its probes beside `generate`."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lens_models import CaptureError, Forcing, LensSettings, LogitLens, TracedGeneration, example_inputs, find_parts, prove_forcing
+from lens_models.continuations import ScoredContinuation, score_continuations
+from lens_models.encoding import encodable_together
+from lens_models.generation import unchanged_random_state
+from lens_models.interventions import Intervention, changed
+from lens_models.memory import attempted, free_memory
+
+from .batching import BatchLimit
+from .engine import Generation, Tokens
+from .media import Images
+from .prompts import Prompts
+from .sample import Sample
+
+__all__ = ["TransformersEngine"]
+
+log = logging.getLogger(__name__)
+
+
+class TransformersEngine:
+    """Answers and scores samples with a loaded model; see `lens_engine.engine.Engine`.
+
+    Args:
+        model: in eval mode.
+        processor: what encodes its prompts and images.
+        prompts: how samples are put to it.
+        settings: what the lens reads; None runs the model alone.
+        interventions: what is changed in every run of the model.
+        log: hears what the lens found at load, of batches that do not fit and of models that cannot be given tokens.
+
+    Raises:
+        PartsError, IdentityError, CaptureError: the lens does not read this model exactly, see `lens_models.errors`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        prompts: Prompts,
+        settings: LensSettings | None,
+        *,
+        interventions: Sequence[Intervention] = (),
+        log: Any = log,
+    ) -> None:
+        self.model = model
+        self.processor = processor
+        self.prompts = prompts
+        self.interventions = tuple(interventions)
+        self.lens = None if settings is None else _proven_lens(model, processor, settings, log)
+        self._limit = BatchLimit(log.warning)
+        self._seconds = 0.0
+
+    @functools.cached_property
+    def forcing(self) -> Forcing:
+        """How given tokens are scored; without the lens the model is asked when the first ones are."""
+        return prove_forcing(self.model, _example(self.model, self.processor)) if self.lens is None else self.lens.forcing
+
+    def generate(self, samples: Sequence[Sample], *, observe: bool = True) -> list[Generation]:
+        """See `Engine`."""
+        return self._limit.answer(samples, functools.partial(self._generate, observe), lambda sample: sample.where)
+
+    @torch.inference_mode()
+    def score(
+        self,
+        sample: Sample,
+        continuations: Sequence[Tokens],
+        *,
+        before: Tokens = (),
+        images: Images | None = None,
+        observe: bool = True,
+    ) -> list[ScoredContinuation]:
+        """See `Engine`."""
+        inputs = self.prompts.encode([sample if images is None else sample.under(images)])
+        with self._changed():
+            return score_continuations(
+                self.forcing, inputs, continuations, before=before, lens=self.lens if observe else None
+            )
+
+    def take_seconds(self) -> float:
+        """Seconds spent in the model's `generate` since the last call."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+    @torch.inference_mode()
+    def _generate(self, observe: bool, samples: Sequence[Sample]) -> list[Generation]:
+        found: dict[int, Generation] = {}
+        for rows in encodable_together(self.processor, [len(sample.media.images) for sample in samples]):
+            part = self._generate_together([samples[row] for row in rows], observe)
+            found.update(zip(rows, part, strict=True))
+        return [found[row] for row in range(len(samples))]
+
+    def _generate_together(self, samples: Sequence[Sample], observe: bool) -> list[Generation]:
+        traces: list[TracedGeneration | CaptureError | None] = []
+
+        def generate(inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Tensor:
+            start = time.perf_counter()
+            sequences, trace = self._run(inputs, arguments, observe)
+            self._seconds += time.perf_counter() - start
+            traces.append(trace)
+            return sequences
+
+        answers = self.prompts.answer(samples, generate)
+        trace = traces[-1] if len(traces) == 1 else CaptureError("the batch took several calls of generate()")
+        return [Generation(text, count, trace, row) for row, (text, count) in enumerate(answers)]
+
+    def _run(
+        self, inputs: Mapping[str, Any], arguments: Mapping[str, Any], observe: bool
+    ) -> tuple[Tensor, TracedGeneration | CaptureError | None]:
+        """What `model.generate` returns, and what was observed or why nothing was; a fault of the lens costs no answer.
+
+        A batch that does not fit into memory is the caller's to make smaller. A prompt alone is tried without the lens;
+        what fails then too is the model's.
+        """
+        lens = self.lens
+        if lens is None or not observe:
+            return self._plain(inputs, arguments), None
+        with unchanged_random_state() as rewind:
+            try:
+                traced, problem = attempted(
+                    lambda: lens.generate(inputs, interventions=self.interventions, **arguments)
+                )
+            except CaptureError as error:
+                rewind()
+                return self._plain(inputs, arguments), error
+            if traced is not None:
+                return traced.sequences, traced
+            if len(inputs.get("input_ids", ())) > 1:
+                raise MemoryError(problem)
+            free_memory()
+            rewind()
+            why = f"the lens had no memory beside the model ({problem}); the answer is not concerned"
+            return self._plain(inputs, arguments), CaptureError(why)
+
+    def _plain(self, inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+        with self._changed():
+            return self.model.generate(**inputs, **arguments)
+
+    def _changed(self) -> AbstractContextManager[None]:
+        parts = find_parts(self.model) if self.interventions else None
+        return nullcontext() if parts is None else changed(parts, self.interventions)
+
+
+def _example(model: Any, processor: Any) -> Any:
+    return example_inputs(processor).to(model.device, model.dtype)
+
+
+def _proven_lens(model: Any, processor: Any, settings: LensSettings, log: Any) -> LogitLens:
+    lens = LogitLens(model, _example(model, processor), settings)
+    report = lens.identity
+    log.info(
+        f"Lens: {lens.parts.describe()}; last layer equals the model's logits within {report.deviation:.1e} of "
+        f"their range (allowed {report.tolerance:.1e}, {report.dtype})"
+    )
+    if lens.forcing.refusal:
+        log.warning(f"Lens: {lens.forcing.refusal}")
+    return lens
