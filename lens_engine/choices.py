@@ -18,6 +18,7 @@ from .sample import Choices
 
 __all__ = ["ChoiceRule", "choice_rule", "score_choices", "scored_beside"]
 
+
 @dataclass(frozen=True)
 class ChoiceRule:
     """By what a harness compares choices: their log-probabilities over something's length.

@@ -33,9 +33,7 @@ class Unlocated:
     reason: str
 
 
-def find_position(
-    tokenizer: Any, sample: Sample, response: str, tokens: Sequence[int]
-) -> AnswerPosition | Unlocated:
+def find_position(tokenizer: Any, sample: Sample, response: str, tokens: Sequence[int]) -> AnswerPosition | Unlocated:
     """Locate the answer in `response`, which is `tokens` decoded without special tokens."""
     if not response.strip():
         return Unlocated("no_answer", "the model generated no text")

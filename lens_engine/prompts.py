@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -13,12 +14,27 @@ from lens_models.generation import generated_columns
 from .encoding_guard import ContextWatch, encode_or_name
 from .sample import Sample
 
-__all__ = ["Generate", "ProcessorPrompts", "Prompts", "end_token_ids", "generate_arguments"]
+__all__ = ["Answer", "Generate", "ProcessorPrompts", "Prompts", "end_token_ids", "generate_arguments"]
 
 Generate = Callable[[Mapping[str, Any], Mapping[str, Any]], Tensor]
 """(encoded batch, further arguments of `model.generate`) -> the sequences that it returns."""
 
 _DEFAULTS: dict[str, Any] = {"max_new_tokens": 4096, "temperature": 0.0, "top_p": None, "num_beams": 1}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said to one sample of a batch.
+
+    Attributes:
+        text: the answer.
+        n_tokens: tokens that were generated, padding included.
+        row: the sample's row of the encoded batch.
+    """
+
+    text: str
+    n_tokens: int
+    row: int
 
 
 class Prompts(Protocol):
@@ -27,8 +43,8 @@ class Prompts(Protocol):
     def encode(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
         """Left-padded model inputs of a batch, on the model's device."""
 
-    def answer(self, samples: Sequence[Sample], generate: Generate) -> list[tuple[str, int]]:
-        """Text and number of generated tokens (padding included) of each sample; calls `generate` once."""
+    def answer(self, samples: Sequence[Sample], generate: Generate) -> list[Answer]:
+        """The answer to each sample, in order; calls `generate` once."""
 
 
 class ProcessorPrompts:
@@ -67,15 +83,13 @@ class ProcessorPrompts:
         )
         return inputs.to(self._model.device, self._model.dtype)
 
-    def answer(self, samples: Sequence[Sample], generate: Generate) -> list[tuple[str, int]]:
+    def answer(self, samples: Sequence[Sample], generate: Generate) -> list[Answer]:
         """See `Prompts`."""
         inputs = self.encode(samples)
-        settings = generate_arguments(
-            samples[0].generation, self._model, self._tokenizer, use_cache=self._use_cache
-        )
+        settings = generate_arguments(samples[0].generation, self._model, self._tokenizer, use_cache=self._use_cache)
         new = generated_columns(generate(inputs, settings), inputs)
         texts = self._processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return [(text, int(row.shape[0])) for text, row in zip(texts, new, strict=True)]
+        return [Answer(text, int(new.shape[1]), row) for row, text in enumerate(texts)]
 
 
 def generate_arguments(task: Mapping[str, Any], model: Any, tokenizer: Any, *, use_cache: bool) -> dict[str, Any]:

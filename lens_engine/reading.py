@@ -74,8 +74,8 @@ class Reader:
     def _read_batch(self, batch: Sequence[_Answered]) -> list[SampleRecord]:
         trace = batch[0][1].trace
         if not isinstance(trace, TracedGeneration):
-            why = trace or CaptureError("nothing was observed while this answer was generated")
-            return [self.failed(sample, generation.text, why) for sample, generation in batch]
+            unseen = trace or CaptureError("nothing was observed while this answer was generated")
+            return [self.failed(sample, generation.text, unseen) for sample, generation in batch]
         try:
             return self._read(trace, batch)
         except Exception as error:  # a fault of the lens never ends a run
@@ -123,9 +123,7 @@ class Reader:
                     sample, generation.text, position, n_generated=n_tokens, identity=own, observed=observed
                 )
             else:
-                read = ReadSample(
-                    sample, generation.text, n_tokens, position, candidates[row], readouts[row], observed
-                )
+                read = ReadSample(sample, generation.text, n_tokens, position, candidates[row], readouts[row], observed)
                 record = self._assembler.read(read, identity, compared=row in compared)
                 again = functools.partial(self._answer_again, read, tokens[row][: position.step])
             records.append(controlled_record(record, sample, again, self._controls))

@@ -95,9 +95,7 @@ class Recording:
         kept = [(sample.key, sample.kind, each.text) for sample, each in answered if not sample.padding]
         self.recorder.add_read(kept, read)
 
-    def add_choices(
-        self, choices: Choices, scored: Sequence[ScoredContinuation], problem: Unlocated | None
-    ) -> None:
+    def add_choices(self, choices: Choices, scored: Sequence[ScoredContinuation], problem: Unlocated | None) -> None:
         """Record a multiple-choice document; `problem` is why it could not be read."""
         sample = choices.samples[0]
         if sample.padding:

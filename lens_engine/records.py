@@ -121,9 +121,7 @@ class RecordAssembler:
     ) -> SampleRecord:
         """The record of a sample without a readout: its status and the reason, and what further probes observed."""
         common = _common(sample, response, n_generated, identity)
-        return _record(
-            sample, response, common, status=why.status, status_reason=why.reason, probes=observed or {}
-        )
+        return _record(sample, response, common, status=why.status, status_reason=why.reason, probes=observed or {})
 
     def _layer_readout(self, read: ReadSample) -> LayerReadout:
         readout, candidates = read.readout, read.candidates
@@ -216,9 +214,7 @@ def without_readout(record: SampleRecord, why: Unlocated) -> SampleRecord:
     return SampleRecord(**kept, status=why.status, status_reason=why.reason)
 
 
-def _common(
-    sample: Sample, response: str, n_generated: int | None, identity: IdentityReport | None
-) -> dict[str, Any]:
+def _common(sample: Sample, response: str, n_generated: int | None, identity: IdentityReport | None) -> dict[str, Any]:
     task, doc_id, request_idx, repeat = sample.key
     target = sample.target
     return {

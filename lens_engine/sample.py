@@ -1,4 +1,4 @@
-"""One dataset item as a run sees it, and a request for its answer. Adapters make both; nothing else of a harness passes."""
+"""One dataset item as a run sees it, and a request for its answer; adapters make both."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Sample:
         generation: generation arguments, as the harness gives them.
         until: strings at which the harness cuts the answer; text from the first of them on is no part of it.
         padding: the sample only evens out the work of several processes and is not recorded.
-        documents: all documents of the split, for controls that take another one's image; None where not known.
+        documents: gives all documents of the split, for controls that take another one's image; None where not known.
         known: what the answer is compared with; called once, when the answer is there.
         source: the harness's own form of the request, for adapters that let the harness put it to the model.
     """
@@ -89,7 +89,7 @@ class Sample:
     generation: Mapping[str, Any] = field(default_factory=dict)
     until: tuple[str, ...] = ()
     padding: bool = False
-    documents: Documents | None = field(default=None, repr=False)
+    documents: Callable[[], Documents] | None = field(default=None, repr=False)
     known: Callable[[], Reference] = field(default=Reference, repr=False)
     source: Any = field(default=None, repr=False)
 
@@ -133,12 +133,14 @@ class Request:
         generation: its generation arguments.
         sample: makes it.
         padding: as of the sample.
+        prompt: its text as far as it is known before; batches may be made by its length.
     """
 
     key: Key
     generation: Mapping[str, Any] = field(repr=False)
     sample: Callable[[], Sample] = field(repr=False)
     padding: bool = False
+    prompt: str = ""
 
     @property
     def where(self) -> str:

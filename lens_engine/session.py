@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -84,10 +85,8 @@ class Session:
         results = []
         for document in documents:
             choices = document.choices()
-            scored, problem = alone(
-                document.where,
-                lambda choices=choices: scored_beside(self.engine, choices, observe=self.recording is not None),
-            )
+            score = functools.partial(scored_beside, self.engine, choices, observe=self.recording is not None)
+            scored, problem = alone(document.where, score)
             if self.recording is not None:
                 self.recording.add_choices(choices, scored, problem)
             results.append(scored)

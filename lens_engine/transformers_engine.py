@@ -12,7 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lens_models import CaptureError, Forcing, LensSettings, LogitLens, TracedGeneration, example_inputs, find_parts, prove_forcing
+from lens_models import (
+    CaptureError,
+    Forcing,
+    LensSettings,
+    LogitLens,
+    TracedGeneration,
+    example_inputs,
+    find_parts,
+    prove_forcing,
+)
 from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encodable_together
 from lens_models.generation import unchanged_random_state
@@ -66,7 +75,9 @@ class TransformersEngine:
     @functools.cached_property
     def forcing(self) -> Forcing:
         """How given tokens are scored; without the lens the model is asked when the first ones are."""
-        return prove_forcing(self.model, _example(self.model, self.processor)) if self.lens is None else self.lens.forcing
+        if self.lens is not None:
+            return self.lens.forcing
+        return prove_forcing(self.model, _example(self.model, self.processor))
 
     def generate(self, samples: Sequence[Sample], *, observe: bool = True) -> list[Generation]:
         """See `Engine`."""
@@ -114,7 +125,7 @@ class TransformersEngine:
 
         answers = self.prompts.answer(samples, generate)
         trace = traces[-1] if len(traces) == 1 else CaptureError("the batch took several calls of generate()")
-        return [Generation(text, count, trace, row) for row, (text, count) in enumerate(answers)]
+        return [Generation(each.text, each.n_tokens, trace, each.row) for each in answers]
 
     def _run(
         self, inputs: Mapping[str, Any], arguments: Mapping[str, Any], observe: bool

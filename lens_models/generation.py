@@ -55,7 +55,6 @@ class TracedGeneration:
         return self.trace.residual(step, self.row(sample, step))
 
 
-
 @torch.no_grad()
 def generate_with_trace(
     model: nn.Module,

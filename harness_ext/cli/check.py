@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +15,11 @@ from rich.table import Table
 from harness_ext.cli.failures import told
 
 if TYPE_CHECKING:
-    from harness_ext.examination import CandidateSet, Costs
+    from harness_ext.model_check import CandidateSet, Costs
 
 __all__ = ["check"]
+
+log = logging.getLogger(__name__)
 
 _SETS_SHOWN = 8
 _COLLISIONS_SHOWN = 3
@@ -51,15 +54,18 @@ def check(
     Exit code: 0 when the lens reads the model exactly; 1 when the model or the task cannot be loaded, or the model is
     refused; 2 for wrong options. Candidates that need teacher forcing are no failure.
     """
-    from harness_ext.examination import (
+    from harness_ext.model_check import (
+        ExamplePrompts,
         TaskError,
         candidate_sets,
+        example_sample,
         load_task,
         measure_costs,
-        probe_sample,
         task_samples,
     )
-    from lens_models import LensError, LogitLens, example_inputs, load_model
+    from lens_engine import TransformersEngine
+    from lens_engine.prompts import ProcessorPrompts
+    from lens_models import LensError, LensSettings, load_model
 
     with told(LensError, TaskError):
         asked = None if task is None else load_task(task, include_path)
@@ -73,17 +79,19 @@ def check(
             peft=peft,
             quantisation={"load_in_8bit": load_in_8bit, "load_in_4bit": load_in_4bit},
         )
-        probe = example_inputs(loaded.processor).to(loaded.model.device, loaded.model.dtype)
-        lens = LogitLens(loaded.model, probe)
-        _show(f"{model} is read exactly", _findings(lens, loaded.model))
+        prompts = (ExamplePrompts if asked is None else ProcessorPrompts)(
+            loaded.model, loaded.processor, use_cache=True, tell=log.warning
+        )
+        engine = TransformersEngine(loaded.model, loaded.processor, prompts, LensSettings())
+        _show(f"{model} is read exactly", _findings(engine.lens, loaded.model))
         if asked is None:
-            questions = [probe_sample(loaded)] * samples
+            questions = [example_sample()] * samples
         else:
             questions = task_samples(asked, loaded, documents)
-            sets = candidate_sets(loaded.tokenizer, [each.request.target for each in questions])
+            sets = candidate_sets(loaded.tokenizer, [each.target for each in questions])
             _show(f"Candidates of {task} in {len(questions)} documents", _candidates(sets))
         if samples:
-            costs = measure_costs(loaded, lens, questions[:: max(1, len(questions) // samples)][:samples])
+            costs = measure_costs(engine, loaded.tokenizer, questions[:: max(1, len(questions) // samples)][:samples])
             _show(f"Costs of a sample ({costs.n_samples} answered one by one)", _costs(costs))
 
 

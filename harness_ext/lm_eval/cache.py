@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness_ext.recording import CachedRequest, RecordStore
+from lens_engine import Recording
 from lens_results.fingerprint import digest_of
 
-from .guards import visuals
-from .run import LensRun
-from .tagging import TaggedRequest, tag
+from .samples import visuals
 
 __all__ = ["ConfiguredDatabase", "RecordingCache"]
 
-log = logging.getLogger(__name__)
-
 
 class RecordingCache:
-    """Stands before lm-eval's `CachingLM`; keeps records in `<cache>.lens` beside its database.
+    """Stands before lm-eval's `CachingLM`; records are kept in `<cache>.lens` beside its database.
 
     Generated answers come from there. Choices of documents with images are scored anew, because their record needs all
     layers of each choice. Everything else is left to lm-eval's database, under keys that tell the model too.
     """
 
-    def __init__(self, cache: Any, run: LensRun) -> None:
+    def __init__(self, cache: Any, recording: Recording) -> None:
         self._cache = cache
-        self._run = run
-        self._store = RecordStore(Path(cache.cache_db).with_suffix(".lens"), run.recorder, log.info, run.controls)
-        cache.dbdict = ConfiguredDatabase(cache.dbdict, digest_of(run.recorder.run_info.fingerprint))
+        recording.keep_cache(Path(cache.cache_db).with_suffix(".lens"))
+        cache.dbdict = ConfiguredDatabase(cache.dbdict, digest_of(recording.recorder.run_info.fingerprint))
         cache.lm.set_cache_hook(cache.get_cache_hook())
 
     def __getattr__(self, name: str) -> Any:
-        own = {"generate_until": self._generate_until, "loglikelihood": self._loglikelihood}
+        own = {"generate_until": self._cache.lm.generate_until, "loglikelihood": self._loglikelihood}
         return own[name] if name in own else getattr(self._cache, name)
-
-    def _generate_until(self, instances: Sequence[Any]) -> list[str]:
-        tagged = tag(instances)
-        lm = self._cache.lm
-
-        def ask(places: list[int]) -> list[str]:
-            answers: list[str] = lm.answer([tagged[place] for place in places])
-            return answers
-
-        return self._store.answers([self._cached(request) for request in tagged], ask)
-
-    def _cached(self, request: TaggedRequest) -> CachedRequest:
-        sample = functools.partial(self._cache.lm.sample_request, request)
-        return CachedRequest(self._run.key(request), request.instance.args[1], sample, request.padding)
 
     def _loglikelihood(self, instances: Sequence[Any]) -> list[Any]:
         shown = {place for place, instance in enumerate(instances) if len(instance.args) > 2 and visuals(instance)}

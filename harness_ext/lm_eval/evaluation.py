@@ -1,4 +1,4 @@
-"""Put a lens run around lm-eval's evaluation, and the lens metrics into its results.
+"""Put a recording around lm-eval's evaluation, and the lens metrics into its results.
 
 lm-eval offers a model no way to add metrics, and tells `evaluate` neither where results go nor how it was called. Two
 public functions of `lm_eval.evaluator` are wrapped: `simple_evaluate` remembers its arguments, `evaluate` runs with the
@@ -10,32 +10,44 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lm_eval import evaluator
 from lm_eval.api.metrics import mean
 from lm_eval.api.model import CachingLM
 
-from harness_ext.compatibility import require_function
-from harness_ext.recorded_run import evaluate_recorded
-from harness_ext.task_objects import leaf_tasks, table_knows_lens_metrics
-from lens_models import LENS_TINY
+from harness_ext.evaluation import evaluate_recorded, require_function, scored_document
+from harness_ext.tasks import Tasks, config_value, leaf_tasks, metric_directions, shadowed, table_knows_lens_metrics
+from lens_engine import Recording
+from lens_engine.description import ReadModel, RunSettings, telling_arguments
+from lens_engine.recording import ADVICE
+from lens_models import LENS_TINY, InputError
+from lens_models.encoding import UNREADABLE
 
 from .cache import RecordingCache
 from .repairs import repaired
-from .run import LensRun
-from .scoring import read_by_lens, scoring_with_lens
+from .samples import SampleMaker
 
 __all__ = ["install"]
+
+log = logging.getLogger(__name__)
 
 _MARK = "_lens_run"
 _SIGNATURES = {
     "simple_evaluate": ("model", "model_args", "evaluation_tracker"),
     "evaluate": ("lm", "task_dict", "samples"),
 }
+_PLACEHOLDER_METRIC = "bypass"  # what --predict_only puts in the place of a task's metrics
+_UNTOLD = (
+    "lm-eval did not tell where its results go; start it as lm-eval-lens (from Python: harness_ext.lm_eval.plugin."
+    "register() first), or give lens_dir=FOLDER in --model_args"
+)
 _call: ContextVar[Mapping[str, Any]] = ContextVar("lens_simple_evaluate", default={})  # noqa: B039  # never mutated
 
 
@@ -88,21 +100,124 @@ def _with_lens(original: Callable[..., Any]) -> Callable[..., Any]:
         if getattr(model, "lens", None) is None:
             return original(lm, task_dict, *args, **kwargs)
         samples = signature.bind(lm, task_dict, *args, **kwargs).arguments.get("samples")
+        chosen = {task: sorted(set(numbers)) for task, numbers in (samples or {}).items()}
         nested = task_dict.get("tasks", task_dict)
-        tasks = {name: task for name, task in leaf_tasks(nested) if read_by_lens(task)}
-        run = LensRun(model, tasks, _call.get(), samples)
-        recording = lm if lm is model else RecordingCache(lm, run)
-        harness = functools.partial(original, recording, task_dict, *args, **kwargs)
-        return evaluate_recorded(run, model, _lens_metrics(run, tasks), harness)
+        tasks = {name: task for name, task in leaf_tasks(nested) if _read_by_lens(task)}
+        maker = replace(model.maker, tasks=Tasks(tasks), chosen=chosen, documents={})
+        recording = _recording(model, tasks)
+        recorded = lm if lm is model else RecordingCache(lm, recording)
+        harness = functools.partial(original, recorded, task_dict, *args, **kwargs)
+        with shadowed(model, maker=maker):
+            return evaluate_recorded(model.session, recording, _lens_metrics(recording, maker), harness)
 
     return evaluate
 
 
+def _read_by_lens(task: Any) -> bool:
+    """Whether the lens reads a task's requests: generated answers, and multiple choice with images."""
+    return bool(task.OUTPUT_TYPE == "generate_until") or (
+        task.OUTPUT_TYPE in ("multiple_choice", "loglikelihood") and bool(config_value(task, "doc_to_image"))
+    )
+
+
 @contextmanager
-def _lens_metrics(run: LensRun, tasks: Mapping[str, Any]) -> Iterator[None]:
+def _lens_metrics(recording: Recording, maker: SampleMaker) -> Iterator[None]:
+    """While this lasts, scored documents carry the lens metrics and the tasks know how to average them."""
+    tasks = maker.tasks.objects
     with ExitStack() as stack:
         stack.enter_context(table_knows_lens_metrics(tasks, mean))
         for name, task in tasks.items():
-            stack.enter_context(scoring_with_lens(run, name, task))
+            stack.enter_context(_scoring_with_lens(recording, maker, name, task))
         stack.enter_context(repaired())
         yield
+
+
+@contextmanager
+def _scoring_with_lens(recording: Recording, maker: SampleMaker, name: str, task: Any) -> Iterator[None]:
+    """While this lasts, the task's scored documents carry the lens metrics.
+
+    The harness walks `doc_iterator` once for each of the task's filters and calls `process_results` for each document
+    in turn, so the iterator knows which filter and which document is scored.
+    """
+    current: list[int] = [0]
+    filters: list[str] = []
+    walks = 0
+
+    def doc_iterator(*args: Any, **kwargs: Any) -> Iterator[tuple[int, Any]]:
+        nonlocal walks
+        instances = getattr(task, "instances", None) or ()
+        # the harness walks the documents to ask, when no answer is filtered yet, and then to score each filter
+        filters[:] = [str(each) for each in instances[0].filtered_resps] if instances else []
+        walks += bool(filters)
+        documents = task_iterator(*args, **kwargs)
+        last: int | None = None
+        while True:
+            try:
+                position, document = next(documents)
+            except StopIteration:
+                return
+            except UNREADABLE as error:  # the data set decodes a document's images here
+                place = "the first document" if last is None else f"the document after {last}"
+                raise InputError(f"task {name}, {place}: it cannot be read ({error}); check or remove it") from error
+            last = current[0] = maker.doc_id(name, position)
+            yield position, document
+
+    def process_results(document: Any, results: Any) -> dict[str, Any]:
+        metrics = dict(task_process(document, results))
+        scores = {key: value for key, value in metrics.items() if key != _PLACEHOLDER_METRIC}
+        chosen = filters[(walks - 1) % len(filters)] if filters else ""
+        return {**metrics, **scored_document(recording, name, current[0], scores, chosen, filters)}
+
+    task_iterator: Callable[..., Iterator[tuple[int, Any]]] = task.doc_iterator
+    task_process: Callable[..., Any] = task.process_results
+    with shadowed(task, doc_iterator=doc_iterator, process_results=process_results):
+        yield
+
+
+def _recording(model: Any, tasks: Mapping[str, Any]) -> Recording:
+    call = _call.get()
+    read = ReadModel(
+        model.lens, model.options, model.processor, model.name_or_path, model.path, model.commit, model.rank
+    )
+    settings, advice = _settings(model, tasks, call), ADVICE if call else _UNTOLD
+    return Recording(
+        model.session.engine, read, model.tokenizer, "lm-eval", settings, _directory(model, call), log, advice=advice
+    )
+
+
+def _directory(model: Any, call: Mapping[str, Any]) -> Path | None:
+    """Folder of the records: the user's, else beside the harness's own results, `<output_path>/<model name>/`."""
+    tracker = call.get("evaluation_tracker")
+    output = getattr(tracker, "output_path", None)
+    if model.options.directory is not None or not output:
+        return model.options.directory  # type: ignore[no-any-return]
+    if Path(output).suffix == ".json":
+        return Path(output).parent
+    return Path(output) / str(tracker.general_config_tracker.model_name_sanitized)  # type: ignore[union-attr]
+
+
+def _settings(model: Any, tasks: Mapping[str, Any], call: Mapping[str, Any]) -> RunSettings:
+    prompt = ("system_instruction", "apply_chat_template", "fewshot_as_multiturn")
+    seeds = ("random_seed", "numpy_random_seed", "torch_random_seed", "fewshot_random_seed")
+    return RunSettings(
+        generation={name: config_value(task, "generation_kwargs") for name, task in tasks.items()},
+        prompt={
+            **{name: call.get(name) for name in prompt},
+            "num_fewshot": {name: config_value(task, "num_fewshot") for name, task in tasks.items()},
+        },
+        limits={name: call.get(name) for name in ("limit", "samples", "batch_size")},
+        seeds={name: call.get(name) for name in seeds},
+        args={name: str(value) for name, value in model.arguments.items() if value is not None},
+        metrics={name: metric_directions(task) for name, task in tasks.items()},
+        telling=telling_arguments(model.arguments, _defaults(type(model))),
+    )
+
+
+def _defaults(model: type) -> dict[str, Any]:
+    """Model argument -> its default, of a class and those it hands its arguments on to."""
+    found: dict[str, Any] = {}
+    for each in model.__mro__:
+        for name, parameter in inspect.signature(each.__init__).parameters.items():  # type: ignore[misc]
+            if parameter.default is not inspect.Parameter.empty:
+                found.setdefault(name, parameter.default)
+    return found

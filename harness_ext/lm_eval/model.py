@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+import torch
 from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
-from lm_eval.models.utils import replace_placeholders, resize_image
+from lm_eval.models.utils import Collator, replace_placeholders, resize_image
+from tqdm import tqdm
 
-from harness_ext.batch_limit import BatchLimit, within_memory
-from harness_ext.encoding_guard import encode_or_name
-from harness_ext.options import flag, take_lens_options
-from harness_ext.recording import BatchReader, SampleRequest
-from harness_ext.task_objects import shadowed
-from lens_models import LENS_TINY, Forcing, LogitLens, example_inputs, prove_forcing
+from harness_ext.tasks import shadowed
+from lens_engine import Request, Sample, Session, TransformersEngine
+from lens_engine.encoding_guard import CutPrompts, cut_alike, encode_or_name
+from lens_engine.options import flag, take_lens_options
+from lens_engine.placement import require_whole_layers
+from lens_engine.prompts import Answer, Generate
+from lens_models import LENS_TINY, LensArgumentError, LogitLens
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 
-from .choices import ChoiceScorer
-from .cut_prompts import CutPrompts, cut_alike
 from .evaluation import install
-from .follower import AnswerFollower, AnswerHook, TracingModel
-from .guards import check_arguments, check_instances, check_processes, visuals
-from .tagging import TaggedPrompt, TaggedRequest, tag, where, with_tagged_prompt
-
-if TYPE_CHECKING:
-    from .run import LensRun
+from .samples import SampleMaker, keyed, visuals
 
 __all__ = ["HFMultimodalLens"]
 
@@ -41,18 +37,17 @@ log = logging.getLogger(__name__)
 class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
     """The model class behind `lm-eval-lens --model hf-multimodal-lens`.
 
-    Takes the arguments of `hf-multimodal` and the lens's own (`harness_ext.options.LENS_ARGUMENTS`). Answers are those
-    of `hf-multimodal`, whose code runs unchanged; with `lens=False` it is that model. Multiple-choice requests with
-    images, which `hf-multimodal` does not answer, are scored by the model's own log-probabilities.
+    Takes the arguments of `hf-multimodal` and the lens's own (`lens_engine.options.LENS_ARGUMENTS`). Answers are those
+    of `hf-multimodal`, whose code runs unchanged on each batch while the engine generates in its model's place; with
+    `lens=False` it is that model. Multiple-choice requests with images, which `hf-multimodal` does not answer, are
+    scored by the model's own log-probabilities.
 
     Raises:
         LensArgumentError, UnknownModelError, PartsError, IdentityError: see `lens_models.errors`.
     """
 
-    _stand_in: TracingModel | None = None
-    _follower: AnswerFollower | None = None
+    _generating: _Generating | None = None
     cache_hook: Any
-    reader: BatchReader
 
     def __init__(self, pretrained: Any = LENS_TINY, *, device: str | None = None, **arguments: Any) -> None:
         self.options, own = take_lens_options(arguments)
@@ -60,11 +55,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         if own.get("trust_remote_code") is not None:
             own["trust_remote_code"] = flag(own["trust_remote_code"], "trust_remote_code")
         if self.options.enabled:
-            check_arguments(own)
-        self.run: LensRun | None = None
-        self.lens: LogitLens | None = None
-        self.limit = BatchLimit(log.warning)
-        self._cut = CutPrompts(log.warning)
+            _require_no_tensor_parallelism(own)
         path = resolve_pretrained(pretrained) if isinstance(pretrained, str) else pretrained
         self.name_or_path = pretrained if isinstance(pretrained, str) else str(pretrained.name_or_path)
         self.path = path if isinstance(path, str) else self.name_or_path
@@ -76,138 +67,142 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         except UNLOADABLE as error:
             raise weights_error(self.name_or_path, str(path), error, allow_pickle=allow_pickle) from error
         self.commit: str | None = getattr(self.config, "_commit_hash", None) or own.get("revision")
-        if self.options.enabled:
-            check_processes(getattr(self, "accelerator", None))
-            self.lens = self._make_lens()
-            self.reader = BatchReader(self.lens, self.tokenizer, self.options.thresholds)
+        settings = self.options.settings if self.options.enabled else None
+        if settings is not None:
+            require_whole_layers(getattr(self, "accelerator", None), "parallelize=True")
+        self._cut = CutPrompts(log.warning)
+        self._batch: Sequence[Sample] = ()
+        self._encoding: Mapping[str, Any] = {}
+        self._rows: list[int] = []
+        engine = TransformersEngine(super().model, self.processor, self, settings, log=log)
+        self.session = Session(engine, self.batch_size, self._batches)
+        self.maker = SampleMaker(self.fitted, self._as_read, self.tokenizer)
         install()
 
-    @functools.cached_property
-    def forcing(self) -> Forcing:
-        """How given tokens are scored; without the lens the model is asked when the first ones are."""
-        return prove_forcing(super().model, self._probe()) if self.lens is None else self.lens.forcing
+    @property
+    def lens(self) -> LogitLens | None:
+        """The proven lens; None with `lens=False`."""
+        return self.session.engine.lens
 
-    def _probe(self) -> Any:
-        return example_inputs(self.processor).to(self.device, super().model.dtype)
-
-    def _make_lens(self) -> LogitLens:
-        lens = LogitLens(super().model, self._probe(), self.options.settings)
-        report = lens.identity
-        log.info(
-            "Lens: %s; last layer equals the model's logits within %.1e of their range (allowed %.1e, %s)",
-            lens.parts.describe(), report.deviation, report.tolerance, report.dtype,
-        )  # fmt: skip
-        if lens.forcing.refusal:
-            log.warning("Lens: %s", lens.forcing.refusal)
-        return lens
+    @property
+    def model(self) -> Any:
+        """The model; while lm-eval's code answers a batch, what generates in its place."""
+        return super().model if self._generating is None else self._generating
 
     def _create_model(self, *args: Any, quantization_config: Any = None, **kwargs: Any) -> None:
         """As in `hf-multimodal`; `load_in_8bit` and its kin also work where transformers 5 takes them no more."""
         own = {name: kwargs.pop(name) for name in QUANTISATION_ARGUMENTS if name in kwargs}
         super()._create_model(*args, quantization_config=quantisation_config(own) or quantization_config, **kwargs)
 
-    @property
-    def model(self) -> Any:
-        """The model; while lm-eval's generation code runs with a lens, its stand-in."""
-        return super().model if self._stand_in is None else self._stand_in
-
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-        """Answer each request as `hf-multimodal` does; during an evaluation the lens records each."""
-        if self.lens is not None and self.run is not None:
-            return self.answer(tag(requests), disable_tqdm)
-        stock = functools.partial(super().generate_until, disable_tqdm=disable_tqdm)
-        return self._by_images(requests, lambda rows: stock([requests[row] for row in rows]))
-
-    def answer(self, tagged: Sequence[TaggedRequest], disable_tqdm: bool = False) -> list[str]:
-        """Answer and record requests of the evaluation that is under way; their keys are known."""
-        lens, run = self.lens, self.run
-        assert lens is not None and run is not None
-        check_instances(request.instance for request in tagged)
-
-        def read(rows: Sequence[int]) -> list[str]:
-            return self._read_answers([tagged[row] for row in rows], lens, run, disable_tqdm)
-
-        return self._by_images([request.instance for request in tagged], read)
-
-    def _by_images(self, instances: Sequence[Any], answer: Callable[[Sequence[int]], Sequence[str]]) -> list[str]:
-        """Answers in order; requests whose prompts the processor does not encode together are answered apart."""
-        answers: dict[int, str] = {}
+        """Answer each request as `hf-multimodal` does; during an evaluation with a lens each is recorded."""
         with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
-            for rows in encodable_together(self.processor, [len(visuals(each)) for each in instances]):
-                answers.update(zip(rows, answer(rows), strict=True))
-        return [answers[row] for row in range(len(instances))]
+            if self.session.recording is None:
+                return self._stock(requests, disable_tqdm)
+            asked = [self.maker.request(each, *key) for each, key in zip(requests, keyed(requests), strict=True)]
+            with tqdm(total=len(asked), disable=disable_tqdm or self.rank != 0, desc="Running requests") as bar:
+                return [generation.text for generation in self.session.generate(asked, bar.update)]
 
-    def sample_request(self, request: TaggedRequest) -> SampleRequest:
-        """What the lens knows of a request before it is answered, as `answer` would find it."""
-        assert self.run is not None
-        check_instances([request.instance])
-        images = self.fitted(visuals(request.instance))
-        return self.run.sample_request(request, self._as_read(request.instance.args[0]), images, "generate")
-
-    def _read_answers(
-        self, tagged: Sequence[TaggedRequest], lens: LogitLens, run: LensRun, disable_tqdm: bool
-    ) -> list[str]:
-        follower = AnswerFollower(lens, self.reader, run, self._as_read, self.limit.fitted)
-        with self._followed_by(follower):
-            answers = self._followed_answers(tagged, follower, disable_tqdm)
-        follower.report_missing(tagged, answers)
-        run.recorder.flush()
-        return answers
-
-    def _followed_answers(
-        self, requests: Sequence[TaggedRequest], follower: AnswerFollower, disable_tqdm: bool
-    ) -> list[str]:
-        """The harness's answers; when a batch does not fit into memory, what is left is asked in smaller ones."""
-        generate = functools.partial(super().generate_until, disable_tqdm=disable_tqdm)
+    def _stock(self, requests: Sequence[Any], disable_tqdm: bool) -> list[str]:
+        """`hf-multimodal` alone; requests that the processor does not encode together are answered apart."""
         texts: dict[int, str] = {}
-        left = list(requests)
-        while left:
-            instances = [with_tagged_prompt(request) for request in left]
-            answers, problem = within_memory(functools.partial(generate, instances))
-            if answers is not None:
-                texts.update(zip(map(id, left), answers, strict=True))
-                break
-            failed = list(follower.under_way) or left[: self.batch_size]
-            texts.update((id(request), text) for request in left if (text := follower.text(request)) is not None)
-            left = [request for request in left if id(request) not in texts]
-            self.batch_size_per_gpu = self.limit.shrink(len(failed), where(failed[0]), problem)
-        return [texts[id(request)] for request in requests]
+        for rows in encodable_together(self.processor, [len(visuals(each)) for each in requests]):
+            found = super().generate_until([requests[row] for row in rows], disable_tqdm=disable_tqdm)
+            texts.update(zip(rows, found, strict=True))
+        return [texts[row] for row in range(len(requests))]
 
-    @contextmanager
-    def _followed_by(self, follower: AnswerFollower) -> Iterator[None]:
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """(sum of log-probabilities in nats, whether every token is the first choice) of each, with images too."""
+        if not requests or len(requests[0].args) < 3:
+            return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
+        groups: dict[tuple[str, int, int], list[int]] = {}
+        keys = keyed(requests)
+        for place, ((task, doc_id, _, repeat), _) in enumerate(keys):
+            groups.setdefault((task, doc_id, repeat), []).append(place)
+        documents = [
+            self.maker.choice_request([requests[place] for place in own], *keys[own[0]]) for own in groups.values()
+        ]
+        title = "Running loglikelihood requests with images"
+        with tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc=title) as bar:
+            scored = self.session.score(documents, bar.update)
+        results: dict[int, tuple[float, bool]] = {}
+        for own, found in zip(groups.values(), scored, strict=True):
+            results.update(zip(own, [(each.logprob, each.greedy) for each in found], strict=True))
+        return [results[place] for place in range(len(requests))]
+
+    def _batches(self, requests: Sequence[Request], size: int) -> Iterator[Sequence[int]]:
+        """The batches of `hf-multimodal`: the longest prompts first, requests with equal generation arguments."""
+
+        def longest_first(each: tuple[str, Any, int]) -> tuple[int, str]:
+            return -len(self.tok_encode(each[0])), each[0]
+
+        size = size if isinstance(size, int) else self._detect_batch_size()
+        rows = [(request.prompt, request.generation, place) for place, request in enumerate(requests)]
+        by_settings = Collator(rows, longest_first, group_by="gen_kwargs", group_fn=lambda each: each[1])
+        for batch in by_settings.get_batched(n=size, batch_fn=None):
+            yield [place for _, _, place in batch]
+
+    def encode(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
+        """See `lens_engine.prompts.Prompts`: as the batch of the samples was encoded, one by one or together."""
+        texts = [sample.source.args[0] for sample in samples]
+        cut = self._encoding if samples[0].kind == "generate" else {}
+        if len(samples[0].source.args) > 2:
+            images = [list(sample.media.images) for sample in samples]
+            encoded: Mapping[str, Any] = self._encoded(texts, images, [sample.where for sample in samples], **cut)
+            return encoded
+        ids, mask = super().tok_batch_encode(texts, **cut)
+        return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+
+    def answer(self, samples: Sequence[Sample], generate: Generate) -> list[Answer]:
+        """See `lens_engine.prompts.Prompts`: lm-eval's own code, with the engine in the place of its model."""
+        generating = _Generating(super().model, generate)
+        self._batch, self._generating = samples, generating
         hook = self.cache_hook
-        self._stand_in, self._follower = TracingModel(super().model, follower), follower
-        self.cache_hook = AnswerHook(follower)
+        self.cache_hook = _NoCache()
         try:
-            yield
+            texts = super().generate_until([sample.source for sample in samples], disable_tqdm=True)
         finally:
-            self._stand_in = self._follower = None
-            self.cache_hook = hook
+            self._batch, self._generating, self.cache_hook = (), None, hook
+        return [Answer(text, generating.n_tokens, row) for text, row in zip(texts, self._rows, strict=True)]
 
     def tok_batch_multimodal_encode(
         self, strings: Sequence[str], images: Sequence[Sequence[Any]], *args: Any, **kwargs: Any
     ) -> Any:
-        """As in `hf-multimodal`; the lens learns which requests make a batch."""
-        encode = self._encode_as_stock
+        """As in `hf-multimodal`; errors name the document, and a prompt that loses a part of its images is refused."""
+        where = self._under_way(strings, kwargs) or ["a request"] * len(strings)
+        return self._encoded(list(strings), images, where, *args, **kwargs)
 
+    def tok_batch_encode(self, strings: Sequence[str], *args: Any, **kwargs: Any) -> Any:
+        """As in `hf-multimodal`, for requests without images."""
+        self._under_way(strings, kwargs)
+        return super().tok_batch_encode(strings, *args, **kwargs)
+
+    def _under_way(self, strings: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
+        """Keep how the batch that is under way is encoded; the names of its rows."""
+        if not self._batch:
+            return []
+        self._encoding, self._rows = dict(settings), []
+        left = list(range(len(strings)))
+        for sample in self._batch:  # lm-eval may have sorted the batch; the n-th of equal prompts stays the n-th
+            row = next(row for row in left if strings[row] == sample.source.args[0])
+            left.remove(row)
+            self._rows.append(row)
+        return [self._batch[self._rows.index(row)].where for row in range(len(strings))]
+
+    def _encoded(
+        self, texts: list[str], images: Sequence[Sequence[Any]], where: Sequence[str], *args: Any, **kwargs: Any
+    ) -> Any:
         def together(rows: Sequence[int]) -> Any:
-            return encode([str(strings[row]) for row in rows], [images[row] for row in rows], *args, **kwargs)
+            return self._as_stock([texts[row] for row in rows], [images[row] for row in rows], *args, **kwargs)
 
-        names = [where(each.request) if isinstance(each, TaggedPrompt) else "a request" for each in strings]
-        inputs = encode_or_name(together, names, self.processor)
+        inputs = encode_or_name(together, where, self.processor)
         cut_alike(inputs)
-        if self._follower is not None:
-            if inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
-                image_token = getattr(self, "image_token_id", None)
-                self._cut.see(inputs, names, lambda row: encode([str(strings[row])], [images[row]]), image_token)
-
-            def alone(row: int, own: Sequence[Any]) -> Any:
-                return encode([str(strings[row])], [list(own)], *args, **kwargs)
-
-            self._follower.encoded(strings, [self.shown(own) for own in images], alone)
+        if self._batch and inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
+            whole = lambda row: self._as_stock([texts[row]], [images[row]])  # noqa: E731
+            self._cut.see(inputs, where, whole, getattr(self, "image_token_id", None))
         return inputs
 
-    def _encode_as_stock(self, strings: list[str], images: list[Any], *args: Any, **kwargs: Any) -> Any:
+    def _as_stock(self, strings: list[str], images: list[Any], *args: Any, **kwargs: Any) -> Any:
         encode = functools.partial(super().tok_batch_multimodal_encode, strings, images, *args, **kwargs)
         if any(len(own) for own in images):
             return encode()
@@ -216,35 +211,11 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         with shadowed(self, processor=lambda images, **given: process(**given)):
             return encode()
 
-    def tok_batch_encode(self, strings: Sequence[str], *args: Any, **kwargs: Any) -> Any:
-        """As in `hf-multimodal`, for requests without images."""
-        encode = super().tok_batch_encode
-        encoded = encode([str(string) for string in strings], *args, **kwargs)
-
-        def alone(row: int, _: Sequence[Any]) -> dict[str, Any]:
-            ids, mask = encode([str(strings[row])], *args, **kwargs)
-            return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
-
-        if self._follower is not None:
-            self._follower.encoded(strings, [()] * len(strings), alone)
-        return encoded
-
-    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-        """Log-probability of each continuation and whether it is greedy, with images too."""
-        if not requests or len(requests[0].args) < 3:
-            return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
-        check_instances(requests)
-        return ChoiceScorer(self).score(requests, disable_tqdm=disable_tqdm)
-
     def fitted(self, images: Iterable[Any]) -> list[Any]:
         """A document's images as lm-eval shows them to the model: resized, converted, and no more than it takes."""
         sides = (self.image_width, self.image_height, self.image_max_side)
-        return self.shown([resize_image(image, *sides) for image in images])
-
-    def shown(self, images: Sequence[Any]) -> list[Any]:
-        """Of resized images those that lm-eval shows, as `hf-multimodal` takes them when it encodes a batch."""
-        first = images[: self.max_images]
-        return [image.convert("RGB") for image in first] if self.rgb else list(first)
+        first = [resize_image(image, *sides) for image in images][: self.max_images]
+        return [image.convert("RGB") for image in first] if self.rgb else first
 
     def _as_read(self, prompt: str) -> str:
         """The prompt with the model's own image token, as lm-eval puts it where no chat template did."""
@@ -260,3 +231,48 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             identity = {"deviation": report.deviation, "tolerance": report.tolerance, "dtype": str(report.dtype)}
             info["lens"] = {**self.lens.describe(), "identity": identity}
         return info
+
+
+class _Generating:
+    """Stands for the model in lm-eval's code while a batch is answered; all but `generate` is the model's own."""
+
+    n_tokens = 0
+
+    def __init__(self, model: Any, generate: Generate) -> None:
+        self._model = model
+        self._generate = generate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, **arguments: Any) -> Any:
+        """What the model's `generate` returns."""
+        inputs = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
+        rest = {name: value for name, value in arguments.items() if name not in inputs}
+        sequences = self._generate(inputs, rest)
+        self.n_tokens = int(sequences.shape[1] - inputs["input_ids"].shape[1])
+        return sequences
+
+
+class _NoCache:
+    """In the place of lm-eval's cache hook: answers are kept with their records, under keys that tell the model too."""
+
+    def add_partial(self, attr: str, req: Any, res: Any) -> None:
+        """Nothing."""
+
+
+def _require_no_tensor_parallelism(arguments: Mapping[str, Any]) -> None:
+    """Refuse tensor parallelism: each process then holds a part of every layer, and of the head.
+
+    Raises:
+        LensArgumentError: says what was found and what to use.
+    """
+    found = [f"tp_plan={arguments['tp_plan']}"] if arguments.get("tp_plan") is not None else []
+    if os.environ.get("HARNESS_TENSOR_PARALLEL", "0") not in ("", "0"):
+        found.append(f"HARNESS_TENSOR_PARALLEL={os.environ['HARNESS_TENSOR_PARALLEL']}")
+    if found:
+        raise LensArgumentError(
+            f"{' and '.join(found)}: tensor parallelism splits each layer over processes, and every process would "
+            "write the same records. Use parallelize=True (layers on several GPUs, one process) or accelerate launch "
+            "(one whole model a GPU); lens=False runs tensor parallelism without the lens."
+        )

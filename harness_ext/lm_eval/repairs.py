@@ -10,7 +10,7 @@ from typing import Any
 from lm_eval import evaluator
 from PIL import Image
 
-from harness_ext.task_objects import shadowed
+from harness_ext.tasks import shadowed
 
 __all__ = ["repaired"]
 

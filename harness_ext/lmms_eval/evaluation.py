@@ -1,4 +1,4 @@
-"""Put a lens run around lmms-eval's `evaluate`, and the lens metrics into its results.
+"""Put a recording around lmms-eval's `evaluate`, and the lens metrics into its results.
 
 lmms-eval 0.7 offers a model no way to add metrics. Two functions of `lmms_eval.evaluator` are wrapped instead:
 `evaluate` (public), which tells the run's tasks and command line, and `_process_document_results` (private), which
@@ -10,19 +10,22 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from lmms_eval import evaluator
 from lmms_eval.api.metrics import mean
+from lmms_eval.loggers.evaluation_tracker import GeneralConfigTracker
+from lmms_eval.utils import sanitize_model_name
+from loguru import logger
 
-from harness_ext.compatibility import UnsupportedHarnessError, require_function
-from harness_ext.recorded_run import evaluate_recorded
-from harness_ext.recording.metrics_table import numeric_scores, scores_of_filter
+from harness_ext.evaluation import UnsupportedHarnessError, evaluate_recorded, require_function, scored_document
 from harness_ext.submission.samples import noted_id
-from harness_ext.task_objects import leaf_tasks, table_knows_lens_metrics
-
-from .response_cache import RecordingCache
-from .run import LensRun
+from harness_ext.tasks import Tasks, config_value, leaf_tasks, metric_directions, shadowed, table_knows_lens_metrics
+from lens_engine import Recording
+from lens_engine.description import RunSettings, telling_arguments
+from lens_engine.model_arguments import ModelArguments
 
 __all__ = ["UnsupportedHarnessError", "install"]
 
@@ -57,36 +60,53 @@ def install() -> None:
 
 def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, kwargs: dict[str, Any]) -> Any:
     tasks = dict(leaf_tasks(task_dict))
-    run = LensRun(lm, tasks, kwargs.get("cli_args"))
-    if kwargs.get("response_cache") is not None:
-        kwargs = {**kwargs, "response_cache": RecordingCache(kwargs["response_cache"], run)}
+    cli_args = kwargs.get("cli_args")
+    settings, directory = _settings(lm, tasks, cli_args), _directory(lm, cli_args)
+    recording = Recording(
+        lm.opened.engine, lm.opened.read_model, lm.tokenizer, "lmms-eval", settings, directory, logger
+    )
+    cache = kwargs.get("response_cache")
+    if cache is not None:
+        # the harness's own cache is not asked for what the lens reads: its keys lack most of what makes an answer
+        kwargs = {**kwargs, "response_cache": _Passing(cache)}
+        if (root := getattr(cache, "_cache_root", None)) is not None:
+            recording.keep_cache(Path(root) / "lens")
     evaluate = functools.partial(original, lm=lm, task_dict=task_dict, **kwargs)
-    return evaluate_recorded(run, lm.responder, _lens_metrics(run, tasks), evaluate)
+    with shadowed(lm, tasks=Tasks(tasks)):
+        return evaluate_recorded(lm.session, recording, _lens_metrics(recording, tasks), evaluate)
+
+
+class _Passing:
+    """Stands in front of the harness's response cache and puts every request to the model."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def execute(self, lm: Any, request_type: str, instances: list[Any]) -> list[Any]:
+        """Answers in order."""
+        return list(getattr(lm, request_type)(instances))
 
 
 @contextmanager
-def _lens_metrics(run: LensRun, tasks: Mapping[str, Any]) -> Iterator[None]:
+def _lens_metrics(recording: Recording, tasks: Mapping[str, Any]) -> Iterator[None]:
     """While this lasts, scored documents carry the lens metrics and the tasks know how to average them."""
-    original = evaluator._process_document_results
-    evaluator._process_document_results = _with_lens(original, run)
-    try:
-        with table_knows_lens_metrics(tasks, mean):
-            yield
-    finally:
-        evaluator._process_document_results = original
+    process = _with_lens(evaluator._process_document_results, recording)
+    with shadowed(evaluator, _process_document_results=process), table_knows_lens_metrics(tasks, mean):
+        yield
 
 
-def _with_lens(original: Callable[..., Any], run: LensRun) -> Callable[..., Any]:
+def _with_lens(original: Callable[..., Any], recording: Recording) -> Callable[..., Any]:
     """Runs in the harness's thread pool."""
 
     @functools.wraps(original)
     def process(item: Any, **kwargs: Any) -> Any:
         processed = original(item, **kwargs)
-        task, doc_id = str(kwargs["task"].config.task), int(item[0])
         filters = item[2][0].filtered_resps if item[2] else ()
-        scores = scores_of_filter(numeric_scores(processed.metrics), str(kwargs["filter_key"]), filters)
-        run.recorder.add_scores(task, doc_id, scores)
-        values = run.recorder.metrics(task, doc_id)
+        task, doc_id = str(kwargs["task"].config.task), int(item[0])
+        values = scored_document(recording, task, doc_id, processed.metrics, str(kwargs["filter_key"]), filters)
         processed.metrics.update(values)
         if processed.logged_sample is not None:
             processed.logged_sample.update(values)
@@ -94,3 +114,29 @@ def _with_lens(original: Callable[..., Any], run: LensRun) -> Callable[..., Any]
         return processed
 
     return process
+
+
+def _directory(lm: Any, cli_args: Any) -> Path | None:
+    """Folder of the records: the user's, else beside the harness's own results, `<output_path>/<model name>/`."""
+    output = getattr(cli_args, "output_path", None)
+    if lm.options.directory is not None or not output:
+        return lm.options.directory  # type: ignore[no-any-return]
+    name = GeneralConfigTracker._get_model_name(getattr(cli_args, "model_args", None) or "")
+    return Path(output) / str(sanitize_model_name(name))
+
+
+def _settings(lm: Any, tasks: Mapping[str, Any], cli_args: Any) -> RunSettings:
+    seeds = getattr(cli_args, "seed", None)
+    return RunSettings(
+        generation={name: config_value(task, "generation_kwargs") for name, task in tasks.items()},
+        prompt={
+            "system_prompt": lm.arguments.system_prompt,
+            "num_fewshot": {name: config_value(task, "num_fewshot") for name, task in tasks.items()},
+            "task_prompts": {name: config_value(task, "lmms_eval_specific_kwargs") for name, task in tasks.items()},
+        },
+        limits={name: getattr(cli_args, name, None) for name in ("limit", "offset", "batch_size")},
+        seeds=dict(zip(("python", "numpy", "torch", "fewshot"), seeds or (), strict=False)),
+        args={name: str(value) for name, value in vars(lm.arguments).items() if value is not None},
+        metrics={name: metric_directions(task) for name, task in tasks.items()},
+        telling=telling_arguments(vars(lm.arguments), {each.name: each.default for each in fields(ModelArguments)}),
+    )

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-import torch
-from accelerate import Accelerator
 from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from loguru import logger
 from tqdm import tqdm
 
-from lens_models import Forcing, LogitLens, example_inputs, load_model, prove_forcing
+from harness_ext.tasks import Tasks
+from lens_engine import Generation, Request, Session
+from lens_engine.model_arguments import ModelArguments
+from lens_engine.opening import OpenedModel, open_model
+from lens_models.continuations import ScoredContinuation
 from lens_models.memory import free_memory
 
-from .arguments import ModelArguments
 from .evaluation import install
-from .placement import place
-from .requests import HarnessRequest, batches, normalise
-from .responder import Answer, Responder
+from .requests import HarnessRequest, normalise
+from .samples import SampleMaker
 
 __all__ = ["HFMultimodalLens", "HFMultimodalLensSimple"]
 
@@ -29,7 +30,7 @@ __all__ = ["HFMultimodalLens", "HFMultimodalLensSimple"]
 class HFMultimodalLens(lmms):  # type: ignore[misc]
     """The model class behind `lmms-eval --model hf-multimodal-lens`.
 
-    Takes the arguments of the stock `huggingface` wrapper and the lens's own (`harness_ext.options.LENS_ARGUMENTS`).
+    Takes the arguments of the stock `huggingface` wrapper and the lens's own (`lens_engine.options.LENS_ARGUMENTS`).
     With `lens=False` it is a plain wrapper; texts and scores are the same either way.
 
     Raises:
@@ -41,78 +42,25 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
         self.arguments, self.options = ModelArguments.parse(arguments)
-        self.accelerator = Accelerator()
-        placement = place(self.accelerator, self.arguments)
+        self.opened: OpenedModel | None = open_model(self.arguments, self.options, logger)
+        self.session: Session | None = Session(self.opened.engine, self.arguments.batch_size)
+        self.tasks = Tasks()
+        loaded, placement = self.opened.loaded, self.opened.placement
         self._rank, self._world_size = placement.rank, placement.world_size
-        loaded = load_model(
-            self.arguments.pretrained,
-            dtype=self.arguments.dtype,
-            device=placement.device,
-            device_map=placement.device_map,
-            attn_implementation=self.arguments.attn_implementation,
-            revision=self.arguments.revision,
-            trust_remote_code=self.arguments.trust_remote_code,
-            allow_pickle=self.arguments.allow_pickle,
-            peft=self.arguments.peft,
-            quantisation=self.arguments.quantisation,
-            processor_kwargs=self.arguments.processor_arguments,
-        )
-        self._model, self.processor, self._tokenizer = loaded.model, loaded.processor, loaded.tokenizer
-        self._config = loaded.model.config
-        self._device: torch.device = loaded.model.device
-        self.name_or_path, self.revision = loaded.name_or_path, loaded.revision
-        self.lens = self._make_lens() if self.options.enabled else None
-        self.responder = Responder(self)
+        self.processor, self.tokenizer, self.config = loaded.processor, loaded.tokenizer, loaded.model.config
+        self.device = loaded.model.device
+        self.batch_size, self.max_length = self.arguments.batch_size, self.arguments.max_length
         install()
 
-    @functools.cached_property
-    def forcing(self) -> Forcing:
-        """How given tokens are scored; without the lens the model is asked when the first ones are."""
-        return prove_forcing(self._model, self._probe()) if self.lens is None else self.lens.forcing
-
-    def _probe(self) -> Any:
-        return example_inputs(self.processor).to(self._device, self._model.dtype)
-
-    def _make_lens(self) -> LogitLens:
-        lens = LogitLens(self._model, self._probe(), self.options.settings)
-        report = lens.identity
-        logger.info(
-            f"Lens: {lens.parts.describe()}; last layer equals the model's logits within {report.deviation:.1e} of "
-            f"their range (allowed {report.tolerance:.1e}, {report.dtype})"
-        )
-        if lens.forcing.refusal:
-            logger.warning(f"Lens: {lens.forcing.refusal}")
-        return lens
-
     @property
-    def config(self) -> Any:
-        """The model's configuration."""
-        return self._config
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer."""
-        return self._tokenizer
+    def lens(self) -> Any:
+        """The proven lens; None with `lens=False` and after `clean`."""
+        return None if self.opened is None else self.opened.engine.lens
 
     @property
     def model(self) -> Any:
-        """The model; gone after `clean`."""
-        return self._model
-
-    @property
-    def device(self) -> torch.device:
-        """Where inputs go."""
-        return self._device
-
-    @property
-    def batch_size(self) -> int:
-        """Requests a batch in this process."""
-        return self.arguments.batch_size
-
-    @property
-    def max_length(self) -> int:
-        """The harness asks for it; generation is limited by `max_new_tokens` of the task."""
-        return self.arguments.max_length
+        """The model. Raises `AttributeError` after `clean`."""
+        return self._open().loaded.model
 
     @property
     def eot_token_id(self) -> Any:
@@ -120,49 +68,60 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         return self.tokenizer.eos_token_id
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        """Answer each request; the texts come back in the order of the requests."""
-        return self.answer(normalise(requests))
-
-    def answer(self, prepared: Sequence[HarnessRequest]) -> list[GenerationResult]:
-        """Answer requests whose keys are known; in order."""
-        answers: dict[int, Answer] = {}
-        place_of = {id(request): i for i, request in enumerate(prepared)}
-        with torch.inference_mode():
-            for batch in self._progress(batches(prepared, self.batch_size), len(prepared)):
-                for request, answer in zip(batch, self.responder.answer(batch), strict=True):
-                    answers[place_of[id(request)]] = answer
-        self.responder.flush()
-        ordered = [answers[i] for i in range(len(prepared))]
-        self._log_speed(ordered)
-        for request, answer in zip(prepared, ordered, strict=True):
-            self.cache_hook.add_partial("generate_until", (answer.prompt, dict(request.generation)), answer.text)
-        return [GenerationResult(a.text, TokenCounts(output_tokens=a.n_tokens)) for a in ordered]
+        """Answer each request; the results come back in the order of the requests."""
+        maker = self._maker()
+        asked = normalise(requests)
+        generations = self._generate([maker.request(each) for each in asked])
+        self._log_speed(generations)
+        for each, generation in zip(asked, generations, strict=True):
+            self.cache_hook.add_partial("generate_until", (each.context, dict(each.generation)), generation.text)
+        return [_result(generation) for generation in generations]
 
     def loglikelihood(self, requests: list[Instance]) -> list[GenerationResult]:
         """Loss of each continuation, the lower the better as lmms-eval's `acc` expects it, and whether it is greedy.
 
         The pair travels as the text of a result: the evaluator of lmms-eval 0.7.3 turns a bare pair into a string.
         """
-        prepared = normalise(requests)
+        asked = normalise(requests)
         groups: dict[tuple[str, int, int], list[int]] = {}
-        for i, request in enumerate(prepared):
+        for i, request in enumerate(asked):
             task, doc_id, _, repeat = request.key
             # a padding request repeats a document that is already there
             groups.setdefault((task, doc_id, -1 if request.padding else repeat), []).append(i)
-        results: dict[int, tuple[float, bool]] = {}
-        for members in self._progress(iter(groups.values()), len(prepared)):
-            scored = self.responder.score([prepared[i] for i in members])
-            results.update(zip(members, scored, strict=True))
-        self.responder.flush()
-        return [GenerationResult(results[i]) for i in range(len(prepared))]
+        maker = self._maker()
+        documents = [maker.choice_request([asked[i] for i in own], self.tokenizer) for own in groups.values()]
+        with self._progress(len(asked)) as bar:
+            scored = self._session().score(documents, bar.update)
+        results: dict[int, ScoredContinuation] = {}
+        for own, found in zip(groups.values(), scored, strict=True):
+            results.update(zip(own, found, strict=True))
+        return [GenerationResult((results[i].loss, results[i].greedy)) for i in range(len(asked))]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[list[str]]:
         """Answer round after round, as long as the task asks; one list of texts a request."""
-        results = []
-        for request in self._progress(([each] for each in normalise(requests)), len(requests)):
-            results.append([answer.text for answer in self.responder.converse(request[0])])
-        self.responder.flush()
-        return results
+        return [list(self._rounds(asked)) for asked in normalise(requests)]
+
+    def _rounds(self, asked: HarnessRequest) -> Iterator[str]:
+        """The answers to one request; each round is recorded under its own request number."""
+        maker = self._maker()
+        document = maker.document(asked)
+        texts: list[str] = []
+        messages, previous = None, None
+        while True:
+            task, doc_id, _, repeat = asked.key
+            numbered = replace(asked, key=(task, doc_id, len(texts), repeat))
+            sample = functools.partial(maker.sample, numbered, messages, "multi_round")
+            request = Request(numbered.key, numbered.generation, sample, numbered.padding)
+            texts.append(self._session().generate([request])[0].text)
+            yield texts[-1]
+            payload = asked.messages(
+                document, round_idx=len(texts), previous_output=list(texts), previous_round_info=previous
+            )
+            if not (isinstance(payload, tuple) and len(payload) == 4):
+                return
+            messages, terminal, _, previous = payload
+            if terminal:
+                return
 
     def clean(self) -> None:
         """Free the model before the harness scores the answers.
@@ -170,27 +129,44 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         In place of the base class's method, which collects garbage twice, first for models that were handed to the
         accelerator; this one never was.
         """
-        self.lens = None
-        self.responder.release()
-        self.__dict__.pop("forcing", None)
-        self.__dict__.pop("_model", None)
+        self.opened = self.session = None
         free_memory()
 
-    def _progress(self, groups: Iterator[Sequence[Any]], total: int) -> Iterator[Sequence[Any]]:
-        with tqdm(total=total, disable=self.rank != 0, desc="Model Responding", unit="request") as bar:
-            for group in groups:
-                yield group
-                bar.update(len(group))
+    def _open(self) -> OpenedModel:
+        if self.opened is None:
+            raise AttributeError("the model was freed by clean()")
+        return self.opened
 
-    def _log_speed(self, answers: Sequence[Answer]) -> None:
-        tokens = sum(answer.n_tokens for answer in answers)
-        seconds = self.responder.take_seconds()
-        log_metrics(
-            total_gen_tokens=tokens, total_elapsed_time=seconds, avg_speed=tokens / seconds if seconds > 0 else 0.0
-        )
+    def _session(self) -> Session:
+        if self.session is None:
+            raise AttributeError("the model was freed by clean()")
+        return self.session
+
+    def _maker(self) -> SampleMaker:
+        return SampleMaker(self.processor, self.arguments, self.task_dict, self.tasks)
+
+    def _generate(self, requests: list[Request]) -> list[Generation]:
+        with self._progress(len(requests)) as bar:
+            return self._session().generate(requests, bar.update)
+
+    def _progress(self, total: int) -> Any:
+        return tqdm(total=total, disable=self.rank != 0, desc="Model Responding", unit="request")
+
+    def _log_speed(self, generations: list[Generation]) -> None:
+        tokens = sum(generation.n_tokens or 0 for generation in generations)
+        seconds = self._open().engine.take_seconds()
+        speed = tokens / seconds if seconds > 0 else 0.0
+        log_metrics(total_gen_tokens=tokens, total_elapsed_time=seconds, avg_speed=speed)
 
 
 class HFMultimodalLensSimple(HFMultimodalLens):
     """The same model for `--force_simple`: lmms-eval's older request layout, the only one with multiple choice."""
 
     is_simple = True
+
+
+def _result(generation: Generation) -> Any:
+    """The harness's form of an answer; one of an earlier run is its text alone, as from the harness's own cache."""
+    if generation.n_tokens is None:
+        return generation.text
+    return GenerationResult(generation.text, TokenCounts(output_tokens=generation.n_tokens))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lens_engine.media_kinds import parts_of
 from lens_results.record import Key
 
-from .visuals import parts_of
-
-__all__ = ["HarnessRequest", "batches", "normalise"]
+__all__ = ["HarnessRequest", "normalise"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,11 @@ class HarnessRequest:
         """Number of the document in its split."""
         return self.key[1]
 
+    @property
+    def where(self) -> str:
+        """Its document, for an error."""
+        return f"task {self.task}, document {self.doc_id}"
+
 
 def normalise(instances: Iterable[Any]) -> list[HarnessRequest]:
     """Requests of `Instance` objects, in order; the n-th appearance of one request gets repeat number n - 1."""
@@ -80,13 +83,3 @@ def _from_visuals(context: str, doc_to_visual: Callable[[Any], Sequence[Any] | N
         return [{"role": "user", "content": [*content, {"type": "text", "text": text}]}]
 
     return messages
-
-
-def batches(requests: Sequence[HarnessRequest], size: int) -> Iterator[list[HarnessRequest]]:
-    """Batches of at most `size` requests with the same generation arguments, in order of first appearance."""
-    groups: dict[str, list[HarnessRequest]] = {}
-    for request in requests:
-        groups.setdefault(json.dumps(dict(request.generation), sort_keys=True, default=str), []).append(request)
-    for group in groups.values():
-        for start in range(0, len(group), size):
-            yield group[start : start + size]

@@ -131,8 +131,8 @@ class ImageControls:
         return self._chooser(sample).choose(sample.key[1], sample.media.images, sample.target.cluster)
 
     def _images(self, name: str, sample: Sample, found: Controlled) -> Images:
-        if sample.media.other_than_images is not None:
-            raise _NotPossibleError("not_run", f"the prompt has {sample.media.other_than_images}; controls replace images alone")
+        if (media := sample.media.other_than_images) is not None:
+            raise _NotPossibleError("not_run", f"the prompt has {media}; controls replace images alone")
         if not sample.media.images:
             raise _NotPossibleError("no_image", "the prompt has no image")
         if name == BLANK:
@@ -150,7 +150,7 @@ class ImageControls:
         assert sample.documents is not None
         key = (sample.key[0], sample.split)
         if key not in self._choosers:
-            self._choosers[key] = OtherImagesOf(sample.key[0], sample.documents)
+            self._choosers[key] = OtherImagesOf(sample.key[0], sample.documents())
         return self._choosers[key]
 
 

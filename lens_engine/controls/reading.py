@@ -12,7 +12,6 @@ from lens_engine.sample import Sample
 from lens_models.readout import FloatArray
 from lens_results import SampleRecord
 
-
 __all__ = ["BORROWED", "ControlReading", "Controlled", "Controls", "ReadAgain", "controlled_record", "counted_passes"]
 
 

@@ -12,13 +12,9 @@ from typing import Any
 
 import torch
 
-from harness_ext.recording import BatchReader
-from lens_models import LoadedModel, LogitLens
-from lens_models.continuations import score_continuations
-from lens_models.generation import generated_columns
+from lens_engine import Sample, TransformersEngine
+from lens_engine.reading import Reader
 from lens_models.metrics import Thresholds
-
-from .samples import Sample
 
 __all__ = ["Costs", "measure_costs"]
 
@@ -29,7 +25,7 @@ class Costs:
 
     Attributes:
         n_samples: how many were answered, once without and once with the lens.
-        seconds_off, seconds_on: from the encoded prompt to the answer; with the lens also its readout and record.
+        seconds_off, seconds_on: from the prompt to the answer; with the lens also its readout and record.
         memory_off, memory_on: highest use over all samples, weights included, in bytes: of the GPU's allocator on a
             GPU, of the whole process on a CPU; None where the system does not tell (outside Linux).
     """
@@ -41,29 +37,22 @@ class Costs:
     memory_on: int | None
 
 
-def measure_costs(loaded: LoadedModel, lens: LogitLens, samples: Sequence[Sample]) -> Costs:
+def measure_costs(engine: TransformersEngine, tokenizer: Any, samples: Sequence[Sample]) -> Costs:
     """Answer each sample once without and once with the lens; what happens only in a first call is left out."""
-    reader = BatchReader(lens, loaded.tokenizer, Thresholds())
+    assert engine.lens is not None
+    reader = Reader(engine, engine.lens, tokenizer, Thresholds())
 
     def plain(sample: Sample) -> None:
-        loaded.model.generate(**sample.inputs, **sample.arguments)
+        engine.generate([sample], observe=False)
 
     def read(sample: Sample) -> None:
-        trace = lens.generate(sample.inputs, **sample.arguments)
-        new = generated_columns(trace.sequences, sample.inputs)
-        texts = loaded.processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        reader.read([sample], engine.generate([sample]))
 
-        def rescore(row: int, before: Any, sequences: Any) -> Any:
-            return score_continuations(lens.forcing, sample.inputs, sequences, before=before, lens=lens)
-
-        reader.read([sample.request], trace, texts, rescore)
-
-    device = loaded.model.device
-    with torch.inference_mode():
-        plain(samples[0])
-        seconds_off, memory_off = _measured(plain, samples, device)
-        read(samples[0])
-        seconds_on, memory_on = _measured(read, samples, device)
+    device = engine.model.device
+    plain(samples[0])
+    seconds_off, memory_off = _measured(plain, samples, device)
+    read(samples[0])
+    seconds_on, memory_on = _measured(read, samples, device)
     return Costs(len(samples), seconds_off, seconds_on, memory_off, memory_on)
 
 

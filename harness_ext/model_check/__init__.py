@@ -1,18 +1,17 @@
 """What `mmlens check` finds out about a model and a task before a run: candidates, time, memory."""
 
+from .candidates import CandidateSet, candidate_sets
 from .costs import Costs, measure_costs
-from .documents import TaskError, load_task, probe_sample, task_samples
-from .samples import Sample
-from .separation import CandidateSet, candidate_sets
+from .task_samples import ExamplePrompts, TaskError, example_sample, load_task, task_samples
 
 __all__ = [
     "CandidateSet",
     "Costs",
-    "Sample",
+    "ExamplePrompts",
     "TaskError",
     "candidate_sets",
+    "example_sample",
     "load_task",
     "measure_costs",
-    "probe_sample",
     "task_samples",
 ]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from harness_ext.recording import METRIC_NAMES, higher_is_better
+from lens_engine.choices import ChoiceRule, choice_rule
+from lens_engine.sample import Reference
+from lens_engine.table import METRIC_NAMES, higher_is_better
 from lens_results.fingerprint import digest_of
 from lens_tasks import AnswerTarget, target_for
+from lens_tasks.answers import Filters
 
 __all__ = [
+    "Tasks",
+    "answer_filters",
     "answer_target",
     "ask",
     "config_value",
@@ -139,6 +144,58 @@ def ask(task: Any, method: str, document: Any) -> Any:
     except Exception as error:  # what a task's own code raises for a missing answer is not ours to know
         log.debug("%s of %s: %r", method, getattr(task, "task_name", task), error)
         return None
+
+
+class Tasks:
+    """The tasks of one evaluation, by name; empty outside of one.
+
+    Args:
+        objects: name -> the harness's task object.
+    """
+
+    def __init__(self, objects: Mapping[str, Any] | None = None) -> None:
+        self.objects = dict(objects or {})
+        self._definitions = {name: task_definition(task) for name, task in self.objects.items()}
+
+    def reference(self, name: str, document: Any, question: str) -> Reference:
+        """What an answer to a document is compared with; a task that cannot name its gold answer has none."""
+        task = self.objects.get(name)
+        target = answer_target(task, name, document, question)
+        return Reference(target, answer_filters(task, document), self._definitions.get(name))
+
+    def choice_rule(self, name: str, document: Any, n_tokens: Sequence[int], *, per_token: bool) -> ChoiceRule:
+        """By what a task compares its choices; see `lens_engine.choices.choice_rule`."""
+        task = self.objects.get(name)
+        return choice_rule(metric_names(task), ask(task, "doc_to_choice", document), n_tokens, per_token=per_token)
+
+
+def answer_filters(task: Any, document: Any) -> Filters | None:
+    """What each filter pipeline of a task takes from a response to a document; None for a task without pipelines.
+
+    A pipeline that leaves the response as it is, takes one of several, or cannot be asked outside the harness's own
+    scoring, takes None.
+    """
+    pipelines = [each for each in getattr(task, "_filters", None) or () if getattr(each, "filters", None)]
+    if not pipelines:
+        return None
+    return lambda response: [_taken(pipeline, response, document) for pipeline in pipelines]
+
+
+def _taken(pipeline: Any, response: str, document: Any) -> str | None:
+    answers: Any = [[response]]
+    try:
+        for step in pipeline.filters:
+            # lm-eval keeps the makers of its filters, lmms-eval the filters
+            one = step if hasattr(step, "apply") and not isinstance(step, type) else step()
+            answers = list(one.apply(answers, [document]))
+    except Exception as error:  # a task's own code; its score is the harness's business, and so is its error
+        log.debug("filter %s: %r", getattr(pipeline, "name", "?"), error)
+        return None
+    answer = answers[0] if len(answers) == 1 else None
+    if isinstance(answer, Sequence) and not isinstance(answer, str):
+        answer = answer[0] if len(answer) == 1 else None
+    same = isinstance(answer, str) and " ".join(answer.split()).casefold() == " ".join(response.split()).casefold()
+    return answer if isinstance(answer, str) and not same else None
 
 
 @contextmanager

@@ -1,0 +1,83 @@
+"""What both harnesses need around an evaluation: wrapped functions are checked, records kept, scores joined."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+from lens_engine import Recording, Session
+from lens_engine.table import numeric_scores, scores_of_filter
+
+__all__ = ["UnsupportedHarnessError", "evaluate_recorded", "require_function", "scored_document"]
+
+
+class UnsupportedHarnessError(RuntimeError):
+    """This version of a harness lacks a function that the lens metrics need."""
+
+
+def require_function(
+    module: ModuleType, name: str, parameters: Collection[str], *, distribution: str, tested: str
+) -> None:
+    """Check that `module` has a function `name` with these parameters, perhaps among others.
+
+    Args:
+        module: module of the harness.
+        name: the function.
+        parameters: names it must accept.
+        distribution: the harness's name for pip.
+        tested: versions to recommend.
+
+    Raises:
+        UnsupportedHarnessError: names the function, what was expected of it and what was found.
+    """
+    function = getattr(module, name, None)
+    found = tuple(inspect.signature(inspect.unwrap(function)).parameters) if callable(function) else ()
+    if not set(parameters) <= set(found):
+        raise UnsupportedHarnessError(
+            f"{distribution} {version(distribution)}: {module.__name__}.{name} was expected with the parameters "
+            f"{', '.join(parameters)}; found {', '.join(found) or 'no such function'}. "
+            f"Install {distribution} {tested}, or run with lens=False."
+        )
+
+
+def evaluate_recorded(
+    session: Session, recording: Recording, scoring: AbstractContextManager[None], evaluate: Callable[[], Any]
+) -> Any:
+    """What a harness's `evaluate` returns, with the files of the run's records in it.
+
+    Args:
+        session: puts the requests of the model to its engine.
+        recording: takes the records while the evaluation lasts.
+        scoring: lets the harness's scoring know the lens metrics.
+        evaluate: the harness's function, with its arguments.
+    """
+    with session.recorded(recording), scoring:
+        results = evaluate()
+    files = recording.finish()
+    if results is not None:
+        run_id = recording.recorder.run_info.run_id
+        results["lens"] = {"run_id": run_id, "records": {task: str(file) for task, file in files.items()}}
+        if recording.recorder.refusal:
+            results["lens"]["error"] = recording.recorder.refusal
+    return results
+
+
+def scored_document(
+    recording: Recording, task: str, doc_id: int, metrics: Mapping[str, Any], chosen: str, filters: Collection[str]
+) -> dict[str, float]:
+    """Keep the harness's scores of a document beside its record; the lens metrics of the document.
+
+    Args:
+        recording: of the evaluation.
+        task, doc_id: the document.
+        metrics: what the task's scoring gave.
+        chosen: the filter whose answers were scored.
+        filters: all filters of the task.
+    """
+    recorder = recording.recorder
+    recorder.add_scores(task, doc_id, scores_of_filter(numeric_scores(metrics), chosen, filters))
+    return recorder.metrics(task, doc_id)
