@@ -14,7 +14,7 @@ from PIL import Image
 from plain_model import Floats, PlainModel, answer_log_odds, lens_tiny_bounds, pooled
 from scipy.special import log_softmax, logsumexp
 
-from harness_ext.recording.request import text_digest
+from lens_engine.sample import text_digest
 from lens_results import SampleRecord
 from lens_results.record import FloatArray
 

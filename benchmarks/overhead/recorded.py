@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from harness_ext.options import LensOptions
-from harness_ext.recording import LensRecorder, SampleRequest
-from harness_ext.recording.assemble import ReadSample, RecordAssembler
-from harness_ext.recording.candidates import SampleCandidates
-from harness_ext.recording.position import AnswerPosition
-from harness_ext.run_description import ReadModel, RunSettings, describe_run
+from lens_engine.options import LensOptions
+from harness_ext.recording import LensRecorder, Sample
+from lens_engine.records import ReadSample, RecordAssembler
+from lens_engine.candidates import SampleCandidates
+from lens_engine.position import AnswerPosition
+from lens_engine.description import ReadModel, RunSettings, describe_run
 from lens_models import LogitLens, ReadoutRow, TracedGeneration
 from lens_results import new_run_id
 from lens_tasks.answers import AnswerSpan
@@ -63,13 +63,13 @@ class RecordedGeneration:
             sample = ReadSample(self._request(), "yes", len(generation.new_tokens[0]), position, candidates, readout)
             self._recorder.add([self._assembler.read(sample, identity)])
 
-    def _request(self) -> SampleRequest:
+    def _request(self) -> Sample:
         self._asked += 1
         target = AnswerTarget(
             candidates=(Candidate("yes", ("yes",)), Candidate("no", ("no",))), gold="yes", gold_texts=("yes",),
             binary=("yes", "no"),
         )  # fmt: skip
-        return SampleRequest(("timed", self._asked, 0, 0), "test", "Is there a dog in the image?", "prompt", target)
+        return Sample(("timed", self._asked, 0, 0), "test", "Is there a dog in the image?", "prompt", target)
 
 
 class _Tokens:

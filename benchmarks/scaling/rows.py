@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from benchmarks.measure import PeakMemory
-from harness_ext.recording import LensRecorder
+from lens_engine.recorder import LensRecorder
 from lens_results import load
 
 from .synthetic import records, run_info

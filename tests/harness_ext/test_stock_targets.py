@@ -18,7 +18,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from lmms_eval.api.task import ConfigurableTask as LmmsEvalTask
 from lmms_eval.utils import load_yaml_config
 
-from harness_ext.task_objects import answer_target
+from harness_ext.tasks import answer_target
 
 CASES = yaml.safe_load((Path(__file__).parent / "data" / "stock_targets.yaml").read_text(encoding="utf-8"))
 LMMS_EVAL = Path(lmms_eval.__file__).parent / "tasks"

@@ -9,7 +9,7 @@ import lm_eval.filters
 import lmms_eval.filters
 import pytest
 
-from harness_ext.task_filters import answer_filters
+from harness_ext.tasks import answer_filters
 
 REGEX = ["regex", {"regex_pattern": r"answer is (\w+)", "fallback": "[none]"}]
 

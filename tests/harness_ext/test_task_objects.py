@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness_ext.task_objects import answer_target
+from harness_ext.tasks import answer_target
 from lens_tasks import target_for
 
 

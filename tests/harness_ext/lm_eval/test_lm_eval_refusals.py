@@ -13,7 +13,7 @@ from lm_eval import evaluator
 from lm_eval_outcome import Evaluate
 from PIL import Image
 
-from harness_ext.compatibility import UnsupportedHarnessError
+from harness_ext.evaluation import UnsupportedHarnessError
 from harness_ext.lm_eval import evaluation
 from harness_ext.lm_eval.guards import check_arguments, check_instances, check_processes
 from harness_ext.lm_eval.model import HFMultimodalLens

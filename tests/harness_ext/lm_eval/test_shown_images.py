@@ -14,7 +14,7 @@ from PIL import Image as PILImage
 from resizing import resizing_works
 from transformers import Qwen2VLProcessor
 
-from harness_ext.recording import image_digest
+from lens_engine.media import image_digest
 from lens_results import load_thumbnails
 
 _UTILS = """

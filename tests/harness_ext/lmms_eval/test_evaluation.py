@@ -16,7 +16,7 @@ from lmms_eval_outcome import Evaluate
 from loguru import logger
 from plain_model import lens_tiny_bounds
 
-from harness_ext.recording import METRIC_NAMES
+from lens_engine.table import METRIC_NAMES
 from lens_models.loading import load_model, resolve_pretrained
 
 

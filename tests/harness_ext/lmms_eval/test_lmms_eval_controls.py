@@ -209,7 +209,7 @@ def test_a_model_that_fails_under_a_control_alone_costs_no_answer(
     def broken(images: Any) -> Any:
         raise RuntimeError("no grey today")
 
-    monkeypatch.setattr("harness_ext.controls.image_controls.blank_images", broken)
+    monkeypatch.setattr("lens_engine.controls.image_controls.blank_images", broken)
     plain = evaluate("tiny_yes_no", limit=2, output="plain")
     outcome = evaluate("tiny_yes_no", BOTH, limit=2)
     assert outcome.texts("tiny_yes_no") == plain.texts("tiny_yes_no")

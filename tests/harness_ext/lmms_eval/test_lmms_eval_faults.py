@@ -229,7 +229,7 @@ def test_a_prompt_beyond_the_context_is_told_once_and_answered_as_without_the_le
 ) -> None:
     undisturbed = evaluate("tiny_yes_no", output="calm")
     assert not told
-    monkeypatch.setattr("harness_ext.encoding_guard.context_length", lambda config: 12)
+    monkeypatch.setattr("lens_engine.encoding_guard.context_length", lambda config: 12)
     assert_same(evaluate("tiny_yes_no"), undisturbed)
     (message,) = told
     assert message.startswith("task tiny_yes_no, document 0: the prompt has ")
@@ -266,7 +266,7 @@ def test_a_full_disk_costs_no_answer_and_is_told(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
     undisturbed = evaluate("tiny_yes_no", batch_size=2, output="calm")
-    monkeypatch.setattr("harness_ext.recording.recorder._PART_SECONDS", 0.0)
+    monkeypatch.setattr("lens_engine.recorder._PART_SECONDS", 0.0)
     calls: list[int] = []
     sync = os.fsync
 
@@ -296,7 +296,7 @@ def test_a_full_disk_costs_no_answer_and_is_told(
 def test_records_wait_for_a_disk_that_has_room_again(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, full_disk: list[bool], told: list[str]
 ) -> None:
-    monkeypatch.setattr("harness_ext.recording.recorder._PART_SECONDS", 0.0)
+    monkeypatch.setattr("lens_engine.recorder._PART_SECONDS", 0.0)
     calls: list[int] = []
 
     def room_at_last(arguments: dict[str, Any]) -> None:

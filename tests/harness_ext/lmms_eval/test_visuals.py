@@ -14,7 +14,7 @@ from lmms_eval.api.task import ConfigurableMessagesTask
 from lmms_eval.models import get_model
 from PIL import Image
 
-from harness_ext.lmms_eval.visuals import parts_of
+from lens_engine.media_kinds import parts_of
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 56, 3), dtype=np.uint8))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedModel
 
-from harness_ext.lmms_eval.arguments import ModelArguments
-from harness_ext.options import LENS_ARGUMENTS, parse_controls, parse_layers, take_lens_options
+from lens_engine.model_arguments import ModelArguments
+from lens_engine.options import LENS_ARGUMENTS, parse_controls, parse_layers, take_lens_options
 from lens_models import LensArgumentError
 
 

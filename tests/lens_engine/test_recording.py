@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness_ext.recording.candidates import resolve_candidates
-from harness_ext.recording.metrics_table import METRIC_NAMES, harness_metrics, higher_is_better, numeric_scores
-from harness_ext.recording.position import AnswerPosition, Unlocated, find_position, n_generated
-from harness_ext.recording.recorder import LensRecorder
-from harness_ext.recording.request import SampleRequest, image_digest
+from lens_engine.candidates import resolve_candidates
+from lens_engine.table import METRIC_NAMES, harness_metrics, higher_is_better, numeric_scores
+from lens_engine.position import AnswerPosition, Unlocated, find_position, n_generated
+from lens_engine.recorder import LensRecorder
+from lens_engine.sample import Sample, image_digest
 from lens_models import LENS_TINY
 from lens_models.loading import resolve_pretrained
 from lens_results import LensInfo, ModelInfo, RunInfo, SampleRecord, load, new_run_id
@@ -27,8 +27,8 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(resolve_pretrained(LENS_TINY))
 
 
-def request(target: AnswerTarget, until: tuple[str, ...] = ()) -> SampleRequest:
-    return SampleRequest(("t", 0, 0, 0), "test", "Is there a cat?", "prompt", target, until=until)
+def request(target: AnswerTarget, until: tuple[str, ...] = ()) -> Sample:
+    return Sample(("t", 0, 0, 0), "test", "Is there a cat?", "prompt", target, until=until)
 
 
 YES_NO = target_for("pope", {"question": "Is there a cat?", "answer": "yes", "image_source": "i", "category": "random"})

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from plain_model import lens_tiny_bounds
 
-from harness_ext.controls.image_controls import ImageControls
-from harness_ext.recording import BatchReader
-from harness_ext.recording.request import SampleRequest
+from lens_engine.controls.image_controls import ImageControls
+from harness_ext.recording import Reader
+from lens_engine.sample import Sample
 from harness_ext.recording.tracing import generate_traced
 from lens_models import Forcing, LogitLens, TracedGeneration, example_inputs, load_model
 from lens_models.candidates import candidate_tokens
@@ -55,12 +55,12 @@ def test_first_tokens_that_collide_are_forced_and_equal_the_models_own_likelihoo
     generation = lens.generate(inputs, max_new_tokens=3, do_sample=False)
     text = loaded.tokenizer.decode(generation.new_tokens[0], skip_special_tokens=True)
     target = AnswerTarget(CANDIDATES, gold="red sphere", gold_texts=("red sphere",))
-    request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target)
+    request = Sample(("t", 0, 0, 0), None, "question", "prompt", target)
 
     def rescore(sample: int, before: tuple[int, ...], sequences: Any) -> Any:
         return score_continuations(lens.forcing, inputs, sequences, before=before, lens=lens)
 
-    reader = BatchReader(lens, loaded.tokenizer, Thresholds())
+    reader = Reader(lens, loaded.tokenizer, Thresholds())
     (record,) = reader.read([request], generation, [text], rescore)
     assert (record.status, record.candidate_method) == ("ok", "teacher_forced")
     assert record.cand_scores is not None and record.answer_step == 0
@@ -81,7 +81,7 @@ def test_a_step_that_was_let_go_is_read_again_from_its_tokens(loaded: Any) -> No
     run = lens.forcing.run(inputs, torch.tensor([tokens]), len(tokens), lens.layer_index)
     assert run.residual is not None
     target = AnswerTarget((Candidate("yes", ("yes", " yes")), Candidate("no", ("no", " no"))), "yes")
-    request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target)
+    request = Sample(("t", 0, 0, 0), None, "question", "prompt", target)
     asked: list[int] = []
 
     def rescore(sample: int, before: tuple[int, ...], sequences: Any) -> Any:
@@ -92,7 +92,7 @@ def test_a_step_that_was_let_go_is_read_again_from_its_tokens(loaded: Any) -> No
         steps = [run.residual[:, :, k] if k in kept else torch.empty(0) for k in range(len(tokens))]
         trace = Trace(lens.layer_index, steps, run.logits[:, 0])
         generation = TracedGeneration(torch.tensor([tokens]), (tuple(tokens),), trace)
-        return BatchReader(lens, loaded.tokenizer, Thresholds()).read([request], generation, [text], rescore)[0]
+        return Reader(lens, loaded.tokenizer, Thresholds()).read([request], generation, [text], rescore)[0]
 
     whole = record(range(len(tokens)))
     assert (whole.status, asked) == ("ok", [])
@@ -116,11 +116,11 @@ def test_a_model_whose_forcing_does_not_agree_keeps_its_other_readouts(loaded: A
     def rescore(sample: int, before: tuple[int, ...], sequences: Any, images: Any = None) -> Any:
         return score_continuations(lens.forcing, inputs, sequences, before=before, lens=lens)
 
-    reader = BatchReader(lens, loaded.tokenizer, Thresholds())
+    reader = Reader(lens, loaded.tokenizer, Thresholds())
     controls = ImageControls(["blank"])
     for target, status in ((yes_no, "ok"), (several, "capture_failed")):
         image = (Image.new("RGB", (8, 8)),)
-        request = SampleRequest(("t", 0, 0, 0), None, "question", "prompt", target, images=image)
+        request = Sample(("t", 0, 0, 0), None, "question", "prompt", target, images=image)
         (record,) = reader.read([request], generation, [text], rescore, rescore, controls)
         assert (record.status, record.response) == (status, text)
         if status == "ok":

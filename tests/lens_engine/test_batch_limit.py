@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from harness_ext.batch_limit import BatchLimit
-from harness_ext.encoding_guard import encode_or_name
+from lens_engine.batching import BatchLimit
+from lens_engine.encoding_guard import encode_or_name
 from lens_models import InputError, SampleTooLargeError
 from lens_models.memory import is_out_of_memory
 

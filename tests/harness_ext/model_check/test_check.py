@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from harness_ext.cli import app
 from harness_ext.cli.check import _forcing
-from harness_ext.examination import (
+from harness_ext.model_check import (
     Costs,
     TaskError,
     candidate_sets,
@@ -137,7 +137,7 @@ def test_a_task_that_does_not_exist_leaves_with_code_1_before_the_model_is_loade
         raise AssertionError("the model was loaded")
 
     monkeypatch.setattr("lens_models.load_model", unexpected)
-    monkeypatch.setattr("harness_ext.examination.load_task", missing)
+    monkeypatch.setattr("harness_ext.model_check.load_task", missing)
     done = run("lens_tiny", "--task", "pope_minni")
     assert done.exit_code == 1
     assert "no such task pope_minni" in done.stderr

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from harness_ext import run_description
-from harness_ext.lmms_eval.arguments import ModelArguments
-from harness_ext.options import take_lens_options
-from harness_ext.run_description import ReadModel, RunSettings, describe_run, telling_arguments
-from harness_ext.task_objects import task_definition
+from lens_engine import description
+from lens_engine.model_arguments import ModelArguments
+from lens_engine.options import take_lens_options
+from lens_engine.description import ReadModel, RunSettings, describe_run, telling_arguments
+from harness_ext.tasks import task_definition
 from lens_models import LENS_TINY, LogitLens, example_inputs, load_model
 from lens_models.loading import resolve_pretrained
 from lens_results.fingerprint import differing_parts
@@ -75,7 +75,7 @@ def test_arguments_count_when_they_can_change_an_answer_and_are_not_the_default(
 
 def test_arguments_of_lm_eval_are_compared_with_the_defaults_of_all_its_classes() -> None:
     from harness_ext.lm_eval.model import HFMultimodalLens
-    from harness_ext.lm_eval.run import _defaults
+    from harness_ext.lm_eval.evaluation import _defaults
 
     defaults = _defaults(HFMultimodalLens)
     given = {"max_images": 999, "interleave": True, "batch_size": 4, "softmax_dtype": None, "device": "cuda"}

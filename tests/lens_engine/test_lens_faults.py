@@ -13,15 +13,15 @@ import pyarrow as pa
 import pytest
 import torch
 
-import harness_ext.recording.recorder as recorder_module
-from harness_ext.recording.assemble import RecordAssembler, bare_record
-from harness_ext.recording.choices import ChoiceRule, choice_rule, scored_beside
-from harness_ext.recording.failures import failure
-from harness_ext.recording.position import Unlocated
-from harness_ext.recording.reader import BatchReader
-from harness_ext.recording.recorder import LensRecorder
-from harness_ext.recording.request import SampleRequest
-from harness_ext.run_description import _storable
+import lens_engine.recorder as recorder_module
+from lens_engine.records import RecordAssembler, bare_record
+from lens_engine.choices import ChoiceRule, choice_rule, scored_beside
+from lens_engine.failures import failure
+from lens_engine.position import Unlocated
+from lens_engine.reading import Reader
+from lens_engine.recorder import LensRecorder
+from lens_engine.sample import Sample
+from lens_engine.description import _storable
 from lens_models import CaptureError, IdentityReport, Readout
 from lens_models.continuations import ScoredContinuation
 from lens_models.metrics import Thresholds
@@ -74,12 +74,12 @@ class Letters:
         return "".join(chr(97 + token) for token in tokens)
 
 
-def reader(**lens: Any) -> BatchReader:
-    return BatchReader(stub_lens(**lens), Letters(), Thresholds())
+def reader(**lens: Any) -> Reader:
+    return Reader(stub_lens(**lens), Letters(), Thresholds())
 
 
-def request(doc_id: int = 0, target: AnswerTarget = TARGET) -> SampleRequest:
-    return SampleRequest(("t", doc_id, 0, 0), "test", "Which?", "prompt", target, kind="loglikelihood")
+def request(doc_id: int = 0, target: AnswerTarget = TARGET) -> Sample:
+    return Sample(("t", doc_id, 0, 0), "test", "Which?", "prompt", target, kind="loglikelihood")
 
 
 def scored(*sums: float, layer: int | None = None, value: float = np.nan) -> list[ScoredContinuation]:

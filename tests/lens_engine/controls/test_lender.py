@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness_ext.controls.lender import ImageLender
-from harness_ext.recording.documents import Documents, ShownDocument
+from lens_engine.controls.other_images import OtherImagesOf
+from lens_engine.sample import Documents, ShownDocument
 
 
 def picture(number: int, mode: str = "RGB") -> Image.Image:
@@ -34,7 +34,7 @@ def split(documents: Sequence[ShownDocument | Exception]) -> Documents:
 @pytest.mark.parametrize("size", [2, 3, 4, 7, 12, 61])
 def test_each_document_is_lent_another_ones_images(size: int) -> None:
     documents = [shown(number, f"c{number // 2}") for number in range(size)]
-    lender = ImageLender("task", split(documents))
+    lender = OtherImagesOf("task", split(documents))
     for number, own in enumerate(documents):
         loan = lender.lend(number, own.images, own.cluster)
         if size == 2:  # both are of one cluster
@@ -49,7 +49,7 @@ def test_every_possible_lender_is_found_wherever_it_stands() -> None:
     for place in range(1, 12):
         documents = [shown(number, "same") for number in range(12)]
         documents[place] = shown(place, "other")
-        loan = ImageLender("task", split(documents)).lend(0, documents[0].images, "same")
+        loan = OtherImagesOf("task", split(documents)).lend(0, documents[0].images, "same")
         assert loan is not None
         assert loan.doc_id == place
 
@@ -58,7 +58,7 @@ def test_the_choice_follows_from_task_and_number_alone() -> None:
     documents = [shown(number) for number in range(30)]
 
     def choices(task: str, order: Sequence[int]) -> dict[int, int]:
-        lender = ImageLender(task, split(documents))
+        lender = OtherImagesOf(task, split(documents))
         found = {number: lender.lend(number, documents[number].images, None) for number in order}
         return {number: loan.doc_id for number, loan in sorted(found.items()) if loan}
 
@@ -72,13 +72,13 @@ def test_the_choice_follows_from_task_and_number_alone() -> None:
 def test_one_picture_in_two_modes_is_one_picture() -> None:
     own = picture(1, "L")
     documents = split([ShownDocument((own,), None), ShownDocument((own.convert("RGB"),), None)])
-    assert ImageLender("task", documents).lend(0, (own,), None) is None
+    assert OtherImagesOf("task", documents).lend(0, (own,), None) is None
 
 
 def test_documents_without_an_image_or_that_cannot_be_read_lend_nothing() -> None:
     documents = split([shown(0), ShownDocument((), None), ValueError("damaged"), shown(3)])
     for _ in range(2):
-        loan = ImageLender("task", documents).lend(0, shown(0).images, None)
+        loan = OtherImagesOf("task", documents).lend(0, shown(0).images, None)
         assert loan is not None
         assert loan.doc_id == 3
 
@@ -86,12 +86,12 @@ def test_documents_without_an_image_or_that_cannot_be_read_lend_nothing() -> Non
 def test_an_image_in_common_is_one_too_many() -> None:
     both = (picture(1), picture(2))
     documents = split([ShownDocument(both, None), ShownDocument((picture(2), picture(3)), None)])
-    assert ImageLender("task", documents).lend(0, both, None) is None
+    assert OtherImagesOf("task", documents).lend(0, both, None) is None
 
 
 def test_fewer_images_are_given_in_turn_and_more_are_cut() -> None:
     documents = split([shown(0, images=3), shown(1, images=2)])
-    lender = ImageLender("task", documents)
+    lender = OtherImagesOf("task", documents)
     first, second = shown(1, images=2).images
     loan = lender.lend(0, shown(0, images=3).images, None)
     assert loan is not None
@@ -108,8 +108,8 @@ def test_nobody_to_borrow_from_is_asked_once() -> None:
         looked.append(number)
         return shown(number, "same")
 
-    lender = ImageLender("task", Documents(5, show))
+    lender = OtherImagesOf("task", Documents(5, show))
     for _ in range(3):
         assert lender.lend(0, shown(0).images, "same") is None
     assert sorted(looked) == [1, 2, 3, 4]
-    assert ImageLender("task", Documents(1, show)).lend(0, shown(0).images, None) is None
+    assert OtherImagesOf("task", Documents(1, show)).lend(0, shown(0).images, None) is None

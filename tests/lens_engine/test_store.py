@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cached_runs import stored
 
-from harness_ext.recording import CachedRequest, LensRecorder, RecordStore, SampleRequest
+from harness_ext.recording import CachedRequest, LensRecorder, RecordCache, Sample
 from lens_results import (
     LensInfo,
     MissingRecordError,
@@ -37,11 +37,11 @@ class Harness:
     controls: Any = None
     part: dict[str, Any] = field(default_factory=lambda: {"dtype": "float32", "lens": {"norm": "final"}})
 
-    def run(self, requests: Sequence[SampleRequest], *, rank: int = 0, end: bool = True, **record: Any) -> list[Key]:
+    def run(self, requests: Sequence[Sample], *, rank: int = 0, end: bool = True, **record: Any) -> list[Key]:
         info = RunInfo(new_run_id(), ModelInfo("m", 3), LensInfo((1, 2, 3)), fingerprint=self.part)
         recorder = LensRecorder(info, None, rank=rank)
         self.told.clear()
-        store = RecordStore(self.folder, recorder, self.told.append, self.controls)
+        store = RecordCache(self.folder, recorder, self.told.append, self.controls)
         asked: list[Key] = []
 
         def ask(places: list[int]) -> list[str]:
@@ -60,7 +60,7 @@ class Harness:
         return asked
 
 
-def made(request: SampleRequest, **changes: Any) -> SampleRecord:
+def made(request: Sample, **changes: Any) -> SampleRecord:
     task, doc_id, request_idx, repeat = request.key
     fields: dict[str, Any] = {"response": "yes", "entropy": np.ones(3), "fingerprint": request.fingerprint}
     return SampleRecord(
@@ -68,8 +68,8 @@ def made(request: SampleRequest, **changes: Any) -> SampleRecord:
     )
 
 
-def requests(n: int = 3, **changes: Any) -> list[SampleRequest]:
-    plain = SampleRequest(
+def requests(n: int = 3, **changes: Any) -> list[Sample]:
+    plain = Sample(
         ("t", 0, 0, 0), "test", "A cat?", "<image>A cat?", AnswerTarget((), None, ("yes",)),
         image_sha256=("a",), generation=GREEDY, task_definition="1",
     )  # fmt: skip
@@ -185,7 +185,7 @@ def test_a_damaged_file_costs_its_own_records_alone(harness: Harness, caplog: py
 
 
 def test_other_media_are_told_apart() -> None:
-    from harness_ext.recording import media_digest
+    from lens_engine.media import media_digest
 
     frames = np.zeros((2, 3, 4, 3), dtype=np.uint8)
     sounds = [{"array": np.zeros(5), "sampling_rate": rate} for rate in (8000, 16000)]
@@ -208,7 +208,7 @@ def test_an_image_that_another_document_lends_is_part_of_the_record(harness: Har
         def __init__(self, digest: str) -> None:
             self.digest = digest
 
-        def borrowed(self, request: SampleRequest) -> str:
+        def borrowed(self, request: Sample) -> str:
             return self.digest
 
     harness.controls = Lending("a")

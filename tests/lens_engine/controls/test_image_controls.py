@@ -10,21 +10,21 @@ import pytest
 import torch
 from PIL import Image
 
-from harness_ext.controls import ImageControls, joined_costs
-from harness_ext.controls.blank import blank_images
-from harness_ext.recording.controlled import Controlled, ControlReading
-from harness_ext.recording.documents import Documents, ShownDocument
-from harness_ext.recording.request import Images, SampleRequest
+from lens_engine.controls import ImageControls, joined_costs
+from lens_engine.controls.image_controls import blank_images
+from lens_engine.controls.reading import Controlled, ControlReading
+from lens_engine.sample import Documents, ShownDocument
+from lens_engine.sample import Sample
 from lens_tasks import AnswerTarget
 
 BOTH = ("blank", "shuffled")
 OTHER = Image.new("RGB", (5, 9), "red")
 
 
-def request(images: Sequence[Image.Image] = (Image.new("RGB", (4, 6)),), **values: object) -> SampleRequest:
+def request(images: Sequence[Image.Image] = (Image.new("RGB", (4, 6)),), **values: object) -> Sample:
     documents = Documents(2, lambda number: ShownDocument((OTHER,), "other"))
     known = {"images": tuple(images), "documents": documents} | values
-    return SampleRequest(("task", 0, 0, 0), "test", "?", "?", AnswerTarget((), None), **known)  # type: ignore[arg-type]
+    return Sample(("task", 0, 0, 0), "test", "?", "?", AnswerTarget((), None), **known)  # type: ignore[arg-type]
 
 
 def reading(images: Images, status: str = "ok", reason: str | None = None) -> ControlReading:
@@ -77,7 +77,7 @@ def test_no_image_other_media_and_no_other_document_are_told_apart() -> None:
     assert alone.status["blank"] == "ok"
     same = Documents(2, lambda number: ShownDocument((OTHER,), "same"))
     target = AnswerTarget((), None, cluster="same")
-    within = SampleRequest(("t", 0, 0, 0), None, "?", "?", target, images=(Image.new("L", (2, 2)),), documents=same)
+    within = Sample(("t", 0, 0, 0), None, "?", "?", target, images=(Image.new("L", (2, 2)),), documents=same)
     refused(controls.read(within, reading), "no_other_image", "another cluster", ["shuffled"])
 
 
