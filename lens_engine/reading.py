@@ -73,7 +73,7 @@ class Reader:
 
     def _read_batch(self, batch: Sequence[_Answered]) -> list[SampleRecord]:
         trace = batch[0][1].trace
-        if not isinstance(trace, TracedGeneration):
+        if trace is None or isinstance(trace, CaptureError):
             unseen = trace or CaptureError("nothing was observed while this answer was generated")
             return [self.failed(sample, generation.text, unseen) for sample, generation in batch]
         try:

@@ -48,15 +48,20 @@ class Session:
             self.recording = None
 
     def generate(
-        self, requests: Sequence[Request], answered: Callable[[int], object] = lambda count: None
+        self,
+        requests: Sequence[Request],
+        answered: Callable[[int], object] = lambda count: None,
+        *,
+        cached: bool = True,
     ) -> list[Generation]:
         """One answer a request, in order.
 
         Args:
             requests: what is asked.
             answered: hears how many requests a batch had when it is done.
+            cached: answers of earlier runs may be taken, where the recording has a cache.
         """
-        cache = None if self.recording is None else self.recording.cache
+        cache = self.recording.cache if self.recording is not None and cached else None
 
         def ask(places: Sequence[int]) -> list[Generation]:
             return self._generate([requests[place] for place in places], answered)

@@ -8,12 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from lens_engine.options import LensOptions
-from harness_ext.recording import LensRecorder, Sample
-from lens_engine.records import ReadSample, RecordAssembler
+from lens_engine import Sample
 from lens_engine.candidates import SampleCandidates
-from lens_engine.position import AnswerPosition
 from lens_engine.description import ReadModel, RunSettings, describe_run
+from lens_engine.options import LensOptions
+from lens_engine.position import AnswerPosition
+from lens_engine.recorder import LensRecorder
+from lens_engine.records import ReadSample, RecordAssembler
+from lens_engine.sample import Reference
 from lens_models import LogitLens, ReadoutRow, TracedGeneration
 from lens_results import new_run_id
 from lens_tasks.answers import AnswerSpan
@@ -69,7 +71,10 @@ class RecordedGeneration:
             candidates=(Candidate("yes", ("yes",)), Candidate("no", ("no",))), gold="yes", gold_texts=("yes",),
             binary=("yes", "no"),
         )  # fmt: skip
-        return Sample(("timed", self._asked, 0, 0), "test", "Is there a dog in the image?", "prompt", target)
+        return Sample(
+            ("timed", self._asked, 0, 0), "prompt", question="Is there a dog in the image?", split="test",
+            known=lambda: Reference(target),
+        )  # fmt: skip
 
 
 class _Tokens:

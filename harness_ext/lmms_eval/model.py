@@ -112,7 +112,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             numbered = replace(asked, key=(task, doc_id, len(texts), repeat))
             sample = functools.partial(maker.sample, numbered, messages, "multi_round")
             request = Request(numbered.key, numbered.generation, sample, numbered.padding)
-            texts.append(self._session().generate([request])[0].text)
+            texts.append(self._session().generate([request], cached=False)[0].text)
             yield texts[-1]
             payload = asked.messages(
                 document, round_idx=len(texts), previous_output=list(texts), previous_round_info=previous

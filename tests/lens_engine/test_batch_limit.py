@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from lens_engine.batching import BatchLimit
+from lens_engine.batching import BatchLimit, alone
 from lens_engine.encoding_guard import encode_or_name
 from lens_models import InputError, SampleTooLargeError
 from lens_models.memory import is_out_of_memory
@@ -49,7 +49,7 @@ def test_one_that_does_not_fit_alone_is_named_with_what_was_said() -> None:
     with pytest.raises(SampleTooLargeError, match=message + re.escape("allocate 20.00 MiB)")):
         BatchLimit(print).answer(range(8), Model(room=8, heavy=[5]), name)
     with pytest.raises(SampleTooLargeError, match=r"^here: this sample alone"):
-        BatchLimit(print).alone("here", lambda: Model(room=0)([1]))
+        alone("here", lambda: Model(room=0)([1]))
 
 
 def test_the_random_state_is_that_of_an_undisturbed_run() -> None:

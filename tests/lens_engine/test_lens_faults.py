@@ -14,14 +14,15 @@ import pytest
 import torch
 
 import lens_engine.recorder as recorder_module
-from lens_engine.records import RecordAssembler, bare_record
 from lens_engine.choices import ChoiceRule, choice_rule, scored_beside
+from lens_engine.description import _storable
+from lens_engine.engine import Generation
 from lens_engine.failures import failure
 from lens_engine.position import Unlocated
 from lens_engine.reading import Reader
 from lens_engine.recorder import LensRecorder
-from lens_engine.sample import Sample
-from lens_engine.description import _storable
+from lens_engine.records import RecordAssembler, bare_record
+from lens_engine.sample import Choices, Reference, Sample
 from lens_models import CaptureError, IdentityReport, Readout
 from lens_models.continuations import ScoredContinuation
 from lens_models.metrics import Thresholds
@@ -75,11 +76,19 @@ class Letters:
 
 
 def reader(**lens: Any) -> Reader:
-    return Reader(stub_lens(**lens), Letters(), Thresholds())
+    stub = stub_lens(**lens)
+    return Reader(SimpleNamespace(lens=stub), stub, Letters(), Thresholds())  # type: ignore[arg-type]
 
 
 def request(doc_id: int = 0, target: AnswerTarget = TARGET) -> Sample:
-    return Sample(("t", doc_id, 0, 0), "test", "Which?", "prompt", target, kind="loglikelihood")
+    return Sample(
+        ("t", doc_id, 0, 0), "prompt", question="Which?", split="test", kind="loglikelihood",
+        known=lambda: Reference(target),
+    )  # fmt: skip
+
+
+def choices(rule: ChoiceRule) -> Choices:
+    return Choices([request()] * len(SEQUENCES), SEQUENCES, lambda: rule)
 
 
 def scored(*sums: float, layer: int | None = None, value: float = np.nan) -> list[ScoredContinuation]:
@@ -99,7 +108,7 @@ SUM = ChoiceRule("logprob", (1.0, 1.0, 1.0))
 @pytest.mark.parametrize("value", [np.nan, -np.inf, np.inf])
 @pytest.mark.parametrize("layer", [0, 1, 2])
 def test_a_choice_without_a_finite_score_gives_the_document_a_status(value: float, layer: int) -> None:
-    record = reader().read_choices(request(), SEQUENCES, scored(-3.0, -2.0, -4.0, layer=layer, value=value), SUM)
+    record = reader().read_choices(choices(SUM), scored(-3.0, -2.0, -4.0, layer=layer, value=value))
     assert record.status == "non_finite"
     assert record.status_reason == f"the score of 'a dog' is {value} at layer {layer + 1}"
     assert (record.cand_scores, record.gold_based, record.pred_candidate) == (None, {}, 1)
@@ -107,7 +116,7 @@ def test_a_choice_without_a_finite_score_gives_the_document_a_status(value: floa
 
 def test_a_nan_score_is_the_answer_where_it_is_the_harness_s() -> None:
     sums = (-3.0, np.nan, -2.0)
-    record = reader().read_choices(request(), SEQUENCES, scored(*sums, layer=2), SUM)
+    record = reader().read_choices(choices(SUM), scored(*sums, layer=2))
     assert (record.status, record.pred_candidate) == ("non_finite", int(np.argmax(sums)))
 
 
@@ -136,7 +145,7 @@ def test_the_highest_score_of_the_last_layer_is_the_harness_s_answer(
         handed = np.array(sums) / (TOKENS if per_token else 1)  # what the harness's scorer compares, by its own rules
         by = {"char": [len(c) for c in CHOICES], "byte": [len(c.encode()) for c in CHOICES]}.get(name.split("_")[-1], 1)
         harness = int(np.argmax(handed / by)) if not per_token else int(np.argmin(-handed / by))
-        record = reader().read_choices(request(), SEQUENCES, scored(*sums), rule)
+        record = reader().read_choices(choices(rule), scored(*sums))
         assert (record.status, record.candidate_score) == ("ok", name)
         assert record.cand_scores is not None
         assert (record.pred_candidate, int(np.argmax(record.cand_scores[-1]))) == (harness, harness)
@@ -144,13 +153,15 @@ def test_the_highest_score_of_the_last_layer_is_the_harness_s_answer(
 
 
 def test_a_right_choice_of_many_tokens_emerges() -> None:
-    record = reader().read_choices(request(), SEQUENCES, scored(-30.0, -20.0, -40.0), SUM)
+    record = reader().read_choices(choices(SUM), scored(-30.0, -20.0, -40.0))
     assert (record.gold_based["emerged"], record.gold_based["first_correct_layer"]) == (1, 1)
     assert record.cand_mass is not None and record.cand_mass.max() < 1e-8
 
 
 def generation(*rows: tuple[int, ...]) -> Any:
-    return SimpleNamespace(new_tokens=rows, residual=lambda sample, step: torch.full((LAYERS, 4), float(sample)))
+    return SimpleNamespace(
+        new_tokens=rows, residual=lambda sample, step: torch.full((LAYERS, 4), float(sample)), probes=()
+    )
 
 
 def test_one_sample_that_cannot_be_read_costs_the_others_nothing() -> None:
@@ -161,9 +172,9 @@ def test_one_sample_that_cannot_be_read_costs_the_others_nothing() -> None:
         return [readout(cand_scores=each, cand_entropy=np.zeros(LAYERS, np.float32)) for each in scores]
 
     open_task = AnswerTarget((), None, gold_texts=("b",))
-    records = reader(read=read).read(
-        [request(n, open_task) for n in range(3)], generation((0,), (1,), (2,)), ["a", "b", "c"], lambda *_: []
-    )
+    trace = generation((0,), (1,), (2,))
+    answers = [Generation(text, 1, trace, row) for row, text in enumerate("abc")]
+    records = reader(read=read).read([request(n, open_task) for n in range(3)], answers)
     assert [record.status for record in records] == ["ok", "not_run", "ok"]
     assert records[1].status_reason == "the lens failed on this sample: ValueError: no such thing"
     assert records[1].response == "b"
@@ -184,7 +195,7 @@ def test_each_failure_is_named(error: Exception, status: str, reason: str) -> No
 
 def test_fields_that_contradict_each_other_become_a_record_that_says_so() -> None:
     assembler = RecordAssembler(stub_lens(), Letters(), Thresholds())
-    for changes in ({"image_sha256": "no tuple"}, {"question": ["no text"]}):
+    for changes in ({"media": SimpleNamespace(image_sha256="no tuple", other_sha256=())}, {"question": ["no text"]}):
         record = assembler.unread(replace(request(), **changes), "a", Unlocated("no_answer", "why"))
         assert record.status == "not_run"
         assert "what was read is no valid record" in str(record.status_reason)
@@ -210,15 +221,21 @@ def test_settings_that_json_cannot_hold_are_recorded(tmp_path: Path) -> None:
 
 
 def test_scores_come_without_the_lens_where_it_fails() -> None:
-    def score(lens: Any) -> str:
-        if lens is not None:
-            raise CaptureError("hooks")
-        return "scores"
+    def engine(plain: Exception | None = None) -> Any:
+        def score(sample: Sample, sequences: Any, *, images: Any, observe: bool) -> list[str]:
+            if observe:
+                raise CaptureError("hooks")
+            if plain is not None:
+                raise plain
+            return ["score"] * len(sequences)
 
-    assert scored_beside(None, score) == ("scores", None)
-    assert scored_beside(stub_lens(), score) == ("scores", Unlocated("capture_failed", "hooks"))
+        return SimpleNamespace(lens=stub_lens(), score=score)
+
+    three = ["score"] * 3
+    assert scored_beside(engine(), choices(SUM), observe=False) == (three, None)
+    assert scored_beside(engine(), choices(SUM), observe=True) == (three, Unlocated("capture_failed", "hooks"))
     with pytest.raises(ValueError, match="the model's own"):
-        scored_beside(stub_lens(), lambda _: (_ for _ in ()).throw(ValueError("the model's own")))
+        scored_beside(engine(ValueError("the model's own")), choices(SUM), observe=True)
 
 
 def info(**changes: Any) -> RunInfo:

@@ -7,7 +7,7 @@ import pytest
 from transformers import PreTrainedModel
 
 from lens_engine.model_arguments import ModelArguments
-from lens_engine.options import LENS_ARGUMENTS, parse_controls, parse_layers, take_lens_options
+from lens_engine.options import LENS_ARGUMENTS, parse_layers, take_lens_options
 from lens_models import LensArgumentError
 
 
@@ -61,13 +61,13 @@ def test_layers_that_mean_something_else_are_refused_in_words(value: object, mes
     ],
 )
 def test_controls_are_names_joined_by_plus(value: object, names: tuple[str, ...]) -> None:
-    assert parse_controls(value) == names
+    assert take_lens_options({"lens_controls": value})[0].controls == names
 
 
 @pytest.mark.parametrize("value", ["", "blank+blank", "none+blank", "blank+", "blank,shuffled", "grey", True, 0, 1])
 def test_other_controls_are_refused(value: object) -> None:
-    with pytest.raises(LensArgumentError, match=r"lens_controls=.*: expected none, blank or shuffled, or both joined"):
-        parse_controls(value)
+    with pytest.raises(LensArgumentError, match=r"lens_controls=.*: expected none, or blank or shuffled, or several"):
+        take_lens_options({"lens_controls": value})
 
 
 def test_lens_arguments_are_taken_out_and_the_rest_is_left() -> None:
@@ -81,7 +81,7 @@ def test_lens_arguments_are_taken_out_and_the_rest_is_left() -> None:
 
 def test_every_documented_argument_is_accepted() -> None:
     values = {"lens_layers": "1", "lens_norm": "none", "lens_dir": "d", "lens": "False", "lens_thumbnails": "no"}
-    values |= {"lens_controls": "shuffled+blank"}
+    values |= {"lens_controls": "shuffled+blank", "lens_kind": "logit", "lens_probes": "step_entropy"}
     given = {name: values.get(name, "1") for name in LENS_ARGUMENTS} | {"lens_tau": "0.2", "lens_theta": "0.2"}
     options, rest = take_lens_options(given)
     assert not rest

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lens_engine.candidates import SampleCandidates, resolve_candidates
 from lens_engine.position import AnswerPosition, Unlocated, find_position
-from lens_engine.sample import Sample
+from lens_engine.sample import Reference, Sample
 from lens_tasks import AnswerTarget
 from lens_tasks.vocabulary import YES_NO
 
@@ -49,7 +49,7 @@ def tokenizer() -> Any:
 def located(tokenizer: Any, generated: str, target: AnswerTarget, prompt: str = "p") -> AnswerPosition | Unlocated:
     tokens = tokenizer.encode(generated, add_special_tokens=False)
     response = tokenizer.decode(tokens, skip_special_tokens=True)
-    request = Sample(("t", 0, 0, 0), "test", "Is there a cat?", prompt, target)
+    request = Sample(("t", 0, 0, 0), prompt, question="Is there a cat?", known=lambda: Reference(target))
     return find_position(tokenizer, request, response, tokens)
 
 

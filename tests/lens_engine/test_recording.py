@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from lens_engine.candidates import resolve_candidates
-from lens_engine.table import METRIC_NAMES, harness_metrics, higher_is_better, numeric_scores
+from lens_engine.media import image_digest
 from lens_engine.position import AnswerPosition, Unlocated, find_position, n_generated
 from lens_engine.recorder import LensRecorder
-from lens_engine.sample import Sample, image_digest
+from lens_engine.sample import Reference, Sample
+from lens_engine.table import METRIC_NAMES, harness_metrics, higher_is_better, numeric_scores
 from lens_models import LENS_TINY
 from lens_models.loading import resolve_pretrained
 from lens_results import LensInfo, ModelInfo, RunInfo, SampleRecord, load, new_run_id
@@ -28,7 +29,8 @@ def tokenizer() -> Any:
 
 
 def request(target: AnswerTarget, until: tuple[str, ...] = ()) -> Sample:
-    return Sample(("t", 0, 0, 0), "test", "Is there a cat?", "prompt", target, until=until)
+    known = Reference(target)
+    return Sample(("t", 0, 0, 0), "prompt", question="Is there a cat?", until=until, known=lambda: known)
 
 
 YES_NO = target_for("pope", {"question": "Is there a cat?", "answer": "yes", "image_source": "i", "category": "random"})

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from harness_ext.tasks import task_definition
 from lens_engine import description
+from lens_engine.description import ReadModel, RunSettings, describe_run, telling_arguments
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.options import take_lens_options
-from lens_engine.description import ReadModel, RunSettings, describe_run, telling_arguments
-from harness_ext.tasks import task_definition
 from lens_models import LENS_TINY, LogitLens, example_inputs, load_model
 from lens_models.loading import resolve_pretrained
 from lens_results.fingerprint import differing_parts
@@ -53,11 +53,11 @@ def test_what_the_lens_is_asked_for_is_a_part(part: Part, arguments: dict[str, A
 
 
 def test_versions_that_matter_are_parts_and_builds_are_not(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, real = part(), run_description.metadata.version
+    before, real = part(), description.metadata.version
     assert {"mm-logit-lens", "torch", "transformers", "lmms-eval"} <= before["versions"].keys()
-    monkeypatch.setattr(run_description.metadata, "version", lambda name: f"{real(name).partition('+')[0]}+cu1")
+    monkeypatch.setattr(description.metadata, "version", lambda name: f"{real(name).partition('+')[0]}+cu1")
     assert differing_parts(before, part()) == ()
-    monkeypatch.setattr(run_description.metadata, "version", lambda name: "9" if name == "transformers" else real(name))
+    monkeypatch.setattr(description.metadata, "version", lambda name: "9" if name == "transformers" else real(name))
     assert differing_parts(before, part()) == ("versions.transformers",)
 
 
@@ -74,8 +74,8 @@ def test_arguments_count_when_they_can_change_an_answer_and_are_not_the_default(
 
 
 def test_arguments_of_lm_eval_are_compared_with_the_defaults_of_all_its_classes() -> None:
-    from harness_ext.lm_eval.model import HFMultimodalLens
     from harness_ext.lm_eval.evaluation import _defaults
+    from harness_ext.lm_eval.model import HFMultimodalLens
 
     defaults = _defaults(HFMultimodalLens)
     given = {"max_images": 999, "interleave": True, "batch_size": 4, "softmax_dtype": None, "device": "cuda"}

@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from cached_runs import stored
+from PIL import Image
 
-from harness_ext.recording import CachedRequest, LensRecorder, RecordCache, Sample
+from lens_engine import Generation, Media, Request, Sample
+from lens_engine.record_cache import RecordCache
+from lens_engine.recorder import LensRecorder
+from lens_engine.sample import Reference
 from lens_results import (
     LensInfo,
     MissingRecordError,
@@ -44,15 +48,15 @@ class Harness:
         store = RecordCache(self.folder, recorder, self.told.append, self.controls)
         asked: list[Key] = []
 
-        def ask(places: list[int]) -> list[str]:
+        def ask(places: list[int]) -> list[Generation]:
             for place in places:
                 asked.append(requests[place].key)
                 if not requests[place].padding:
                     recorder.add([made(requests[place], **record)])
-            return ["yes"] * len(places)
+            return [Generation("yes")] * len(places)
 
-        cached = [CachedRequest(each.key, each.generation, lambda each=each: each, each.padding) for each in requests]
-        assert store.answers(cached, ask) == ["yes"] * len(requests)
+        cached = [Request(each.key, each.generation, lambda each=each: each, each.padding) for each in requests]
+        assert store.answers(cached, ask) == [Generation("yes")] * len(requests)
         assert len(recorder) == sum(not each.padding for each in requests), "every sample has its record"
         recorder.flush()
         if end:
@@ -69,11 +73,17 @@ def made(request: Sample, **changes: Any) -> SampleRecord:
 
 
 def requests(n: int = 3, **changes: Any) -> list[Sample]:
+    known = {"target": AnswerTarget((), None, ("yes",)), "task_definition": "1"}
+    known |= {name: changes.pop(name) for name in known if name in changes}
     plain = Sample(
-        ("t", 0, 0, 0), "test", "A cat?", "<image>A cat?", AnswerTarget((), None, ("yes",)),
-        image_sha256=("a",), generation=GREEDY, task_definition="1",
+        ("t", 0, 0, 0), "<image>A cat?", Media((picture("grey"),)), question="A cat?", split="test", generation=GREEDY,
+        known=lambda: Reference(**known),
     )  # fmt: skip
     return [replace(plain, key=("t", number, 0, 0), **changes) for number in range(n)]
+
+
+def picture(colour: str) -> Image.Image:
+    return Image.new("RGB", (2, 2), colour)
 
 
 @pytest.fixture
@@ -98,8 +108,8 @@ def test_a_rerun_asks_nothing_and_writes_nothing(harness: Harness) -> None:
     ("changes", "part"),
     [
         ({"prompt": "<image>A dog?"}, "prompt"),
-        ({"image_sha256": ("b",)}, "media"),
-        ({"media_sha256": ("sound",)}, "media"),
+        ({"media": Media((Image.new("RGB", (2, 2), "red"),))}, "media"),
+        ({"media": Media((Image.new("RGB", (2, 2), "grey"),), audios=("sound",))}, "media"),
         ({"generation": {**GREEDY, "no_repeat_ngram_size": 2}}, "generation"),
         ({"target": AnswerTarget((), None, ("no",))}, "target"),
         ({"task_definition": "2"}, "task"),

@@ -16,9 +16,9 @@ from lm_eval_fault_tasks import write_lm_eval_fault_tasks
 from lm_eval_outcome import Evaluate, Outcome
 from plain_model import lens_tiny_bounds
 
-from harness_ext.lm_eval.model import HFMultimodalLens
 from harness_ext.lm_eval.plugin import register
 from harness_ext.lm_eval.repairs import repaired
+from lens_engine import transformers_engine
 from lens_models import InputError, LogitLens, SampleTooLargeError
 from lens_report.subject import subjects
 from lens_results import RecordWriteError, load
@@ -102,10 +102,10 @@ def test_a_sample_that_does_not_fit_alone_is_named(
 def test_nan_or_infinity_is_a_status_of_its_sample_alone(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
-    make = HFMultimodalLens._make_lens
+    make = transformers_engine._proven_lens
 
-    def broken(self: HFMultimodalLens) -> LogitLens:
-        lens = make(self)
+    def broken(*args: Any) -> LogitLens:
+        lens = make(*args)
 
         def spoil(module: Any, args: Any, output: Any) -> Any:
             hidden = output[0] if isinstance(output, tuple) else output
@@ -116,7 +116,7 @@ def test_nan_or_infinity_is_a_status_of_its_sample_alone(
         lens.parts.layers[4].register_forward_hook(spoil)
         return lens
 
-    monkeypatch.setattr(HFMultimodalLens, "_make_lens", broken)
+    monkeypatch.setattr(transformers_engine, "_proven_lens", broken)
     outcome = evaluate("plain", batch_size=3)
     frame = outcome.run.samples
     assert sorted(frame["status"]) == ["non_finite"] * 2 + ["ok"] * 4

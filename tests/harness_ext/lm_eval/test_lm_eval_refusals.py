@@ -15,8 +15,9 @@ from PIL import Image
 
 from harness_ext.evaluation import UnsupportedHarnessError
 from harness_ext.lm_eval import evaluation
-from harness_ext.lm_eval.guards import check_arguments, check_instances, check_processes
-from harness_ext.lm_eval.model import HFMultimodalLens
+from harness_ext.lm_eval.model import HFMultimodalLens, _require_no_tensor_parallelism
+from harness_ext.lm_eval.samples import _check
+from lens_engine.placement import require_whole_layers
 from lens_models import InputError, LensArgumentError, UnknownModelError
 from lens_tasks.folders import lm_eval_tasks
 
@@ -27,25 +28,25 @@ def request(*args: Any) -> SimpleNamespace:
 
 def test_tensor_parallelism_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LensArgumentError, match=r"tp_plan=auto: tensor parallelism splits .* Use parallelize=True"):
-        check_arguments({"tp_plan": "auto"})
+        _require_no_tensor_parallelism({"tp_plan": "auto"})
     monkeypatch.setenv("HARNESS_TENSOR_PARALLEL", "1")
     with pytest.raises(LensArgumentError, match="HARNESS_TENSOR_PARALLEL=1"):
-        check_arguments({})
+        _require_no_tensor_parallelism({})
     monkeypatch.setenv("HARNESS_TENSOR_PARALLEL", "0")
-    check_arguments({"tp_plan": None})
+    _require_no_tensor_parallelism({"tp_plan": None})
 
 
 @pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED])
 def test_split_layers_are_refused(kind: DistributedType) -> None:
     with pytest.raises(LensArgumentError, match="splits each layer over processes"):
-        check_processes(SimpleNamespace(distributed_type=kind))
-    check_processes(None)
+        require_whole_layers(SimpleNamespace(distributed_type=kind), "parallelize=True")
+    require_whole_layers(None, "")
 
 
 def test_chat_histories_are_refused() -> None:
     history = [{"role": "user", "content": [{"type": "text", "text": "?"}]}]
     with pytest.raises(InputError, match=r"document 7: the request is a chat history.*Run without --pass_multimodal"):
-        check_instances([request(history, {})])
+        _check(request(history, {}))
 
 
 @pytest.mark.parametrize(
@@ -57,13 +58,14 @@ def test_media_in_other_forms_are_refused(variable: str, media: object, monkeypa
     with pytest.raises(
         InputError, match=rf"document 7, image 0: expected a PIL image, found .*{variable}=1 is set.*unset"
     ):
-        check_instances([request("?", {}, {"visual": [media]})])
+        _check(request("?", {}, {"visual": [media]}))
 
 
 def test_audio_and_video_are_refused() -> None:
     with pytest.raises(InputError, match=r"the request has video.*use lmms-eval"):
-        check_instances([request("?", {}, {"visual": [], "video": ["clip.mp4"]})])
-    check_instances([request("?", {}, {"visual": [Image.new("RGB", (2, 2))]}), request("?", {})])
+        _check(request("?", {}, {"visual": [], "video": ["clip.mp4"]}))
+    _check(request("?", {}, {"visual": [Image.new("RGB", (2, 2))]}))
+    _check(request("?", {}))
 
 
 def test_a_run_with_unloaded_media_stops_before_the_model_is_asked(evaluate: Evaluate) -> None:

@@ -18,7 +18,7 @@ from loguru import logger
 from odd_pictures import odd_images
 from plain_model import lens_tiny_bounds
 
-from harness_ext.lmms_eval.model import HFMultimodalLens
+from lens_engine import transformers_engine
 from lens_models import InputError, LogitLens, SampleTooLargeError
 from lens_results import RecordWriteError, find_unmerged, load, load_all
 
@@ -130,10 +130,10 @@ def test_nan_or_infinity_is_a_status_of_its_sample_alone(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     undisturbed = evaluate("tiny_yes_no", batch_size=4, output="calm")
-    make = HFMultimodalLens._make_lens
+    make = transformers_engine._proven_lens
 
-    def broken(self: HFMultimodalLens) -> LogitLens:
-        lens = make(self)
+    def broken(*args: Any) -> LogitLens:
+        lens = make(*args)
 
         def spoil(module: Any, args: Any, output: Any) -> Any:
             hidden = output[0] if isinstance(output, tuple) else output
@@ -143,7 +143,7 @@ def test_nan_or_infinity_is_a_status_of_its_sample_alone(
         lens.parts.layers[4].register_forward_hook(spoil)
         return lens
 
-    monkeypatch.setattr(HFMultimodalLens, "_make_lens", broken)
+    monkeypatch.setattr(transformers_engine, "_proven_lens", broken)
     outcome = evaluate("tiny_yes_no", batch_size=4)
     frame = outcome.run.samples
     assert frame["status"].tolist() == ["ok", "non_finite", "ok", "ok"] * 2

@@ -14,7 +14,7 @@ from loguru import logger
 from plain_model import lens_tiny_bounds
 from tiny_tasks import rows
 
-from harness_ext.lmms_eval import responder
+from lens_engine import transformers_engine
 from lens_models import CaptureError, Forcing, ForcingError, load_model
 from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encode_texts, render_chat
@@ -87,7 +87,7 @@ def test_a_model_that_is_refused_for_given_tokens_answers_and_says_why_it_scores
 
     answered = evaluate("tiny_yes_no", limit=2, output="calm")
     monkeypatch.setattr("lens_models.lens.prove_forcing", refused)
-    monkeypatch.setattr("harness_ext.lmms_eval.model.prove_forcing", refused)
+    monkeypatch.setattr("lens_engine.transformers_engine.prove_forcing", refused)
     messages: list[str] = []
     sink = logger.add(lambda message: messages.append(message.record["message"]), level="WARNING")
     refused_answers = evaluate("tiny_yes_no", limit=2)
@@ -106,7 +106,7 @@ def test_a_choice_without_a_score_ends_no_run(evaluate: Evaluate, monkeypatch: p
         first, *rest = score_continuations(*args, **kwargs)
         return [replace(first, logprob=float("nan"), layer_logprobs=first.layer_logprobs * float("nan")), *rest]
 
-    monkeypatch.setattr(responder, "score_continuations", broken)
+    monkeypatch.setattr(transformers_engine, "score_continuations", broken)
     outcome = evaluate("tiny_choice", limit=2, force_simple=True)
     assert outcome.value("tiny_choice", "acc") is not None
     assert outcome.value("tiny_choice", "lens_coverage") == 0.0
@@ -123,7 +123,7 @@ def test_a_lens_that_fails_beside_the_scores_costs_none(evaluate: Evaluate, monk
             raise CaptureError("a hook was lost")
         return score_continuations(*args, lens=lens, **kwargs)
 
-    monkeypatch.setattr(responder, "score_continuations", broken)
+    monkeypatch.setattr(transformers_engine, "score_continuations", broken)
     outcome = evaluate("tiny_choice", limit=2, force_simple=True)
     ours, plain = (o.results["samples"]["tiny_choice"] for o in (outcome, calm))
     assert [s["filtered_resps"] for s in ours] == [s["filtered_resps"] for s in plain]

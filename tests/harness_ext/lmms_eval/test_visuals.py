@@ -89,13 +89,14 @@ def test_an_image_is_answered_alike_whatever_it_comes_as(tmp_path: Path) -> None
         for number in range(len(forms))
     ]
     seen: list[Any] = []
-    encode = model.responder._encode_together
+    prompts = model.opened.engine.prompts
+    encode = prompts.encode
 
-    def watched(conversations: Any) -> Any:
-        seen.extend(np.asarray(image) for each in conversations for image in each.images)
-        return encode(conversations)
+    def watched(samples: Any) -> Any:
+        seen.extend(np.asarray(image) for each in samples for image in each.media.images)
+        return encode(samples)
 
-    model.responder._encode_together = watched
+    prompts.encode = watched
     answers = [answer.text for answer in model.generate_until(requests)]
     assert len(set(answers)) == 1
     assert len(seen) == len(forms)

@@ -14,15 +14,17 @@ from harness_ext.cli import app
 from harness_ext.cli.check import _forcing
 from harness_ext.model_check import (
     Costs,
+    ExamplePrompts,
     TaskError,
     candidate_sets,
     costs,
+    example_sample,
     load_task,
     measure_costs,
-    probe_sample,
     task_samples,
 )
-from lens_models import Forcing, IdentityError, LensError, LogitLens, load_model
+from lens_engine import TransformersEngine
+from lens_models import Forcing, IdentityError, LensError, LensSettings, load_model
 from lens_models.loading import LoadedModel
 from lens_tasks import AnswerTarget, Candidate
 
@@ -61,8 +63,9 @@ def tiny() -> LoadedModel:
 
 
 @pytest.fixture(scope="module")
-def lens(tiny: LoadedModel) -> LogitLens:
-    return LogitLens(tiny.model, probe_sample(tiny).inputs)
+def engine(tiny: LoadedModel) -> TransformersEngine:
+    prompts = ExamplePrompts(tiny.model, tiny.processor, use_cache=True, tell=print)
+    return TransformersEngine(tiny.model, tiny.processor, prompts, LensSettings())
 
 
 @pytest.fixture
@@ -168,11 +171,11 @@ def test_samples_are_spread_over_the_split(tiny: LoadedModel) -> None:
     task = load_task("pope_mini")
     samples = task_samples(task, tiny, 4)
     n = len(task.eval_docs)
-    assert [sample.request.key[1] for sample in samples] == [0, n // 4, n // 2, 3 * n // 4]
-    assert [sample.request.question for sample in samples] == [task.doc_to_text(task.eval_docs[place * n // 4])
-                                                              for place in range(4)]  # fmt: skip
-    assert samples[0].inputs["input_ids"].shape[0] == 1
-    assert samples[0].inputs["pixel_values"].dtype == tiny.model.dtype
+    assert [sample.key[1] for sample in samples] == [0, n // 4, n // 2, 3 * n // 4]
+    assert [sample.question for sample in samples] == [task.doc_to_text(task.eval_docs[place * n // 4])
+                                                       for place in range(4)]  # fmt: skip
+    assert [len(sample.media.images) for sample in samples] == [1] * 4
+    assert all(sample.target.gold in ("yes", "no") for sample in samples)
 
 
 class Letters:
@@ -204,10 +207,12 @@ def test_each_way_of_reading_candidates_is_told_apart() -> None:
 
 
 def test_costs_are_of_the_model_alone_and_of_the_lens(
-    tiny: LoadedModel, lens: LogitLens, monkeypatch: pytest.MonkeyPatch
+    tiny: LoadedModel, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lens that takes its time and its memory shows in the second column, and not in the first."""
-    samples = [probe_sample(tiny)] * 2
+    samples = [example_sample()] * 2
+    lens = engine.lens
+    assert lens is not None
     waste = 160 * 2**20
     read = lens.read
     now = [0.0]
@@ -219,7 +224,7 @@ def test_costs_are_of_the_model_alone_and_of_the_lens(
 
     monkeypatch.setattr(costs.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(lens, "read", wasteful)
-    found = measure_costs(tiny, lens, samples)
+    found = measure_costs(engine, tiny.tokenizer, samples)
     assert found.n_samples == 2
     assert (found.seconds_off, found.seconds_on) == (0.0, 0.25)
     if found.memory_off is not None:

@@ -13,8 +13,8 @@ from PIL import Image
 from lens_engine.controls import ImageControls, joined_costs
 from lens_engine.controls.image_controls import blank_images
 from lens_engine.controls.reading import Controlled, ControlReading
-from lens_engine.sample import Documents, ShownDocument
-from lens_engine.sample import Sample
+from lens_engine.media import Images, Media
+from lens_engine.sample import Documents, Reference, Sample, ShownDocument
 from lens_tasks import AnswerTarget
 
 BOTH = ("blank", "shuffled")
@@ -23,8 +23,8 @@ OTHER = Image.new("RGB", (5, 9), "red")
 
 def request(images: Sequence[Image.Image] = (Image.new("RGB", (4, 6)),), **values: object) -> Sample:
     documents = Documents(2, lambda number: ShownDocument((OTHER,), "other"))
-    known = {"images": tuple(images), "documents": documents} | values
-    return Sample(("task", 0, 0, 0), "test", "?", "?", AnswerTarget((), None), **known)  # type: ignore[arg-type]
+    known = {"media": Media(tuple(images)), "documents": lambda: documents} | values
+    return Sample(("task", 0, 0, 0), "?", split="test", **known)  # type: ignore[arg-type]
 
 
 def reading(images: Images, status: str = "ok", reason: str | None = None) -> ControlReading:
@@ -71,13 +71,17 @@ def refused(found: Controlled, status: str, words: str, names: Sequence[str] = B
 def test_no_image_other_media_and_no_other_document_are_told_apart() -> None:
     controls = ImageControls(BOTH)
     refused(controls.read(request(()), reading), "no_image", "the prompt has no image")
-    refused(controls.read(request(other_media="video"), reading), "not_run", "the prompt has video; controls replace")
+    refused(
+        controls.read(request(media=Media((OTHER,), videos=(np.zeros((1, 2, 2, 3)),))), reading),
+        "not_run",
+        "the prompt has video; controls replace",
+    )
     alone = controls.read(request(documents=None), reading)
     refused(alone, "no_other_image", "no other document", ["shuffled"])
     assert alone.status["blank"] == "ok"
     same = Documents(2, lambda number: ShownDocument((OTHER,), "same"))
     target = AnswerTarget((), None, cluster="same")
-    within = Sample(("t", 0, 0, 0), None, "?", "?", target, images=(Image.new("L", (2, 2)),), documents=same)
+    within = request(documents=lambda: same, known=lambda: Reference(target))
     refused(controls.read(within, reading), "no_other_image", "another cluster", ["shuffled"])
 
 
