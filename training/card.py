@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from safetensors import safe_open
 
-MINIS = Path(__file__).parents[1] / "lens_tasks" / "minis"
+from lens_tasks.folders import MINIS
+
 TEXT = Path(__file__).with_name("card.md")
 NAMES = ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini")
 

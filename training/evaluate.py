@@ -21,9 +21,9 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from lens_tasks.folders import MINIS
 from training.prompts import STOCK_TAIL
 
-MINIS = Path(__file__).parents[1] / "lens_tasks" / "minis"
 NAMES = ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini")
 
 

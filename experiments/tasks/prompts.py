@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lens_tasks.mera import lift_images
+from lens_tasks.benchmarks.mera import lift_images
 from lens_tasks.scenes.instructions import REASONING_FROM, RUCLEVR
 
 

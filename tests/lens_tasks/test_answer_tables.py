@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from lens_tasks.answers import AnswerSpan, locate_answer, opens_thought
-from lens_tasks.choices import Option, option_candidates
+from lens_tasks.options.candidates import Option, option_candidates
 from lens_tasks.target_types import Candidate
 from lens_tasks.vocabulary import CLEVR, RUCLEVR, YES_NO, YES_NO_RUSSIAN
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lens_tasks.answers import AnswerSpan, NoAnswer, locate_answer, part_after_marker
-from lens_tasks.choices import Option, option_candidates
+from lens_tasks.options.candidates import Option, option_candidates
 from lens_tasks.vocabulary import CLEVR, RUCLEVR, YES_NO, YES_NO_RUSSIAN
 
 YN, DN = YES_NO, YES_NO_RUSSIAN

@@ -7,11 +7,10 @@ import pytest
 import yaml
 
 import lens_tasks.surface
-from lens_tasks.clevr_release import HOME as CLEVR_HOME
-from lens_tasks.folders import lmms_eval_tasks
-from lens_tasks.prepared import FOLDER_VARIABLE
-from lens_tasks.repope import HOME as REPOPE_HOME
-from lens_tasks.repope import LABELS_VARIABLE
+from lens_tasks.benchmarks.clevr_release import HOME as CLEVR_HOME
+from lens_tasks.benchmarks.repope import HOME as REPOPE_HOME
+from lens_tasks.benchmarks.repope import LABELS_VARIABLE
+from lens_tasks.folders import FOLDER_VARIABLE, lmms_eval_tasks
 
 DOCS = Path(__file__).parents[2] / "docs"
 

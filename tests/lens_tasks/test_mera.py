@@ -7,7 +7,7 @@ from datasets import Dataset, Features, Value
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from lens_tasks import mera
+from lens_tasks.benchmarks import mera
 from lens_tasks.images import to_image
 
 

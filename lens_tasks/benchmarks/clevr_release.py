@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lens_tasks.prepared import MissingDataError, data_folder
+from lens_tasks.folders import MissingDataError, data_folder
 
 HOME = "https://cs.stanford.edu/people/jcjohns/clevr/"
 SPLIT = "val"  # the test split's answers are not public
@@ -48,7 +48,7 @@ def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
 
     Args:
         source_dir: the folder `CLEVR_v1.0`, or the one it lies in.
-        out_dir: folder of prepared data; by default where the `clevr` task looks (`lens_tasks.prepared`).
+        out_dir: folder of prepared data; by default where the `clevr` task looks (`lens_tasks.folders`).
 
     Returns:
         The file written.

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lens_tasks.option_gold import OptionGold, gold_option
-from lens_tasks.option_lists import OptionList, option_lists
+from lens_tasks.options.gold import OptionGold, gold_option
+from lens_tasks.options.lists import OptionList, option_lists
 
 __all__ = ["LONGEST_PROMPT", "AskedOptions", "asked_options"]
 

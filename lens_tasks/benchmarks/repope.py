@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lens_tasks.prepared import MissingDataError
+from lens_tasks.folders import MissingDataError
 
 LABELS_VARIABLE = "MMLENS_REPOPE_LABELS"
 HOME = "https://github.com/YanNeu/RePOPE"

@@ -1,0 +1,1 @@
+"""The benchmarks that have answer targets, prompts or scores of their own, one module each."""
