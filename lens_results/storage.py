@@ -112,7 +112,7 @@ def live_parts(directory: Path, run_id: str, parts: Sequence[Part]) -> list[Part
 
 
 def read_metadata(path: Path) -> dict[bytes, bytes]:
-    """The metadata of a record file. Raises `RecordFormatError` when it is damaged, foreign or too new."""
+    """The metadata of a record file. Raises `RecordFormatError` when it is damaged, of another kind or too new."""
     try:
         metadata: dict[bytes, bytes] = dict(pq.read_schema(path).metadata or {})
     except (pa.ArrowException, OSError) as err:
@@ -122,7 +122,7 @@ def read_metadata(path: Path) -> dict[bytes, bytes]:
 
 
 def unreadable(path: Path, err: Exception) -> LensResultsError:
-    """The error for a file that could not be read as Parquet: gone, locked, foreign or cut short."""
+    """The error for a file that could not be read as Parquet: gone, locked, of another kind or cut short."""
     if not path.exists():
         return MissingRecordError(f"{path}: found nothing there any more; a run was just merged. Load it again.")
     if isinstance(err, PermissionError) or path.is_dir():

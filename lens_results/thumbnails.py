@@ -124,8 +124,8 @@ def merge_thumbnails(directory: str | Path, run_id: str) -> Path | None:
     be read is logged and left where it is. Returns the file, or None for a run without pictures. Raises
     `RecordWriteError`, and then nothing is lost.
     """
-    home = Path(directory)
-    path, folder = thumbnails_path(home, run_id), parts_folder(home, run_id)
+    base = Path(directory)
+    path, folder = thumbnails_path(base, run_id), parts_folder(base, run_id)
     parts = list(_parts(folder))
     pictures: dict[str, bytes] = {}
     read = []
@@ -155,8 +155,8 @@ def load_thumbnails(run: Run) -> dict[str, bytes]:
     """
     pictures: dict[str, bytes] = {}
     for folder in dict.fromkeys(file.resolve().parent for file in run.files):
-        home = folder.parent.parent if folder.parent.name == PARTS_FOLDER else folder
-        files = [thumbnails_path(home, run.info.run_id), *_parts(parts_folder(home, run.info.run_id))]
+        base = folder.parent.parent if folder.parent.name == PARTS_FOLDER else folder
+        files = [thumbnails_path(base, run.info.run_id), *_parts(parts_folder(base, run.info.run_id))]
         for file in files:
             if file.exists():
                 pictures |= _read(file)

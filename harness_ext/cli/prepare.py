@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness_ext.cli.failures import told
+from harness_ext.cli.failures import exit_on
 
 __all__ = ["prepare"]
 
@@ -23,7 +23,7 @@ def clevr(
     from lens_tasks.benchmarks.clevr_release import prepare as prepare_clevr
     from lens_tasks.folders import MissingDataError
 
-    with told(MissingDataError, ValueError):
+    with exit_on(MissingDataError, ValueError):
         typer.echo(f"Prepared: {prepare_clevr(source, out)}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ArchiveFormatError, DuplicateAnswersError, NoAnswersError
-from .tasks import document_id, slot_of
+from .tasks import base_task, document_id
 
 __all__ = [
     "LENS_ID",
@@ -20,7 +20,7 @@ __all__ = [
     "SamplesFile",
     "find_name",
     "find_samples",
-    "latest_of_slots",
+    "latest_of_same_questions",
     "model_folder",
     "noted_id",
     "parse_answers",
@@ -95,13 +95,13 @@ def find_samples(folder: Path) -> list[SamplesFile]:
     return [latest[task] for task in sorted(latest)]
 
 
-def latest_of_slots(files: Iterable[SamplesFile]) -> list[SamplesFile]:
+def latest_of_same_questions(files: Iterable[SamplesFile]) -> list[SamplesFile]:
     """The latest of the samples files that answer the same questions."""
     latest: dict[str, SamplesFile] = {}
     for file in files:
-        known = latest.get(slot_of(file.task))
+        known = latest.get(base_task(file.task))
         if known is None or file.log_date > known.log_date:
-            latest[slot_of(file.task)] = file
+            latest[base_task(file.task)] = file
     return list(latest.values())
 
 

@@ -103,7 +103,7 @@ class _Evidence:
     Attributes:
         found: the list.
         right: which of its options is right.
-        told: the document holds the same options.
+        in_document: the document holds the same options.
         headed: a heading announces options.
         keys_asked: the prompt asks for the key of an option.
         orders: half of the options or more are orders, as in rules.
@@ -111,7 +111,7 @@ class _Evidence:
 
     found: OptionList
     right: OptionGold
-    told: bool
+    in_document: bool
     headed: bool
     keys_asked: bool
     orders: bool
@@ -140,7 +140,7 @@ def _chosen(
 ) -> tuple[_Evidence | None, str | None]:
     weighed = [each for each in (_weighed(prompt, found, doc, gold) for found in lists) if each is not None]
     for preferred in (
-        [each for each in weighed if each.told],
+        [each for each in weighed if each.in_document],
         [each for each in weighed if each.headed and each.right.named],
         [each for each in weighed if each.right.named and not each.orders],
         [each for each in weighed if each.right.named],
@@ -159,21 +159,21 @@ def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: objec
     """What says that the answer is chosen from a list; None where nothing certain does."""
     before, after = prompt[: found.start], prompt[found.end :]
     own_line = before.rstrip(" \t\n-*•>").rpartition("\n")[2][-_LONGEST_LINE:]
-    told = _told(found, doc)
-    if not told and (_heads_others(own_line) or _ANSWERED.search(after)):
+    in_document = _in_document(found, doc)
+    if not in_document and (_heads_others(own_line) or _ANSWERED.search(after)):
         return None
     around = before + "\n" + after
     by_letter = _BY_LETTER.search(around) is not None
     keys_asked = _BY_NUMBER.search(around) is not None if found.keys == "numbers" else by_letter
     right = gold_option(gold, found, keys_asked=keys_asked)
-    if (_named_like_others(found) and not keys_asked) or (right.beyond and not told):
+    if (_named_like_others(found) and not keys_asked) or (right.beyond and not in_document):
         return None
     orders = sum(_ORDER.match(option.text) is not None for option in found.options) * 2 >= len(found.options)
     headed = _HEADING.search(own_line) is not None and _ANNOUNCES.search(own_line) is not None
     if found.keys == "numbers" and _BY_LETTER.search(own_line):
         headed = False  # "Answer with the letter of one of the options:" and then rules
-    evidence = _Evidence(found, right, told, headed, keys_asked, orders)
-    if told or _is_asked(evidence, own_line, around, by_letter) or _holds_gold(evidence, own_line, gold):
+    evidence = _Evidence(found, right, in_document, headed, keys_asked, orders)
+    if in_document or _is_asked(evidence, own_line, around, by_letter) or _holds_gold(evidence, own_line, gold):
         return evidence
     return None
 
@@ -228,7 +228,7 @@ def _heads_others(line: str) -> bool:
     return announces and _HEADING.search(line) is None and _WONDERS.search(line) is None
 
 
-def _told(found: OptionList, doc: Mapping[str, Any]) -> bool:
+def _in_document(found: OptionList, doc: Mapping[str, Any]) -> bool:
     """Whether the document holds the same options in the same order."""
     texts = [_plain(option.text) for option in found.options]
     lettered = [doc.get(option.key) for option in found.options]

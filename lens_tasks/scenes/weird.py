@@ -1,6 +1,6 @@
 """weird_mini: pictures that obey or break a rule of this world, as choices between A and B in MERA's format.
 
-Every pair holds a normal picture and its strange twin: the same solids, but about half of them without a shadow,
+Every pair holds a normal picture and its strange counterpart: the same solids, but about half of them without a shadow,
 with the shadow towards the light, floating above their shadow, or lit from the wrong side.
 """
 
@@ -81,7 +81,7 @@ def _record(number: int, pair: str, scene: Scene, rule: str, layout: tuple[str, 
             option_a=options[0],
             option_b=options[1],
         ),
-        outputs="A" if (scene.breach is not None) == strange_first else "B",
+        outputs="A" if (scene.violation is not None) == strange_first else "B",
         meta=WeirdMeta(
             id=number,
             categories=Categories(commonsense_violation_subgroup=subgroup, commonsense_violation_group=group),
@@ -110,9 +110,9 @@ def _records(rng: np.random.Generator, seeds: list[int], first_id: int) -> list[
     rows: list[WeirdRow] = []
     for index, seed in enumerate(seeds):
         normal, strange = sample_pair(seed)
-        assert strange.breach is not None
+        assert strange.violation is not None
         orders = ((normal, index // 4 % 2 == 0), (strange, index // 8 % 2 == 0))
         for scene, strange_first in orders:
             layout = (WEIRD[int(instructions[len(rows)])], strange_first)
-            rows.append(_record(first_id + len(rows), f"mini_{seed}", scene, strange.breach.rule, layout))
+            rows.append(_record(first_id + len(rows), f"mini_{seed}", scene, strange.violation.rule, layout))
     return rows

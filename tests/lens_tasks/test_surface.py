@@ -40,7 +40,7 @@ def test_letter_forms_are_latin_and_cyrillic_capitals(letter):
     assert letter_forms(letter) == ("B", " B", "В", " В")
 
 
-def test_letters_without_a_cyrillic_twin():
+def test_letters_without_a_cyrillic_look_alike():
     assert letter_forms("D") == ("D", " D")
     assert letter_forms("C", cyrillic=False) == ("C", " C")
 

@@ -133,7 +133,7 @@ def test_cells_hold_every_solid_and_broken_rule():
     assert targets.shape == (16, len(NAMES))
     for solid in strange.solids:
         assert targets[:, NAMES.index(("color", solid.color, "shape", solid.shape))].any()
-    assert targets[:, NAMES.index((strange.breach.rule,))].any()
+    assert targets[:, NAMES.index((strange.violation.rule,))].any()
     assert not cell_targets(sample_pair(5)[0])[:, [i for i, n in enumerate(NAMES) if len(n) == 1]].any()
 
 
