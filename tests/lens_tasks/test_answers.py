@@ -106,8 +106,7 @@ def test_table_of_answers(response, candidates, before, text, rule, aligned, lab
     assert replace(found, decided_at=found.start) == expected
 
 
-def test_the_table_is_long_enough_and_its_rows_are_consistent():
-    assert len(TABLE) >= 40
+def test_the_rows_of_the_table_are_consistent():
     for response, _, before, text, *_ in TABLE:
         assert response.startswith(before + text)
 
