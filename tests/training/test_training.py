@@ -17,8 +17,9 @@ from training.mixture import Mixture, row_turns
 from training.model import Shape, build_config, build_model, build_processor, save_folder
 from training.muon import orthogonalize
 from training.packing import Packer
+from training.stage import Stage
 from training.tokenizer import train_tokenizer
-from training.train import Stage, Trainer
+from training.train import Trainer
 
 EVERYTHING = Mixture(
     rows={"english": 1.0, "russian": 1.0, "weird": 1.0},
