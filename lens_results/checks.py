@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -89,11 +89,6 @@ def number(name: str, value: Any) -> float | None:
     if not math.isfinite(out):
         raise InvalidRecordError(f"{name}: found {out}, expected a finite number or None. Store None and say why.")
     return out
-
-
-def numbers(name: str, values: Mapping[str, Any]) -> dict[str, float | None]:
-    """A copy of a name -> number mapping; see `number`."""
-    return {text(str(key)): number(f"{name}[{key!r}]", value) for key, value in values.items()}
 
 
 def index(name: str, value: int | None, size: int) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from lens_results import checks
 from lens_results.errors import InvalidRecordError
+from lens_results.schema import SCHEMA
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -54,12 +57,6 @@ LAYER_QUANTITIES = (
 WIDE_QUANTITIES = ("cand_scores", "pivot_scores", "topk_ids", "topk_logprobs")
 """Quantities with one row a layer."""
 
-_TEXTS = ("task", "question", "response")
-_OPTIONAL_TEXTS = ("split", "prompt_sha256", "cluster", "question_type", "status_reason", "answer_rule")
-_TEXT_TUPLES = ("gold", "image_sha256", "candidates", "pivot_labels")
-_INTS = ("doc_id", "request_idx", "repeat")
-_OPTIONAL_INTS = ("gold_candidate", "pred_candidate", "answer_step", "answer_token_id", "n_generated")
-_OPTIONAL_BOOLS = ("correct", "answer_aligned", "identity_argmax")
 _NO_ARRAYS = ("non_finite", "not_run")
 
 
@@ -167,55 +164,10 @@ class SampleRecord:
         return hash(self.key)
 
     def _normalised(self) -> Iterator[tuple[str, Any]]:
-        yield from self._normalised_values()
-        for name in LAYER_QUANTITIES + WIDE_QUANTITIES:
+        for name, convert in _CONVERTERS.items():
             value = getattr(self, name)
-            if value is not None and np.size(value) == 0:
-                yield name, None  # no candidates or no layers: nothing was read out
-            elif value is not None:
-                dtype = np.int32 if name in RANK_QUANTITIES or name == "topk_ids" else np.float32
-                yield name, checks.array(name, value, dtype, (1,) if name in LAYER_QUANTITIES else (2,))
-        if self.topk_tokens is not None:
-            yield "topk_tokens", tuple(checks.texts(row) for row in self.topk_tokens)
-        controls = {
-            name: {
-                q: checks.array(f"controls[{name!r}][{q!r}]", v, np.float32, (1, 2))
-                for q, v in arrays.items()
-                if np.size(v)
-            }
-            for name, arrays in self.controls.items()
-        }
-        controls = {name: arrays for name, arrays in controls.items() if arrays}
-        yield "controls", controls
-        yield "control_source", {name: int(doc_id) for name, doc_id in self.control_source.items()}
-        for name in ("fingerprint", "control_status", "control_reason"):
-            yield name, {key: checks.text(value) for key, value in getattr(self, name).items()}
-        for name in ("label_free", "gold_based", "scores"):
-            yield name, checks.numbers(name, getattr(self, name))
-
-    def _normalised_values(self) -> Iterator[tuple[str, Any]]:
-        for name in _TEXTS:
-            yield name, checks.text(getattr(self, name))
-        for name in _TEXT_TUPLES:
-            yield name, checks.texts(getattr(self, name))
-        for name in _INTS:
-            yield name, checks.whole(name, getattr(self, name), 64 if name == "doc_id" else 32)
-        for name in _OPTIONAL_INTS:
-            value = getattr(self, name)
-            yield name, None if value is None else checks.whole(name, value)
-        optional: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...]
-        optional = ((_OPTIONAL_TEXTS, checks.text), (_OPTIONAL_BOOLS, bool))
-        for names, convert in optional:
-            for name in names:
-                value = getattr(self, name)
-                yield name, None if value is None else convert(value)
-        yield "identity_deviation", checks.number("identity_deviation", self.identity_deviation)
-        yield (
-            "candidate_token_ids",
-            tuple(tuple(checks.whole("candidate_token_ids", i) for i in ids) for ids in self.candidate_token_ids),
-        )
-        yield "binary", None if self.binary is None else tuple(int(i) for i in self.binary)
-        yield "layer_index", None if self.layer_index is None else tuple(int(i) for i in self.layer_index)
+            if value is not None or name not in _NULLABLE:
+                yield name, convert(name, value)
 
     def _by_layer(self) -> Iterator[tuple[str, Any]]:
         """Everything whose first axis is the layers."""
@@ -279,6 +231,56 @@ class SampleRecord:
                 raise InvalidRecordError(f"control_reason: found none for {control} with {status!r}, expected why.")
             if status != "ok" and control in self.controls:
                 raise InvalidRecordError(f"control_status {status!r} of {control}: found arrays, expected none.")
+
+
+Converter = Callable[[str, Any], Any]
+
+
+def _converter(dtype: pa.DataType) -> Converter:
+    """(name, value) -> the value as a record holds it; raises `InvalidRecordError` for what the column cannot hold."""
+    if pa.types.is_map(dtype):
+        of_item = _converter(dtype.item_type)
+        return lambda name, value: {
+            checks.text(str(key)): of_item(f"{name}[{key!r}]", item) for key, item in value.items()
+        }
+    if pa.types.is_list(dtype):
+        if pa.types.is_string(dtype.value_type):
+            return lambda name, value: checks.texts(value)
+        of_value = _converter(dtype.value_type)
+        return lambda name, value: tuple(of_value(name, item) for item in value)
+    if pa.types.is_integer(dtype):
+        return partial(checks.whole, bits=dtype.bit_width)
+    if pa.types.is_floating(dtype):
+        return checks.number
+    return (lambda name, value: bool(value)) if pa.types.is_boolean(dtype) else (lambda name, value: checks.text(value))
+
+
+def _array(name: str, value: Any) -> npt.NDArray[Any] | None:
+    """A per-layer array; None where it is empty: without candidates or layers nothing was read out."""
+    whole = name in RANK_QUANTITIES or name == "topk_ids"
+    ndim = (1,) if name in LAYER_QUANTITIES else (2,)
+    return None if np.size(value) == 0 else checks.array(name, value, np.int32 if whole else np.float32, ndim)
+
+
+def _controls(name: str, controls: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, FloatArray]]:
+    """Control -> quantity -> array, without what is empty."""
+    found = {
+        control: {
+            quantity: checks.array(f"{name}[{control!r}][{quantity!r}]", value, np.float32, (1, 2))
+            for quantity, value in arrays.items()
+            if np.size(value)
+        }
+        for control, arrays in controls.items()
+    }
+    return {control: arrays for control, arrays in found.items() if arrays}
+
+
+_ARRAYS = (*LAYER_QUANTITIES, *WIDE_QUANTITIES)
+_CONVERTERS: dict[str, Converter] = {
+    item.name: _array if item.name in _ARRAYS else _controls if item.name == "controls" else _converter(item.type)
+    for item in SCHEMA
+}
+_NULLABLE = frozenset(item.name for item in SCHEMA if item.nullable)
 
 
 def _same(a: Any, b: Any) -> bool:
