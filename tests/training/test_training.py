@@ -1,6 +1,7 @@
 """The training code computes what single-turn prompts compute, and learns from pictures outside the benchmarks."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import torch
 from PIL import Image
 from tolerances import bounds, sums_of
 
+from lens_results import load
 from lens_tasks.scenes.render import render
 from lens_tasks.scenes.sample import sample_pair, sample_scene
+from training.card import score_table
 from training.cells import NAMES, cell_targets
 from training.disjoint import benchmark_digests, digest, shared
 from training.forward import answer_logits, patches, see
@@ -165,3 +168,9 @@ def test_another_seed_takes_over_the_vision_tower_alone(tmp_path, tokenizer):
         assert torch.equal(value, (first.model.state_dict() if ".visual." in name else drawn)[name])
     tower = "model.visual.blocks.0.attn.qkv.weight"
     assert not torch.equal(drawn[tower], first.model.state_dict()[tower])
+
+
+def test_the_model_card_has_the_scores_of_the_reference_run():
+    root = Path(__file__).parents[2]
+    table = score_table(load(root / "results" / "main").samples)
+    assert table in (root / "lens_models" / "lens_tiny" / "README.md").read_text(encoding="utf-8")
