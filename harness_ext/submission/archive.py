@@ -76,7 +76,8 @@ def _chosen(folder: Path, tasks: Sequence[str] | None, files: Mapping[str, str])
         raise NoAnswersError(f"{folder}: no samples of {', '.join(missing)} to pack; there are samples of {names}")
     if not packable:
         raise NoAnswersError(
-            f"{folder}: none of its tasks is one of MERA's. Found {names}; MERA has {', '.join(files)}"
+            f"{folder}: none of its tasks is one of MERA's. Found {names}; MERA has {', '.join(files)}. Give a task of "
+            "another name its file with --task-file TASK=FILE, for instance ruclevr_mini=ruCLEVR"
         )
     for name in {file_of(each.task, files) for each in packable}:
         absent = sorted(set(tasks_of(str(name), files)) - {base_task(each.task) for each in packable})
