@@ -7,14 +7,12 @@ natural, entropies and divergences in nats. A value that could not be computed i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from lens_results import checks
 from lens_results.errors import InvalidRecordError
@@ -54,6 +52,8 @@ LAYER_QUANTITIES = (
     "resid_norm",
 )
 """Quantities with one number a layer."""
+ARRAY_MAPS = ("controls",)
+"""Fields with several named arrays: by control, then by quantity."""
 WIDE_QUANTITIES = ("cand_scores", "pivot_scores", "topk_ids", "topk_logprobs")
 """Quantities with one row a layer."""
 
@@ -233,52 +233,30 @@ class SampleRecord:
                 raise InvalidRecordError(f"control_status {status!r} of {control}: found arrays, expected none.")
 
 
-Converter = Callable[[str, Any], Any]
-
-
-def _converter(dtype: pa.DataType) -> Converter:
-    """(name, value) -> the value as a record holds it; raises `InvalidRecordError` for what the column cannot hold."""
-    if pa.types.is_map(dtype):
-        of_item = _converter(dtype.item_type)
-        return lambda name, value: {
-            checks.text(str(key)): of_item(f"{name}[{key!r}]", item) for key, item in value.items()
-        }
-    if pa.types.is_list(dtype):
-        if pa.types.is_string(dtype.value_type):
-            return lambda name, value: checks.texts(value)
-        of_value = _converter(dtype.value_type)
-        return lambda name, value: tuple(of_value(name, item) for item in value)
-    if pa.types.is_integer(dtype):
-        return partial(checks.whole, bits=dtype.bit_width)
-    if pa.types.is_floating(dtype):
-        return checks.number
-    return (lambda name, value: bool(value)) if pa.types.is_boolean(dtype) else (lambda name, value: checks.text(value))
-
-
-def _array(name: str, value: Any) -> npt.NDArray[Any] | None:
+def _layer_array(name: str, value: Any) -> npt.NDArray[Any] | None:
     """A per-layer array; None where it is empty: without candidates or layers nothing was read out."""
     whole = name in RANK_QUANTITIES or name == "topk_ids"
     ndim = (1,) if name in LAYER_QUANTITIES else (2,)
     return None if np.size(value) == 0 else checks.array(name, value, np.int32 if whole else np.float32, ndim)
 
 
-def _controls(name: str, controls: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, FloatArray]]:
-    """Control -> quantity -> array, without what is empty."""
+def _arrays(field_name: str, given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Name -> quantity -> float array of one or two axes; empty arrays are left out."""
     found = {
-        control: {
-            quantity: checks.array(f"{name}[{control!r}][{quantity!r}]", value, np.float32, (1, 2))
-            for quantity, value in arrays.items()
+        name: {
+            q: checks.array(f"{field_name}[{name!r}][{q!r}]", value, np.float32, (1, 2))
+            for q, value in arrays.items()
             if np.size(value)
         }
-        for control, arrays in controls.items()
+        for name, arrays in given.items()
     }
-    return {control: arrays for control, arrays in found.items() if arrays}
+    return {name: arrays for name, arrays in found.items() if arrays}
 
 
-_ARRAYS = (*LAYER_QUANTITIES, *WIDE_QUANTITIES)
-_CONVERTERS: dict[str, Converter] = {
-    item.name: _array if item.name in _ARRAYS else _controls if item.name == "controls" else _converter(item.type)
-    for item in SCHEMA
+_CONVERTERS: dict[str, checks.Converter] = {
+    **{item.name: checks.converter(item.type) for item in SCHEMA},
+    **dict.fromkeys((*LAYER_QUANTITIES, *WIDE_QUANTITIES), _layer_array),
+    **dict.fromkeys(ARRAY_MAPS, _arrays),
 }
 _NULLABLE = frozenset(item.name for item in SCHEMA if item.nullable)
 
