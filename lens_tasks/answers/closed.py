@@ -39,13 +39,15 @@ __all__ = ["locate_closed"]
 
 _OUTSIDE_WORDS = 2
 _QUESTION = re.compile(r"[\s*_#>]*[^.!?\n]*\?[\s*_\"'»”)]*")
+"""A first sentence that is a question."""
 _CONDITION = re.compile(r"\b(?:if|unless|whether|если|при\s+условии|ли)\b", re.IGNORECASE)
-_DISTANCE = re.compile(
+_NOT_ASSERTED = re.compile(
     r"\b(?:(?<!no\s)doubt|not|n['’]t|never|nobody|no\s+one|wrong|incorrect|false|unlikely|least|common|tempted|would|could|might|may|argue"
     r"|sure|student|user|people|others?|your|their|his|her|possible|expected|previous|не|нельзя|никто|сомнева\w*|вряд|маловероятн\w*"
     r"|неправильн\w*|неверн\w*|многие|ваш\w*|их|его|её|возможн\w*|можно)\b|n['’]t\b|[不没非别]|很多|有人",
     re.IGNORECASE,
 )
+"""Before a cue: what follows is denied, only possible, or somebody else's answer ("the user would say")."""
 _OWN = re.compile(
     r"(?:^|[,;:—–)]|\b(?:so|therefore|thus|hence|then|and|because|(?:means|follows|conclude)\s+that"
     r"|итак|значит|поэтому|следовательно|и))[\s*_#>\"'(]*"
@@ -54,6 +56,7 @@ _OWN = re.compile(
     r"[\s*_因此故所以应该我正确的]*$",
     re.IGNORECASE,
 )
+"""Before a phrase: it begins a clause, with nothing in front of it but "so", "I think" or "the correct"."""
 
 
 def locate_closed(
@@ -63,7 +66,7 @@ def locate_closed(
 
     Args:
         body: the response with plain characters.
-        scope: where in it the answer may stand.
+        scope: where in it the answer may be.
         candidates: the closed set.
         kind: the kind of candidate that the question asks for, where it is known.
         question: what was asked, where it is known.
@@ -138,9 +141,9 @@ def _introduces(body: str, phrase: re.Match[str]) -> bool:
 
 
 def _concludes(body: str, cue: re.Match[str]) -> bool:
-    """Whether the sentence of a cue is under no condition, and nothing before the cue puts it at a distance."""
+    """Whether the sentence of a cue is under no condition, and before the cue nothing denies it."""
     begin = sentence_start(body, cue.start())
-    return not _CONDITION.search(clause_from(body, begin)) and not _DISTANCE.search(body[begin : cue.start()])
+    return not _CONDITION.search(clause_from(body, begin)) and not _NOT_ASSERTED.search(body[begin : cue.start()])
 
 
 def _opening(text: ClosedText) -> Stated | NoAnswer | None:

@@ -20,22 +20,26 @@ _REASON = (
     r"(?:because|since|as|given|due\s+to|so|which|that\s+is|i\.e|так\s+как|потому\s+что|поскольку|ведь)\b|因为|由于"
 )
 _ENDS = re.compile(rf"{_CLOSED}\s*(?:$|[\n.;!,:—–(\[{{}}<|…]|-\s|{_REASON})", re.IGNORECASE)
+"""Behind a candidate: the clause ends, or reasons follow."""
 _AFFIRMED = re.compile(
     rf"{_CLOSED}\s*(?:选项)?(?:(?:is|would\s+be|это|—|является)\s+(?:the\s+)?(?:most\s+)?"
     r"(?:correct|right|best|accurate|appropriate|(?:правильн|верн)\w+)|是?正确|верн[оаы]\b|правильн[оаы]\b)",
     re.IGNORECASE,
 )
+"""Behind a candidate: "is correct"."""
 _GAP = re.compile(r"[*_)\]\"']*[.):,—–-]*[*_\s\"'«(]*(?:(?:an?|the)\s+)?", re.IGNORECASE)
 _WRONG = re.compile(r"\b(?:incorrect|wrong|false|not\s+(?:correct|right)|неверн\w*|неправильн\w*)\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:if|unless|assuming|otherwise|depending|если|иначе|при\s+условии)\b", re.IGNORECASE)
 _NEGATION = re.compile(r"\b(?:no|not|нет|не)\b|n['’]t\b", re.IGNORECASE)
 _REMARKS = frozenset(("right", "true", "correct", "well", "а", "и", "я", "о", "i"))
+"""Words that open a remark before a comma: "Right, let me see"."""
 _REMARK = re.compile(r"\s*,\s+\w")
 _EXPLAINS = re.compile(
     r"(?:the|this|that|these|there|it|in|on|because|since|as|an?|we|i|you|he|she|they|explanation|reason\w*|so|here|looking|based"
     r"|all|both|only|это|этот|эта|на|в|так|потому|поскольку|он|она|они|объяснение|здесь|так)\b",
     re.IGNORECASE,
 )
+"""The word behind "B." with which an explanation begins; another one may be a name, as in "C. S. Lewis"."""
 _NOT = re.compile(r"(?:not|neither|не|不是)\s*(?:(?:an?|the|option)\s+)?", re.IGNORECASE)
 _INSTEAD = re.compile(
     r"[*_\"'»”)]*,?\s*(?:but(?:\s+rather)?|rather|а|it\s+is|it['’]s|это|而是)\s*(?:(?:an?|the|это|option)\s+)?[*_\"'«(]*",
