@@ -14,25 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lens_tasks.folders import MissingDataError, data_folder
-from lens_tasks.scenes.tables import IMAGE, with_features
+from lens_tasks.scenes.tables import clevr_columns, with_features
 
 HOME = "https://cs.stanford.edu/people/jcjohns/clevr/"
 SPLIT = "val"  # the test split's answers are not public
 _COMPARED = {"equal_integer": "compare_integer", "less_than": "compare_integer", "greater_than": "compare_integer"}
-_SCHEMA = with_features(
-    pa.schema(
-        [
-            ("image", IMAGE),
-            ("image_filename", pa.string()),
-            ("image_index", pa.int64()),
-            ("question_index", pa.int64()),
-            ("question", pa.string()),
-            ("answer", pa.string()),
-            ("question_family", pa.string()),
-            ("program", pa.string()),
-        ]
-    )
-)
+_SCHEMA = with_features(pa.schema(clevr_columns(pa.int64())))
 
 
 def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
