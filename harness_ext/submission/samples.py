@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -87,21 +87,21 @@ def model_folder(run: Path) -> Path:
 
 def find_samples(folder: Path) -> list[SamplesFile]:
     """The latest samples file of each task, in order of task."""
-    latest: dict[str, SamplesFile] = {}
-    for file in _samples_in(folder):
-        known = latest.get(file.task)
-        if known is None or file.log_date > known.log_date:
-            latest[file.task] = file
-    return [latest[task] for task in sorted(latest)]
+    return sorted(_latest(_samples_in(folder), lambda task: task), key=lambda file: file.task)
 
 
 def latest_of_same_questions(files: Iterable[SamplesFile]) -> list[SamplesFile]:
     """The latest of the samples files that answer the same questions."""
+    return _latest(files, base_task)
+
+
+def _latest(files: Iterable[SamplesFile], group: Callable[[str], str]) -> list[SamplesFile]:
+    """The latest file of each group of tasks; of two of one time the first."""
     latest: dict[str, SamplesFile] = {}
     for file in files:
-        known = latest.get(base_task(file.task))
+        known = latest.get(group(file.task))
         if known is None or file.log_date > known.log_date:
-            latest[base_task(file.task)] = file
+            latest[group(file.task)] = file
     return list(latest.values())
 
 
