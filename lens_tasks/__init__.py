@@ -1,7 +1,7 @@
 """Tasks: what is asked, what the possible answers are, where the answer is in a response, how it is scored.
 
     targets               the answer target of any document: `target_for`
-    benchmarks/           benchmarks with targets, prompts or scores of their own, one module each
+    tasks/                tasks with targets, prompts or scores of their own, one module each
     options/              options of multiple choice in a prompt, for all other tasks
     yes_no_questions, kinds, gold, documents    what else a document or a prompt says of the answer
     surface, naming, vocabulary                 how an answer may be written, and what a piece of text names

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from re import Pattern
 from typing import Any
 
-from lens_tasks.benchmarks import clevr, hallusion, pope, ruclevr, rucommonvqa, vqa, weird
 from lens_tasks.documents import CLUSTER_COLUMNS, QUESTION_TYPE_COLUMNS, first_scalar
 from lens_tasks.gold import gold_texts_of
 from lens_tasks.options.asked import LONGEST_PROMPT, AskedOptions, asked_options
 from lens_tasks.options.candidates import ChoiceGold, choice_candidates, choice_gold, in_order_of, list_candidates
 from lens_tasks.options.lists import option_lists
 from lens_tasks.target_types import AnswerTarget, Candidate
+from lens_tasks.tasks import clevr, hallusion, pope, ruclevr, rucommonvqa, vqa, weird
 from lens_tasks.yes_no_questions import binary_of, question_of, yes_no_target
 
 __all__ = ["TASK_TARGETS", "AnswerTarget", "Candidate", "TaskTargets", "target_for"]

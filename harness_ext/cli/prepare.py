@@ -20,8 +20,8 @@ def clevr(
     out: Annotated[Path | None, typer.Option(help="Where to put the prepared files.")] = None,
 ) -> None:
     """Prepare the validation split of CLEVR for the task `clevr`."""
-    from lens_tasks.benchmarks.clevr_release import prepare as prepare_clevr
     from lens_tasks.folders import MissingDataError
+    from lens_tasks.tasks.clevr_release import prepare as prepare_clevr
 
     with exit_on(MissingDataError, ValueError):
         typer.echo(f"Prepared: {prepare_clevr(source, out)}")

@@ -6,10 +6,10 @@ from pathlib import Path
 import yaml
 
 import lens_tasks.surface
-from lens_tasks.benchmarks.clevr_release import HOME as CLEVR_HOME
-from lens_tasks.benchmarks.repope import HOME as REPOPE_HOME
-from lens_tasks.benchmarks.repope import LABELS_VARIABLE
 from lens_tasks.folders import FOLDER_VARIABLE, lmms_eval_tasks
+from lens_tasks.tasks.clevr_release import HOME as CLEVR_HOME
+from lens_tasks.tasks.repope import HOME as REPOPE_HOME
+from lens_tasks.tasks.repope import LABELS_VARIABLE
 
 DOCS = Path(__file__).parents[2] / "docs"
 

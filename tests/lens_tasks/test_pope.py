@@ -6,7 +6,7 @@ import pytest
 from lmms_eval.tasks.pope import utils as stock
 from PIL import Image
 
-from lens_tasks.benchmarks import pope
+from lens_tasks.tasks import pope
 
 ANSWERS = ["yes", "No", " YES ", "Yes.", "no, there is none", "maybe", ""]
 DOCS = [

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lens_tasks.benchmarks.clevr import process_results as clevr_process_results
-from lens_tasks.benchmarks.clevr_release import prepared_validation
-from lens_tasks.benchmarks.mera import (
+from lens_tasks.folders import MINIS
+from lens_tasks.tasks.clevr import process_results as clevr_process_results
+from lens_tasks.tasks.clevr_release import prepared_validation
+from lens_tasks.tasks.mera import (
     doc_to_image,
     doc_to_messages,
     doc_to_text,
@@ -20,20 +21,19 @@ from lens_tasks.benchmarks.mera import (
     rucommonvqa_process_results,
     weird_process_results,
 )
-from lens_tasks.benchmarks.mera import prompt as doc_to_prompt
-from lens_tasks.benchmarks.pope import (
+from lens_tasks.tasks.mera import prompt as doc_to_prompt
+from lens_tasks.tasks.pope import (
     aggregate_accuracy,
     aggregate_f1_score,
     aggregate_precision,
     aggregate_recall,
     aggregate_yes_ratio,
 )
-from lens_tasks.benchmarks.pope import doc_to_prompt as question_to_prompt
-from lens_tasks.benchmarks.pope import doc_to_text as question_to_text
-from lens_tasks.benchmarks.pope import doc_to_visual as question_to_visual
-from lens_tasks.benchmarks.pope import process_results as pope_process_results
-from lens_tasks.benchmarks.repope import row_relabeller
-from lens_tasks.folders import MINIS
+from lens_tasks.tasks.pope import doc_to_prompt as question_to_prompt
+from lens_tasks.tasks.pope import doc_to_text as question_to_text
+from lens_tasks.tasks.pope import doc_to_visual as question_to_visual
+from lens_tasks.tasks.pope import process_results as pope_process_results
+from lens_tasks.tasks.repope import row_relabeller
 
 __all__ = [
     "aggregate_accuracy",

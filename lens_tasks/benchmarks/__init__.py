@@ -1,1 +1,0 @@
-"""The benchmarks that have answer targets, prompts or scores of their own, one module each."""
