@@ -50,8 +50,8 @@ TOPICS = {
     "image": Topic(
         "What the image does to the log-odds of the answer given",
         True,
-        "The answer depends on the image",
-        "The image makes the answer less likely",
+        "The answer hangs on the picture",
+        "The picture speaks against the answer",
     ),
     "decoder": Topic(
         "Other decoders than the final layer",
