@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,7 +51,6 @@ def check(
     Exit code: 0 when the lens reads the model exactly; 1 when the model or the task cannot be loaded, or the model is
     refused; 2 for wrong options. Candidates that need teacher forcing are no failure.
     """
-    os.environ.setdefault("LOGURU_LEVEL", "WARNING")  # the harness logs each file that it looks at
     from harness_ext.examination import (
         TaskError,
         candidate_sets,
