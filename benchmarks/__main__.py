@@ -35,8 +35,8 @@ def main(words: Sequence[str] | None = None) -> int:
     codes = run_parts(chosen, _command)
     minutes = (time.perf_counter() - start) / 60
     failed = [name for name, code in codes.items() if code]
-    told = f"targets missed or not measured in: {', '.join(failed)}" if failed else "all targets met"
-    print(f"{minutes:.1f} minutes, {told}; figures in {arguments.out}")
+    verdict = f"targets missed or not measured in: {', '.join(failed)}" if failed else "all targets met"
+    print(f"{minutes:.1f} minutes, {verdict}; figures in {arguments.out}")
     return int(bool(failed))
 
 

@@ -47,19 +47,6 @@ def scores(run: Run) -> dict[str, dict[str, float]]:
     }
 
 
-def recorded(experiment: Experiment, work: Path) -> list[Path]:
-    """The record files of an experiment that was run.
-
-    Raises:
-        RuntimeError: There is none.
-    """
-    out = work / experiment.name
-    files = sorted([*out.rglob("lens_*.parquet"), *out.rglob("lens_thumbnails_*.zip")])
-    if not any(file.suffix == ".parquet" for file in files):
-        raise RuntimeError(f"{experiment.name}: found no record file below {out}, expected lens_<task>_<run>.parquet")
-    return files
-
-
 def run_one(experiment: Experiment, checkpoints: Path, work: Path) -> tuple[list[Path], float]:
     """Run an experiment in an empty folder; its record files and the seconds it took.
 
@@ -73,33 +60,37 @@ def run_one(experiment: Experiment, checkpoints: Path, work: Path) -> tuple[list
     program = Path(sys.executable).parent / command[0]
     started = time.monotonic()
     subprocess.run([str(program), *command[1:]], cwd=ROOT, check=True)
-    return recorded(experiment, work), time.monotonic() - started
+    seconds = time.monotonic() - started
+    files = sorted([*out.rglob("lens_*.parquet"), *out.rglob("lens_thumbnails_*.zip")])
+    if not any(file.suffix == ".parquet" for file in files):
+        raise RuntimeError(f"{experiment.name}: found no record file below {out}, expected lens_<task>_<run>.parquet")
+    return files, seconds
 
 
-def keep(
-    experiment: Experiment, files: Sequence[Path], seconds: float | None, checkpoints: Path, out: Path
-) -> dict[str, Any]:
+def keep(experiment: Experiment, files: Sequence[Path], seconds: float, checkpoints: Path, out: Path) -> dict[str, Any]:
     """Copy the records to results/NAME/ in place of older ones; the entry of the manifest."""
-    home = out / experiment.name
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    folder = out / experiment.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for file in files:
-        shutil.copyfile(file, home / file.name)
+        shutil.copyfile(file, folder / file.name)
     weights = (
         ROOT / "lens_models" / SHIPPED if experiment.model == SHIPPED else checkpoints / experiment.model
     ) / "model.safetensors"
-    run = load(home)
+    run = load(folder)
     return {
         "about": experiment.about,
         "command": " ".join(experiment.command(Path("CHECKPOINTS"), Path("OUT"))),
         "weights_sha256": digest(weights),
         "created": run.info.created,
-        "seconds": None if seconds is None else round(seconds),
+        "seconds": round(seconds),
         "samples": len(run),
         "identity_deviation": run.info.identity.run_deviation,
         "identity_argmax": run.info.identity.run_argmax,
         "scores": scores(run),
-        "files": {file.name: {"bytes": file.stat().st_size, "sha256": digest(file)} for file in sorted(home.iterdir())},
+        "files": {
+            file.name: {"bytes": file.stat().st_size, "sha256": digest(file)} for file in sorted(folder.iterdir())
+        },
     }
 
 
@@ -109,30 +100,23 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=Path("runs/checkpoints"), help="folder of checkpoints")
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     parser.add_argument("--work", type=Path, default=Path("runs/results"), help="where the harnesses write")
-    parser.add_argument("--collect", action="store_true", help="take over what is in --work instead of running")
     parser.add_argument("--only", nargs="*", help="names of experiments; all without it")
     args = parser.parse_args()
     manifest_file = args.out / "manifest.json"
     old = json.loads(manifest_file.read_text(encoding="utf-8")) if manifest_file.exists() else {}
     manifest: dict[str, Any] = {"versions": {}, "experiments": dict(old.get("experiments", {}))}
-    for experiment in read_plan():
+    plan = read_plan()
+    for experiment in plan:
         if args.only and experiment.name not in args.only:
             continue
         if experiment.model != SHIPPED and not (args.checkpoints / experiment.model / "config.json").exists():
             print(f"{experiment.name}: no checkpoint {args.checkpoints / experiment.model}, kept as it is", flush=True)
             continue
-        known = old.get("experiments", {}).get(experiment.name, {}).get("seconds")
-        files, seconds = (
-            (recorded(experiment, args.work), known)
-            if args.collect
-            else run_one(experiment, args.checkpoints, args.work)
-        )
+        files, seconds = run_one(experiment, args.checkpoints, args.work)
         manifest["experiments"][experiment.name] = keep(experiment, files, seconds, args.checkpoints, args.out)
         manifest["versions"] = {"python": sys.version.split()[0]} | {name: metadata.version(name) for name in PACKAGES}
-        order = [one.name for one in read_plan()]
-        manifest["experiments"] = {
-            name: manifest["experiments"][name] for name in order if name in manifest["experiments"]
-        }
+        made = manifest["experiments"]
+        manifest["experiments"] = {one.name: made[one.name] for one in plan if one.name in made}
         manifest_file.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_readme(manifest, args.out / "README.md")
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from lens_results.errors import InvalidRecordError
 
 Array = npt.NDArray[Any]
+Converter = Callable[[str, Any], Any]
 
 
 def text(value: str) -> str:
@@ -91,11 +94,6 @@ def number(name: str, value: Any) -> float | None:
     return out
 
 
-def numbers(name: str, values: Mapping[str, Any]) -> dict[str, float | None]:
-    """A copy of a name -> number mapping; see `number`."""
-    return {text(str(key)): number(f"{name}[{key!r}]", value) for key, value in values.items()}
-
-
 def index(name: str, value: int | None, size: int) -> None:
     """Raise unless `value` is None or an index into the `size` candidates."""
     if value is not None and not 0 <= value < size:
@@ -108,3 +106,20 @@ def width(name: str, value: Array | None, expected: int, of: str) -> None:
         raise InvalidRecordError(
             f"{name}: found shape {value.shape}, expected {expected} columns, one for each of {of}."
         )
+
+
+def converter(dtype: pa.DataType) -> Converter:
+    """(name, value) -> the value as a record holds it in a column of that type; see the functions above for errors."""
+    if pa.types.is_map(dtype):
+        of_item = converter(dtype.item_type)
+        return lambda name, value: {text(str(key)): of_item(f"{name}[{key!r}]", item) for key, item in value.items()}
+    if pa.types.is_list(dtype):
+        if pa.types.is_string(dtype.value_type):
+            return lambda name, value: texts(value)
+        of_value = converter(dtype.value_type)
+        return lambda name, value: tuple(of_value(name, item) for item in value)
+    if pa.types.is_integer(dtype):
+        return partial(whole, bits=dtype.bit_width)
+    if pa.types.is_floating(dtype):
+        return number
+    return (lambda name, value: bool(value)) if pa.types.is_boolean(dtype) else (lambda name, value: text(value))

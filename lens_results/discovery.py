@@ -35,12 +35,12 @@ class UnmergedRun:
 
 def find_unmerged(directory: str | Path) -> list[UnmergedRun]:
     """The runs with parts in `directory` (not below it) that no finished file holds, oldest first."""
-    home = Path(directory)
+    base = Path(directory)
     found = []
-    for folder in sorted((home / PARTS_FOLDER).glob("*/")):
-        live = live_parts(home, folder.name, list_parts(folder))
+    for folder in sorted((base / PARTS_FOLDER).glob("*/")):
+        live = live_parts(base, folder.name, list_parts(folder))
         if live:
-            found.append(UnmergedRun(folder.name, home, folder, tuple(part.path for part in live)))
+            found.append(UnmergedRun(folder.name, base, folder, tuple(part.path for part in live)))
     return found
 
 

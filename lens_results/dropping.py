@@ -12,7 +12,7 @@ from lens_results.storage import read_metadata, write_tables
 
 
 def drop_records(files: Iterable[Path], keys: Collection[Key]) -> None:
-    """Write files anew without the records of these keys; one with no other records is deleted, one that is gone is
+    """Rewrite files without the records of these keys; one with no other records is deleted, one that is gone is
     passed over.
 
     Raises `RecordWriteError` when the disk refuses, and then the file is as it was.

@@ -34,7 +34,7 @@ from lens_results.storage import (
 Scores = Mapping[Key, Mapping[str, float | None]]
 Refused = Callable[[str, Exception], object]
 """(what could not be merged, why)"""
-LEFT_ASIDE = ".unreadable"
+UNREADABLE = ".unreadable"
 _UNREADABLE = (TruncatedRecordError, NotARecordFileError, NewerFormatError)
 
 _CHUNK = 16_384  # rows in memory at a time; keeps a merge of any length flat
@@ -57,20 +57,20 @@ def merge(
     its identity figures of the run are computed from the rows of each file. Call it in one process, when all ranks
     have closed their writers. A later call adds later parts or scores to the finished files.
 
-    A part that is damaged or of another format is left aside as `<part>.unreadable`, and the rest is merged. With
-    `refused` a task that cannot be merged keeps its parts and the others go on; it hears of both. Without it a part
-    left aside is logged and the first task that fails raises.
+    A part that is damaged or of another format is left out and kept as `<part>.unreadable`, and the rest is merged.
+    With `refused` a task that cannot be merged keeps its parts and the others go on; it is called for both. Without it
+    a part left out is logged and the first task that fails raises.
 
     Returns task -> file for every task of the run. Raises `RecordWriteError`, and then no record is lost.
     """
     if run_info is not None and run_info.run_id != run_id:
         raise InvalidRecordError(f"run_info: found run {run_info.run_id!r}, expected {run_id!r} as in run_id.")
     folder = parts_folder(Path(directory), run_id)
-    tell: Refused = refused or (lambda what, error: log.warning("%s: %s", what, error))
+    report: Refused = refused or (lambda what, error: log.warning("%s: %s", what, error))
     merged = {}
-    for task, parts in sorted(_tasks(Path(directory), run_id, list_parts(folder), tell).items()):
+    for task, parts in sorted(_tasks(Path(directory), run_id, list_parts(folder), report).items()):
         try:
-            path = _merge_task(Path(directory), run_id, task, parts, scores, run_info, tell)
+            path = _merge_task(Path(directory), run_id, task, parts, scores, run_info, report)
         except Exception as error:  # out of memory, a disk that is full, a fault of the Parquet library
             if refused is None:
                 raise
@@ -81,13 +81,13 @@ def merge(
         for part in parts:
             with contextlib.suppress(OSError):  # a part that stays is known to be merged and is ignored
                 part.path.unlink()
-    _report_unknown(scores, merged)
+    _warn_of_unknown(scores, merged)
     _remove_folder(folder)
     _remove_unfinished(Path(directory), f".lens_*_{run_id}.parquet.*.tmp")
     return merged
 
 
-def _tasks(directory: Path, run_id: str, parts: Sequence[Part], tell: Refused) -> dict[str, list[Part]]:
+def _tasks(directory: Path, run_id: str, parts: Sequence[Part], report: Refused) -> dict[str, list[Part]]:
     """True task name -> its parts, also for tasks that are only in finished files."""
     tasks: dict[str, list[Part]] = {}
     for path in finished_files(directory, run_id):
@@ -96,7 +96,7 @@ def _tasks(directory: Path, run_id: str, parts: Sequence[Part], tell: Refused) -
         try:
             task = read_metadata(part.path)[META_TASK].decode()
         except _UNREADABLE as error:
-            _leave_aside(part, error, tell)
+            _leave_out(part, error, report)
         else:
             tasks.setdefault(task, []).append(part)
     return tasks
@@ -109,7 +109,7 @@ def _merge_task(
     parts: list[Part],
     scores: Scores | None,
     run_info: RunInfo | None,
-    tell: Refused,
+    report: Refused,
 ) -> Path | None:
     """The finished file of a task; None where no part of it could be read."""
     path = merged_path(directory, run_id, task)
@@ -119,7 +119,7 @@ def _merge_task(
     try:
         return _write_merged(path, task, parts, live, scores, run_info)
     except _UNREADABLE:
-        readable = [part for part in live if _is_readable(part, tell)]
+        readable = [part for part in live if _is_readable(part, report)]
         if len(readable) == len(live):
             raise
     kept = [part for part in parts if part not in live or part in readable]
@@ -132,8 +132,8 @@ def _write_merged(
     finished = [path] if path.exists() else []
     rows = sorted_rows([*finished, *(part.path for part in live)])
     info = with_identity_of(rows, run_info or run_of(live[-1].path if live else path))
-    aside = len(list(parts_folder(path.parent, info.run_id).glob(f"*{LEFT_ASIDE}")))
-    info = replace(info, extra={**info.extra, PARTS_LEFT_ASIDE: aside}) if aside else info
+    left_out = len(list(parts_folder(path.parent, info.run_id).glob(f"*{UNREADABLE}")))
+    info = replace(info, extra={**info.extra, PARTS_LEFT_ASIDE: left_out}) if left_out else info
     numbers = merged_numbers(path)
     for part in parts:
         numbers[part.rank] = max(part.number, numbers.get(part.rank, 0))
@@ -142,25 +142,25 @@ def _write_merged(
     return path
 
 
-def _is_readable(part: Part, tell: Refused) -> bool:
-    """Whether all columns of a part can be read; one that cannot is left aside."""
+def _is_readable(part: Part, report: Refused) -> bool:
+    """Whether all columns of a part can be read; one that cannot is left out."""
     try:
         run_of(part.path)
         read(part.path, SCHEMA.names)
     except _UNREADABLE as error:
-        _leave_aside(part, error, tell)
+        _leave_out(part, error, report)
         return False
     return True
 
 
-def _leave_aside(part: Part, error: Exception, tell: Refused) -> None:
+def _leave_out(part: Part, error: Exception, report: Refused) -> None:
     """Take a part that cannot be read out of the way of the others; raises what it was when it cannot be renamed."""
-    aside = part.path.with_name(part.path.name + LEFT_ASIDE)
+    renamed = part.path.with_name(part.path.name + UNREADABLE)
     try:
-        part.path.rename(aside)
+        part.path.rename(renamed)
     except OSError:
         raise error from None
-    tell(f"the part {aside.name}, which was left out and kept", error)
+    report(f"the part {renamed.name}, which was left out and kept", error)
 
 
 def _scored(rows: Rows, scores: Scores) -> Iterator[pa.Table]:
@@ -185,7 +185,7 @@ def _finite(value: Any) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
 
 
-def _report_unknown(scores: Scores | None, merged: Mapping[str, Path]) -> None:
+def _warn_of_unknown(scores: Scores | None, merged: Mapping[str, Path]) -> None:
     unknown = {key[0] for key in scores or {}} - merged.keys()
     if unknown:
         log.warning("Scores of tasks without a record were not stored: %s.", ", ".join(sorted(unknown)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,13 @@ class PartWriter(ABC):
     refusal of the disk an addition tries again at the earliest `part_seconds` later; what waits is kept.
 
     Args:
+        directory: the output folder of the run.
+        rank: the process; all processes of a run share the folder and the run's id.
         part_seconds: longest time between two parts while something is added.
     """
 
-    def __init__(self, part_seconds: float) -> None:
-        self.part_seconds = part_seconds
+    def __init__(self, directory: str | Path, rank: int, part_seconds: float) -> None:
+        self.directory, self.rank, self.part_seconds = Path(directory), rank, part_seconds
         self._last_write = time.monotonic()
         self._refused = False
         self._closed = False

@@ -7,7 +7,7 @@ natural, entropies and divergences in nats. A value that could not be computed i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from lens_results import checks
 from lens_results.errors import InvalidRecordError
+from lens_results.schema import SCHEMA
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -56,12 +57,6 @@ ARRAY_MAPS = ("controls", "probes")
 WIDE_QUANTITIES = ("cand_scores", "pivot_scores", "topk_ids", "topk_logprobs")
 """Quantities with one row a layer."""
 
-_TEXTS = ("task", "question", "response")
-_OPTIONAL_TEXTS = ("split", "prompt_sha256", "cluster", "question_type", "status_reason", "answer_rule")
-_TEXT_TUPLES = ("gold", "image_sha256", "candidates", "pivot_labels")
-_INTS = ("doc_id", "request_idx", "repeat")
-_OPTIONAL_INTS = ("gold_candidate", "pred_candidate", "answer_step", "answer_token_id", "n_generated")
-_OPTIONAL_BOOLS = ("correct", "answer_aligned", "identity_argmax")
 _NO_ARRAYS = ("non_finite", "not_run")
 
 
@@ -171,47 +166,10 @@ class SampleRecord:
         return hash(self.key)
 
     def _normalised(self) -> Iterator[tuple[str, Any]]:
-        yield from self._normalised_values()
-        for name in LAYER_QUANTITIES + WIDE_QUANTITIES:
+        for name, convert in _CONVERTERS.items():
             value = getattr(self, name)
-            if value is not None and np.size(value) == 0:
-                yield name, None  # no candidates or no layers: nothing was read out
-            elif value is not None:
-                dtype = np.int32 if name in RANK_QUANTITIES or name == "topk_ids" else np.float32
-                yield name, checks.array(name, value, dtype, (1,) if name in LAYER_QUANTITIES else (2,))
-        if self.topk_tokens is not None:
-            yield "topk_tokens", tuple(checks.texts(row) for row in self.topk_tokens)
-        for field_name in ARRAY_MAPS:
-            yield field_name, _arrays(field_name, getattr(self, field_name))
-        yield "control_source", {name: int(doc_id) for name, doc_id in self.control_source.items()}
-        for name in ("fingerprint", "control_status", "control_reason"):
-            yield name, {key: checks.text(value) for key, value in getattr(self, name).items()}
-        for name in ("label_free", "gold_based", "scores"):
-            yield name, checks.numbers(name, getattr(self, name))
-
-    def _normalised_values(self) -> Iterator[tuple[str, Any]]:
-        for name in _TEXTS:
-            yield name, checks.text(getattr(self, name))
-        for name in _TEXT_TUPLES:
-            yield name, checks.texts(getattr(self, name))
-        for name in _INTS:
-            yield name, checks.whole(name, getattr(self, name), 64 if name == "doc_id" else 32)
-        for name in _OPTIONAL_INTS:
-            value = getattr(self, name)
-            yield name, None if value is None else checks.whole(name, value)
-        optional: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...]
-        optional = ((_OPTIONAL_TEXTS, checks.text), (_OPTIONAL_BOOLS, bool))
-        for names, convert in optional:
-            for name in names:
-                value = getattr(self, name)
-                yield name, None if value is None else convert(value)
-        yield "identity_deviation", checks.number("identity_deviation", self.identity_deviation)
-        yield (
-            "candidate_token_ids",
-            tuple(tuple(checks.whole("candidate_token_ids", i) for i in ids) for ids in self.candidate_token_ids),
-        )
-        yield "binary", None if self.binary is None else tuple(int(i) for i in self.binary)
-        yield "layer_index", None if self.layer_index is None else tuple(int(i) for i in self.layer_index)
+            if value is not None or name not in _NULLABLE:
+                yield name, convert(name, value)
 
     def _by_layer(self) -> Iterator[tuple[str, Any]]:
         """Everything whose first axis is the layers."""
@@ -277,6 +235,13 @@ class SampleRecord:
                 raise InvalidRecordError(f"control_status {status!r} of {control}: found arrays, expected none.")
 
 
+def _layer_array(name: str, value: Any) -> npt.NDArray[Any] | None:
+    """A per-layer array; None where it is empty: without candidates or layers nothing was read out."""
+    whole = name in RANK_QUANTITIES or name == "topk_ids"
+    ndim = (1,) if name in LAYER_QUANTITIES else (2,)
+    return None if np.size(value) == 0 else checks.array(name, value, np.int32 if whole else np.float32, ndim)
+
+
 def _arrays(field_name: str, given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Name -> quantity -> float array of one or two axes; empty arrays are left out."""
     found = {
@@ -288,6 +253,14 @@ def _arrays(field_name: str, given: Mapping[str, Mapping[str, Any]]) -> dict[str
         for name, arrays in given.items()
     }
     return {name: arrays for name, arrays in found.items() if arrays}
+
+
+_CONVERTERS: dict[str, checks.Converter] = {
+    **{item.name: checks.converter(item.type) for item in SCHEMA},
+    **dict.fromkeys((*LAYER_QUANTITIES, *WIDE_QUANTITIES), _layer_array),
+    **dict.fromkeys(ARRAY_MAPS, _arrays),
+}
+_NULLABLE = frozenset(item.name for item in SCHEMA if item.nullable)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -39,11 +39,11 @@ def read(path: Path, columns: Sequence[str], rows: npt.NDArray[np.int64] | None 
     """The named columns of one record file in the types of `SCHEMA`; a column the file lacks is empty.
 
     With `rows` those rows in that order, and only the row groups they are in are read.
-    Raises `RecordFormatError` when the file is damaged, foreign or too new.
+    Raises `RecordFormatError` when the file is damaged, of another kind or too new.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            found = file.schema_arrow  # built anew at each access
+            found = file.schema_arrow  # built at each access
             check_version(found.metadata, path)
             present = [name for name in columns if name in found.names]
             table = file.read(columns=present) if rows is None else _read_rows(file, present, rows)
@@ -54,7 +54,7 @@ def read(path: Path, columns: Sequence[str], rows: npt.NDArray[np.int64] | None 
 
 
 def _typed(column: pa.ChunkedArray, name: str, path: Path) -> pa.ChunkedArray:
-    """A column in the type of `SCHEMA`; a process with another release may have written it in a kindred one."""
+    """A column in the type of `SCHEMA`; a process with another release may have written it in a similar one."""
     wanted = SCHEMA.field(name).type
     if column.type == wanted:
         return column

@@ -37,7 +37,7 @@ from lens_results.schema import (
 
 PARTS_FOLDER = ".lens_parts"
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-_PART = re.compile(r"(?P<task>.+)\.rank(?P<rank>\d+)\.(?P<number>\d{6,})\.parquet")
+_PART = re.compile(r"(?P<task>.+)\.rank(?P<rank>\d+)\.(?P<number>\d{6,})\.\w+")
 _ROW_GROUP = 4096
 
 
@@ -65,9 +65,9 @@ def parts_folder(directory: Path, run_id: str) -> Path:
     return directory / PARTS_FOLDER / run_id
 
 
-def part_path(directory: Path, run_id: str, task: str, rank: int, number: int) -> Path:
+def part_path(directory: Path, run_id: str, task: str, rank: int, number: int, ending: str = "parquet") -> Path:
     """Path of a part file."""
-    return parts_folder(directory, run_id) / f"{safe_name(task)}.rank{rank}.{number:06d}.parquet"
+    return parts_folder(directory, run_id) / f"{safe_name(task)}.rank{rank}.{number:06d}.{ending}"
 
 
 def merged_path(directory: Path, run_id: str, task: str) -> Path:
@@ -75,14 +75,10 @@ def merged_path(directory: Path, run_id: str, task: str) -> Path:
     return directory / f"lens_{safe_name(task)}_{run_id}.parquet"
 
 
-def list_parts(folder: Path) -> list[Part]:
+def list_parts(folder: Path, ending: str = "parquet") -> list[Part]:
     """The whole part files in a run's parts folder, oldest first; unfinished temporary files are no parts."""
-    parts = []
-    for path in folder.glob("*.parquet") if folder.is_dir() else ():
-        match = _PART.fullmatch(path.name)
-        if match:
-            parts.append(Part(int(match["number"]), int(match["rank"]), path, match["task"]))
-    return sorted(parts)
+    found = ((path, _PART.fullmatch(path.name)) for path in folder.glob(f"*.{ending}"))
+    return sorted(Part(int(match["number"]), int(match["rank"]), path, match["task"]) for path, match in found if match)
 
 
 def finished_files(directory: Path, run_id: str) -> list[Path]:
@@ -112,7 +108,7 @@ def live_parts(directory: Path, run_id: str, parts: Sequence[Part]) -> list[Part
 
 
 def read_metadata(path: Path) -> dict[bytes, bytes]:
-    """The metadata of a record file. Raises `RecordFormatError` when it is damaged, foreign or too new."""
+    """The metadata of a record file. Raises `RecordFormatError` when it is damaged, of another kind or too new."""
     try:
         metadata: dict[bytes, bytes] = dict(pq.read_schema(path).metadata or {})
     except (pa.ArrowException, OSError) as err:
@@ -122,7 +118,7 @@ def read_metadata(path: Path) -> dict[bytes, bytes]:
 
 
 def unreadable(path: Path, err: Exception) -> LensResultsError:
-    """The error for a file that could not be read as Parquet: gone, locked, foreign or cut short."""
+    """The error for a file that could not be read as Parquet: gone, locked, of another kind or cut short."""
     if not path.exists():
         return MissingRecordError(f"{path}: found nothing there any more; a run was just merged. Load it again.")
     if isinstance(err, PermissionError) or path.is_dir():

@@ -15,14 +15,13 @@ from PIL import Image, UnidentifiedImageError
 from lens_results.errors import InvalidRecordError, LensResultsError, TruncatedRecordError
 from lens_results.part_writer import PartWriter
 from lens_results.reader import Run
-from lens_results.storage import PARTS_FOLDER, parts_folder, refused, replacing
+from lens_results.storage import PARTS_FOLDER, list_parts, part_path, parts_folder, refused, replacing
 
 MAX_SIDE = 128
 """Longest side of a thumbnail in pixels."""
 QUALITY = 80
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_PART = re.compile(r"thumbnails\.rank(?P<rank>\d+)\.(?P<number>\d{6,})\.zip")
 _STAMP = (1980, 1, 1, 0, 0, 0)  # the same pictures make the same file
 
 log = logging.getLogger(__name__)
@@ -47,15 +46,12 @@ class ThumbnailWriter(PartWriter):
         part_images: int = 256,
         part_seconds: float = 20.0,
     ) -> None:
-        super().__init__(part_seconds)
-        self.directory = Path(directory)
-        self.run_id = run_id
-        self.rank = rank
-        self.part_images = part_images
+        super().__init__(directory, rank, part_seconds)
+        self.run_id, self.part_images = run_id, part_images
         self._waiting: dict[str, bytes] = {}
-        parts = _parts(parts_folder(self.directory, run_id))
-        self._known = _names([thumbnails_path(self.directory, run_id), *parts])
-        self._next_number = max((number for r, number in parts.values() if r == rank), default=0) + 1
+        parts = list_parts(parts_folder(self.directory, run_id), "zip")
+        self._known = _names([thumbnails_path(self.directory, run_id), *(part.path for part in parts)])
+        self._next_number = max((part.number for part in parts if part.rank == rank), default=0) + 1
 
     @property
     def waiting(self) -> int:
@@ -84,8 +80,9 @@ class ThumbnailWriter(PartWriter):
 
     def _write_waiting(self) -> None:
         if self._waiting:
-            name = f"thumbnails.rank{self.rank}.{self._next_number:06d}.zip"
-            _write(parts_folder(self.directory, self.run_id) / name, self._waiting)
+            _write(
+                part_path(self.directory, self.run_id, "thumbnails", self.rank, self._next_number, "zip"), self._waiting
+            )
             self._waiting = {}
             self._next_number += 1
 
@@ -124,9 +121,9 @@ def merge_thumbnails(directory: str | Path, run_id: str) -> Path | None:
     be read is logged and left where it is. Returns the file, or None for a run without pictures. Raises
     `RecordWriteError`, and then nothing is lost.
     """
-    home = Path(directory)
-    path, folder = thumbnails_path(home, run_id), parts_folder(home, run_id)
-    parts = list(_parts(folder))
+    base = Path(directory)
+    path, folder = thumbnails_path(base, run_id), parts_folder(base, run_id)
+    parts = [part.path for part in list_parts(folder, "zip")]
     pictures: dict[str, bytes] = {}
     read = []
     for file in [path, *parts] if path.exists() else parts:
@@ -155,21 +152,12 @@ def load_thumbnails(run: Run) -> dict[str, bytes]:
     """
     pictures: dict[str, bytes] = {}
     for folder in dict.fromkeys(file.resolve().parent for file in run.files):
-        home = folder.parent.parent if folder.parent.name == PARTS_FOLDER else folder
-        files = [thumbnails_path(home, run.info.run_id), *_parts(parts_folder(home, run.info.run_id))]
-        for file in files:
+        base = folder.parent.parent if folder.parent.name == PARTS_FOLDER else folder
+        parts = list_parts(parts_folder(base, run.info.run_id), "zip")
+        for file in (thumbnails_path(base, run.info.run_id), *(part.path for part in parts)):
             if file.exists():
                 pictures |= _read(file)
     return pictures
-
-
-def _parts(folder: Path) -> dict[Path, tuple[int, int]]:
-    """Part files of a run -> (rank, number), in order of name."""
-    found = {}
-    for path in sorted(folder.glob("thumbnails.rank*.zip")):
-        if match := _PART.fullmatch(path.name):
-            found[path] = (int(match["rank"]), int(match["number"]))
-    return found
 
 
 def _names(files: Iterable[Path]) -> set[str]:

@@ -41,11 +41,8 @@ class RecordWriter(PartWriter):
         part_rows: int = 64,
         part_seconds: float = 20.0,
     ) -> None:
-        super().__init__(part_seconds)
-        self.directory = Path(directory)
-        self.run_info = run_info
-        self.rank = rank
-        self.part_rows = part_rows
+        super().__init__(directory, rank, part_seconds)
+        self.run_info, self.part_rows = run_info, part_rows
         self._waiting: dict[str, list[SampleRecord]] = {}
         try:
             self._next_number = self._first_number()

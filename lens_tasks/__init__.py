@@ -1,4 +1,14 @@
-"""Tasks: what is asked, what the possible answers are, where the answer stands in a response, how it is scored.
+"""Tasks: what is asked, what the possible answers are, where the answer is in a response, how it is scored.
+
+    targets               the answer target of any document: `target_for`
+    tasks/                tasks with targets, prompts or scores of their own, one module each
+    options/              options of multiple choice in a prompt, for all other tasks
+    yes_no_questions, kinds, gold, documents    what else a document or a prompt says of the answer
+    surface, naming, vocabulary                 how an answer may be written, and what a piece of text names
+    answers/              where the answer is in a response: `locate_answer`
+    scoring               scores of short answers
+    lm_eval/, lmms_eval/  task YAMLs of the two harnesses
+    minis/, scenes/       the bundled benchmarks, and what draws them
 
 Needs no harness, no torch and no transformers (docs/architecture.md).
 """

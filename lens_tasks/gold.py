@@ -1,4 +1,4 @@
-"""What a harness gave as the right answer, as texts; what only stands in the place of one is none.
+"""What a harness gave as the right answer, as texts; what only marks that it is missing is none.
 
 Private splits hold "", "?", -1 or a name; templates of missing columns render to "None", "nan" or to themselves.
 """
@@ -10,9 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-__all__ = ["accepted_answers", "gold_texts_of", "is_placeholder"]
+__all__ = ["accepted_answers", "gold_texts_of"]
 
-_PLACEHOLDER = re.compile(
+_MISSING = re.compile(
     r"(?:None|nan|NaN|NaT|null|<NA>|N/A|\?+|-1(?:\.0)?|-100|[A-Z][A-Z0-9_]*_TARGET_\w+|\{\{.*\}\}|\{%.*%\})?",
     re.DOTALL,
 )
@@ -26,13 +26,13 @@ _AGREEING = 3
 """How many annotators make an answer fully right, as VQA's accuracy counts."""
 
 
-def is_placeholder(text: str) -> bool:
-    """Whether a text stands where a gold answer would, and is none."""
-    return _PLACEHOLDER.fullmatch(text.strip()) is not None
+def _is_missing(text: str) -> bool:
+    """Whether a text is in the place of a gold answer and is none."""
+    return _MISSING.fullmatch(text.strip()) is not None
 
 
 def gold_texts_of(gold: object) -> tuple[str, ...]:
-    """What a harness's `doc_to_target` returned, as texts without doubles, blanks and placeholders.
+    """What a harness's `doc_to_target` returned, as texts without duplicates and what marks a missing answer.
 
     Strings, numbers, lists of them and lists of `{"answer": ...}` (the VQA format) are understood. Of the answers of
     several annotators those that at least three gave, the most frequent first: an answer of one is not right.
@@ -64,7 +64,7 @@ def _texts(gold: object) -> list[str]:
     if isinstance(gold, str | int | float):
         missing = isinstance(gold, float) and math.isnan(gold)
         texts = [] if _ALL_OF in str(gold) else str(gold).rpartition(_RESULT)[2].split(_ONE_OF)
-        return [] if missing else [text for text in texts if not is_placeholder(text)]
+        return [] if missing else [text for text in texts if not _is_missing(text)]
     if isinstance(gold, Iterable) and not isinstance(gold, bytes):
         items = list(gold)
         vector = len(items) > 1 and all(isinstance(item, int | float) for item in items)

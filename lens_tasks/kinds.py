@@ -54,16 +54,16 @@ def kind_of_question(question: str) -> str | None:
 
 
 def kind_of(
-    told: str | None, question: str, gold: str | None, candidates: Sequence[Candidate]
+    documented: str | None, question: str, gold: str | None, candidates: Sequence[Candidate]
 ) -> tuple[str | None, str | None]:
-    """(kind asked for, how it is known): what the document tells, else the wording, else the gold answer's own kind.
+    """(kind asked for, how it is known): what the document says, else the wording, else the gold answer's own kind.
 
     Where the gold answer is of another kind than the document or the wording says, neither is sure: (None, None).
     """
     of_gold = next((candidate.kind for candidate in candidates if candidate.label == gold), None)
-    kind = told or kind_of_question(question)
+    kind = documented or kind_of_question(question)
     if kind is None:
         return (of_gold, "gold") if of_gold else (None, None)
     if of_gold is not None and of_gold != kind:
         return None, None
-    return kind, "document" if told else "question"
+    return kind, "document" if documented else "question"

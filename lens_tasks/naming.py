@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lens_tasks.surface import fold, plain
+from lens_tasks.surface import fold, folded_words, plain
 from lens_tasks.target_types import Candidate
 
 __all__ = ["Named", "denied", "joined", "mentions", "named_at", "negated_before"]
@@ -19,6 +19,9 @@ _GAP = r"[ \t*_\"'»«)(\]\[]*"
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u9fff"
 _IDEOGRAPH = re.compile(f"[{_IDEOGRAPHS}]")
 _BEFORE_NUMBER = re.compile(r"(?:\d[.,:/]|(?:^|[^\w)])[-−–]|[$€£₽¥#№])$")
+
+
+_BEFORE_ONE = folded_words("is are exactly only just say total so answer всего ровно только ответ")
 
 
 def _words(*words: str) -> str:
@@ -158,22 +161,7 @@ def _counts_one(text: str, start: int, end: int) -> bool:
     """Whether "one" is the number: not "the red one", "one of them", "no one"."""
     after = re.match(r"\s+(?:of|из|another|by)\b", text[end:], re.IGNORECASE)
     before = re.search(r"([^\W\d_]+)\s+$", text[:start][-40:])
-    allowed = (
-        "is",
-        "are",
-        "exactly",
-        "only",
-        "just",
-        "say",
-        "total",
-        "so",
-        "всего",
-        "ровно",
-        "только",
-        "ответ",
-        "answer",
-    )
-    return after is None and (before is None or before[1].lower() in allowed)
+    return after is None and (before is None or fold(before[1]) in _BEFORE_ONE)
 
 
 def denied(text: str, named: Named) -> bool:

@@ -79,3 +79,8 @@ def letter_forms(letter: str, *, cyrillic: bool = True) -> tuple[str, ...]:
     if cyrillic and capital in _TO_CYRILLIC:
         capitals.append(_TO_CYRILLIC[capital])
     return tuple(form for each in capitals for form in (each, f" {each}"))
+
+
+def folded_words(text: str) -> frozenset[str]:
+    """The words of a text, folded: a set to compare folded words with."""
+    return frozenset(fold(text).split())

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from re import Pattern
 from typing import Any
 
-from lens_tasks import clevr, hallusion, pope, ruclevr, rucommonvqa, vqa, weird
-from lens_tasks.asked_options import LONGEST_PROMPT, AskedOptions, asked_options
-from lens_tasks.choices import ChoiceGold, choice_candidates, choice_gold, in_order_of, list_candidates
 from lens_tasks.documents import CLUSTER_COLUMNS, QUESTION_TYPE_COLUMNS, first_scalar
 from lens_tasks.gold import gold_texts_of
-from lens_tasks.option_lists import option_lists
+from lens_tasks.options.asked import LONGEST_PROMPT, AskedOptions, asked_options
+from lens_tasks.options.candidates import ChoiceGold, choice_candidates, choice_gold, in_order_of, list_candidates
+from lens_tasks.options.lists import option_lists
 from lens_tasks.target_types import AnswerTarget, Candidate
-from lens_tasks.yes_no import binary_of, question_of, yes_no_target
+from lens_tasks.tasks import clevr, hallusion, pope, ruclevr, rucommonvqa, vqa, weird
+from lens_tasks.yes_no_questions import binary_of, question_of, yes_no_target
 
 __all__ = ["TASK_TARGETS", "AnswerTarget", "Candidate", "TaskTargets", "target_for"]
 
@@ -66,7 +66,7 @@ def target_for(
     gold = gold.tolist() if type(gold).__module__ == "numpy" else gold  # type: ignore[attr-defined]
     chosen = None if choices is None else [str(choice) for choice in choices]
     right = choice_gold(gold, chosen) if chosen else ChoiceGold()
-    told = gold if right.place is None else (chosen or ())[right.place]
+    gold_text = gold if right.place is None else (chosen or ())[right.place]
     note = None
     for entry in TASK_TARGETS:
         if not entry.task_name.search(task):
@@ -76,14 +76,14 @@ def target_for(
             note = f"documents of {task!r} should have the column {missing[0]!r}; it has {sorted(map(str, doc))}"
             continue
         try:
-            target = _in_order_of_choices(entry.target(doc, told), chosen, right)
+            target = _in_order_of_choices(entry.target(doc, gold_text), chosen, right)
         except Exception as error:  # a strange document must not stop a run; its note says what was strange
             note = f"{type(error).__name__}: {error}"
         else:
             if target is not None:
                 return _with_notes(target, gold, note)
     try:
-        return _with_notes(_general(doc, prompt or "", told, chosen or (), right), gold, note)
+        return _with_notes(_general(doc, prompt or "", gold_text, chosen or (), right), gold, note)
     except Exception as error:  # as above
         return AnswerTarget((), None, note=f"{note + '; ' if note else ''}{type(error).__name__}: {error}")
 

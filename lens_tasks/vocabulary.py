@@ -2,82 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from lens_tasks.surface import word_forms
 from lens_tasks.target_types import Candidate
 
-_NUMBERS = {
-    "0": ("zero", "ноль"),
-    "1": ("one", "один"),
-    "2": ("two", "два"),
-    "3": ("three", "три"),
-    "4": ("four", "четыре"),
-    "5": ("five", "пять"),
-    "6": ("six", "шесть"),
-    "7": ("seven", "семь"),
-    "8": ("eight", "восемь"),
-    "9": ("nine", "девять"),
-    "10": ("ten", "десять"),
-}
-
-# English label -> further English words, Russian label, further Russian words. The label is the benchmark's own answer.
+# Kind -> an entry a candidate: English words | Russian words. The first word of a side is the label, which is the
+# benchmark's own answer; the others are synonyms.
 # Russian synonyms are few on purpose: tokenizers split them, and a first piece that two answers share is lost to both.
-_WORDS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
-    "yes": ((), "да", ()),
-    "no": ((), "нет", ()),
-    "gray": (("grey",), "серый", ()),
-    "red": ((), "красный", ()),
-    "blue": ((), "синий", ()),
-    "green": ((), "зеленый", ()),
-    "brown": ((), "коричневый", ()),
-    "purple": (("violet",), "фиолетовый", ("пурпурный",)),
-    "cyan": (("turquoise",), "голубой", ("бирюзовый",)),
-    "yellow": ((), "желтый", ()),
-    "cube": (("block",), "куб", ("кубик",)),
-    "sphere": (("ball",), "сфера", ("шар",)),
-    "cylinder": ((), "цилиндр", ()),
-    "large": (("big",), "большой", ()),
-    "small": (("tiny",), "маленький", ()),
-    "rubber": (("matte",), "резина", ("резиновый",)),
-    "metal": (("metallic", "shiny"), "металл", ("металлический",)),
+_WORDS = {
+    "yes_no": ("yes | да", "no | нет"),
+    "number": (
+        *("0 zero | 0 ноль", "1 one | 1 один", "2 two | 2 два", "3 three | 3 три", "4 four | 4 четыре"),
+        *("5 five | 5 пять", "6 six | 6 шесть", "7 seven | 7 семь", "8 eight | 8 восемь", "9 nine | 9 девять"),
+        "10 ten | 10 десять",
+    ),
+    "colour": (
+        *("gray grey | серый", "red | красный", "blue | синий", "green | зеленый зелёный", "brown | коричневый"),
+        *("purple violet | фиолетовый пурпурный", "cyan turquoise | голубой бирюзовый", "yellow | желтый жёлтый"),
+    ),
+    "shape": ("cube block | куб кубик", "sphere ball | сфера шар", "cylinder | цилиндр"),
+    "size": ("large big | большой", "small tiny | маленький"),
+    "material": ("rubber matte | резина резиновый", "metal metallic shiny | металл металлический"),
 }
-_WITH_YO = {"зеленый": "зелёный", "желтый": "жёлтый"}
 
 
-_KINDS = (("yes_no", 2), ("colour", 8), ("shape", 3), ("size", 2), ("material", 2))  # of _WORDS, in its order
-_KIND_OF_WORD = dict(zip(_WORDS, [kind for kind, count in _KINDS for _ in range(count)], strict=True))
+def _candidate(words: str, kind: str | None = None) -> Candidate:
+    label, *_ = forms = words.split()
+    return Candidate(label, word_forms(forms), kind)
 
 
-def _english(label: str, further: tuple[str, ...], kind: str | None) -> Candidate:
-    return Candidate(label, word_forms((label, *further)), kind)
+_PAIRS = [
+    tuple(_candidate(side, kind) for side in entry.split("|")) for kind, entries in _WORDS.items() for entry in entries
+]
 
-
-def _russian(label: str, further: tuple[str, ...], kind: str | None) -> Candidate:
-    spellings = (label, _WITH_YO[label]) if label in _WITH_YO else (label,)
-    return Candidate(label, word_forms((*spellings, *further)), kind)
-
-
-YES_NO = (_english("yes", (), None), _english("no", (), None))
-YES_NO_RUSSIAN = (_russian("да", (), None), _russian("нет", (), None))
-TRUE_FALSE = (_english("true", (), None), _english("false", (), None))
-RIGHT_WRONG_RUSSIAN = (_russian("верно", (), None), _russian("неверно", (), None))
-
-_ENGLISH_NUMBERS = tuple(_english(digit, (english,), "number") for digit, (english, _) in _NUMBERS.items())
-_RUSSIAN_NUMBERS = tuple(_russian(digit, (russian,), "number") for digit, (_, russian) in _NUMBERS.items())
-_ENGLISH_WORDS = tuple(_english(word, further, _KIND_OF_WORD[word]) for word, (further, _, _) in _WORDS.items())
-_RUSSIAN_WORDS = tuple(_russian(label, further, _KIND_OF_WORD[word]) for word, (_, label, further) in _WORDS.items())
-
-CLEVR = _ENGLISH_WORDS[:2] + _ENGLISH_NUMBERS + _ENGLISH_WORDS[2:]
+CLEVR = tuple(english for english, _ in _PAIRS)
 """The 28 answers of CLEVR: yes, no, 0 to 10, eight colours, three shapes, two sizes, two materials."""
 
-RUCLEVR = _RUSSIAN_WORDS[:2] + _RUSSIAN_NUMBERS + _RUSSIAN_WORDS[2:]
+RUCLEVR = tuple(russian for _, russian in _PAIRS)
 """Their Russian counterparts in the initial form, in the order of `CLEVR`; е and ё, and common synonyms, are pooled."""
 
-RUSSIAN_TO_ENGLISH: Mapping[str, str] = MappingProxyType(
-    {russian.label: english.label for russian, english in zip(RUCLEVR, CLEVR, strict=True)}
-)
+YES_NO = (_candidate("yes"), _candidate("no"))
+YES_NO_RUSSIAN = (_candidate("да"), _candidate("нет"))
+TRUE_FALSE = (_candidate("true"), _candidate("false"))
+RIGHT_WRONG_RUSSIAN = (_candidate("верно"), _candidate("неверно"))
 
 
 def pivot_of(candidates: tuple[Candidate, ...], english: tuple[Candidate, ...]) -> tuple[Candidate, ...]:

@@ -1,4 +1,4 @@
-"""Write the model card from measured scores: ``python -m training.card --scores scores.json --model DIR``."""
+"""Write the model card from the records of a run: ``python -m training.card --run DIR --model DIR``."""
 
 from __future__ import annotations
 
@@ -6,29 +6,49 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 from safetensors import safe_open
 
-MINIS = Path(__file__).parents[1] / "lens_tasks" / "minis"
+from lens_results import load
+from lens_tasks.folders import MINIS
+
 TEXT = Path(__file__).with_name("card.md")
-NAMES = ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini")
+LENIENT = {
+    "pope_mini": "score.pope_accuracy_lenient",
+    **dict.fromkeys(("clevr_mini", "ruclevr_mini", "weird_mini"), "score.exact_match_lenient"),
+}
+"""Benchmark -> the score that counts answers of any form."""
 
 
-def score_table(scores: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Markdown: one line for each benchmark and each group of its questions."""
+def score_table(samples: pd.DataFrame) -> str:
+    """Markdown: one line for each benchmark and each group of its questions; ``samples`` are those of a run."""
     lines = [
         "| benchmark | questions | accuracy | whole answer exact | majority class |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for name in NAMES:
-        for group, one in scores[name].items():
-            label = f"**{name}**" if group == "all" else f"{name}: {group}"
+    for name, lenient in LENIENT.items():
+        part = samples[samples["task"] == name]
+        gold = part["gold"].map(lambda texts: texts[0])
+        frame = pd.DataFrame({"right": part[lenient], "exact": part["response"].str.strip() == gold, "gold": gold})
+        groups = part["question_type"] if name != "weird_mini" else part["doc_id"].map(_rule_broken().get)
+        for label, rows in [
+            (f"**{name}**", frame),
+            *((f"{name}: {group}", rows) for group, rows in frame.groupby(groups)),
+        ]:
+            majority = rows["gold"].value_counts().max() / len(rows)
             lines.append(
-                f"| {label} | {one['questions']:.0f} | {one['accuracy']:.1%} | {one['exact']:.1%} "
-                f"| {one['majority']:.1%} |"
+                f"| {label} | {len(rows)} | {rows['right'].mean():.1%} | {rows['exact'].mean():.1%} | {majority:.1%} |"
             )
     return "\n".join(lines)
+
+
+def _rule_broken() -> dict[int, Any]:
+    """Document number of weird_mini -> the rule that its pair breaks."""
+    metas = pq.read_table(MINIS / "weird_mini.parquet", columns=["meta"])["meta"].to_pylist()
+    return {number: meta["categories"]["commonsense_violation_subgroup"] for number, meta in enumerate(metas)}
 
 
 def blind(name: str) -> float:
@@ -59,11 +79,12 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--scores", type=Path, required=True, help="written by training.evaluate --json")
+    parser.add_argument("--run", type=Path, required=True, help="output folder of lmms-eval with the tasks lens_mini")
     args = parser.parse_args()
-    scores = json.loads(args.scores.read_text(encoding="utf-8"))
     text = TEXT.read_text(encoding="utf-8")
-    text = text.replace("{scores}", score_table(scores)).replace("{parameters}", f"{parameters(args.model):,}")
+    text = text.replace("{scores}", score_table(load(args.run).samples)).replace(
+        "{parameters}", f"{parameters(args.model):,}"
+    )
     for name in ("clevr_mini", "ruclevr_mini"):
         text = text.replace(f"{{blind_{name.removesuffix('_mini')}}}", f"{blind(name):.1%}")
     (args.model / "README.md").write_text(text, encoding="utf-8")

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lens_tasks.scenes.geometry import SIDE, place
-from lens_tasks.scenes.world import ATTRIBUTES, BREACHES, Scene
+from lens_tasks.scenes.world import ATTRIBUTES, VIOLATIONS, Scene
 
 _PAIRS = (("color", "shape"), ("color", "size"), ("color", "material"), ("shape", "size"), ("shape", "material"))
 NAMES: tuple[tuple[str, ...], ...] = tuple(
     (one, a, two, b) for one, two in _PAIRS for a, b in product(ATTRIBUTES[one], ATTRIBUTES[two])
-) + tuple((rule,) for rule in BREACHES)
+) + tuple((rule,) for rule in VIOLATIONS)
 _INDEX = {name: i for i, name in enumerate(NAMES)}
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from PIL import Image
 
-MINIS = Path(__file__).parents[1] / "lens_tasks" / "minis"
+from lens_tasks.folders import MINIS
 
 
 def digest(pixels: npt.NDArray[np.uint8]) -> str:

@@ -113,12 +113,12 @@ def russian_turn(rng: np.random.Generator, scene: Scene, mix: Mixture, instructi
 def weird_turn(scene: Scene, instruction: str, strange_first: bool) -> Turn:
     """Is the picture strange or normal, as a choice between A and B."""
     options = (STRANGE, NORMAL) if strange_first else (NORMAL, STRANGE)
-    letter = "A" if (scene.breach is not None) == strange_first else "B"
+    letter = "A" if (scene.violation is not None) == strange_first else "B"
     prompt = instruction.replace("{question}", WEIRD_QUESTION)
     prompt = prompt.replace("{option_a}", options[0]).replace("{option_b}", options[1])
     if not asks_for_reasoning(instruction):
         return Turn(prompt, letter)
-    verdict = NORMAL if scene.breach is None else STRANGE
+    verdict = NORMAL if scene.violation is None else STRANGE
     text = reasoned("weird", letter, verdict)
     return Turn(prompt, text, text.index(verdict) - 1)
 
@@ -126,8 +126,8 @@ def weird_turn(scene: Scene, instruction: str, strange_first: bool) -> Turn:
 def verdict_turn(rng: np.random.Generator, scene: Scene) -> Turn:
     """The same question answered with a word, in English or Russian."""
     if rng.random() < 0.5:
-        return Turn(STRANGE_IN_A_WORD[0], "normal" if scene.breach is None else "strange")
-    return Turn(STRANGE_IN_A_WORD[1], NORMAL if scene.breach is None else STRANGE)
+        return Turn(STRANGE_IN_A_WORD[0], "normal" if scene.violation is None else "strange")
+    return Turn(STRANGE_IN_A_WORD[1], NORMAL if scene.violation is None else STRANGE)
 
 
 def row_turns(rng: np.random.Generator, scene: Scene, mix: Mixture, count: int) -> list[Turn]:

@@ -22,7 +22,7 @@ SINGLE_SEED = 20_000_000_000
 
 
 def draw(job: tuple[str, int]) -> list[tuple[Scene, Pixels]]:
-    """One normal picture, or a normal one and its strange twin."""
+    """One normal picture, or a normal one and its strange counterpart."""
     kind, seed = job
     scenes = sample_pair(seed) if kind == "pair" else (sample_scene(seed),)
     return [(scene, render(scene)) for scene in scenes]

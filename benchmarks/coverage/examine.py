@@ -36,7 +36,7 @@ class Outcome:
     """What came of one model type: `result` is exact, refused or unbuildable.
 
     `deviation` is the largest difference from the model's own logits, as a share of their range, over the last layer,
-    the middle layers and the steps of a generation. `forced` and its kin say how given tokens are scored, see
+    the middle layers and the steps of a generation. The fields `forced...` say how given tokens are scored, see
     `forced.ForcedCheck`; empty for a model that was not built.
     """
 
@@ -123,7 +123,7 @@ def _compare(lens: LogitLens, inputs: dict[str, Tensor]) -> tuple[float, str]:
         )
     except Exception as error:  # the model itself does not generate from these inputs
         text = " ".join(str(error).split())[:160]
-        worst, note = worst, f"generation was not compared: {type(error).__name__}: {text}"
+        note = f"generation was not compared: {type(error).__name__}: {text}"
     else:
         worst, note = max(worst, _generation(lens, inputs, plain)), ""
     if worst > TOLERANCE:

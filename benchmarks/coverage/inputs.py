@@ -50,7 +50,7 @@ def find_inputs(model: Any, model_type: str) -> Inputs:
 
 @torch.no_grad()
 def _with_prompt(model: Any, pixels: Inputs) -> Inputs:
-    """A prompt with as many image tokens as the image has features, which the model's own complaint tells."""
+    """A prompt with as many image tokens as the image has features, which the model's own error message names."""
     counts, tried = [4, 1, 16], set()
     error: Exception = InputError("no count")
     while counts and len(tried) < 8:
@@ -62,14 +62,14 @@ def _with_prompt(model: Any, pixels: Inputs) -> Inputs:
         try:
             model(**inputs)
             return inputs
-        except Exception as complaint:
-            found = _FEATURES.search(str(complaint))
+        except Exception as refusal:
+            found = _FEATURES.search(str(refusal))
             if not found:
-                error = complaint
+                error = refusal
                 continue
             features = int(found[1])
             counts = [features, features // 32, *counts]
-            error = complaint if isinstance(error, InputError) else error
+            error = refusal if isinstance(error, InputError) else error
     raise error
 
 
@@ -119,7 +119,7 @@ def square(config: Any) -> Inputs:
 
 
 def grid(config: Any) -> Inputs:
-    """Qwen2-VL and its kin: flattened patches and their grid."""
+    """Qwen2-VL and models like it: flattened patches and their grid."""
     vision = config.vision_config
     depth = getattr(vision, "temporal_patch_size", None) or getattr(vision, "patch_temporal", 1)
     return {
@@ -145,7 +145,7 @@ def patch_grid(config: Any) -> Inputs:
 
 
 def tiles(config: Any) -> Inputs:
-    """LLaVA-NeXT and its kin: a tile and the whole picture, with the size of the original."""
+    """LLaVA-NeXT and models like it: a tile and the whole picture, with the size of the original."""
     return {"pixel_values": torch.randn(1, 2, 3, _SIDE, _SIDE), "image_sizes": torch.tensor([[_SIDE, _SIDE]])}
 
 
@@ -155,7 +155,7 @@ def sized(config: Any) -> Inputs:
 
 
 def several(config: Any) -> Inputs:
-    """Idefics and its kin: a list of pictures a row, with a mask of their pixels."""
+    """Idefics and models like it: a list of pictures a row, with a mask of their pixels."""
     return {
         "pixel_values": torch.randn(1, 1, 3, _SIDE, _SIDE),
         "pixel_attention_mask": torch.ones(1, 1, _SIDE, _SIDE, dtype=torch.bool),

@@ -1,4 +1,4 @@
-"""Why a model type is refused or cannot be built here, where the error alone would not tell a reader."""
+"""Why a model type is refused or cannot be built here, where the error message alone would not say it."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +61,11 @@ def write_report(outcomes: Sequence[Outcome], folder: Path) -> None:
 
 
 def _row(outcome: Outcome) -> Row:
+    found = asdict(outcome)
     return {
-        "model_type": outcome.model_type,
-        "class": outcome.model_class,
-        "result": outcome.result,
-        "deviation": outcome.deviation,
-        "reason": outcome.reason,
-        "layers": outcome.layers,
-        "norm": outcome.norm,
-        "head": outcome.head,
-        "transform": outcome.transform,
-        "forced": outcome.forced,
-        "forced_deviation": outcome.forced_deviation,
-        "forced_inputs": list(outcome.forced_inputs),
-        "forced_reason": outcome.forced_reason,
+        "model_type": found.pop("model_type"),
+        "class": found.pop("model_class"),
+        **found,
         "transformers": transformers.__version__,
         "torch": torch.__version__.partition("+")[0],
     }

@@ -57,7 +57,7 @@ def _launch(count: int, task: str, limit: int, threads: int, folder: Path, cpu: 
 
 
 def _launcher(count: int, cpu: bool) -> list[str]:
-    if cpu:  # `accelerate launch --cpu` starts one process, whatever it is told
+    if cpu:  # `accelerate launch --cpu` starts one process, whatever number it is given
         return ["torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
     several = ["--multi_gpu"] if count > 1 else []
     return [

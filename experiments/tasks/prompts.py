@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lens_tasks.mera import lift_images
 from lens_tasks.scenes.instructions import REASONING_FROM, RUCLEVR
+from lens_tasks.tasks.mera import lift_images
 
 
 def direct(dataset: Any) -> Any:

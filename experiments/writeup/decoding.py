@@ -15,7 +15,7 @@ def decoder_section(material: Material, pictures: tuple[Block, ...]) -> Section:
     """Decoders against the final layer: over all, by question type, and their price."""
     text = paragraph(
         say(
-            "Each decoder answers every sample anew from the recorded scores of the candidates; no model runs. "
+            "Each decoder answers every sample again from the recorded scores of the candidates; no model runs. "
             "Settings are chosen on two of five folds that keep images whole and judged on the other three. A decoder "
             "that ran in the model would choose among all tokens, which the records cannot show."
         )
@@ -64,7 +64,7 @@ def _whole(material: Material) -> Table:
         )  # fmt: skip
     columns = (
         "task", "decoder", "setting", "judged on", "accuracy minus final layer", "p (Holm within the task)",
-        "mended", "broken",
+        "fixed", "broken",
     )  # fmt: skip
     return Table("decoders", columns, tuple(rows))
 

@@ -31,7 +31,7 @@ def depth_section(depths: Depths, pictures: tuple[Block, ...]) -> Section:
     text = paragraph(
         say(
             "For each concept the accuracy of the leading candidate is compared, layer by layer, with what the same "
-            "leaders would have if the gold answers of the concept were dealt out anew; what is left is accuracy above "
+            "leaders would have if the gold answers of the concept were shuffled; what is left is accuracy above "
             "chance. Its half-way depth is where it stays above half of its final value, with an interval over images. "
             "The layer from which it is above chance holds for all later layers, corrected for their number."
         ),

@@ -53,9 +53,7 @@ def concept_figure(depths: Depths) -> Figure:
         if place % 3 == 0:
             panel.set_ylabel("accuracy above chance")
         legend(panel, loc="upper left", fontsize=7)
-    footnote(
-        figure, "Chance: gold answers dealt out anew within the concept. Bands: pointwise 95 % intervals, by image."
-    )
+    footnote(figure, "Chance: gold answers shuffled within the concept. Bands: pointwise 95 % intervals, by image.")
     return figure
 
 

@@ -77,8 +77,8 @@ def lost_minus_corrected(analysis: Analysis) -> Tested | None:
     if any(name not in frame for name in names):
         return None
     verdict = frame["verdict"].to_numpy(dtype=np.float64)
-    lost, mended = (frame[name].to_numpy(dtype=np.float64) for name in names)
-    event = np.where(verdict == 0, lost, mended)
+    lost, corrected = (frame[name].to_numpy(dtype=np.float64) for name in names)
+    event = np.where(verdict == 0, lost, corrected)
     rows = np.isfinite(event) & np.isin(verdict, (0.0, 1.0))
     wrong = (verdict[rows] == 0).astype(np.float64)
     groups = analysis.subject.clusters.at(rows)

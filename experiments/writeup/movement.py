@@ -70,10 +70,10 @@ def _rows(task: str, one: Analysis) -> Iterator[tuple[Shown, ...]]:
     for name in groups(one.subject) if found is not None else ():
         if found is None or not (name == "all" or name.startswith("type: ")):
             continue
-        lost, mended = found.lost.get(name), found.corrected.get(name)
+        lost, corrected = found.lost.get(name), found.corrected.get(name)
         yield (
             words(task), words(name), count(lost.n if lost else 0), percent(lost.value if lost else None),
-            count(mended.n if mended else 0), percent(mended.value if mended else None),
+            count(corrected.n if corrected else 0), percent(corrected.value if corrected else None),
         )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from harness_ext.cli.check import check
@@ -29,4 +31,5 @@ app.add_typer(prepare, name="prepare")
 
 def main() -> None:
     """Entry point of the installed command."""
+    os.environ.setdefault("LOGURU_LEVEL", "WARNING")  # lmms-eval logs each file that it looks at
     app()

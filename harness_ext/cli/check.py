@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness_ext.cli.failures import told
+from harness_ext.cli.failures import exit_on
 
 if TYPE_CHECKING:
     from harness_ext.model_check import CandidateSet, Costs
@@ -25,7 +25,7 @@ _SETS_SHOWN = 8
 _COLLISIONS_SHOWN = 3
 _READ = {
     "first_token": "first token",
-    "teacher_forced": "teacher forced: their first tokens do not tell them apart",
+    "teacher_forced": "teacher forced: their first tokens are not distinct",
     "not_encodable": "not read: the tokenizer has no pieces for a candidate",
     "open": "open: the answer given is read, and the gold answer",
 }
@@ -67,7 +67,7 @@ def check(
     from lens_engine.prompts import ProcessorPrompts
     from lens_models import LensError, LensSettings, load_model
 
-    with told(LensError, TaskError):
+    with exit_on(LensError, TaskError):
         asked = None if task is None else load_task(task, include_path)
         loaded = load_model(
             model,
@@ -112,8 +112,8 @@ def _findings(lens: Any, model: Any) -> list[tuple[str, str]]:
         ("after the head", report.transform),
         ("dtype, device", f"{str(model.dtype).removeprefix('torch.')}, {model.device}"),
         ("identity", f"off by {report.deviation:.1e} of the logit range (allowed {report.tolerance:.1e})"),
-        ("first choice", "agrees" if report.argmax_agrees else "differs"),
-        ("given tokens", _forcing(lens.forcing)),
+        ("top-1 token", "agrees" if report.argmax_agrees else "differs"),
+        ("teacher forcing", _forcing(lens.forcing)),
     ]
 
 

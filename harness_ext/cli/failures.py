@@ -1,4 +1,4 @@
-"""Turn the errors that a user can mend into one line and an exit code."""
+"""Errors that a user can fix end a command with one line and exit code 1."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
-__all__ = ["told"]
+__all__ = ["exit_on"]
 
 
 @contextmanager
-def told(*kinds: type[Exception]) -> Iterator[None]:
-    """Print an expected error without a traceback and leave with code 1; anything else is a fault and shows itself."""
+def exit_on(*kinds: type[Exception]) -> Iterator[None]:
+    """Print an expected error without a traceback and leave with code 1; anything else keeps its traceback."""
     try:
         yield
     except kinds as error:

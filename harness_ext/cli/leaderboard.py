@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness_ext.cli.failures import told
+from harness_ext.cli.failures import exit_on
 
 __all__ = ["leaderboard"]
 
@@ -21,7 +21,7 @@ def leaderboard(
     from lens_report import ReportError, build_leaderboard
     from lens_results import LensResultsError
 
-    with told(ReportError, LensResultsError, OSError):
+    with exit_on(ReportError, LensResultsError, OSError):
         table = build_leaderboard(runs, published=published)
         files = {} if out is None else table.write(out)
     typer.echo(table.to_markdown())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness_ext.cli.failures import told
+from harness_ext.cli.failures import exit_on
 
 __all__ = ["prepare"]
 
@@ -20,10 +20,10 @@ def clevr(
     out: Annotated[Path | None, typer.Option(help="Where to put the prepared files.")] = None,
 ) -> None:
     """Prepare the validation split of CLEVR for the task `clevr`."""
-    from lens_tasks.clevr_release import prepare as prepare_clevr
-    from lens_tasks.prepared import MissingDataError
+    from lens_tasks.folders import MissingDataError
+    from lens_tasks.tasks.clevr_release import prepare as prepare_clevr
 
-    with told(MissingDataError, ValueError):
+    with exit_on(MissingDataError, ValueError):
         typer.echo(f"Prepared: {prepare_clevr(source, out)}")
 
 

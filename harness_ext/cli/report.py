@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness_ext.cli.failures import told
+from harness_ext.cli.failures import exit_on
 
 __all__ = ["report"]
 
@@ -20,7 +20,7 @@ def report(
     from lens_report import ReportError, build_report
     from lens_results import LensResultsError
 
-    with told(ReportError, LensResultsError, OSError):
+    with exit_on(ReportError, LensResultsError, OSError):
         made = build_report(runs, out)
     for problem in made.problems:
         typer.echo(f"Left out: {problem.message}", err=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness_ext.cli.failures import told
+from harness_ext.cli.failures import exit_on
 
 __all__ = ["submit"]
 
@@ -22,7 +22,7 @@ def submit(
         typer.Option(metavar="TASK=FILE", help="A task of another name than MERA's, and its file; may be repeated."),
     ] = None,
 ) -> None:
-    """Pack the answers of RUN for MERA's server and prove that nothing is missing, doubled or changed."""
+    """Pack the answers of RUN for MERA's server and prove that nothing is missing, duplicated or changed."""
     from harness_ext.submission import SubmissionError, check_submission, write_submission
 
     if (check is None) == (run is None):
@@ -30,7 +30,7 @@ def submit(
     if run is not None and dst is None:
         raise typer.BadParameter("missing: the archive to write", param_hint="--dst")
     files = dict(_task_and_file(text) for text in task_file or ())
-    with told(SubmissionError, OSError):
+    with exit_on(SubmissionError, OSError):
         if run is not None and dst is not None:
             done = write_submission(run, dst, tasks=tasks.split(",") if tasks else None, task_files=files)
         else:

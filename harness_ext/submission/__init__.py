@@ -1,7 +1,7 @@
 """MERA submission archives: written from a run of either harness, and checked.
 
 `write_submission` makes the archive that MERA's own packer would make, and refuses what its server would count wrongly:
-missing, doubled or altered answers. `check_submission` proves an archive, ours or another.
+missing, duplicate or altered answers. `check_submission` proves an archive, ours or another.
 """
 
 from .archive import write_submission

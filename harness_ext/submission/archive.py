@@ -11,8 +11,16 @@ from typing import Any
 
 from .check import LOGS, Submission, check_submission, expected_documents
 from .errors import IncompleteAnswersError, NoAnswersError
-from .samples import Answer, SamplesFile, find_samples, latest_of_slots, model_folder, parse_answers, require_unique
-from .tasks import file_of, place_of, slot_of, tasks_of, with_task_files
+from .samples import (
+    Answer,
+    SamplesFile,
+    find_samples,
+    latest_of_same_questions,
+    model_folder,
+    parse_answers,
+    require_unique,
+)
+from .tasks import base_task, file_of, place_of, tasks_of, with_task_files
 
 __all__ = ["write_submission"]
 
@@ -61,17 +69,18 @@ def write_submission(
 def _chosen(folder: Path, tasks: Sequence[str] | None, files: Mapping[str, str]) -> list[SamplesFile]:
     found = find_samples(folder)
     wanted = [each for each in found if file_of(each.task, files) and (tasks is None or each.task in tasks)]
-    packable = sorted(latest_of_slots(wanted), key=lambda each: place_of(each.task, files))
+    packable = sorted(latest_of_same_questions(wanted), key=lambda each: place_of(each.task, files))
     missing = [task for task in tasks or () if task not in {each.task for each in wanted}]
     names = ", ".join(each.task for each in found)
     if missing:
         raise NoAnswersError(f"{folder}: no samples of {', '.join(missing)} to pack; there are samples of {names}")
     if not packable:
         raise NoAnswersError(
-            f"{folder}: none of its tasks is one of MERA's. Found {names}; MERA has {', '.join(files)}"
+            f"{folder}: none of its tasks is one of MERA's. Found {names}; MERA has {', '.join(files)}. Give a task of "
+            "another name its file with --task-file TASK=FILE, for instance ruclevr_mini=ruCLEVR"
         )
     for name in {file_of(each.task, files) for each in packable}:
-        absent = sorted(set(tasks_of(str(name), files)) - {slot_of(each.task) for each in packable})
+        absent = sorted(set(tasks_of(str(name), files)) - {base_task(each.task) for each in packable})
         # a file of one task is there or not; a file of several needs all of them
         if absent and len(tasks_of(str(name), files)) > len(absent):
             raise NoAnswersError(f"{folder}: {name}.json also needs the samples of {', '.join(absent)}; run them too")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import AnswersDifferError, ArchiveFormatError, IncompleteAnswersError, NoAnswersError
-from .samples import Answer, SamplesFile, find_name, latest_of_slots, parse_answers, require_unique
+from .samples import Answer, SamplesFile, find_name, latest_of_same_questions, parse_answers, require_unique
 from .tasks import file_of, with_task_files
 
 __all__ = ["LOGS", "Submission", "check_submission", "expected_documents"]
@@ -105,7 +105,7 @@ def _logged_answers(
 
 def _latest_samples(logs: Mapping[str, bytes]) -> dict[SamplesFile, str]:
     found = (find_name(Path(name)) for name in sorted(logs))
-    latest = latest_of_slots(file for file in found if file is not None)
+    latest = latest_of_same_questions(file for file in found if file is not None)
     return {file: logs[str(file.path)].decode() for file in latest}
 
 

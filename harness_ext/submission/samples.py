@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from .errors import ArchiveFormatError, DuplicateAnswersError, NoAnswersError
-from .tasks import document_id, slot_of
+from .tasks import base_task, document_id
 
 __all__ = [
     "LENS_ID",
@@ -20,7 +20,7 @@ __all__ = [
     "SamplesFile",
     "find_name",
     "find_samples",
-    "latest_of_slots",
+    "latest_of_same_questions",
     "model_folder",
     "noted_id",
     "parse_answers",
@@ -87,21 +87,21 @@ def model_folder(run: Path) -> Path:
 
 def find_samples(folder: Path) -> list[SamplesFile]:
     """The latest samples file of each task, in order of task."""
-    latest: dict[str, SamplesFile] = {}
-    for file in _samples_in(folder):
-        known = latest.get(file.task)
-        if known is None or file.log_date > known.log_date:
-            latest[file.task] = file
-    return [latest[task] for task in sorted(latest)]
+    return sorted(_latest(_samples_in(folder), lambda task: task), key=lambda file: file.task)
 
 
-def latest_of_slots(files: Iterable[SamplesFile]) -> list[SamplesFile]:
+def latest_of_same_questions(files: Iterable[SamplesFile]) -> list[SamplesFile]:
     """The latest of the samples files that answer the same questions."""
+    return _latest(files, base_task)
+
+
+def _latest(files: Iterable[SamplesFile], group: Callable[[str], str]) -> list[SamplesFile]:
+    """The latest file of each group of tasks; of two of one time the first."""
     latest: dict[str, SamplesFile] = {}
     for file in files:
-        known = latest.get(slot_of(file.task))
+        known = latest.get(group(file.task))
         if known is None or file.log_date > known.log_date:
-            latest[slot_of(file.task)] = file
+            latest[group(file.task)] = file
     return list(latest.values())
 
 

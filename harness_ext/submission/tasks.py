@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["TASK_FILES", "document_id", "file_of", "place_of", "slot_of", "tasks_of", "with_task_files"]
+__all__ = ["TASK_FILES", "base_task", "document_id", "file_of", "place_of", "tasks_of", "with_task_files"]
 
 _DOMAINS: dict[str, tuple[str, ...]] = {
     "UniScienceVQA": (
@@ -58,18 +58,18 @@ def file_of(task: str, files: Mapping[str, str]) -> str | None:
     return files.get(task) or files.get(task.lower())
 
 
-def slot_of(task: str) -> str:
-    """The task itself; for those of ruTiE, which ask the same questions in three ways, their common name."""
+def base_task(task: str) -> str:
+    """The task itself; for those of ruTiE, which ask the same questions in three ways, the name that they share."""
     return next((own for own in _RUTIE for way in _WAYS if task.lower() == own + way), task)
 
 
 def tasks_of(file: str, files: Mapping[str, str]) -> tuple[str, ...]:
-    """The tasks whose answers one file takes together, each under its slot."""
-    return tuple(dict.fromkeys(slot_of(task) for task, name in files.items() if name == file))
+    """The tasks whose answers one file takes together, each under its base task."""
+    return tuple(dict.fromkeys(base_task(task) for task, name in files.items() if name == file))
 
 
 def place_of(task: str, files: Mapping[str, str]) -> int:
-    """Where a task stands in MERA's order, which is that of the answers in a file of several domains."""
+    """The place of a task in MERA's order, which is that of the answers in a file of several domains."""
     names = list(files)
     return names.index(task if task in files else task.lower())
 

@@ -1,4 +1,16 @@
-"""Where in a response the answer stands, and which candidate it names."""
+"""Where in a response the answer is, and which candidate it names.
+
+locate      `locate_answer`: the way through the others
+scope       the part of a response that may answer: behind the reasoning block, before another question
+closed      tasks with candidates: what a marker, a phrase or the beginning of the response states
+statements  whether a candidate at a place is plainly stated there
+doubts      why a stated answer is not certain after all
+yes_no, numbers, phrases    statements of these kinds
+open        tasks without candidates
+taken       the place of what the task's own filter took
+words       the words and patterns of all of them, in three languages
+types       what is searched and what is found
+"""
 
 from .locate import locate_answer, part_after_marker
 from .open import same_answer, without_article

@@ -7,46 +7,56 @@ is read only where nothing else in the response states another one, takes it bac
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from re import Pattern
 
 from lens_tasks.naming import Named, mentions, named_at
 from lens_tasks.target_types import Candidate
 
-from .closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
 from .doubts import doubt
-from .markers import CONCLUSION, PHRASE, REASONING, REFUSAL, STRONG_MARKER, WEAK_PHRASE, own_markers
-from .phrases import says_of_it, stated_in_phrase
-from .polar_words import is_polar, polar_word
-from .scope import Scope, repeats
+from .phrases import LONGEST_PHRASE, says_of_it, stated_in_phrase
+from .scope import repeats
 from .statements import named_after, stated_at
-from .types import AnswerSpan, NoAnswer
+from .types import AnswerSpan, ClosedText, NoAnswer, Scope, Stated
+from .words import (
+    CLAUSE_END,
+    CONCLUSION,
+    CONTENT,
+    NOTHING_LEFT,
+    PHRASE,
+    REASONING,
+    REFUSAL,
+    SENTENCE_END,
+    STRONG_MARKER,
+    WEAK_PHRASE,
+    clause_from,
+    own_markers,
+    sentence_start,
+)
+from .yes_no import is_yes_or_no, yes_or_no
 
 __all__ = ["locate_closed"]
 
 _OUTSIDE_WORDS = 2
-_LONGEST_SENTENCE = 160
 _QUESTION = re.compile(r"[\s*_#>]*[^.!?\n]*\?[\s*_\"'»”)]*")
+"""A first sentence that is a question."""
 _CONDITION = re.compile(r"\b(?:if|unless|whether|если|при\s+условии|ли)\b", re.IGNORECASE)
-_DISTANCE = re.compile(
+_NOT_ASSERTED = re.compile(
     r"\b(?:(?<!no\s)doubt|not|n['’]t|never|nobody|no\s+one|wrong|incorrect|false|unlikely|least|common|tempted|would|could|might|may|argue"
     r"|sure|student|user|people|others?|your|their|his|her|possible|expected|previous|не|нельзя|никто|сомнева\w*|вряд|маловероятн\w*"
     r"|неправильн\w*|неверн\w*|многие|ваш\w*|их|его|её|возможн\w*|можно)\b|n['’]t\b|[不没非别]|很多|有人",
     re.IGNORECASE,
 )
+"""Before a cue: what follows is denied, only possible, or somebody else's answer ("the user would say")."""
 _OWN = re.compile(
-    r"(?:^|[,;:—–，；)]|\b(?:so|therefore|thus|hence|then|and|because|(?:means|follows|conclude)\s+that"
+    r"(?:^|[,;:—–)]|\b(?:so|therefore|thus|hence|then|and|because|(?:means|follows|conclude)\s+that"
     r"|итак|значит|поэтому|следовательно|и))[\s*_#>\"'(]*"
     r"(?:i\s+(?:think|believe)\s+(?:that\s+)?)?(?:(?:the|my|a|мой|моим|я)\s+)?"
     r"(?:(?:most|correct|right|best|final|likely|suitable|accurate|appropriate|proper|(?:правильн|верн|итогов|окончательн)\w+)\s+)*"
     r"[\s*_因此故所以应该我正确的]*$",
     re.IGNORECASE,
 )
-_NOTHING_LEFT = {
-    "first_content": "the response has no words",
-    "after_think": "nothing after the reasoning block",
-    "after_marker": "an answer marker with nothing after it",
-}
+"""Before a phrase: it begins a clause, with nothing in front of it but "so", "I think" or "the correct"."""
 
 
 def locate_closed(
@@ -56,28 +66,21 @@ def locate_closed(
 
     Args:
         body: the response with plain characters.
-        scope: where in it the answer may stand.
+        scope: where in it the answer may be.
         candidates: the closed set.
         kind: the kind of candidate that the question asks for, where it is known.
         question: what was asked, where it is known.
     """
     text = ClosedText(body[: scope.end], scope, tuple(candidates), kind, question)
     if CONTENT.search(text.body, scope.begin) is None:
-        return NoAnswer(_NOTHING_LEFT[scope.rule])
-    found = _announced(text)
-    if found is None:
-        found = _opening(text) or _concluded(text)
-    if isinstance(found, NoAnswer):
-        return found
-    if found is None and text.kind is None:
+        return NoAnswer(NOTHING_LEFT[scope.rule])
+    found = _announced(text) or _opening(text) or _concluded(text)
+    if found is None and kind is None:
         found = _predicate(text)
-    if found is None:
-        return stated_in_phrase(text.body, scope.begin, scope.end, candidates, kind, question) or _outside(text)
-    why = doubt(text, found)
-    if why is not None:
+    if isinstance(found, Stated) and (why := doubt(text, found)):
         return NoAnswer(why)
-    named = found.named
-    return AnswerSpan(named.start, named.end, body[named.start : named.end], found.rule, True, named.label)
+    answer = found or stated_in_phrase(text, scope.begin) or _outside(text)
+    return text.span(answer) if isinstance(answer, Stated) else answer
 
 
 def _announced(text: ClosedText) -> Stated | NoAnswer | None:
@@ -87,7 +90,7 @@ def _announced(text: ClosedText) -> Stated | NoAnswer | None:
         return _after_phrases(text, text.scope.begin, PHRASE)
     last = markers[-1]
     if CONTENT.search(text.body, last.end()) is None:
-        return NoAnswer(_NOTHING_LEFT["after_marker"])
+        return NoAnswer(NOTHING_LEFT["after_marker"])
     at_marker = stated_at(text, last.end(), "after_marker")
     found = _after_phrases(text, last.end(), PHRASE) or at_marker
     if isinstance(found, Stated) and isinstance(at_marker, Stated) and found.named.label != at_marker.named.label:
@@ -95,28 +98,26 @@ def _announced(text: ClosedText) -> Stated | NoAnswer | None:
     if found is None:
         found = _after_phrases(text, last.end(), WEAK_PHRASE)
     if found is None:
-        phrase = stated_in_phrase(text.body, last.end(), text.scope.end, text.candidates, text.kind, text.question)
-        return _as_stated(phrase) or NoAnswer("what follows the answer marker names no candidate for certain")
+        phrase = stated_in_phrase(text, last.end())
+        if isinstance(phrase, Stated):
+            return Stated(phrase.named, "after_marker")
+        return phrase or NoAnswer("what follows the answer marker names no candidate for certain")
     if isinstance(found, NoAnswer):
         return found
-    strong = STRONG_MARKER.match(text.body, last.start()) is not None
-    for marker in markers[:-1]:
-        other = named_after(text, marker.end())
-        settled = STRONG_MARKER.match(text.body, marker.start()) is not None
-        if other is not None and other.label != found.named.label and settled >= strong:
+    for other in _stated_before(text, markers):
+        if other.label != found.named.label:
             return NoAnswer(f"two answers are given, {other.label} and {found.named.label}")
-    opening = (
-        None if REASONING.match(text.body, text.scope.begin) else _bare(text, text.scope.begin, markers[0].start())
-    )
-    if opening is not None and opening.label != found.named.label:
-        return NoAnswer(f"two answers are given, {opening.label} and {found.named.label}")
     return found
 
 
-def _as_stated(found: AnswerSpan | NoAnswer | None) -> Stated | NoAnswer | None:
-    if isinstance(found, AnswerSpan) and found.label is not None:
-        return Stated(Named(found.label, found.start, found.end), "after_marker")
-    return found if isinstance(found, NoAnswer) else None
+def _stated_before(text: ClosedText, markers: Sequence[re.Match[str]]) -> Iterator[Named]:
+    """The candidates behind earlier markers that are as strong as the last one, and the one that opens the response."""
+    strong = STRONG_MARKER.match(text.body, markers[-1].start()) is not None
+    rivals = [each for each in markers[:-1] if STRONG_MARKER.match(text.body, each.start()) or not strong]
+    named = [named_after(text, each.end()) for each in rivals]
+    if not REASONING.match(text.body, text.scope.begin):
+        named.append(_alone(text, text.scope.begin, markers[0].start()))
+    return (each for each in named if each is not None)
 
 
 def _after_phrases(text: ClosedText, begin: int, phrases: Pattern[str]) -> Stated | NoAnswer | None:
@@ -135,11 +136,14 @@ def _after_phrases(text: ClosedText, begin: int, phrases: Pattern[str]) -> State
 
 def _introduces(body: str, phrase: re.Match[str]) -> bool:
     """Whether a phrase is the writer's own: nothing before it in its sentence denies it or says whose answer it is."""
-    begin = max(body.rfind(mark, 0, phrase.start()) for mark in ".!?\n。") + 1
-    before = body[begin : phrase.start()]
-    if _CONDITION.search(clause_from(body, begin)) or _DISTANCE.search(before):
-        return False
-    return _OWN.search(before) is not None
+    begin = sentence_start(body, phrase.start())
+    return _concludes(body, phrase) and _OWN.search(body[begin : phrase.start()]) is not None
+
+
+def _concludes(body: str, cue: re.Match[str]) -> bool:
+    """Whether the sentence of a cue is under no condition, and before the cue nothing denies it."""
+    begin = sentence_start(body, cue.start())
+    return not _CONDITION.search(clause_from(body, begin)) and not _NOT_ASSERTED.search(body[begin : cue.start()])
 
 
 def _opening(text: ClosedText) -> Stated | NoAnswer | None:
@@ -163,10 +167,9 @@ def _concluded(text: ClosedText) -> Stated | NoAnswer | None:
     found = []
     for cue in CONCLUSION.finditer(text.body, text.scope.begin):
         named = named_at(text.body, cue.end(), text.candidates)
-        ended = named is not None and (CLAUSE_END if is_polar(named.label) else SENTENCE_END).match(
-            text.body, named.end
-        )
-        if named is not None and ended and text.fits(named) and _concludes(text.body, cue):
+        if named is None or not text.fits(named) or not _concludes(text.body, cue):
+            continue
+        if (CLAUSE_END if is_yes_or_no(named.label) else SENTENCE_END).match(text.body, named.end):
             found.append(Stated(named, "after_phrase"))
     labels = {each.named.label for each in found}
     if len(labels) > 1:
@@ -174,12 +177,7 @@ def _concluded(text: ClosedText) -> Stated | NoAnswer | None:
     return found[-1] if found else None
 
 
-def _concludes(body: str, cue: re.Match[str]) -> bool:
-    begin = max(body.rfind(mark, 0, cue.start()) for mark in ".!?\n") + 1
-    return not _CONDITION.search(clause_from(body, begin)) and not _DISTANCE.search(body[begin : cue.start()])
-
-
-def _bare(text: ClosedText, begin: int, end: int) -> Named | None:
+def _alone(text: ClosedText, begin: int, end: int) -> Named | None:
     """The candidate that is all there is in the first line between `begin` and `end`."""
     content = CONTENT.search(text.body, begin, end)
     named = None if content is None else named_at(text.body, content.start(), text.candidates)
@@ -192,8 +190,8 @@ def _predicate(text: ClosedText) -> Stated | None:
     """The one option text that a sentence about what was asked comes to: "The animal in the picture is a bird"."""
     begin, end = text.scope.begin, text.scope.end
     words = [each for each in mentions(text.body, text.candidates, begin) if each.end - each.start > 1]
-    one = len({each.label for each in words}) == 1 and words[0].kind is None and not polar_word(text.body, words[0])
-    if not one or text.question is None or end - begin > _LONGEST_SENTENCE or "?" in text.body[begin:end]:
+    one = len({each.label for each in words}) == 1 and words[0].kind is None and not yes_or_no(text.body, words[0])
+    if not one or text.question is None or end - begin > LONGEST_PHRASE or "?" in text.body[begin:end]:
         return None
     last = words[-1]
     return Stated(last, "in_phrase") if len(words) == 1 and says_of_it(text.body, begin, last, text.question) else None

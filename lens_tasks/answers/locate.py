@@ -8,18 +8,19 @@ is read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lens_tasks.surface import plain
 from lens_tasks.target_types import Candidate
 
 from .closed import locate_closed
-from .markers import MARKER
 from .open import locate_open
 from .scope import answer_scope
 from .taken import Filters, locate_taken
 from .types import AnswerSpan, NoAnswer
+from .words import MARKER
 
-__all__ = ["AnswerSpan", "NoAnswer", "locate_answer", "part_after_marker"]
+__all__ = ["locate_answer", "part_after_marker"]
 
 
 def locate_answer(
@@ -41,22 +42,21 @@ def locate_answer(
         kind: the kind of candidate that the question asks for (`Candidate.kind`), where it is known.
         thought_open: the prompt ends inside a reasoning block, so the response begins in one.
         filters: the task's own: what they take from the response decides.
-        question: what was asked. It tells a repeated question from a new one, and "No, there is a dog" from an answer.
+        question: what was asked. It distinguishes a repeated question from a new one, and "No, there is a dog" from an
+            answer.
     """
     body = plain(response)
+    found: AnswerSpan | NoAnswer
     scope = answer_scope(body, until, thought_open=thought_open, question=question)
     if isinstance(scope, NoAnswer):
-        found: AnswerSpan | NoAnswer = scope
+        found = scope
     elif candidates:
         found = locate_closed(body, scope, candidates, kind, question)
     else:
         found = locate_open(body, scope)
     if filters is not None:
         found = locate_taken(response, filters, found, candidates)
-    if isinstance(found, NoAnswer):
-        return found
-    text = response[found.start : found.end]
-    return AnswerSpan(found.start, found.end, text, found.rule, found.aligned, found.label, found.decided_at)
+    return found if isinstance(found, NoAnswer) else replace(found, text=response[found.start : found.end])
 
 
 def part_after_marker(response: str) -> str | None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
-from .markers import REASONING, REFUSAL, RETRACTED, STRONG_MARKER, own_markers
-from .scope import Scope
-from .types import AnswerSpan, NoAnswer
+from .types import AnswerSpan, NoAnswer, Scope
+from .words import CONTENT, NOTHING_LEFT, REASONING, REFUSAL, RETRACTED, STRONG_MARKER, own_markers
 
 __all__ = ["locate_open", "same_answer", "without_article"]
 
-_CONTENT = re.compile(r"[^\W_]")
 _OPENING = re.compile(r"[\s*_`>\"'“”«»„:]*(?:\\\(|\$(?=[^$\n]+\$(?:\W|$)))?\s*")
 _LEADING = re.compile(
     r"(?:(?:it\s+is|it['’]s|это|about|approximately|around|примерно|около)\s+)?(?:(?:an?|the)\s+)?", re.IGNORECASE
@@ -45,12 +43,6 @@ _LIST = re.compile(r"\s*(?:[-*•]\s|\[|\d+[.)]\s)")
 _MOST_WORDS = 4
 _MOST_WORDS_ANNOUNCED = 8
 _END_MARKS = " \t\n.!?…,;:\"'“”«»*_`"
-_NOTHING_LEFT = {
-    "first_content": "the response has no words",
-    "after_think": "nothing after the reasoning block",
-    "after_marker": "an answer marker with nothing after it",
-    "after_phrase": "an answer marker with nothing after it",
-}
 
 
 def locate_open(body: str, scope: Scope) -> AnswerSpan | NoAnswer:
@@ -71,8 +63,8 @@ def locate_open(body: str, scope: Scope) -> AnswerSpan | NoAnswer:
         begin, rule = phrases[-1].end(), "after_phrase"
         if len({_value(text, each.start(), each.end()) for each in phrases}) > 1:
             return NoAnswer("the response announces several answers")
-    if _CONTENT.search(text, begin) is None:
-        return NoAnswer(_NOTHING_LEFT[rule])
+    if CONTENT.search(text, begin) is None:
+        return NoAnswer(NOTHING_LEFT[rule])
     announced = (phrases or markers)[-1].start() if phrases or markers else begin
     return _span(text, announced, begin, rule)
 
@@ -81,7 +73,7 @@ def _span(text: str, announced: int, begin: int, rule: str) -> AnswerSpan | NoAn
     start = _start(text, begin)
     answer = _value(text, announced, begin)
     end = start + len(answer)
-    if _CONTENT.search(answer) is None:
+    if CONTENT.search(answer) is None:
         return NoAnswer("the line of the answer has no words")
     back = RETRACTED.search(text, start) or REFUSAL.search(text, start)
     if back is not None:
@@ -97,10 +89,10 @@ def _span(text: str, announced: int, begin: int, rule: str) -> AnswerSpan | NoAn
     if words > most or _VERB.search(f" {answer} ") is not None:
         return NoAnswer("the answer is a sentence; where in it the answer is decided cannot be told")
     unannounced = rule in ("first_content", "after_think")
-    if unannounced and _CONTENT.search(text, end) and re.match(r"[^\w\n]*\n", text[end:]) is None:
+    if unannounced and CONTENT.search(text, end) and re.match(r"[^\w\n]*\n", text[end:]) is None:
         return NoAnswer("more text follows the answer; which of it is the answer cannot be told")
     leading = _LEADING.match(text, start, end)
-    decided = leading.end() if leading and _CONTENT.search(text, leading.end(), end) else start
+    decided = leading.end() if leading and CONTENT.search(text, leading.end(), end) else start
     return AnswerSpan(start, end, text[start:end], rule, True, None, decided)
 
 
@@ -145,4 +137,4 @@ def without_article(text: str) -> str:
     """An answer from the word on at which it is decided: "Beatles" of "The Beatles"."""
     leading = _LEADING.match(text)
     rest = text[leading.end() :] if leading else text
-    return rest if _CONTENT.search(rest) else text
+    return rest if CONTENT.search(rest) else text

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lens_tasks.surface import fold
 
-from .types import NoAnswer
+from .types import NoAnswer, Scope
+from .words import CONTENT
 
-__all__ = ["Scope", "answer_scope", "begins_thought", "ends_thought", "opens_thought", "repeats"]
+__all__ = ["answer_scope", "begins_thought", "ends_thought", "opens_thought", "repeats"]
 
-_CONTENT = re.compile(r"[^\W_]")
 _THINK = r"[\w:]*(?:think|thought|reason|rationale|reflection|analysis|scratchpad)\w*"
 _THINK_START = re.compile(
     rf"<(?!\|?end_)\|?{_THINK}\|?>|◁think▷|\[THINK\]|<\|channel\|>analysis<\|message\|>|<unused94>|\A\s*analysis(?=[A-ZА-Я])"
@@ -66,15 +65,6 @@ _REPEATED = re.compile(r"\W*?(?P<turn>(?<![^\W_])[#*_>\[ ]*[^\W\d_]+[^\n:]{0,12}
 _ANSWERS = re.compile(r"[\s*_]*A[*_]*\s*:")  # behind "Q:"
 _SHORT_ANSWER_WORDS = 3
 _LONGEST_BEGUN_THOUGHT = 200
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Characters `begin` to `end` of a response, and the rule by which an answer at their beginning is found."""
-
-    begin: int
-    end: int
-    rule: str
 
 
 def begins_thought(mark: str) -> bool:
@@ -137,12 +127,12 @@ def repeats(said: str, question: str | None) -> bool:
 
 def _before_next_question(text: str, begin: int, end: int) -> int:
     for turn in _TURN.finditer(text, begin, end):
-        if _CONTENT.search(text, begin, turn.start()):  # at the beginning it may repeat the question asked
+        if CONTENT.search(text, begin, turn.start()):  # at the beginning it may repeat the question asked
             end = turn.start()
             break
     first_line = text[begin:end].strip().partition("\n")[0].strip()
     if len(first_line.split()) <= _SHORT_ANSWER_WORDS and not first_line.endswith(("?", ":")):
         for question in _QUESTION_LINE.finditer(text, begin, end):
-            if _CONTENT.search(text, begin, question.start()):
+            if CONTENT.search(text, begin, question.start()):
                 return question.start()
     return end

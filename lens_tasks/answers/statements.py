@@ -7,11 +7,10 @@ import re
 from lens_tasks.naming import Named, denied, joined, mentions, named_at, negated_before
 from lens_tasks.surface import fold
 
-from .closed_text import CLAUSE_END, CONTENT, SENTENCE_END, ClosedText, Stated, clause_from
-from .markers import LEAD_IN
 from .numbers import counts_what_was_asked
-from .polar_words import contradicts_itself, polar_word, states_polar
-from .types import NoAnswer
+from .types import ClosedText, NoAnswer, Stated
+from .words import CLAUSE_END, CONTENT, LEAD_IN, SENTENCE_END, clause_from
+from .yes_no import contradicts_itself, states_yes_or_no, yes_or_no
 
 __all__ = ["named_after", "stated_at"]
 
@@ -21,22 +20,26 @@ _REASON = (
     r"(?:because|since|as|given|due\s+to|so|which|that\s+is|i\.e|так\s+как|потому\s+что|поскольку|ведь)\b|因为|由于"
 )
 _ENDS = re.compile(rf"{_CLOSED}\s*(?:$|[\n.;!,:—–(\[{{}}<|…]|-\s|{_REASON})", re.IGNORECASE)
+"""Behind a candidate: the clause ends, or reasons follow."""
 _AFFIRMED = re.compile(
     rf"{_CLOSED}\s*(?:选项)?(?:(?:is|would\s+be|это|—|является)\s+(?:the\s+)?(?:most\s+)?"
     r"(?:correct|right|best|accurate|appropriate|(?:правильн|верн)\w+)|是?正确|верн[оаы]\b|правильн[оаы]\b)",
     re.IGNORECASE,
 )
+"""Behind a candidate: "is correct"."""
 _GAP = re.compile(r"[*_)\]\"']*[.):,—–-]*[*_\s\"'«(]*(?:(?:an?|the)\s+)?", re.IGNORECASE)
 _WRONG = re.compile(r"\b(?:incorrect|wrong|false|not\s+(?:correct|right)|неверн\w*|неправильн\w*)\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:if|unless|assuming|otherwise|depending|если|иначе|при\s+условии)\b", re.IGNORECASE)
 _NEGATION = re.compile(r"\b(?:no|not|нет|не)\b|n['’]t\b", re.IGNORECASE)
 _REMARKS = frozenset(("right", "true", "correct", "well", "а", "и", "я", "о", "i"))
+"""Words that open a remark before a comma: "Right, let me see"."""
 _REMARK = re.compile(r"\s*,\s+\w")
 _EXPLAINS = re.compile(
     r"(?:the|this|that|these|there|it|in|on|because|since|as|an?|we|i|you|he|she|they|explanation|reason\w*|so|here|looking|based"
     r"|all|both|only|это|этот|эта|на|в|так|потому|поскольку|он|она|они|объяснение|здесь|так)\b",
     re.IGNORECASE,
 )
+"""The word behind "B." with which an explanation begins; another one may be a name, as in "C. S. Lewis"."""
 _NOT = re.compile(r"(?:not|neither|не|不是)\s*(?:(?:an?|the|option)\s+)?", re.IGNORECASE)
 _INSTEAD = re.compile(
     r"[*_\"'»”)]*,?\s*(?:but(?:\s+rather)?|rather|а|it\s+is|it['’]s|это|而是)\s*(?:(?:an?|the|это|option)\s+)?[*_\"'«(]*",
@@ -49,14 +52,14 @@ def stated_at(text: ClosedText, begin: int, rule: str) -> Stated | NoAnswer | No
     content = CONTENT.search(text.body, begin)
     if content is None:
         return None
-    place = content.start()
-    place = _past_lead_ins(text, place)
+    place = _past_lead_ins(text, content.start())
     named = named_at(text.body, place, text.candidates)
     if named is None:
         return _contrasted(text, place, rule)
-    if rule != "after_marker" and rule != "after_phrase" and place != content.start():
-        rule = "after_lead_in"
-    return _plainly(text, named, rule)
+    stated = Stated(named, rule)
+    if place != content.start() and not stated.announced:
+        stated = Stated(named, "after_lead_in")
+    return _plainly(text, stated)
 
 
 def _past_lead_ins(text: ClosedText, place: int) -> int:
@@ -86,12 +89,12 @@ def _contrasted(text: ClosedText, place: int, rule: str) -> Stated | NoAnswer | 
     named = None if contrast is None else named_at(text.body, contrast.end(), text.candidates)
     if named is None or named.label == denied_one.label or not SENTENCE_END.match(text.body, named.end):
         return NoAnswer("the response denies a candidate and states none")
-    return _plainly(text, named, rule)
+    return _plainly(text, Stated(named, rule))
 
 
-def _plainly(text: ClosedText, named: Named, rule: str) -> Stated | NoAnswer | None:
-    """`named` where the words behind it leave it a plain choice."""
-    body, stated = text.body, Stated(named, rule)
+def _plainly(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
+    """What was stated, where the words behind it leave it a plain choice."""
+    body, named = text.body, stated.named
     if denied(body, named):
         return NoAnswer(f"the response denies {named.label} and states no other")
     if text.fits(named) and (named.kind == "number" or (named.kind is None and named.label.isdigit())):
@@ -104,26 +107,23 @@ def _plainly(text: ClosedText, named: Named, rule: str) -> Stated | NoAnswer | N
         return NoAnswer(f"{named.label} is asked, not answered")
     if not text.fits(named):
         return None
-    if polar_word(body, named) is not None:
-        return _polar(text, stated)
+    if yes_or_no(body, named) is not None:
+        return _yes_or_no(text, stated)
     return _word(text, stated)
 
 
 def _ends(text: ClosedText, named: Named) -> bool:
     """Whether the sentence ends with what is named, goes on to give reasons, or says that it is the right one."""
-    body, place = text.body, named.end
-    if named.end - named.start == 1 and body[named.start].isalpha():
-        place = _past_own_text(text, named)
-    return _ENDS.match(body, place) is not None or _AFFIRMED.match(body, place) is not None
+    place = _past_own_text(text, named) if text.is_letter(named) else named.end
+    return _ENDS.match(text.body, place) is not None or _AFFIRMED.match(text.body, place) is not None
 
 
 def _is_used_otherwise(text: ClosedText, named: Named) -> bool:
     """Whether a letter begins a name ("C. S. Lewis"), or a word a remark ("Right, let me see", "А, понятно")."""
     rest = text.body[named.end :]
-    if _REMARK.match(rest) and text.body[named.start : named.end].lower() in _REMARKS:
+    if _REMARK.match(rest) and text.words(named).lower() in _REMARKS:
         return True
-    texts_known = any(each.label == named.label and each.text for each in text.candidates)
-    if named.end - named.start > 1 or not texts_known or not text.body[named.start].isalpha():
+    if not text.is_letter(named) or not any(each.label == named.label and each.text for each in text.candidates):
         return False
     end = _past_own_text(text, named)
     if end > named.end:
@@ -137,15 +137,20 @@ def _is_used_otherwise(text: ClosedText, named: Named) -> bool:
 
 def _past_own_text(text: ClosedText, named: Named) -> int:
     """The end of an option's own text behind its letter; the end of the letter where it stands alone."""
-    gap = _GAP.match(text.body, named.end)
-    place = gap.end() if gap else named.end
-    own = next((each.text for each in text.candidates if each.label == named.label), None)
     if named.end - named.start > 1:
         return named.end
+    place = _past_gap(text, named)
+    own = next((each.text for each in text.candidates if each.label == named.label), None)
     if own and fold(text.body[place : place + len(own)]) == fold(own):
         return place + len(own)
     behind = named_at(text.body, place, text.candidates)
     return behind.end if behind is not None and behind.label == named.label else named.end
+
+
+def _past_gap(text: ClosedText, named: Named) -> int:
+    """The end of the marks, blanks and article behind what is named."""
+    gap = _GAP.match(text.body, named.end)
+    return gap.end() if gap else named.end
 
 
 def _word(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
@@ -154,7 +159,7 @@ def _word(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
     if not _ends(text, named) or _WRONG.search(clause) or _CONDITION.search(clause):
         return NoAnswer(f"the sentence goes on after {named.label} and does not choose it")
     if _is_used_otherwise(text, named):
-        return NoAnswer(f"{text.body[named.start : named.end]!r} opens a sentence about something else")
+        return NoAnswer(f"{text.words(named)!r} opens a sentence about something else")
     contradiction = _text_of_another(text, named)
     if contradiction is not None:
         return NoAnswer(f"the letter {named.label} stands with the text of {contradiction}")
@@ -169,9 +174,9 @@ def _word(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
     return stated
 
 
-def _polar(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
+def _yes_or_no(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
     """Yes or no where the word is the answer, and what its sentence goes on to say does not contradict it."""
-    if not states_polar(text.body, stated.named):
+    if not states_yes_or_no(text.body, stated.named):
         return None
     against = contradicts_itself(text.body, stated.named, text.question)
     return NoAnswer(against) if against else stated
@@ -201,10 +206,9 @@ def _number(text: ClosedText, stated: Stated) -> Stated | NoAnswer | None:
 
 def _text_of_another(text: ClosedText, named: Named) -> str | None:
     """The label whose text stands directly behind the letter of another one: "A. dog" where A is a cat."""
-    if named.end - named.start > 1 or not text.body[named.start].isalpha():
+    if not text.is_letter(named):
         return None
-    gap = _GAP.match(text.body, named.end)
-    place = gap.end() if gap else named.end
+    place = _past_gap(text, named)
     line = _bare_text(text.body[place:].partition("\n")[0])
     whole = {each.label for each in text.candidates if each.text is not None and _bare_text(each.text) == line}
     if len(whole) == 1:

@@ -90,11 +90,6 @@ def _next(character: str) -> str:
 def _kept(response: str, taken: str, found: AnswerSpan | NoAnswer) -> AnswerSpan | NoAnswer:
     """`found` where the filter kept a part of the response that it lies in."""
     place = response.casefold().find(taken.strip().casefold())
-    if (
-        isinstance(found, AnswerSpan)
-        and place >= 0
-        and place <= found.start
-        and found.end <= place + len(taken.strip())
-    ):
+    if isinstance(found, AnswerSpan) and 0 <= place <= found.start and found.end <= place + len(taken.strip()):
         return found
     return NoAnswer(f"the task's filter took {taken!r}, which names no candidate")

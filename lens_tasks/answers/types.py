@@ -1,10 +1,13 @@
-"""What a search for the answer in a response finds: its place, or why there is none."""
+"""What a search for the answer works on, and what it finds: the answer's place, or why there is none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["AnswerSpan", "NoAnswer"]
+from lens_tasks.naming import Named
+from lens_tasks.target_types import Candidate
+
+__all__ = ["AnswerSpan", "ClosedText", "NoAnswer", "Scope", "Stated"]
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,61 @@ class NoAnswer:
     """No answer could be located with certainty; `reason` says why."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Characters `begin` to `end` of a response, and the rule by which an answer at their beginning is found."""
+
+    begin: int
+    end: int
+    rule: str
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A candidate stated at a place, and the rule that found it there."""
+
+    named: Named
+    rule: str
+
+    @property
+    def announced(self) -> bool:
+        """Whether a marker or a phrase announced it."""
+        return self.rule in ("after_marker", "after_phrase")
+
+
+@dataclass(frozen=True)
+class ClosedText:
+    """A response to a closed task and what it may answer.
+
+    Attributes:
+        body: the response up to the end of `scope`, with plain characters.
+        scope: the part of it that may answer.
+        candidates: the closed set.
+        kind: the kind of candidate that the question asks for, where it is known.
+        question: what was asked, where it is known.
+    """
+
+    body: str
+    scope: Scope
+    candidates: tuple[Candidate, ...]
+    kind: str | None
+    question: str | None
+
+    def fits(self, named: Named) -> bool:
+        """Whether a candidate is of the kind asked for, as far as that is known."""
+        return self.kind is None or named.kind is None or named.kind == self.kind
+
+    def words(self, named: Named) -> str:
+        """The characters that name a candidate."""
+        return self.body[named.start : named.end]
+
+    def span(self, stated: Stated) -> AnswerSpan:
+        """The answer that was stated."""
+        named = stated.named
+        return AnswerSpan(named.start, named.end, self.words(named), stated.rule, True, named.label)
+
+    def is_letter(self, named: Named) -> bool:
+        """Whether a single letter names it."""
+        return named.end - named.start == 1 and self.body[named.start].isalpha()

@@ -1,44 +1,4 @@
-"""Names for the `!function` tags of the YAML files beside this module; the code is in the package.
+"""Names for the `!function` tags of the YAML files beside this module; the code is in the package."""
 
-A sibling module is needed because older harness versions know no other place. lmms-eval executes it anew for every tag.
-"""
-
-from lens_tasks.clevr_task import process_results as clevr_process_results
-from lens_tasks.mera import (
-    doc_to_image,
-    doc_to_messages,
-    doc_to_text,
-    lift_images,
-    ruclevr_process_results,
-    rucommonvqa_process_results,
-    weird_process_results,
-)
-from lens_tasks.pope_task import (
-    aggregate_accuracy,
-    aggregate_f1_score,
-    aggregate_precision,
-    aggregate_recall,
-    aggregate_yes_ratio,
-)
-from lens_tasks.pope_task import doc_to_text as question_to_text
-from lens_tasks.pope_task import doc_to_visual as question_to_visual
-from lens_tasks.pope_task import process_results as pope_process_results
-
-__all__ = [
-    "aggregate_accuracy",
-    "aggregate_f1_score",
-    "aggregate_precision",
-    "aggregate_recall",
-    "aggregate_yes_ratio",
-    "clevr_process_results",
-    "doc_to_image",
-    "doc_to_messages",
-    "doc_to_text",
-    "lift_images",
-    "pope_process_results",
-    "question_to_text",
-    "question_to_visual",
-    "ruclevr_process_results",
-    "rucommonvqa_process_results",
-    "weird_process_results",
-]
+from lens_tasks.tasks.functions import *  # noqa: F403
+from lens_tasks.tasks.functions import __getattr__  # noqa: F401

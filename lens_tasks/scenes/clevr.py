@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Final, TypedDict
+from typing import Final
 
 import numpy as np
 
 from lens_tasks.scenes.english import question_text
-from lens_tasks.scenes.pictures import ImageCell, image_cell, scenes_of
+from lens_tasks.scenes.pictures import Row, image_cell, scenes_of
 from lens_tasks.scenes.programs import compile_question
 from lens_tasks.scenes.slots import Slot, answers_of, fill
 from lens_tasks.scenes.world import ATTRIBUTES
@@ -29,19 +29,6 @@ HOPS: Final = (0.40, 0.34, 0.18, 0.08)
 _SEED: Final = 1612
 
 
-class ClevrRow(TypedDict):
-    """One question, in the columns of a prepared CLEVR release."""
-
-    image: ImageCell
-    image_filename: str
-    image_index: int
-    question_index: int
-    question: str
-    answer: str
-    question_family: str
-    program: str
-
-
 def plan_slots(plan: dict[str, int]) -> list[Slot]:
     """One slot for every question; the four attributes share the query_attribute family."""
     slots = []
@@ -55,21 +42,21 @@ def plan_slots(plan: dict[str, int]) -> list[Slot]:
     return slots
 
 
-def clevr_rows(images: int = IMAGES, plan: dict[str, int] | None = None) -> list[ClevrRow]:
+def clevr_rows(images: int = IMAGES, plan: dict[str, int] | None = None) -> list[Row]:
     """Five questions about each picture, on average."""
     rng = np.random.default_rng(_SEED)
     scenes = [scene for _, scene in scenes_of("clevr_mini", images, lambda _: True)]
     cells = [image_cell(scene, f"CLEVR_mini_{i:06d}.png") for i, scene in enumerate(scenes)]
     return [
-        ClevrRow(
-            image=cells[item.scene],
-            image_filename=cells[item.scene]["path"],
-            image_index=item.scene,
-            question_index=number,
-            question=question_text(item.question),
-            answer=item.slot.answer,
-            question_family=item.slot.family,
-            program=json.dumps(compile_question(item.question)),
-        )
+        {
+            "image": cells[item.scene],
+            "image_filename": cells[item.scene]["path"],
+            "image_index": item.scene,
+            "question_index": number,
+            "question": question_text(item.question),
+            "answer": item.slot.answer,
+            "question_family": item.slot.family,
+            "program": json.dumps(compile_question(item.question)),
+        }
         for number, item in enumerate(fill(rng, scenes, plan_slots(plan or PLAN), HOPS))
     ]

@@ -37,7 +37,7 @@ def phrase_text(phrase: Phrase, plural: bool = False) -> str:
     head = noun_text(phrase.noun, plural)
     if phrase.anchor is None or phrase.link is None:
         return head
-    if _is_same(phrase):
+    if phrase.shared:
         return f"other {head} {_position(phrase)}"
     return f"{head}{' ' if plural else ' that is '}{_position(phrase)}"
 
@@ -50,7 +50,7 @@ def question_text(question: Question) -> str:
             return f"Is there {article(noun_text(first.noun))} in the image?"
         return f"Are there any {phrase_text(first, plural=True)}?"
     if question.family == "count":
-        other = "other " if _is_same(first) else ""
+        other = "other " if first.shared else ""
         where = " " + _position(first) if first.anchor else " there"
         return f"How many {other}{noun_text(first.noun, plural=True)} are{where}?"
     if question.family == "compare_integer":
@@ -63,14 +63,10 @@ def question_text(question: Question) -> str:
     return f"Does {names[0]} have the same {question.detail} as {names[1]}?"
 
 
-def _is_same(phrase: Phrase) -> bool:
-    return phrase.link is not None and phrase.link.startswith("same_")
-
-
 def _position(phrase: Phrase) -> str:
     """``left of the cube`` or ``of the same color as the cube``, for a phrase with an anchor."""
     assert phrase.anchor is not None and phrase.link is not None
     anchor = phrase_text(phrase.anchor)
-    if _is_same(phrase):
-        return f"of the same {phrase.link.removeprefix('same_')} as the {anchor}"
+    if phrase.shared:
+        return f"of the same {phrase.shared} as the {anchor}"
     return f"{_LINKS[phrase.link]} the {anchor}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, TypedDict
+from typing import Any, Final
 
 from lens_tasks.scenes.render import encode_png, render
 from lens_tasks.scenes.sample import sample_scene
@@ -18,16 +18,13 @@ SEEDS: Final = {
 """Scene seeds of each benchmark (pair seeds for weird_mini). Training uses seeds from ten million up."""
 
 
-class ImageCell(TypedDict):
-    """A picture as `datasets` stores it."""
-
-    bytes: bytes
-    path: str
+Row = dict[str, Any]
+"""A row of a benchmark, in the columns of its schema in `tables.SCHEMAS`."""
 
 
-def image_cell(scene: Scene, name: str) -> ImageCell:
-    """The PNG of a scene under a file name."""
-    return ImageCell(bytes=encode_png(render(scene)), path=name)
+def image_cell(scene: Scene, name: str) -> dict[str, Any]:
+    """The PNG of a scene under a file name, as `datasets` stores it."""
+    return {"bytes": encode_png(render(scene)), "path": name}
 
 
 def scenes_of(benchmark: str, count: int, wanted: Callable[[Scene], bool]) -> Iterator[tuple[int, Scene]]:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import product
-from typing import Final, TypedDict
+from typing import Final
 
 import numpy as np
 
 from lens_tasks.scenes.english import question_text
-from lens_tasks.scenes.pictures import ImageCell, image_cell, scenes_of
+from lens_tasks.scenes.pictures import Row, image_cell, scenes_of
 from lens_tasks.scenes.questions import Noun, Phrase, Question
 from lens_tasks.scenes.world import COLOURS, SHAPES, Scene
 
@@ -31,18 +31,6 @@ POPULAR: Final = 8
 
 IMAGES: Final = 100
 _SEED: Final = 2311
-
-
-class PopeRow(TypedDict):
-    """One question, in POPE's columns."""
-
-    id: str
-    question_id: str
-    question: str
-    answer: str
-    image_source: str
-    image: ImageCell
-    category: str
 
 
 def kinds_of(scene: Scene) -> set[Kind]:
@@ -94,11 +82,11 @@ def _negatives(rng: np.random.Generator, scene: Scene, statistics: _Statistics) 
     }
 
 
-def pope_rows(images: int = IMAGES) -> list[PopeRow]:
+def pope_rows(images: int = IMAGES) -> list[Row]:
     """Six questions about each picture."""
     numbered = list(scenes_of("pope_mini", images, suitable))
     statistics = _Statistics([scene for _, scene in numbered])
-    rows: list[PopeRow] = []
+    rows: list[Row] = []
     for number, scene in numbered:
         rng = np.random.default_rng((_SEED, number))
         name = f"scene_{number:06d}"
@@ -110,14 +98,14 @@ def pope_rows(images: int = IMAGES) -> list[PopeRow]:
             for kind, answer in ((positive, "yes"), (negatives[category], "no")):
                 question = Question("exist", (Phrase(Noun(color=kind[0], shape=kind[1])),))
                 rows.append(
-                    PopeRow(
-                        id=str(len(rows)),
-                        question_id=str(len(rows) + 1),
-                        question=question_text(question),
-                        answer=answer,
-                        image_source=name,
-                        image=image,
-                        category=category,
-                    )
+                    {
+                        "id": str(len(rows)),
+                        "question_id": str(len(rows) + 1),
+                        "question": question_text(question),
+                        "answer": answer,
+                        "image_source": name,
+                        "image": image,
+                        "category": category,
+                    }
                 )
     return rows

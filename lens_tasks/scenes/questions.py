@@ -29,12 +29,7 @@ class Noun:
 
     def fits(self, solid: Solid) -> bool:
         """Whether a solid has every given attribute."""
-        return (
-            (self.color is None or self.color == solid.color)
-            and (self.shape is None or self.shape == solid.shape)
-            and (self.size is None or self.size == solid.size)
-            and (self.material is None or self.material == solid.material)
-        )
+        return all(solid.value(name) == value for name, value in self.pairs())
 
 
 @dataclass(frozen=True)
@@ -50,9 +45,9 @@ class Phrase:
     anchor: Phrase | None = None
 
     @property
-    def hops(self) -> int:
-        """Number of anchors in the chain."""
-        return 0 if self.anchor is None else 1 + self.anchor.hops
+    def shared(self) -> str | None:
+        """The attribute that is the anchor's, for the links that begin with ``same_``."""
+        return self.link.removeprefix("same_") if self.link is not None and self.link.startswith("same_") else None
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from typing import Final
 
 import numpy as np
 
 from lens_tasks.scenes.instructions import RUCLEVR
-from lens_tasks.scenes.pictures import ImageCell, image_cell, scenes_of
+from lens_tasks.scenes.pictures import Row, image_cell, scenes_of
 from lens_tasks.scenes.questions import Question
 from lens_tasks.scenes.russian import ANSWERS, QUESTION_TYPES, question_text
 from lens_tasks.scenes.slots import Filled, Slot, answers_of, fill
@@ -27,37 +27,6 @@ _ATTRIBUTE: Final = {name: attribute for attribute, name in QUESTION_TYPES.items
 _SEED: Final = 2511
 
 
-class RuclevrInputs(TypedDict):
-    """What the instruction is filled with."""
-
-    image: ImageCell
-    question: str
-
-
-class ImageMeta(TypedDict):
-    """How MERA describes where a picture comes from."""
-
-    synt_source: list[str]
-    type: list[str]
-
-
-class RuclevrMeta(TypedDict):
-    """MERA's meta data of a ruCLEVR record."""
-
-    id: int
-    question_type: str
-    image: ImageMeta
-
-
-class RuclevrRow(TypedDict):
-    """One record in MERA's ruCLEVR format."""
-
-    instruction: str
-    inputs: RuclevrInputs
-    outputs: str
-    meta: RuclevrMeta
-
-
 def wordable(question: Question) -> bool:
     """Comparisons of phrases with anchors read badly in Russian; they are left out."""
     return not question.family.startswith("compare") or all(p.anchor is None for p in question.phrases)
@@ -75,7 +44,7 @@ def plan_slots(plan: dict[str, int]) -> list[Slot]:
     return slots
 
 
-def ruclevr_rows(images: int = IMAGES, plan: dict[str, int] | None = None) -> dict[str, list[RuclevrRow]]:
+def ruclevr_rows(images: int = IMAGES, plan: dict[str, int] | None = None) -> dict[str, list[Row]]:
     """Records by split: ten shots (one per instruction, on pictures of their own) and the test questions."""
     rng = np.random.default_rng(_SEED)
     scenes = [scene for _, scene in scenes_of("ruclevr_mini", images + SHOTS, lambda _: True)]
@@ -89,20 +58,20 @@ def ruclevr_rows(images: int = IMAGES, plan: dict[str, int] | None = None) -> di
 
 def _records(
     rng: np.random.Generator, filled: list[Filled], scenes: list[Scene], prefix: str, first_id: int
-) -> list[RuclevrRow]:
+) -> list[Row]:
     """Rows with ids from ``first_id``; the ten instructions are shared out evenly."""
     cells = [image_cell(scene, f"ruclevr_mini_{prefix}_{i:04d}.png") for i, scene in enumerate(scenes)]
     order = rng.permutation(len(filled)) % len(RUCLEVR)
     return [
-        RuclevrRow(
-            instruction=RUCLEVR[int(order[i])],
-            inputs=RuclevrInputs(image=cells[item.scene], question=question_text(item.question)),
-            outputs=ANSWERS[item.slot.answer],
-            meta=RuclevrMeta(
-                id=first_id + i,
-                question_type=item.slot.label,
-                image=ImageMeta(synt_source=["lens_tasks.scenes"], type=["generated"]),
-            ),
-        )
+        {
+            "instruction": RUCLEVR[int(order[i])],
+            "inputs": {"image": cells[item.scene], "question": question_text(item.question)},
+            "outputs": ANSWERS[item.slot.answer],
+            "meta": {
+                "id": first_id + i,
+                "question_type": item.slot.label,
+                "image": {"synt_source": ["lens_tasks.scenes"], "type": ["generated"]},
+            },
+        }
         for i, item in enumerate(filled)
     ]

@@ -38,7 +38,12 @@ _LINKS: Final = {
     "front": ("перед", "ins"),
     "behind": ("позади", "gen"),
 }
-_SAME: Final = {"color": "того же цвета", "shape": "той же формы", "size": "того же размера"}
+_SAME: Final = {
+    "color": "того же цвета",
+    "shape": "той же формы",
+    "size": "того же размера",
+    "material": "из того же материала",
+}
 _QUERY: Final = {"color": "Какого цвета {0}?", "shape": "Какой формы {0}?", "size": "Какого размера {0}?"}
 _COMPARE: Final = {
     "equal": "Верно ли, что {0} столько же, сколько {1}?",
@@ -78,12 +83,8 @@ def _where(phrase: Phrase) -> str:
 
 def _like(phrase: Phrase, noun: str) -> str:
     """``предметы того же цвета, что и большой куб``; ``noun`` is the counted word."""
-    assert phrase.anchor is not None and phrase.link is not None
-    name = phrase.link.removeprefix("same_")
-    anchor = noun_text(phrase.anchor.noun, "nom")
-    if name == "material":
-        return f"{noun} из того же материала, что и {anchor}"
-    return f"{noun} {_SAME[name]}, что и {anchor}"
+    assert phrase.anchor is not None and phrase.shared is not None
+    return f"{noun} {_SAME[phrase.shared]}, что и {noun_text(phrase.anchor.noun, 'nom')}"
 
 
 def _phrase_text(phrase: Phrase, form: str) -> str:
@@ -91,12 +92,8 @@ def _phrase_text(phrase: Phrase, form: str) -> str:
     return text if phrase.anchor is None else f"{text} {_where(phrase)}"
 
 
-def _is_same(phrase: Phrase) -> bool:
-    return phrase.link is not None and phrase.link.startswith("same_")
-
-
 def _exist(phrase: Phrase) -> str:
-    if _is_same(phrase):
+    if phrase.shared:
         return f"Есть ли еще какие-нибудь {_like(phrase, noun_text(phrase.noun, 'nom_pl'))}?"
     if phrase.anchor is None:
         return f"Есть ли на изображении {noun_text(phrase.noun, 'nom')}?"
@@ -105,7 +102,7 @@ def _exist(phrase: Phrase) -> str:
 
 def _count(phrase: Phrase) -> str:
     counted = noun_text(phrase.noun, "gen_pl")
-    if _is_same(phrase):
+    if phrase.shared:
         return f"Сколько еще на изображении {_like(phrase, counted)}?"
     if phrase.anchor is None:
         return f"Сколько {counted} на изображении?"

@@ -9,7 +9,7 @@ import numpy as np
 
 from lens_tasks.scenes.geometry import apart, inside
 from lens_tasks.scenes.render import visible_fractions
-from lens_tasks.scenes.world import BREACHES, COLOURS, MATERIALS, SHAPES, SIZES, Breach, Scene, Solid
+from lens_tasks.scenes.world import COLOURS, MATERIALS, SHAPES, SIZES, VIOLATIONS, Scene, Solid, Violation
 
 FEWEST: Final = 3
 MOST: Final = 8
@@ -53,13 +53,13 @@ def _shown(scene: Scene) -> list[int]:
 
 
 def break_rule(scene: Scene, rule: str, seed: int) -> Scene | None:
-    """The strange twin of a scene: about half of its solids (two at least) break ``rule``.
+    """The strange counterpart of a scene: about half of its solids (two at least) break ``rule``.
 
     Returns None when the scene offers no clear place to break it.
     """
-    if rule not in BREACHES:
-        raise ValueError(f"unknown rule {rule!r}: expected one of {', '.join(BREACHES)}")
-    rng = np.random.default_rng((seed, BREACHES.index(rule)))
+    if rule not in VIOLATIONS:
+        raise ValueError(f"unknown rule {rule!r}: expected one of {', '.join(VIOLATIONS)}")
+    rng = np.random.default_rng((seed, VIOLATIONS.index(rule)))
     shown = _shown(scene)
     count = max(2, (len(scene.solids) + 1) // 2)
     if len(shown) < count:
@@ -67,13 +67,13 @@ def break_rule(scene: Scene, rule: str, seed: int) -> Scene | None:
     members = tuple(sorted(int(i) for i in rng.permutation(shown)[:count]))
     if not any(scene.solids[i].size == "large" for i in members):
         return None
-    strange = replace(scene, breach=Breach(rule, members))
+    strange = replace(scene, violation=Violation(rule, members))
     return strange if min(visible_fractions(strange)) >= LEAST_VISIBLE else None
 
 
 def sample_pair(seed: int) -> tuple[Scene, Scene]:
-    """A normal scene and its strange twin; the rule that breaks depends on the seed."""
-    rule = BREACHES[seed % len(BREACHES)]
+    """A normal scene and its strange counterpart; the rule that breaks depends on the seed."""
+    rule = VIOLATIONS[seed % len(VIOLATIONS)]
     attempt = 0
     while True:
         scene = sample_scene(seed * 1009 + attempt)

@@ -11,93 +11,78 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_IMAGE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _TEXT: Final = pa.string()
-_CATEGORIES: Final = pa.struct([("commonsense_violation_subgroup", _TEXT), ("commonsense_violation_group", _TEXT)])
+_TEXTS: Final = pa.list_(pa.string())
+
+
+def struct(**fields: pa.DataType) -> pa.StructType:
+    """A structure with these fields."""
+    return pa.struct(list(fields.items()))
+
+
+IMAGE: Final = struct(bytes=pa.binary(), path=_TEXT)
+
+
+def clevr_columns(number: pa.DataType) -> pa.StructType:
+    """The columns of CLEVR's questions, with numbers of a type."""
+    return struct(
+        image=IMAGE,
+        image_filename=_TEXT,
+        image_index=number,
+        question_index=number,
+        question=_TEXT,
+        answer=_TEXT,
+        question_family=_TEXT,
+        program=_TEXT,
+    )
+
+
+_CATEGORIES: Final = struct(commonsense_violation_subgroup=_TEXT, commonsense_violation_group=_TEXT)
 
 SCHEMAS: Final = {
     "pope_mini": pa.schema(
-        [
-            ("id", _TEXT),
-            ("question_id", _TEXT),
-            ("question", _TEXT),
-            ("answer", _TEXT),
-            ("image_source", _TEXT),
-            ("image", _IMAGE),
-            ("category", _TEXT),
-        ]
+        struct(
+            id=_TEXT, question_id=_TEXT, question=_TEXT, answer=_TEXT, image_source=_TEXT, image=IMAGE, category=_TEXT
+        )
     ),
-    "clevr_mini": pa.schema(
-        [
-            ("image", _IMAGE),
-            ("image_filename", _TEXT),
-            ("image_index", pa.int32()),
-            ("question_index", pa.int32()),
-            ("question", _TEXT),
-            ("answer", _TEXT),
-            ("question_family", _TEXT),
-            ("program", _TEXT),
-        ]
-    ),
+    "clevr_mini": pa.schema(clevr_columns(pa.int32())),
     "ruclevr_mini": pa.schema(
-        [
-            ("instruction", _TEXT),
-            ("inputs", pa.struct([("image", _IMAGE), ("question", _TEXT)])),
-            ("outputs", _TEXT),
-            (
-                "meta",
-                pa.struct(
-                    [
-                        ("id", pa.int32()),
-                        ("question_type", _TEXT),
-                        ("image", pa.struct([("synt_source", pa.list_(_TEXT)), ("type", pa.list_(_TEXT))])),
-                    ]
-                ),
-            ),
-        ]
+        struct(
+            instruction=_TEXT,
+            inputs=struct(image=IMAGE, question=_TEXT),
+            outputs=_TEXT,
+            meta=struct(id=pa.int32(), question_type=_TEXT, image=struct(synt_source=_TEXTS, type=_TEXTS)),
+        )
     ),
     "weird_mini": pa.schema(
-        [
-            ("instruction", _TEXT),
-            (
-                "inputs",
-                pa.struct([("image", _IMAGE), ("question", _TEXT), ("option_a", _TEXT), ("option_b", _TEXT)]),
+        struct(
+            instruction=_TEXT,
+            inputs=struct(image=IMAGE, question=_TEXT, option_a=_TEXT, option_b=_TEXT),
+            outputs=_TEXT,
+            meta=struct(
+                id=pa.int32(), categories=_CATEGORIES, pair_id=_TEXT, image=struct(synt_source=_TEXTS, source=_TEXT)
             ),
-            ("outputs", _TEXT),
-            (
-                "meta",
-                pa.struct(
-                    [
-                        ("id", pa.int32()),
-                        ("categories", _CATEGORIES),
-                        ("pair_id", _TEXT),
-                        ("image", pa.struct([("synt_source", pa.list_(_TEXT)), ("source", _TEXT)])),
-                    ]
-                ),
-            ),
-        ]
+        )
     ),
 }
 """Arrow schema of each benchmark. POPE and CLEVR have an image column; MERA's pictures are bytes inside ``inputs``."""
 
 
-def _features(schema: pa.Schema) -> dict[str, Any]:
-    """The description of top-level columns that `datasets` looks for, with ``image`` as its Image feature."""
-    return {
+def with_features(schema: pa.Schema) -> pa.Schema:
+    """The schema with the description of top-level columns that `datasets` looks for: ``image`` is an Image feature."""
+    features = {
         field.name: {"_type": "Image"} if field.name == "image" else {"dtype": str(field.type), "_type": "Value"}
         for field in schema
     }
+    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
 def to_table(benchmark: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Arrow table of a benchmark's rows."""
     schema = SCHEMAS[benchmark]
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-    if "image" in schema.names:
-        # Nested columns need no description: `datasets` derives structs from the Arrow types themselves.
-        note = json.dumps({"info": {"features": _features(schema)}})
-        table = table.replace_schema_metadata({"huggingface": note})
-    return table
+    if "image" in schema.names:  # nested columns need no description: `datasets` derives them from the Arrow types
+        schema = with_features(schema)
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
 
 
 def write(table: pa.Table, path: Path) -> None:

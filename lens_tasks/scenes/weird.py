@@ -1,17 +1,17 @@
 """weird_mini: pictures that obey or break a rule of this world, as choices between A and B in MERA's format.
 
-Every pair holds a normal picture and its strange twin: the same solids, but about half of them without a shadow,
+Every pair holds a normal picture and its strange counterpart: the same solids, but about half of them without a shadow,
 with the shadow towards the light, floating above their shadow, or lit from the wrong side.
 """
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from typing import Final
 
 import numpy as np
 
 from lens_tasks.scenes.instructions import NORMAL, STRANGE, WEIRD, WEIRD_QUESTION
-from lens_tasks.scenes.pictures import SEEDS, ImageCell, image_cell
+from lens_tasks.scenes.pictures import SEEDS, Row, image_cell
 from lens_tasks.scenes.sample import sample_pair
 from lens_tasks.scenes.world import Scene
 
@@ -28,70 +28,29 @@ CATEGORIES: Final = {
 """Broken rule to WEIRD's violation subgroup and group."""
 
 
-class WeirdInputs(TypedDict):
-    """What the instruction is filled with."""
-
-    image: ImageCell
-    question: str
-    option_a: str
-    option_b: str
-
-
-class Categories(TypedDict):
-    """WEIRD's names for what is wrong in the strange picture of the pair."""
-
-    commonsense_violation_subgroup: str
-    commonsense_violation_group: str
-
-
-class SourceMeta(TypedDict):
-    """How MERA describes where a picture comes from."""
-
-    synt_source: list[str]
-    source: str
-
-
-class WeirdMeta(TypedDict):
-    """MERA's meta data of a WEIRD record; a pair shares its id and categories."""
-
-    id: int
-    categories: Categories
-    pair_id: str
-    image: SourceMeta
-
-
-class WeirdRow(TypedDict):
-    """One record in MERA's WEIRD format."""
-
-    instruction: str
-    inputs: WeirdInputs
-    outputs: str
-    meta: WeirdMeta
-
-
-def _record(number: int, pair: str, scene: Scene, rule: str, layout: tuple[str, bool]) -> WeirdRow:
+def _record(number: int, pair: str, scene: Scene, rule: str, layout: tuple[str, bool]) -> Row:
     instruction, strange_first = layout
     options = (STRANGE, NORMAL) if strange_first else (NORMAL, STRANGE)
     subgroup, group = CATEGORIES[rule]
-    return WeirdRow(
-        instruction=instruction,
-        inputs=WeirdInputs(
-            image=image_cell(scene, f"weird_mini_{number:04d}.png"),
-            question=WEIRD_QUESTION,
-            option_a=options[0],
-            option_b=options[1],
-        ),
-        outputs="A" if (scene.breach is not None) == strange_first else "B",
-        meta=WeirdMeta(
-            id=number,
-            categories=Categories(commonsense_violation_subgroup=subgroup, commonsense_violation_group=group),
-            pair_id=pair,
-            image=SourceMeta(synt_source=["lens_tasks.scenes"], source="generated"),
-        ),
-    )
+    return {
+        "instruction": instruction,
+        "inputs": {
+            "image": image_cell(scene, f"weird_mini_{number:04d}.png"),
+            "question": WEIRD_QUESTION,
+            "option_a": options[0],
+            "option_b": options[1],
+        },
+        "outputs": "A" if (scene.violation is not None) == strange_first else "B",
+        "meta": {
+            "id": number,
+            "categories": {"commonsense_violation_subgroup": subgroup, "commonsense_violation_group": group},
+            "pair_id": pair,
+            "image": {"synt_source": ["lens_tasks.scenes"], "source": "generated"},
+        },
+    }
 
 
-def weird_rows(pairs: int = PAIRS) -> dict[str, list[WeirdRow]]:
+def weird_rows(pairs: int = PAIRS) -> dict[str, list[Row]]:
     """Records by split: five shot pairs and ``pairs`` test pairs, one rule after the other.
 
     Over every 16 pairs both option orders come equally often for each rule and for both pictures of its pairs,
@@ -105,14 +64,14 @@ def weird_rows(pairs: int = PAIRS) -> dict[str, list[WeirdRow]]:
     }
 
 
-def _records(rng: np.random.Generator, seeds: list[int], first_id: int) -> list[WeirdRow]:
+def _records(rng: np.random.Generator, seeds: list[int], first_id: int) -> list[Row]:
     instructions = rng.permutation(2 * len(seeds)) % len(WEIRD)
-    rows: list[WeirdRow] = []
+    rows: list[Row] = []
     for index, seed in enumerate(seeds):
         normal, strange = sample_pair(seed)
-        assert strange.breach is not None
+        assert strange.violation is not None
         orders = ((normal, index // 4 % 2 == 0), (strange, index // 8 % 2 == 0))
         for scene, strange_first in orders:
             layout = (WEIRD[int(instructions[len(rows)])], strange_first)
-            rows.append(_record(first_id + len(rows), f"mini_{seed}", scene, strange.breach.rule, layout))
+            rows.append(_record(first_id + len(rows), f"mini_{seed}", scene, strange.violation.rule, layout))
     return rows

@@ -23,7 +23,7 @@ ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
 
 RELATIONS: Final = ("left", "right", "front", "behind")
 
-BREACHES: Final = ("shadow_missing", "shadow_wrong_side", "floating", "lit_from_wrong_side")
+VIOLATIONS: Final = ("shadow_missing", "shadow_wrong_side", "floating", "lit_from_wrong_side")
 """The rules of this world that a strange scene can break."""
 
 
@@ -49,8 +49,8 @@ class Solid:
 
 
 @dataclass(frozen=True)
-class Breach:
-    """A broken rule (one of BREACHES) and the indices of the solids that break it."""
+class Violation:
+    """A broken rule (one of VIOLATIONS) and the indices of the solids that break it."""
 
     rule: str
     members: tuple[int, ...]
@@ -62,12 +62,12 @@ class Scene:
 
     solids: tuple[Solid, ...]
     tone: float
-    breach: Breach | None = None
+    violation: Violation | None = None
 
     def rule_for(self, index: int) -> str | None:
         """The rule that solid ``index`` breaks, or None."""
-        if self.breach is not None and index in self.breach.members:
-            return self.breach.rule
+        if self.violation is not None and index in self.violation.members:
+            return self.violation.rule
         return None
 
 

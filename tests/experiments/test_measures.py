@@ -17,9 +17,9 @@ from experiments.writeup.movement import turns
 from lens_report.stats import AboveChance, Clusters, Estimate, Leaders, above_chance
 
 
-def _analysis(verdict: list[float], lost: list[float], mended: list[float], groups: list[str]) -> Any:
+def _analysis(verdict: list[float], lost: list[float], corrected: list[float], groups: list[str]) -> Any:
     frame = pd.DataFrame(
-        {"verdict": verdict, "gold_based.correct_then_lost": lost, "gold_based.wrong_then_corrected": mended}
+        {"verdict": verdict, "gold_based.correct_then_lost": lost, "gold_based.wrong_then_corrected": corrected}
     )
     return SimpleNamespace(subject=SimpleNamespace(frame=frame, clusters=Clusters.of(groups)))
 
@@ -27,14 +27,14 @@ def _analysis(verdict: list[float], lost: list[float], mended: list[float], grou
 def test_lost_minus_corrected_is_the_difference_of_the_two_shares():
     nan = float("nan")
     verdict = [0.0] * 20 + [1.0] * 30 + [nan]
-    lost, mended = [1.0] * 5 + [0.0] * 15 + [nan] * 31, [nan] * 20 + [1.0] * 3 + [0.0] * 27 + [nan]
+    lost, corrected = [1.0] * 5 + [0.0] * 15 + [nan] * 31, [nan] * 20 + [1.0] * 3 + [0.0] * 27 + [nan]
     groups = np.array([i % 17 for i in range(51)])
-    estimate, p = lost_minus_corrected(_analysis(verdict, lost, mended, [f"image{i}" for i in groups]))
+    estimate, p = lost_minus_corrected(_analysis(verdict, lost, corrected, [f"image{i}" for i in groups]))
     assert estimate.value == pytest.approx(5 / 20 - 3 / 30)
     assert (estimate.n, estimate.n_clusters, estimate.n_errors) == (50, 17, 20)
     # the sandwich by hand, with the usual correction for few clusters
     design = np.c_[np.ones(50), [1.0] * 20 + [0.0] * 30]
-    event = np.r_[lost[:20], mended[20:50]]
+    event = np.r_[lost[:20], corrected[20:50]]
     bread = np.linalg.inv(design.T @ design)
     residual = event - design @ (bread @ design.T @ event)
     sums = np.array([(design * residual[:, None])[groups[:50] == one].sum(0) for one in range(17)])

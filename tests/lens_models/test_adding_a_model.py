@@ -21,9 +21,9 @@ def test_the_example_prints_what_the_page_says(
     names: dict[str, object] = {"__name__": "example"}
     exec(compile(code, "docs/adding-a-model.md", "exec"), names)
     assert capsys.readouterr().out == printed
-    architectures.add_layout_rule("ladder", LayoutRule("ladder.rungs", "ladder.norm", "speak"))
+    architectures.add_layout_rule("stack", LayoutRule("stack.stages", "stack.norm", "to_logits"))
     model, inputs = names["model"], names["inputs"]
-    with pytest.raises(IdentityError, match="does not read LadderForVision exactly"):
+    with pytest.raises(IdentityError, match="does not read StackForVision exactly"):
         prove_identity(model, find_parts(model), inputs)  # type: ignore[arg-type]
 
 

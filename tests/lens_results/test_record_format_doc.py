@@ -67,11 +67,6 @@ def test_metadata_keys_are_specified() -> None:
     assert keys == {row[0].strip("`") for row in table_rows("key") if row[0].startswith("`mmlens")}
 
 
-def test_public_names_exist_and_are_sorted() -> None:
-    assert all(hasattr(lens_results, name) for name in lens_results.__all__)
-    assert lens_results.__all__ == sorted(lens_results.__all__, key=lambda name: (not name.isupper(), name))
-
-
 def test_the_examples_run(tmp_path: Path, make_record: Any, make_info: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = "20260131T120000Z-1f2e3d4c"
     with lens_results.RecordWriter(tmp_path / "runs/pope", make_info(run_id)) as writer:

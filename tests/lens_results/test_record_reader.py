@@ -210,15 +210,15 @@ def write_parts(tmp_path: Path, info: Any, *records: Any) -> list[Path]:
     return sorted((tmp_path / ".lens_parts" / info.run_id).iterdir())
 
 
-@pytest.mark.parametrize("damage", ["cut short", "a byte in a page", "foreign", "another type of column"])
-def test_a_part_that_cannot_be_read_is_left_aside_and_the_rest_is_merged(
+@pytest.mark.parametrize("damage", ["cut short", "a byte in a page", "another file", "another type of column"])
+def test_a_part_that_cannot_be_read_is_left_out_and_the_rest_is_merged(
     tmp_path: Path, make_record: Any, make_info: Any, damage: str
 ) -> None:
     parts = write_parts(tmp_path, make_info("r"), *(make_record(n) for n in range(3)))
     content = parts[1].read_bytes()
     if damage == "cut short":
         parts[1].write_bytes(content[:99])
-    elif damage == "foreign":
+    elif damage == "another file":
         parts[1].write_bytes(b"something else")
     elif damage == "a byte in a page":
         parts[1].write_bytes(content[:3000] + bytes([content[3000] ^ 255]) + content[3001:])
@@ -227,16 +227,16 @@ def test_a_part_that_cannot_be_read_is_left_aside_and_the_rest_is_merged(
         place = table.schema.get_field_index("entropy")
         words = table.set_column(place, "entropy", pa.array(["no number"]))
         pq.write_table(words.replace_schema_metadata(table.schema.metadata), parts[1])
-    told: list[tuple[str, str]] = []
-    (file,) = merge(tmp_path, "r", refused=lambda what, error: told.append((what, str(error)))).values()
+    reported: list[tuple[str, str]] = []
+    (file,) = merge(tmp_path, "r", refused=lambda what, error: reported.append((what, str(error)))).values()
     assert load(file).samples["doc_id"].tolist() == [0, 2]
-    assert [what for what, _ in told] == [f"the part {parts[1].name}.unreadable, which was left out and kept"]
+    assert [what for what, _ in reported] == [f"the part {parts[1].name}.unreadable, which was left out and kept"]
     assert parts[1].with_name(f"{parts[1].name}.unreadable").exists()
     run = load(tmp_path)
     assert (run.samples["doc_id"].tolist(), run.complete) == ([0, 2], False), "the folder can be read as a whole"
 
 
-def test_a_process_with_a_kindred_type_of_column_is_merged(tmp_path: Path, make_record: Any, make_info: Any) -> None:
+def test_a_process_with_a_similar_type_of_column_is_merged(tmp_path: Path, make_record: Any, make_info: Any) -> None:
     parts = write_parts(tmp_path, make_info("r"), make_record(0), make_record(1))
     table = pq.read_table(parts[1])
     place = table.schema.get_field_index("repeat")
@@ -259,15 +259,15 @@ def test_a_task_that_cannot_be_merged_keeps_its_parts_and_the_others_are_merged(
         write_tables(path, *args)
 
     monkeypatch.setattr(merging, "write_tables", failing)
-    told: list[tuple[str, Exception]] = []
-    assert list(merge(tmp_path, "r", refused=lambda *both: told.append(both))) == ["b"]
-    assert told == [("task a", error)]
+    reported: list[tuple[str, Exception]] = []
+    assert list(merge(tmp_path, "r", refused=lambda *both: reported.append(both))) == ["b"]
+    assert reported == [("task a", error)]
     assert load(tmp_path).keys["task"].tolist() == ["a", "b"], "the parts of a are read as they are"
     monkeypatch.undo()
     assert list(merge(tmp_path, "r")) == ["a", "b"]
 
 
-def test_foreign_files(tmp_path: Path) -> None:
+def test_files_of_another_kind(tmp_path: Path) -> None:
     text = tmp_path / "lens_notes.parquet"
     text.write_text("not parquet at all")
     with pytest.raises(NotARecordFileError, match="18 bytes that are no Parquet"):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lens_tasks.answers import AnswerSpan, NoAnswer, locate_answer, part_after_marker
-from lens_tasks.choices import Option, option_candidates
+from lens_tasks.options.candidates import Option, option_candidates
 from lens_tasks.vocabulary import CLEVR, RUCLEVR, YES_NO, YES_NO_RUSSIAN
 
 YN, DN = YES_NO, YES_NO_RUSSIAN
@@ -106,8 +106,7 @@ def test_table_of_answers(response, candidates, before, text, rule, aligned, lab
     assert replace(found, decided_at=found.start) == expected
 
 
-def test_the_table_is_long_enough_and_its_rows_are_consistent():
-    assert len(TABLE) >= 40
+def test_the_rows_of_the_table_are_consistent():
     for response, _, before, text, *_ in TABLE:
         assert response.startswith(before + text)
 

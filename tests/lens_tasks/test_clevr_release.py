@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from clevr_questions import ANSWERS, PROGRAMS, SCENE, step
 
-from lens_tasks.clevr_release import prepare, prepared_validation, question_family
-from lens_tasks.prepared import FOLDER_VARIABLE, MissingDataError, data_folder
+from lens_tasks.folders import FOLDER_VARIABLE, MissingDataError, data_folder
+from lens_tasks.tasks.clevr_release import prepare, prepared_validation, question_family
 
 
 def test_prepared_rows(release, tmp_path):

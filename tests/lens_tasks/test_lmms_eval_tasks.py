@@ -15,10 +15,9 @@ from lmms_eval.tasks import TaskManager, get_task_dict
 from PIL import Image
 
 from lens_tasks import target_for
-from lens_tasks.clevr_release import prepare
-from lens_tasks.folders import lmms_eval_tasks
-from lens_tasks.prepared import FOLDER_VARIABLE, MissingDataError
-from lens_tasks.repope import LABELS_VARIABLE
+from lens_tasks.folders import FOLDER_VARIABLE, MissingDataError, lmms_eval_tasks
+from lens_tasks.tasks.clevr_release import prepare
+from lens_tasks.tasks.repope import LABELS_VARIABLE
 
 MINIS = ["clevr_mini", "pope_mini", "ruclevr_mini", "weird_mini"]
 TASKS = sorted([*MINIS, "clevr", "pope_repope", "ruclevr", "rucommonvqa", "weird"])

@@ -7,8 +7,8 @@ from datasets import Dataset, Features, Value
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from lens_tasks import mera
 from lens_tasks.images import to_image
+from lens_tasks.tasks import mera
 
 
 def test_prompt_of_the_real_ruclevr_record(ruclevr_doc):

@@ -6,8 +6,8 @@ import os
 import pytest
 from datasets import Dataset
 
-from lens_tasks.prepared import MissingDataError
-from lens_tasks.repope import LABELS_VARIABLE, label_files, question_key, read_labels, row_relabeller
+from lens_tasks.folders import MissingDataError
+from lens_tasks.tasks.repope import LABELS_VARIABLE, label_files, question_key, read_labels, row_relabeller
 
 POPE = Dataset.from_list(
     [

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lens_tasks import target_for
-from lens_tasks.mera import ruclevr_process_results, rucommonvqa_process_results, weird_process_results
 from lens_tasks.scoring import exact_match, short_answer_scores
+from lens_tasks.tasks.mera import ruclevr_process_results, rucommonvqa_process_results, weird_process_results
 
 
 @pytest.mark.parametrize(

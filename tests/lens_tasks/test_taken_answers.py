@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lens_tasks.answers import AnswerSpan, Filters, NoAnswer, locate_answer
-from lens_tasks.choices import Option, option_candidates
+from lens_tasks.options.candidates import Option, option_candidates
 from lens_tasks.vocabulary import CLEVR, YES_NO
 
 ABCD = option_candidates(

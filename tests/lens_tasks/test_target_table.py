@@ -55,9 +55,7 @@ def test_the_table(case):
     assert (wrongs(case, target), misses(case, target)) == ([], []), (case, target.source, target.note)
 
 
-def test_the_table_is_wide_enough():
-    assert len(CASES) >= 120
-    assert len({case["of"] for case in CASES}) >= 12
+def test_the_right_answers_of_the_table_are_among_its_labels():
     assert all(case["right"] is None or case["right"] in case.get("labels", [case["right"]]) for case in CASES)
 
 

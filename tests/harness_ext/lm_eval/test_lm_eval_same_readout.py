@@ -38,8 +38,8 @@ metric_list:
 metadata: {{version: 1.0}}
 """
 _UTILS = """
-from lens_tasks.mera import doc_to_image, doc_to_messages, doc_to_text
-from lens_tasks.mera import ruclevr_process_results as process_results
+from lens_tasks.tasks.mera import doc_to_image, doc_to_messages, doc_to_text
+from lens_tasks.tasks.mera import ruclevr_process_results as process_results
 """
 
 

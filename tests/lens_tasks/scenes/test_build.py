@@ -10,7 +10,6 @@ import pytest
 
 import lens_tasks
 from lens_tasks.scenes.build import build
-from lens_tasks.scenes.clevr import clevr_rows
 from lens_tasks.scenes.pope import pope_rows
 from lens_tasks.scenes.tables import content_hash, to_table, write
 from lens_tasks.scenes.weird import weird_rows
@@ -50,11 +49,6 @@ def test_first_weird_pairs_are_regenerated():
     shots = to_table("weird_mini", weird_rows(pairs=1)["shots"]).to_pylist()
     shipped = pq.read_table(FOLDER / "weird_mini_shots.parquet").to_pylist()
     assert [row["inputs"] for row in shots] == [row["inputs"] for row in shipped]
-
-
-def test_small_clevr_plan_is_deterministic():
-    plan = {"exist": 4, "count": 6, "query_attribute": 4}
-    assert clevr_rows(6, plan) == clevr_rows(6, plan)
 
 
 @pytest.mark.slow

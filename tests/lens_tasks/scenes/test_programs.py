@@ -93,7 +93,7 @@ def test_anchors_are_needed_for_query_questions():
     for seed in range(40):
         scene = sample_scene(seed)
         drawn = draw_question(rng, scene, "query_attribute", 1)
-        if drawn is not None and drawn[0].phrases[0].hops:
+        if drawn is not None and drawn[0].phrases[0].anchor is not None:
             bare = Phrase(drawn[0].phrases[0].noun)
             assert len(chosen(bare, scene)) >= 2
             seen += 1

@@ -132,8 +132,9 @@ def question_of(doc: Mapping[str, Any], prompt: str) -> str:
 
 def binary_of(candidates: Sequence[Candidate]) -> tuple[str, str] | None:
     """(positive label, negative label) of two candidates that are yes and no, in whatever order and language."""
-    by_meaning = {candidate.label.lower(): candidate.label for candidate in candidates}
-    for positive, negative in (("yes", "no"), ("да", "нет"), ("true", "false"), ("верно", "неверно")):
-        if len(candidates) == 2 and set(by_meaning) == {positive, negative}:
-            return by_meaning[positive], by_meaning[negative]
+    labels = {candidate.label.lower(): candidate.label for candidate in candidates}
+    for pair in _PAIRS:
+        positive, negative = (candidate.label for candidate in pair.candidates)
+        if len(candidates) == 2 and set(labels) == {positive, negative}:
+            return labels[positive], labels[negative]
     return None

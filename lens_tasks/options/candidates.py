@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lens_tasks.documents import label_of
 from lens_tasks.gold import gold_texts_of
-from lens_tasks.option_lists import Option, OptionList
+from lens_tasks.options.lists import Option, OptionList
 from lens_tasks.surface import fold, letter_forms, word_forms
 from lens_tasks.target_types import Candidate
 

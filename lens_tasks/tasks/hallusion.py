@@ -17,7 +17,7 @@ _RIGHT = {"1": "yes", "0": "no"}
 
 
 def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
-    """Yes/no by `gt_answer` (1 or 0); clustered by the set of figures that a question and its changed twins share.
+    """Yes/no by `gt_answer` (1 or 0); clustered by the set of figures that a question and its changed versions share.
 
     Raises:
         TargetError: `gt_answer` is neither 1 nor 0.

@@ -1,15 +1,16 @@
-"""CLEVR: 28 possible answers, question families from the functional program."""
+"""CLEVR: 28 possible answers, question families from the functional program; prompt and image are those of POPE."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lens_tasks.documents import first_scalar, label_of, nested
 from lens_tasks.gold import gold_texts_of
 from lens_tasks.kinds import kind_of
+from lens_tasks.scoring import short_answer_scores
 from lens_tasks.target_types import AnswerTarget, TargetError
 from lens_tasks.vocabulary import CLEVR
 
@@ -58,3 +59,8 @@ def _kind_of_program(doc: Mapping[str, Any]) -> str | None:
     steps = json.loads(program) if isinstance(program, str) and program.strip() else program or ()
     last = str(nested(steps[-1], "function") or nested(steps[-1], "type") or "") if steps else ""
     return _KIND_OF_FUNCTION.get(last) or _KIND_OF_FUNCTION.get(str(doc.get("question_family")))
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """Scores of `lens_tasks.scoring`."""
+    return short_answer_scores(results[0], target(doc))

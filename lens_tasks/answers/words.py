@@ -1,8 +1,22 @@
-"""The words that announce an answer, take it back or refuse it, in English, Russian and Chinese."""
+"""The words that announce an answer, take it back or refuse it, in English, Russian and Chinese; where a clause ends.
+
+Responses are searched with plain characters (`lens_tasks.surface.plain`): full-width punctuation does not occur.
+"""
 
 from __future__ import annotations
 
 import re
+
+CONTENT = re.compile(r"[^\W_]")
+CLAUSE_END = re.compile(r"[\s*_\"'»”)\]}<|/.,;:!…—–-]*(?:$|[\n.,;:!…—–(\[{}<])")
+SENTENCE_END = re.compile(r"[*_\"'»”)\]}]*(?:\s*$|[.!;…\n<|}])")
+NOTHING_LEFT = {
+    "first_content": "the response has no words",
+    "after_think": "nothing after the reasoning block",
+    "after_marker": "an answer marker with nothing after it",
+    "after_phrase": "an answer marker with nothing after it",
+}
+"""Rule that begins a search -> why it finds nothing where no word follows."""
 
 _QUESTION_RU = r"(?:\s+на\s+(?:(?:этот|ваш|данный)\s+)?вопрос)?"
 _SEPARATOR = r"[*_]*(?:\s*\([^()\n]{1,30}\))?[*_]*\s*(?:[:=–—]|-(?=\s))"
@@ -160,3 +174,14 @@ def own_markers(text: str, begin: int) -> list[re.Match[str]]:
         for each in MARKER.finditer(text, begin)
         if not _NOT_OWN.search(text[max(0, each.start() - 40) : each.start()])
     ]
+
+
+def clause_from(text: str, place: int) -> str:
+    """The rest of the sentence from `place` on."""
+    rest = re.match(r"[^.!?;\n]*", text[place:])
+    return rest.group() if rest else ""
+
+
+def sentence_start(text: str, place: int, marks: str = ".!?\n") -> int:
+    """Where the sentence that holds `place` begins: behind the last of `marks` before it."""
+    return max(text.rfind(mark, 0, place) for mark in marks) + 1

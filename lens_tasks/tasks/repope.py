@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lens_tasks.prepared import MissingDataError
+from lens_tasks.folders import MissingDataError
 
 LABELS_VARIABLE = "MMLENS_REPOPE_LABELS"
 HOME = "https://github.com/YanNeu/RePOPE"
@@ -35,7 +35,7 @@ def read_labels(paths: Iterable[Path]) -> dict[Key, str]:
     """
     labels: dict[Key, str] = {}
     for path in paths:
-        # a line ends at \n alone: JSON leaves U+2028 and its kin as they are
+        # a line ends at \n alone: JSON leaves U+2028 and similar characters as they are
         for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
             if not line.strip():
                 continue

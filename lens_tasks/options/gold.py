@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lens_tasks.gold import gold_texts_of
-from lens_tasks.option_lists import Option, OptionList
+from lens_tasks.options.lists import Option, OptionList
 from lens_tasks.surface import fold
 
 __all__ = ["OptionGold", "gold_option"]

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lens_tasks.choices import option_candidates
 from lens_tasks.documents import first_scalar, nested
 from lens_tasks.gold import gold_texts_of
-from lens_tasks.option_gold import gold_option
-from lens_tasks.option_lists import Option, OptionList
+from lens_tasks.options.candidates import option_candidates
+from lens_tasks.options.gold import gold_option
+from lens_tasks.options.lists import Option, OptionList
 from lens_tasks.surface import letter_forms, word_forms
 from lens_tasks.target_types import AnswerTarget, Candidate, TargetError
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lens_tasks.option_gold import OptionGold, gold_option
-from lens_tasks.option_lists import OptionList, option_lists
+from lens_tasks.options.gold import OptionGold, gold_option
+from lens_tasks.options.lists import OptionList, option_lists
 
 __all__ = ["LONGEST_PROMPT", "AskedOptions", "asked_options"]
 
@@ -33,10 +33,10 @@ _OTHER_HEADING = re.compile(
 )
 _ANNOUNCES = re.compile(r"[:：]\W*$|^\W*\S+(?:\s+\S+){0,2}\W*$|\b(?:choices|options|below|from|between|вариантов)\W*$")
 """A line that announces what follows: it ends in a colon, or is two or three words, or ends in "choices"."""
-_WONDERS = re.compile(
+_ASKS = re.compile(
     r"[?？]|\b(?:which|what|who|where|when|how|choose|select)\b|\b(?:как\w+|что|кто|где|выбер\w*)\b|哪|什么", re.I
 )
-_ORDER = re.compile(
+_IMPERATIVE = re.compile(
     r"(?:please\s+)?(?:look|answer|read|do|don['’]t|think|use|write|give|count|identify|provide|respond|reply|choose|select"
     r"|describe|examine|analy[sz]e|be|never|always|only|explain|return|output|follow|consider|check|first|then|finally"
     r"|keep|avoid|make|pick|find|state|name|determine|locate|compare|ensure"
@@ -103,18 +103,18 @@ class _Evidence:
     Attributes:
         found: the list.
         right: which of its options is right.
-        told: the document holds the same options.
+        in_document: the document holds the same options.
         headed: a heading announces options.
         keys_asked: the prompt asks for the key of an option.
-        orders: half of the options or more are orders, as in rules.
+        imperative: half of the options or more tell what to do, as rules do.
     """
 
     found: OptionList
     right: OptionGold
-    told: bool
+    in_document: bool
     headed: bool
     keys_asked: bool
-    orders: bool
+    imperative: bool
 
 
 def asked_options(prompt: str, doc: Mapping[str, Any], gold: object) -> tuple[AskedOptions | None, str | None]:
@@ -138,15 +138,15 @@ def asked_options(prompt: str, doc: Mapping[str, Any], gold: object) -> tuple[As
 def _chosen(
     prompt: str, lists: Sequence[OptionList], doc: Mapping[str, Any], gold: object
 ) -> tuple[_Evidence | None, str | None]:
-    weighed = [each for each in (_weighed(prompt, found, doc, gold) for found in lists) if each is not None]
+    known = [each for each in (_evidence_of(prompt, found, doc, gold) for found in lists) if each is not None]
     for preferred in (
-        [each for each in weighed if each.told],
-        [each for each in weighed if each.headed and each.right.named],
-        [each for each in weighed if each.right.named and not each.orders],
-        [each for each in weighed if each.right.named],
-        [each for each in weighed if each.headed],
-        [each for each in weighed if not each.orders],
-        weighed,
+        [each for each in known if each.in_document],
+        [each for each in known if each.headed and each.right.named],
+        [each for each in known if each.right.named and not each.imperative],
+        [each for each in known if each.right.named],
+        [each for each in known if each.headed],
+        [each for each in known if not each.imperative],
+        known,
     ):
         if len(preferred) == 1:
             return preferred[0], None
@@ -155,25 +155,25 @@ def _chosen(
     return None, None
 
 
-def _weighed(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: object) -> _Evidence | None:
+def _evidence_of(prompt: str, found: OptionList, doc: Mapping[str, Any], gold: object) -> _Evidence | None:
     """What says that the answer is chosen from a list; None where nothing certain does."""
     before, after = prompt[: found.start], prompt[found.end :]
     own_line = before.rstrip(" \t\n-*•>").rpartition("\n")[2][-_LONGEST_LINE:]
-    told = _told(found, doc)
-    if not told and (_heads_others(own_line) or _ANSWERED.search(after)):
+    in_document = _in_document(found, doc)
+    if not in_document and (_heads_others(own_line) or _ANSWERED.search(after)):
         return None
     around = before + "\n" + after
     by_letter = _BY_LETTER.search(around) is not None
     keys_asked = _BY_NUMBER.search(around) is not None if found.keys == "numbers" else by_letter
     right = gold_option(gold, found, keys_asked=keys_asked)
-    if (_named_like_others(found) and not keys_asked) or (right.beyond and not told):
+    if (_named_like_others(found) and not keys_asked) or (right.beyond and not in_document):
         return None
-    orders = sum(_ORDER.match(option.text) is not None for option in found.options) * 2 >= len(found.options)
+    imperative = sum(_IMPERATIVE.match(option.text) is not None for option in found.options) * 2 >= len(found.options)
     headed = _HEADING.search(own_line) is not None and _ANNOUNCES.search(own_line) is not None
     if found.keys == "numbers" and _BY_LETTER.search(own_line):
         headed = False  # "Answer with the letter of one of the options:" and then rules
-    evidence = _Evidence(found, right, told, headed, keys_asked, orders)
-    if told or _is_asked(evidence, own_line, around, by_letter) or _holds_gold(evidence, own_line, gold):
+    evidence = _Evidence(found, right, in_document, headed, keys_asked, imperative)
+    if in_document or _is_asked(evidence, own_line, around, by_letter) or _holds_gold(evidence, own_line, gold):
         return evidence
     return None
 
@@ -189,13 +189,13 @@ def _is_asked(evidence: _Evidence, own_line: str, around: str, by_letter: bool) 
     fits = right.named or (right.unknown and not numbers)
     to_choose = _TO_CHOOSE.search(around) is not None and not (numbers and by_letter)
     placed = _follows_question(own_line) or any(words.search(own_line) for words in (_TO_CHOOSE, _HEADING))
-    return to_choose and fits and placed and not evidence.orders
+    return to_choose and fits and placed and not evidence.imperative
 
 
 def _holds_gold(evidence: _Evidence, own_line: str, gold: object) -> bool:
     """Whether the list follows the question and the right answer is one of its options, not by chance."""
     right, found = evidence.right, evidence.found
-    if not right.named or evidence.orders or found.keys == "texts" or not _follows_question(own_line):
+    if not right.named or evidence.imperative or found.keys == "texts" or not _follows_question(own_line):
         return False
     return right.by_text or _answers_by_key(own_line, found, gold)
 
@@ -225,10 +225,10 @@ def _answers_by_key(own_line: str, found: OptionList, gold: object) -> bool:
 def _heads_others(line: str) -> bool:
     """Whether a line announces rules, steps or facts; a question about them does not."""
     announces = _OTHER_HEADING.search(line) is not None and _ANNOUNCES.search(line) is not None
-    return announces and _HEADING.search(line) is None and _WONDERS.search(line) is None
+    return announces and _HEADING.search(line) is None and _ASKS.search(line) is None
 
 
-def _told(found: OptionList, doc: Mapping[str, Any]) -> bool:
+def _in_document(found: OptionList, doc: Mapping[str, Any]) -> bool:
     """Whether the document holds the same options in the same order."""
     texts = [_plain(option.text) for option in found.options]
     lettered = [doc.get(option.key) for option in found.options]

@@ -10,7 +10,7 @@ from typing import Any
 from lens_tasks.documents import first_scalar
 from lens_tasks.gold import accepted_answers
 from lens_tasks.target_types import AnswerTarget
-from lens_tasks.yes_no import question_of, yes_no_target
+from lens_tasks.yes_no_questions import question_of, yes_no_target
 
 TASK_NAME = re.compile(r"(^|_)(textvqa|vqav2|vizwiz_vqa|ok_?vqa)(_|$)", re.IGNORECASE)
 COLUMNS = ("question", "answers")

@@ -10,7 +10,7 @@ from typing import Any
 from lens_tasks.documents import first_scalar, nested
 from lens_tasks.gold import gold_texts_of
 from lens_tasks.target_types import AnswerTarget
-from lens_tasks.yes_no import question_of, yes_no_target
+from lens_tasks.yes_no_questions import question_of, yes_no_target
 
 TASK_NAME = re.compile(r"(^|_)rucommonvqa(_|$)", re.IGNORECASE)
 COLUMNS = ("instruction", "inputs")

@@ -1,4 +1,4 @@
-"""What a harness needs to run POPE-like tasks: prompt, image, scores.
+"""POPE and its relatives: is an object in the image, yes or no. The answer target, and prompt, image and scores.
 
 Prompt and metrics are those of the stock `pope` task of lmms-eval. `pope_predicted_yes_ratio` is added because the
 stock `pope_yes_ratio` counts the gold answers, not the model's; the lenient scores separate form from content.
@@ -6,20 +6,47 @@ stock `pope_yes_ratio` counts the gold answers, not the model's; the lenient sco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PIL import Image
 
 from lens_tasks.answers import AnswerSpan, locate_answer
+from lens_tasks.documents import first_scalar, label_of
+from lens_tasks.gold import gold_texts_of
 from lens_tasks.images import PLACEHOLDER, to_image
-from lens_tasks.pope import target
 from lens_tasks.scoring import short_answer_scores
+from lens_tasks.target_types import AnswerTarget, TargetError
+from lens_tasks.vocabulary import YES_NO
 
+TASK_NAME = re.compile(r"(^|_)pope(_|$)", re.IGNORECASE)
+COLUMNS = ("question",)
 POST_PROMPT = "\nAnswer the question using a single word or phrase."
 """The stock task's `post_prompt`; the YAML files for lmms-eval say it again, where users can change it."""
 
 Entry = Mapping[str, Any]
+
+
+def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
+    """Yes/no; clustered by image, because several questions share one; question type random, popular, adversarial.
+
+    Raises:
+        TargetError: the gold answer is neither yes nor no.
+    """
+    texts = gold_texts_of(gold) or gold_texts_of(doc.get("answer"))
+    label = label_of(texts[0], YES_NO) if texts else None
+    if texts and label is None:
+        raise TargetError(f"a POPE answer is yes or no, found {texts[0]!r}")
+    return AnswerTarget(
+        candidates=YES_NO,
+        gold=label,
+        gold_texts=texts,
+        cluster=first_scalar(doc, ("image_source", "image_id", "image_filename", "image")),
+        question_type=first_scalar(doc, ("category", "question_type")),
+        binary=("yes", "no"),
+        source="pope",
+    )
 
 
 def doc_to_visual(doc: Mapping[str, Any]) -> list[Image.Image]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 
 from lens_tasks.naming import Named
-from lens_tasks.surface import fold
+from lens_tasks.surface import fold, folded_words
 
 from .numbers import said_in
 
-__all__ = ["contradicts_itself", "is_polar", "opposite_elsewhere", "polar_word", "states_polar"]
+__all__ = ["contradicts_itself", "is_yes_or_no", "opposite_elsewhere", "states_yes_or_no", "yes_or_no"]
 
-_POLAR = {"yes", "no", "да", "нет"}
+_YES = ("yes", "да")
+_NO = ("no", "нет")
 
 # What may follow at once where the word answers: a pronoun, "there", "it is". Before a noun "no" is a determiner, and
 # "yes" a part of a name; Russian "да" and "нет" before a word are particles as often as answers.
 _MAY_FOLLOW = re.compile(
-    r"[ \t]+(?:there|it|its|this|that|these|those|the|they|he|she|i|we|you|because|since|based|because)\b",
-    re.IGNORECASE,
+    r"[ \t]+(?:there|it|its|this|that|these|those|the|they|he|she|i|we|you|because|since|based)\b", re.IGNORECASE
 )
 _COURTESY = re.compile(
     r"\b(?:help|upload\w*|happy\s+to|glad\s+to|analy[sz]e|assist|provide|attach\w*|please|of\s+course|let\s+me"
@@ -40,86 +40,31 @@ _OPPOSITE = {
     "да": re.compile(r"\bno(?=[.,!;)\n]|\s*$)", re.IGNORECASE),
     "нет": re.compile(r"\byes(?=\W|$)", re.IGNORECASE),
 }
-_FUNCTION_WORDS = frozenset(
-    fold(word)
-    for word in (
-        "is",
-        "are",
-        "was",
-        "were",
-        "there",
-        "here",
-        "a",
-        "an",
-        "the",
-        "in",
-        "on",
-        "at",
-        "of",
-        "to",
-        "any",
-        "some",
-        "this",
-        "that",
-        "these",
-        "those",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "you",
-        "see",
-        "it",
-        "image",
-        "picture",
-        "photo",
-        "have",
-        "has",
-        "be",
-        "with",
-        "or",
-        "and",
-        "yes",
-        "no",
-        "ли",
-        "есть",
-        "на",
-        "в",
-        "во",
-        "и",
-        "или",
-        "это",
-        "этой",
-        "этом",
-        "картинке",
-        "изображении",
-        "фото",
-        "видно",
-        "у",
-    )
+_FUNCTION_WORDS = folded_words(
+    "is are was were there here a an the in on at of to any some this that these those do does did can could you see it"
+    " image picture photo have has be with or and yes no"
+    " ли есть на в во и или это этой этом картинке изображении фото видно у"
 )
 _NEXT_WORD = re.compile(r"[*_\"'»”)]*[ \t]+[^\W_]")
 
 
-def is_polar(label: str) -> bool:
+def is_yes_or_no(label: str) -> bool:
     """Whether a candidate is yes or no."""
-    return label.lower() in _POLAR
+    return label.lower() in _YES + _NO
 
 
-def polar_word(text: str, named: Named) -> str | None:
+def yes_or_no(text: str, named: Named) -> str | None:
     """Yes or no where this is the word that names a candidate, whatever its label; None where it is another word."""
     word = text[named.start : named.end].lower()
-    return word if word in _POLAR else None
+    return word if is_yes_or_no(word) else None
 
 
-def states_polar(text: str, named: Named) -> bool:
+def states_yes_or_no(text: str, named: Named) -> bool:
     """Whether "yes" or "no" at its place is the answer: no determiner, particle, courtesy, or half of a condition."""
     rest = text[named.end :]
     word = text[named.start : named.end].lower()
-    sentence = re.match(r"[^.!?\n]*", rest)
-    said = sentence.group() if sentence else ""
-    if _COURTESY.search(rest) or _CONDITION.search(said) or (word in ("no", "нет") and _EXCEPT.search(said)):
+    sentence = re.split(r"[.!?\n]", rest, maxsplit=1)[0]
+    if _COURTESY.search(rest) or _CONDITION.search(sentence) or (word in _NO and _EXCEPT.search(sentence)):
         return False
     if re.match(r"\.\s*\d|,\s*(?:said|says|answered|replied)\b", rest):  # "No. 5"
         return False
@@ -134,15 +79,15 @@ def contradicts_itself(text: str, named: Named, question: str | None) -> str | N
     "Yes, there is no dog"; "Yes. There is no dog", "No. A dog is on the left" where the question asked is whether there
     is a dog.
     """
-    word = polar_word(text, named)
+    word = yes_or_no(text, named)
     unquoted = re.sub(r"'[^'\n]*'(?!\w)|\"[^\"\n]*\"|«[^»\n]*»|“[^”\n]*”", "", text[named.end :])
     first, *later = re.split(r"[.!?\n]+", unquoted)
-    if word in ("yes", "да") and _NEGATION.search(first):
+    if word in _YES and _NEGATION.search(first):
         return f"it says {word} and denies it in the same sentence"
     asked = _content_words(question)
     for sentence in (first, *later[:2]):
         about_it = bool(asked) and all(said_in(each, sentence) for each in asked)
-        if about_it and (_NEGATION.search(sentence) is not None) == (word in ("yes", "да")):
+        if about_it and (_NEGATION.search(sentence) is not None) == (word in _YES):
             return f"it says {word} and then the opposite of what was asked"
     return None
 

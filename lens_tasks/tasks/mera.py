@@ -10,10 +10,10 @@ from typing import Any
 
 from PIL import Image
 
-from lens_tasks import ruclevr, rucommonvqa, weird
 from lens_tasks.documents import nested
 from lens_tasks.images import PLACEHOLDER, to_image
 from lens_tasks.scoring import short_answer_scores
+from lens_tasks.tasks import ruclevr, rucommonvqa, weird
 
 
 def prompt(doc: Mapping[str, Any]) -> str:

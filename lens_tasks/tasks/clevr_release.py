@@ -13,34 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lens_tasks.prepared import MissingDataError, data_folder
+from lens_tasks.folders import MissingDataError, data_folder
+from lens_tasks.scenes.tables import clevr_columns, with_features
 
 HOME = "https://cs.stanford.edu/people/jcjohns/clevr/"
 SPLIT = "val"  # the test split's answers are not public
 _COMPARED = {"equal_integer": "compare_integer", "less_than": "compare_integer", "greater_than": "compare_integer"}
-_FEATURES = {
-    "image": {"_type": "Image"},
-    "image_filename": {"dtype": "string", "_type": "Value"},
-    "image_index": {"dtype": "int64", "_type": "Value"},
-    "question_index": {"dtype": "int64", "_type": "Value"},
-    "question": {"dtype": "string", "_type": "Value"},
-    "answer": {"dtype": "string", "_type": "Value"},
-    "question_family": {"dtype": "string", "_type": "Value"},
-    "program": {"dtype": "string", "_type": "Value"},
-}
-_SCHEMA = pa.schema(
-    [
-        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-        ("image_filename", pa.string()),
-        ("image_index", pa.int64()),
-        ("question_index", pa.int64()),
-        ("question", pa.string()),
-        ("answer", pa.string()),
-        ("question_family", pa.string()),
-        ("program", pa.string()),
-    ],
-    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
-)
+_SCHEMA = with_features(pa.schema(clevr_columns(pa.int64())))
 
 
 def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
@@ -48,7 +27,7 @@ def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
 
     Args:
         source_dir: the folder `CLEVR_v1.0`, or the one it lies in.
-        out_dir: folder of prepared data; by default where the `clevr` task looks (`lens_tasks.prepared`).
+        out_dir: folder of prepared data; by default where the `clevr` task looks (`lens_tasks.folders`).
 
     Returns:
         The file written.

@@ -1,0 +1,74 @@
+"""What the `!function` tags of the tasks' YAML files name, for both harnesses.
+
+The YAML files say `utils.NAME`: each folder of them has a `utils.py` that takes its names from here, because lm-eval
+0.4.9, which the MERA fork is built on, knows no other place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lens_tasks.folders import MINIS
+from lens_tasks.tasks.clevr import process_results as clevr_process_results
+from lens_tasks.tasks.clevr_release import prepared_validation
+from lens_tasks.tasks.mera import (
+    doc_to_image,
+    doc_to_messages,
+    doc_to_text,
+    lift_images,
+    ruclevr_process_results,
+    rucommonvqa_process_results,
+    weird_process_results,
+)
+from lens_tasks.tasks.mera import prompt as doc_to_prompt
+from lens_tasks.tasks.pope import (
+    aggregate_accuracy,
+    aggregate_f1_score,
+    aggregate_precision,
+    aggregate_recall,
+    aggregate_yes_ratio,
+)
+from lens_tasks.tasks.pope import doc_to_prompt as question_to_prompt
+from lens_tasks.tasks.pope import doc_to_text as question_to_text
+from lens_tasks.tasks.pope import doc_to_visual as question_to_visual
+from lens_tasks.tasks.pope import process_results as pope_process_results
+from lens_tasks.tasks.repope import row_relabeller
+
+__all__ = [
+    "aggregate_accuracy",
+    "aggregate_f1_score",
+    "aggregate_precision",
+    "aggregate_recall",
+    "aggregate_yes_ratio",
+    "clevr_process_results",
+    "doc_to_image",
+    "doc_to_messages",
+    "doc_to_prompt",
+    "doc_to_text",
+    "lift_images",
+    "pope_process_results",
+    "question_to_prompt",
+    "question_to_text",
+    "question_to_visual",
+    "ruclevr_process_results",
+    "rucommonvqa_process_results",
+    "weird_process_results",
+]
+
+_USER_DATA: dict[str, Callable[[], Any]] = {"clevr_validation": prepared_validation, "repope_rows": row_relabeller}
+
+
+def __getattr__(name: str) -> Any:
+    """Values that depend on files, looked up when a task's YAML is read.
+
+    `clevr_validation`: path of the prepared CLEVR file. `repope_rows`: a `process_docs` function. A missing file must
+    be reported here: once a harness loads the data, it retries five times and hides the message.
+    `pope_mini`, `weird_mini_shots`, ...: path of a bundled file, since lm-eval reads `data_files` relative to the
+    working folder.
+    """
+    if name in _USER_DATA:
+        return _USER_DATA[name]()
+    if (MINIS / f"{name}.parquet").is_file():
+        return str(MINIS / f"{name}.parquet")
+    raise AttributeError(name)
