@@ -9,10 +9,12 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
+from harness_ext.tasks import config_value, metric_directions
 from lens_engine import Recording, Session
+from lens_engine.description import RunSettings, non_default_arguments
 from lens_engine.table import numeric_scores, scores_of_filter
 
-__all__ = ["UnsupportedHarnessError", "evaluate_recorded", "require_function", "scored_document"]
+__all__ = ["UnsupportedHarnessError", "evaluate_recorded", "require_function", "run_settings", "scored_document"]
 
 
 class UnsupportedHarnessError(RuntimeError):
@@ -81,3 +83,33 @@ def scored_document(
     recorder = recording.recorder
     recorder.add_scores(task, doc_id, scores_of_filter(numeric_scores(metrics), chosen, filters))
     return recorder.metrics(task, doc_id)
+
+
+def run_settings(
+    tasks: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    *,
+    prompt: Mapping[str, Any],
+    limits: Mapping[str, Any],
+    seeds: Mapping[str, Any],
+) -> RunSettings:
+    """The settings of a run, for its description and its fingerprint.
+
+    Args:
+        tasks: name -> task object.
+        arguments: the model's arguments.
+        defaults: what they are when nobody names them.
+        prompt: what is put around the tasks' own prompts.
+        limits: which documents are asked.
+        seeds: of the random numbers.
+    """
+    return RunSettings(
+        generation={name: config_value(task, "generation_kwargs") for name, task in tasks.items()},
+        prompt={**prompt, "num_fewshot": {name: config_value(task, "num_fewshot") for name, task in tasks.items()}},
+        limits=limits,
+        seeds=seeds,
+        args={name: str(value) for name, value in arguments.items() if value is not None},
+        metrics={name: metric_directions(task) for name, task in tasks.items()},
+        non_default=non_default_arguments(arguments, defaults),
+    )

@@ -52,20 +52,21 @@ def config_value(task: Any, name: str) -> Any:
 
 
 def metric_names(task: Any) -> tuple[str, ...]:
-    """The metrics that a task's table shows, in the task's order; empty when it does not tell."""
-    return tuple(str(name) for name in told) if isinstance(told := _told(task, "aggregation"), Mapping) else ()
+    """The metrics that a task's table shows, in the task's order; empty when it does not say."""
+    found = _result_of(task, "aggregation")
+    return tuple(str(name) for name in found) if isinstance(found, Mapping) else ()
 
 
 def metric_directions(task: Any) -> dict[str, bool | None]:
     """The metrics of a task's table, in the task's order, and whether higher values are better (None: not said)."""
-    told = _told(task, "higher_is_better")
-    directions = told if isinstance(told, Mapping) else {}
+    given = _result_of(task, "higher_is_better")
+    directions = given if isinstance(given, Mapping) else {}
     found = {name: directions.get(name) for name in metric_names(task)}
     own = {name: value for name, value in found.items() if name not in METRIC_NAMES}
     return {name: value if isinstance(value, bool) else None for name, value in own.items()}
 
 
-def _told(task: Any, method: str) -> Any:
+def _result_of(task: Any, method: str) -> Any:
     function = getattr(task, method, None)
     try:
         return function() if callable(function) else None
@@ -80,7 +81,7 @@ _DEFINING = ("output_type", "filter_list", "metric_list", "process_results", "do
 def task_definition(task: Any) -> str:
     """Digest of a task's version and of how it makes a score of an answer: filters, metrics, the source of its code.
 
-    What it asks (`doc_to_text`, few-shot examples, images) is left out: prompt and media tell it.
+    What it asks (`doc_to_text`, few-shot examples, images) is left out: it is in the prompt and the media.
     """
     config = getattr(task, "config", None)
     metadata = getattr(config, "metadata", None)

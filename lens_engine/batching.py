@@ -35,13 +35,13 @@ class BatchLimit:
     size that fitted. Answers of greedy decoding do not depend on it; sampled ones do, as on any change of `batch_size`.
 
     Args:
-        tell: hears of a new limit, once for each.
+        warn: is called with a new limit, once for each.
 
     `size` is the limit, None as long as everything fitted.
     """
 
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        self._tell = tell
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
         self._failed = 0
         self.size: int | None = None
 
@@ -66,7 +66,7 @@ class BatchLimit:
                 self._shrink(len(part), where(part[0]), problem)
             else:
                 results.extend(found)
-                self._told_when_fitted()
+                self._warn_when_fitted()
         return results
 
     def _shrink(self, failed: int, where: str, problem: str) -> int:
@@ -85,10 +85,10 @@ class BatchLimit:
         self.size = (failed + 1) // 2
         return self.size
 
-    def _told_when_fitted(self) -> None:
-        """A batch was answered; if some before it did not fit, that is told now, when the size is known."""
+    def _warn_when_fitted(self) -> None:
+        """A batch was answered; if some before it did not fit, the warning comes now, when the size is known."""
         if self._failed:
-            self._tell(
+            self._warn(
                 f"A batch of {self._failed} did not fit into memory. The run goes on with at most {self.size} requests "
                 f"at a time; batch_size={self.size} does the same from the start."
             )

@@ -43,7 +43,7 @@ def choice_rule(
 
     Args:
         metrics: names of the task's metrics.
-        choices: texts of the choices as the task counts their characters; None where it does not tell.
+        choices: texts of the choices as the task counts their characters; None where they are not known.
         n_tokens: number of tokens of each choice.
         per_token: the harness's scorer is handed means over tokens (lmms-eval), not sums (lm-eval).
 

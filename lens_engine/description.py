@@ -16,14 +16,14 @@ from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
 from .options import LensOptions
 
-__all__ = ["ReadModel", "RunSettings", "describe_run", "package_versions", "telling_arguments"]
+__all__ = ["ReadModel", "RunSettings", "describe_run", "non_default_arguments", "package_versions"]
 
 _PACKAGES = ("mm-logit-lens", "lmms-eval", "lm-eval", "torch", "transformers", "accelerate", "datasets", "numpy")
-_TELLING_PACKAGES = ("mm-logit-lens", "torch", "torchvision", "transformers", "tokenizers", "pillow")
+_RESULT_PACKAGES = ("mm-logit-lens", "torch", "torchvision", "transformers", "tokenizers", "pillow")
 _ADAPTER_PACKAGES, _QUANTISING_PACKAGES = ("peft",), ("bitsandbytes", "optimum", "gptqmodel", "autoawq")
 
-# where and how fast the model runs, or what the model's own definition tells better: resolved, not as it was written
-_SILENT_ARGUMENTS = frozenset(
+# where and how fast the model runs, or what the model's own definition holds already, resolved
+_IGNORED_ARGUMENTS = frozenset(
     {
         *("pretrained", "revision", "dtype", "peft", "attn_implementation", "load_in_8bit", "load_in_4bit"),
         *("bnb_4bit_quant_type", "bnb_4bit_compute_dtype", "bnb_4bit_use_double_quant", "quantization_config"),
@@ -43,7 +43,7 @@ class RunSettings:
     seeds: Mapping[str, Any] = field(default_factory=dict)
     args: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, bool | None]] = field(default_factory=dict)
-    telling: Mapping[str, str] = field(default_factory=dict)
+    non_default: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class ReadModel:
     interventions: Sequence[Intervention] = ()
 
 
-def telling_arguments(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, str]:
+def non_default_arguments(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, str]:
     """The model arguments that can change an answer and are not what they are by default, as text."""
     return {
         name: str(value)
         for name, value in sorted(given.items())
-        if name not in _SILENT_ARGUMENTS and str(value) != str(defaults.get(name))
+        if name not in _IGNORED_ARGUMENTS and str(value) != str(defaults.get(name))
     }
 
 
@@ -104,7 +104,7 @@ def describe_run(run_id: str, read: ReadModel, *, harness: str, settings: RunSet
         run_id: name of the run, the same in all its processes.
         read: the model and what the user asked of the lens.
         harness: distribution name of the harness.
-        settings: what the harness tells of its own settings.
+        settings: the settings of the harness.
     """
     lens, parts, report = read.lens, read.lens.parts, read.lens.identity
     model = lens.model
@@ -162,14 +162,14 @@ def _beyond_the_logit_lens(lens: LogitLens) -> dict[str, Any]:
 def _run_part(read: ReadModel, lens: LensInfo, harness: str, settings: RunSettings) -> dict[str, Any]:
     """The run part of the fingerprint, see docs/fingerprint.md."""
     model = model_definition(read.lens.model, read.processor, read.path, commit=read.revision)
-    packages: tuple[str, ...] = (harness, *_TELLING_PACKAGES)
+    packages: tuple[str, ...] = (harness, *_RESULT_PACKAGES)
     packages += _ADAPTER_PACKAGES if model["adapter"] else ()
     packages += _QUANTISING_PACKAGES if model["quantisation"] else ()
     changes = [[each.name, each.strength] for each in read.interventions if each.strength]
     own = {name: value for name, value in asdict(lens).items() if name not in ("thresholds", "controls")}
     return {
         **model,
-        "arguments": dict(settings.telling),
+        "arguments": dict(settings.non_default),
         "lens": own,
         "thresholds": lens.thresholds,
         "controls": list(lens.controls),

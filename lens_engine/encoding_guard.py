@@ -1,4 +1,4 @@
-"""What goes wrong while a batch is encoded, and what gets too long, is told with the document it happened in."""
+"""Errors and warnings about encoding a batch, with the document they are about."""
 
 from __future__ import annotations
 
@@ -69,24 +69,24 @@ class ContextWatch:
 
     Args:
         config: configuration of the model.
-        tell: hears of the first such prompt.
+        warn: is called with the first such prompt.
     """
 
-    def __init__(self, config: Any, tell: Callable[[str], object]) -> None:
+    def __init__(self, config: Any, warn: Callable[[str], object]) -> None:
         self._limit = context_length(config)
-        self._tell = tell
-        self._told = False
+        self._warn = warn
+        self._warned = False
 
     def see(self, inputs: Any, where: Sequence[str]) -> None:
         """Look at an encoded batch, `input_ids` `[rows, tokens]` with its `attention_mask`."""
         ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
-        if self._told or self._limit is None or ids is None or ids.shape[1] <= self._limit:
+        if self._warned or self._limit is None or ids is None or ids.shape[1] <= self._limit:
             return
         lengths = [ids.shape[1]] * ids.shape[0] if mask is None else mask.sum(dim=1).tolist()
         for name, length in zip(where, lengths, strict=True):
             if length > self._limit:
-                self._told = True
-                self._tell(
+                self._warned = True
+                self._warn(
                     f"{name}: the prompt has {int(length)} tokens, and the model was made for {self._limit}. It is "
                     "answered as it is, like any other such prompt of this run, and the answer may mean little; "
                     "max_pixels makes images shorter."
@@ -111,12 +111,12 @@ class CutPrompts:
     """Tells, once, of a prompt that the harness cut, and refuses one that lost a part of its images.
 
     Args:
-        tell: hears of the first prompt that lost text alone.
+        warn: is called with the first prompt that lost text alone.
     """
 
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        self._tell = tell
-        self._told = False
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
+        self._warned = False
 
     def see(
         self,
@@ -146,6 +146,6 @@ class CutPrompts:
             found = f"{name}: the prompt has {len(whole)} tokens, and lm-eval keeps the last {ids.shape[1]} of them"
             if ids[row].tolist().count(image_token_id) < whole.tolist().count(image_token_id):
                 raise InputError(f"{found}, which cuts its images. {_ADVICE}; or remove this sample.")
-            if not self._told:
-                self._told = True
-                self._tell(f"{found}; others may be cut too. {_ADVICE}.")
+            if not self._warned:
+                self._warned = True
+                self._warn(f"{found}; others may be cut too. {_ADVICE}.")

@@ -72,7 +72,7 @@ def open_model(
         processor_kwargs=arguments.processor_arguments,
     )
     model: Any = loaded.model
-    prompts = ProcessorPrompts(model, loaded.processor, use_cache=arguments.use_cache, tell=log.warning)
+    prompts = ProcessorPrompts(model, loaded.processor, use_cache=arguments.use_cache, warn=log.warning)
     settings = options.settings if options.enabled else None
     engine = TransformersEngine(model, loaded.processor, prompts, settings, interventions=interventions, log=log)
     return OpenedModel(engine, loaded, placement, options)

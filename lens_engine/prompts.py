@@ -54,15 +54,15 @@ class ProcessorPrompts:
         model: what answers; it is asked for its device, dtype and generation configuration.
         processor: the model's own.
         use_cache: the key-value cache of generation.
-        tell: hears, once, of a prompt that is longer than the model's context.
+        warn: is called, once, with a prompt that is longer than the model's context.
     """
 
-    def __init__(self, model: Any, processor: Any, *, use_cache: bool, tell: Callable[[str], object]) -> None:
+    def __init__(self, model: Any, processor: Any, *, use_cache: bool, warn: Callable[[str], object]) -> None:
         self._model = model
         self._processor = processor
         self._tokenizer = getattr(processor, "tokenizer", processor)
         self._use_cache = use_cache
-        self._context = ContextWatch(model.config, tell)
+        self._context = ContextWatch(model.config, warn)
 
     def encode(self, samples: Sequence[Sample]) -> Any:
         """See `Prompts`. Raises `InputError` for a sample that cannot be encoded, by its name."""

@@ -61,7 +61,7 @@ class Reader:
         self._controls = controls
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._end_ids = frozenset(end_token_ids(lens.model, tokenizer))
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def read(self, samples: Sequence[Sample], generations: Sequence[Generation]) -> list[SampleRecord]:
         """One record a sample, in order. A sample without a readable answer gets a status and a reason."""
@@ -83,12 +83,12 @@ class Reader:
         free_memory()
         if len(batch) == 1:
             return [self.failed(batch[0][0], batch[0][1].text, why)]
-        self._tell_once(f"A batch could not be read together ({why.reason}); its samples are read one by one.")
+        self._warn_once(f"A batch could not be read together ({why.reason}); its samples are read one by one.")
         return [record for each in batch for record in self._read_batch([each])]
 
-    def _tell_once(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
             log.warning(message)
 
     def _read(self, trace: TracedGeneration, batch: Sequence[_Answered]) -> list[SampleRecord]:
@@ -143,18 +143,18 @@ class Reader:
         return find_position(self._tokenizer, sample, text, tokens)
 
     def _observed(self, trace: TracedGeneration, row: int, n_tokens: int) -> dict[str, Arrays]:
-        """What further probes observed; one that fails, or gives NaN or infinity, is left out and told."""
+        """What further probes observed; one that fails, or gives NaN or infinity, is left out with a warning."""
         found: dict[str, Arrays] = {}
         for probe in trace.probes:
             try:
                 result = probe.result([trace.row(row, step) for step in range(n_tokens)])
             except Exception as error:  # a fault of a probe never ends a run
-                self._tell_once(f"The probe {probe.name} failed: {failure(error).reason}")
+                self._warn_once(f"The probe {probe.name} failed: {failure(error).reason}")
                 continue
             if all(np.isfinite(values).all() for values in result.values()):
                 found[probe.name] = result
             else:
-                self._tell_once(f"The probe {probe.name} gave NaN or infinity; those samples have nothing of it")
+                self._warn_once(f"The probe {probe.name} gave NaN or infinity; those samples have nothing of it")
         return found
 
     def _row(

@@ -1,4 +1,4 @@
-"""Records beside a harness's answer cache: an answer comes back with its record, or both are made anew.
+"""Records beside a harness's answer cache: an answer comes back with its record, or both are computed again.
 
 The fingerprint alone decides (docs/fingerprint.md). A harness's own keys lack most of what makes an answer, so its
 cache is not asked for answers that the lens reads.
@@ -48,7 +48,7 @@ class RecordCache:
     Args:
         directory: the folder.
         recorder: the run; it hands its new records on to this store.
-        tell: hears in one line what was taken and why the rest is computed.
+        report: is called with one line: what was taken and why the rest is computed.
         controls: of the run; they know the images that a document borrows.
     """
 
@@ -56,14 +56,14 @@ class RecordCache:
         self,
         directory: Path,
         recorder: LensRecorder,
-        tell: Callable[[str], object] = log.info,
+        report: Callable[[str], object] = log.info,
         controls: Controls | None = None,
     ) -> None:
         self._directory = directory
         self._controls = controls
         self._recorder = recorder
-        self._tell = tell
-        self._told: set[str] = set()
+        self._report_line = report
+        self._reported: set[str] = set()
         self._runs: dict[Key, list[Run]] = defaultdict(list)
         self._differing: dict[str, tuple[str, ...]] = {}
         make_store(directory)
@@ -168,9 +168,9 @@ class RecordCache:
         if reasons:
             named = [f"{count} {_because(why)}" for why, count in reasons.most_common()]
             line += f"; {sum(reasons.values())} are computed: {', '.join(named)}"
-        if line not in self._told:
-            self._told.add(line)
-            self._tell(line)
+        if line not in self._reported:
+            self._reported.add(line)
+            self._report_line(line)
 
 
 def _because(why: tuple[str, ...]) -> str:
@@ -192,7 +192,7 @@ def _record(run: Run, key: Key) -> SampleRecord | None:
 
 
 def _readable_runs(directory: Path) -> list[Run]:
-    """The runs in the store, oldest first; files that cannot be read are told and left out."""
+    """The runs in the store, oldest first; files that cannot be read are left out with a warning."""
     try:
         files = store_files(directory)
         return load_all(files) if files else []

@@ -62,7 +62,7 @@ class LensRecorder:
         directory: folder of the record files; None keeps nothing but the values for the table.
         rank: number of this process.
         thumbnails: keep small pictures of the images too.
-        tell: hears of a disk that refuses, once for each reason.
+        warn: is called with a disk that refuses, once for each reason.
 
     A folder that cannot be written into is refused at the start, before the model is asked anything. A disk that
     refuses later (full, gone) costs no answer: the run goes on, what waits is kept in memory and tried again every few
@@ -81,7 +81,7 @@ class LensRecorder:
         rank: int = 0,
         *,
         thumbnails: bool = True,
-        tell: Callable[[str], object] = log.error,
+        warn: Callable[[str], object] = log.error,
     ) -> None:
         if directory is not None:
             check_writable(directory)
@@ -101,8 +101,8 @@ class LensRecorder:
         self._read_as_wrong: dict[Key, SampleRecord] = {}  # what is left of them if the task counts them as right
         self._taken_otherwise: set[Key] = set()
         self._lock = threading.Lock()
-        self._tell = tell
-        self._told: set[str] = set()
+        self._warn = warn
+        self._warned: set[str] = set()
         self._refusals: dict[str, str] = {}
 
     def __contains__(self, key: Key) -> bool:
@@ -199,7 +199,7 @@ class LensRecorder:
         """Write what waits and hand over the scores of this process, for `finish` of the first one."""
         self.add(self._read_as_wrong.pop(key) for key in sorted(self._taken_otherwise))
         if self._taken_otherwise:
-            self._tell(
+            self._warn(
                 f"{len(self._taken_otherwise)} answers count as right by their task and were read as another "
                 "candidate; their readouts are dropped (status no_answer)"
             )
@@ -208,9 +208,9 @@ class LensRecorder:
             self._attempt(writer, writer.close)
         lost = 0 if self._writer is None else self._writer.waiting
         if lost:
-            self._tell(f"Lens records of {lost} samples could not be written and are lost; their answers are not")
+            self._warn(f"Lens records of {lost} samples could not be written and are lost; their answers are not")
         for name, count in self._unfinite.items():
-            self._tell(
+            self._warn(
                 f"The harness's score {name} is NaN or infinite in {count} documents; it is missing in their records"
             )
         known = self._metrics.keys()
@@ -264,9 +264,9 @@ class LensRecorder:
         self._say(message)
 
     def _say(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
-            self._tell(message)
+        if message not in self._warned:
+            self._warned.add(message)
+            self._warn(message)
 
     def _all_writers(self) -> Iterator[RecordWriter | ThumbnailWriter | Mirror]:
         for writer in (self._writer, self._store, self._thumbnails):

@@ -48,7 +48,7 @@ class Recording:
         model: what the description says of its model.
         tokenizer: of its model.
         harness: distribution name of the harness.
-        settings: what the harness tells of its own settings.
+        settings: the settings of the harness.
         directory: folder of the record files, or None when the user named none.
         log: where the harness's users look.
         advice: what the user can do when no folder is known.
@@ -70,7 +70,7 @@ class Recording:
         self._processes = PartialState()
         run_id = broadcast_object_list([new_run_id()])[0]
         info = describe_run(run_id, model, harness=harness, settings=settings)
-        self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, tell=log.error)
+        self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, warn=log.error)
         self.controls = ImageControls(options.controls) if options.controls else None
         self.cache: RecordCache | None = None
         self._reader = Reader(engine, model.lens, tokenizer, options.thresholds, self.controls)

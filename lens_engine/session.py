@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lens_models.continuations import ScoredContinuation
@@ -58,7 +58,7 @@ class Session:
 
         Args:
             requests: what is asked.
-            answered: hears how many requests a batch had when it is done.
+            answered: is called with how many requests a batch had when it is done.
             cached: answers of earlier runs may be taken, where the recording has a cache.
         """
         cache = self.recording.cache if self.recording is not None and cached else None
@@ -84,20 +84,33 @@ class Session:
         return [found[place] for place in range(len(requests))]
 
     def score(
-        self, documents: Sequence[ChoiceRequest], answered: Callable[[int], object] = lambda count: None
-    ) -> list[list[ScoredContinuation]]:
-        """The scores of each document's choices, in order."""
-        results = []
-        for document in documents:
-            choices = document.choices()
+        self,
+        documents: Sequence[Hashable],
+        choices_of: Callable[[list[int]], ChoiceRequest],
+        answered: Callable[[int], object] = lambda count: None,
+    ) -> list[ScoredContinuation]:
+        """The score of each continuation, in order; those of one document are scored and recorded together.
+
+        Args:
+            documents: the document of each continuation.
+            choices_of: the places of a document's continuations -> the document's choices, in their order.
+            answered: is called with how many continuations are done with a document.
+        """
+        places: dict[Hashable, list[int]] = {}
+        for place, document in enumerate(documents):
+            places.setdefault(document, []).append(place)
+        found: dict[int, ScoredContinuation] = {}
+        for own in places.values():
+            request = choices_of(own)
+            choices = request.choices()
             score = functools.partial(scored_beside, self.engine, choices, observe=self.recording is not None)
-            scored, problem = alone(document.where, score)
+            scored, problem = alone(request.where, score)
             if self.recording is not None:
                 self.recording.add_choices(choices, scored, problem)
-            results.append(scored)
-            answered(len(scored))
+            found.update(zip(own, scored, strict=True))
+            answered(len(own))
         self._flush()
-        return results
+        return [found[place] for place in range(len(documents))]
 
     def _flush(self) -> None:
         if self.recording is not None:

@@ -48,7 +48,7 @@ class TransformersEngine:
         prompts: how samples are put to it.
         settings: what the lens reads; None runs the model alone.
         interventions: what is changed in every run of the model.
-        log: hears what the lens found at load, of batches that do not fit and of models that cannot be given tokens.
+        log: what the lens found at load, batches that do not fit, models that cannot be given tokens.
 
     Raises:
         PartsError, IdentityError, CaptureError: the lens does not read this model exactly, see `lens_models.errors`.

@@ -1,4 +1,4 @@
-"""The table of exceptions: architectures whose layout transformers' accessors do not tell, or that are refused."""
+"""The table of exceptions: architectures whose layout transformers' accessors do not give, or that are refused."""
 
 from __future__ import annotations
 

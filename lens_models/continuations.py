@@ -76,7 +76,7 @@ def score_continuations(
     if rows - {1}:
         raise ForcingError(f"continuations are scored for one prompt at a time, found inputs of {max(rows)} rows")
 
-    # where the prompt is; weights that are offloaded tell no device
+    # where the prompt is; weights that are offloaded have no device
     device = next(value.device for value in inputs.values() if isinstance(value, Tensor))
     scored: dict[Tokens, ScoredContinuation] = {}
     for prefix, members in _shared_passes(sequences):

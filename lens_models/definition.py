@@ -157,7 +157,7 @@ def _as_mapping(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The JSON values in a setting; objects are told by their type alone, since their text may hold an address."""
+    """The JSON values in a setting; of an object its type alone, since its text may hold an address."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in sorted(value.items(), key=lambda item: str(item[0]))}
     if isinstance(value, list | tuple):

@@ -110,7 +110,7 @@ class _NotRun(dict[str, Any]):
 
 @dataclass
 class _Loop:
-    """One call of `generate`: it is told that the given tokens are the most likely ones."""
+    """One call of `generate`: it is given logits in which the given tokens are the most likely ones."""
 
     tokens: Tensor
     keep: int
@@ -124,10 +124,10 @@ class _Loop:
         if self.running:  # a module inside of it that could generate too
             return forward(*args, **kwargs)
         wanted = self.tokens[:, min(self.calls, self.tokens.shape[1] - 1)]
-        told = torch.nn.functional.one_hot(wanted, int(self.tokens.max()) + 1).unsqueeze(1).float()
+        made = torch.nn.functional.one_hot(wanted, int(self.tokens.max()) + 1).unsqueeze(1).float()
         self.calls += 1
         if self.way == ONE_PASS and self.calls < self.tokens.shape[1]:
-            return _NotRun(logits=told)
+            return _NotRun(logits=made)
         if self.way == ONE_PASS and "logits_to_keep" in inspect.signature(forward).parameters:
             kwargs["logits_to_keep"] = self.keep
         self.running = True
@@ -136,7 +136,7 @@ class _Loop:
         finally:
             self.running = False
         self.logits = [*self.logits[1 - self.keep :], output.logits[:, -self._wanted :].clone()]
-        output.logits = told
+        output.logits = made
         return output
 
     @property

@@ -210,7 +210,7 @@ def _argument_at_fault(error: Exception, kwargs: Mapping[str, Any]) -> str | Non
     """The argument that an error of `from_pretrained` is about; None for errors of another kind."""
     if isinstance(error, ValueError) and "attn_implementation" in str(error):
         return "attn_implementation"
-    # devices that do not exist are told in many ways
+    # a device that does not exist gives many kinds of messages
     placed = kwargs.get("device_map") is not None and not is_out_of_memory(error)
     return "device_map" if placed and _DEVICES.search(str(error)) else None
 
@@ -226,7 +226,7 @@ def weights_error(pretrained: str, path: str, error: Exception, *, allow_pickle:
 
 
 def _has_pickle_only(path: str, error: Exception) -> bool:
-    """Whether weights are there, in pickle files alone. Of a repository only the loader's message tells."""
+    """Whether weights are there, in pickle files alone. Of a repository only the loader's message is known."""
     folder = Path(path)
     if folder.is_dir():
         return any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors"))

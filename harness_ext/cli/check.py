@@ -80,7 +80,7 @@ def check(
             quantisation={"load_in_8bit": load_in_8bit, "load_in_4bit": load_in_4bit},
         )
         prompts = (ExamplePrompts if asked is None else ProcessorPrompts)(
-            loaded.model, loaded.processor, use_cache=True, tell=log.warning
+            loaded.model, loaded.processor, use_cache=True, warn=log.warning
         )
         engine = TransformersEngine(loaded.model, loaded.processor, prompts, LensSettings())
         _show(f"{model} is read exactly", _findings(engine.lens, loaded.model))

@@ -1,4 +1,4 @@
-"""lm-eval's `--use_cache` with a lens: an answer comes back with its record, or both are made anew."""
+"""lm-eval's `--use_cache` with a lens: an answer comes back with its record, or both are computed again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["ConfiguredDatabase", "RecordingCache"]
 class RecordingCache:
     """Stands before lm-eval's `CachingLM`; records are kept in `<cache>.lens` beside its database.
 
-    Generated answers come from there. Choices of documents with images are scored anew, because their record needs all
-    layers of each choice. Everything else is left to lm-eval's database, under keys that tell the model too.
+    Generated answers come from there. Choices of documents with images are scored again, because their record needs all
+    layers of each choice. Everything else is left to lm-eval's database, under keys that include the model.
     """
 
     def __init__(self, cache: Any, recording: Recording) -> None:

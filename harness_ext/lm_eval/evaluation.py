@@ -1,6 +1,6 @@
 """Put a recording around lm-eval's evaluation, and the lens metrics into its results.
 
-lm-eval offers a model no way to add metrics, and tells `evaluate` neither where results go nor how it was called. Two
+lm-eval offers a model no way to add metrics, and `evaluate` does not know where results go and how it was called. Two
 public functions of `lm_eval.evaluator` are wrapped: `simple_evaluate` remembers its arguments, `evaluate` runs with the
 lens. While a lens model is evaluated, and only then, each task's public `doc_iterator` says which document is being
 scored and its `process_results` adds that document's values.
@@ -22,10 +22,10 @@ from lm_eval import evaluator
 from lm_eval.api.metrics import mean
 from lm_eval.api.model import CachingLM
 
-from harness_ext.evaluation import evaluate_recorded, require_function, scored_document
-from harness_ext.tasks import Tasks, config_value, leaf_tasks, metric_directions, shadowed, table_knows_lens_metrics
+from harness_ext.evaluation import evaluate_recorded, require_function, run_settings, scored_document
+from harness_ext.tasks import Tasks, config_value, leaf_tasks, shadowed, table_knows_lens_metrics
 from lens_engine import Recording
-from lens_engine.description import ReadModel, RunSettings, telling_arguments
+from lens_engine.description import ReadModel, RunSettings
 from lens_engine.recording import ADVICE
 from lens_models import LENS_TINY, InputError
 from lens_models.encoding import UNREADABLE
@@ -197,19 +197,16 @@ def _directory(model: Any, call: Mapping[str, Any]) -> Path | None:
 
 
 def _settings(model: Any, tasks: Mapping[str, Any], call: Mapping[str, Any]) -> RunSettings:
-    prompt = ("system_instruction", "apply_chat_template", "fewshot_as_multiturn")
-    seeds = ("random_seed", "numpy_random_seed", "torch_random_seed", "fewshot_random_seed")
-    return RunSettings(
-        generation={name: config_value(task, "generation_kwargs") for name, task in tasks.items()},
-        prompt={
-            **{name: call.get(name) for name in prompt},
-            "num_fewshot": {name: config_value(task, "num_fewshot") for name, task in tasks.items()},
-        },
-        limits={name: call.get(name) for name in ("limit", "samples", "batch_size")},
-        seeds={name: call.get(name) for name in seeds},
-        args={name: str(value) for name, value in model.arguments.items() if value is not None},
-        metrics={name: metric_directions(task) for name, task in tasks.items()},
-        telling=telling_arguments(model.arguments, _defaults(type(model))),
+    def named(*names: str) -> dict[str, Any]:
+        return {name: call.get(name) for name in names}
+
+    return run_settings(
+        tasks,
+        model.arguments,
+        _defaults(type(model)),
+        prompt=named("system_instruction", "apply_chat_template", "fewshot_as_multiturn"),
+        limits=named("limit", "samples", "batch_size"),
+        seeds=named("random_seed", "numpy_random_seed", "torch_random_seed", "fewshot_random_seed"),
     )
 
 

@@ -20,6 +20,7 @@ from lens_engine.encoding_guard import CutPrompts, cut_alike, encode_or_name
 from lens_engine.options import flag, take_lens_options
 from lens_engine.placement import require_whole_layers
 from lens_engine.prompts import Answer, Generate
+from lens_engine.sample import ChoiceRequest
 from lens_models import LENS_TINY, LensArgumentError, LogitLens
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
@@ -115,20 +116,16 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         """(sum of log-probabilities in nats, whether every token is the first choice) of each, with images too."""
         if not requests or len(requests[0].args) < 3:
             return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
-        groups: dict[tuple[str, int, int], list[int]] = {}
         keys = keyed(requests)
-        for place, ((task, doc_id, _, repeat), _) in enumerate(keys):
-            groups.setdefault((task, doc_id, repeat), []).append(place)
-        documents = [
-            self.maker.choice_request([requests[place] for place in own], *keys[own[0]]) for own in groups.values()
-        ]
+
+        def choices_of(places: list[int]) -> ChoiceRequest:
+            return self.maker.choice_request([requests[place] for place in places], *keys[places[0]])
+
+        documents = [(task, doc_id, repeat) for (task, doc_id, _, repeat), _ in keys]
         title = "Running loglikelihood requests with images"
         with tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc=title) as bar:
-            scored = self.session.score(documents, bar.update)
-        results: dict[int, tuple[float, bool]] = {}
-        for own, found in zip(groups.values(), scored, strict=True):
-            results.update(zip(own, [(each.logprob, each.greedy) for each in found], strict=True))
-        return [results[place] for place in range(len(requests))]
+            scored = self.session.score(documents, choices_of, bar.update)
+        return [(each.logprob, each.greedy) for each in scored]
 
     def _batches(self, requests: Sequence[Request], size: int) -> Iterator[Sequence[int]]:
         """The batches of `hf-multimodal`: the longest prompts first, requests with equal generation arguments."""
@@ -255,7 +252,7 @@ class _Generating:
 
 
 class _NoCache:
-    """In the place of lm-eval's cache hook: answers are kept with their records, under keys that tell the model too."""
+    """In the place of lm-eval's cache hook: answers are kept with their records, under keys that include the model."""
 
     def add_partial(self, attr: str, req: Any, res: Any) -> None:
         """Nothing."""

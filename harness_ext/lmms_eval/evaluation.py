@@ -1,7 +1,7 @@
 """Put a recording around lmms-eval's `evaluate`, and the lens metrics into its results.
 
 lmms-eval 0.7 offers a model no way to add metrics. Two functions of `lmms_eval.evaluator` are wrapped instead:
-`evaluate` (public), which tells the run's tasks and command line, and `_process_document_results` (private), which
+`evaluate` (public), which has the run's tasks and command line, and `_process_document_results` (private), which
 scores one document. The second is replaced only while a lens model is evaluated. Both are checked by signature.
 """
 
@@ -20,11 +20,17 @@ from lmms_eval.loggers.evaluation_tracker import GeneralConfigTracker
 from lmms_eval.utils import sanitize_model_name
 from loguru import logger
 
-from harness_ext.evaluation import UnsupportedHarnessError, evaluate_recorded, require_function, scored_document
+from harness_ext.evaluation import (
+    UnsupportedHarnessError,
+    evaluate_recorded,
+    require_function,
+    run_settings,
+    scored_document,
+)
 from harness_ext.submission.samples import noted_id
-from harness_ext.tasks import Tasks, config_value, leaf_tasks, metric_directions, shadowed, table_knows_lens_metrics
+from harness_ext.tasks import Tasks, config_value, leaf_tasks, shadowed, table_knows_lens_metrics
 from lens_engine import Recording
-from lens_engine.description import RunSettings, telling_arguments
+from lens_engine.description import RunSettings
 from lens_engine.model_arguments import ModelArguments
 
 __all__ = ["UnsupportedHarnessError", "install"]
@@ -126,17 +132,12 @@ def _directory(lm: Any, cli_args: Any) -> Path | None:
 
 
 def _settings(lm: Any, tasks: Mapping[str, Any], cli_args: Any) -> RunSettings:
-    seeds = getattr(cli_args, "seed", None)
-    return RunSettings(
-        generation={name: config_value(task, "generation_kwargs") for name, task in tasks.items()},
-        prompt={
-            "system_prompt": lm.arguments.system_prompt,
-            "num_fewshot": {name: config_value(task, "num_fewshot") for name, task in tasks.items()},
-            "task_prompts": {name: config_value(task, "lmms_eval_specific_kwargs") for name, task in tasks.items()},
-        },
+    texts = {name: config_value(task, "lmms_eval_specific_kwargs") for name, task in tasks.items()}
+    return run_settings(
+        tasks,
+        vars(lm.arguments),
+        {each.name: each.default for each in fields(ModelArguments)},
+        prompt={"system_prompt": lm.arguments.system_prompt, "task_prompts": texts},
         limits={name: getattr(cli_args, name, None) for name in ("limit", "offset", "batch_size")},
-        seeds=dict(zip(("python", "numpy", "torch", "fewshot"), seeds or (), strict=False)),
-        args={name: str(value) for name, value in vars(lm.arguments).items() if value is not None},
-        metrics={name: metric_directions(task) for name, task in tasks.items()},
-        telling=telling_arguments(vars(lm.arguments), {each.name: each.default for each in fields(ModelArguments)}),
+        seeds=dict(zip(("python", "numpy", "torch", "fewshot"), getattr(cli_args, "seed", None) or (), strict=False)),
     )

@@ -17,7 +17,7 @@ from harness_ext.tasks import Tasks
 from lens_engine import Generation, Request, Session
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.opening import OpenedModel, open_model
-from lens_models.continuations import ScoredContinuation
+from lens_engine.sample import ChoiceRequest
 from lens_models.memory import free_memory
 
 from .evaluation import install
@@ -82,20 +82,16 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
 
         The pair travels as the text of a result: the evaluator of lmms-eval 0.7.3 turns a bare pair into a string.
         """
-        asked = normalise(requests)
-        groups: dict[tuple[str, int, int], list[int]] = {}
-        for i, request in enumerate(asked):
-            task, doc_id, _, repeat = request.key
-            # a padding request repeats a document that is already there
-            groups.setdefault((task, doc_id, -1 if request.padding else repeat), []).append(i)
-        maker = self._maker()
-        documents = [maker.choice_request([asked[i] for i in own], self.tokenizer) for own in groups.values()]
+        asked, maker = normalise(requests), self._maker()
+        # a padding request repeats a document that is already there
+        documents = [(each.task, each.doc_id, -1 if each.padding else each.key[3]) for each in asked]
+
+        def choices_of(places: list[int]) -> ChoiceRequest:
+            return maker.choice_request([asked[place] for place in places], self.tokenizer)
+
         with self._progress(len(asked)) as bar:
-            scored = self._session().score(documents, bar.update)
-        results: dict[int, ScoredContinuation] = {}
-        for own, found in zip(groups.values(), scored, strict=True):
-            results.update(zip(own, found, strict=True))
-        return [GenerationResult((results[i].loss, results[i].greedy)) for i in range(len(asked))]
+            scored = self._session().score(documents, choices_of, bar.update)
+        return [GenerationResult((each.loss, each.greedy)) for each in scored]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[list[str]]:
         """Answer round after round, as long as the task asks; one list of texts a request."""

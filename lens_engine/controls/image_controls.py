@@ -92,7 +92,7 @@ class ImageControls:
                 found.source.pop(name, None)
                 found.status[name], found.reason[name] = why.args
                 continue
-            except Exception as error:  # the answer is given; what a control alone cannot do is told in its status
+            except Exception as error:  # the answer is given; what a control alone cannot do becomes its status
                 reason = f"{type(error).__name__}: {error}"
                 found.status[name], found.reason[name] = "failed", reason
                 self.failures[name, reason] += 1

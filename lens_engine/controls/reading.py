@@ -91,7 +91,7 @@ def controlled_record(
 
 @contextmanager
 def counted_passes(head: Any) -> Iterator[Callable[[], int]]:
-    """Yields a function that tells how often the model ran since; its head runs once in a forward pass."""
+    """Yields a function that counts how often the model ran since; its head runs once in a forward pass."""
     count = 0
 
     def run(*_: Any) -> None:

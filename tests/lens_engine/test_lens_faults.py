@@ -244,7 +244,7 @@ def info(**changes: Any) -> RunInfo:
 
 def test_what_fails_before_the_reading_becomes_records_too(tmp_path: Path) -> None:
     told: list[str] = []
-    recorder = LensRecorder(info(), tmp_path, tell=told.append)
+    recorder = LensRecorder(info(), tmp_path, warn=told.append)
 
     def target_of_a_strange_document() -> list[Any]:
         raise TypeError("a list is no answer")
@@ -263,7 +263,7 @@ def test_what_fails_before_the_reading_becomes_records_too(tmp_path: Path) -> No
 
 def test_a_score_that_is_no_finite_number_is_missing_and_said(tmp_path: Path) -> None:
     told: list[str] = []
-    recorder = LensRecorder(info(), tmp_path, tell=told.append)
+    recorder = LensRecorder(info(), tmp_path, warn=told.append)
     recorder.add([bare_record(("t", n, 0, 0), "generate", "yes", Unlocated("no_answer", "x")) for n in (0, 1)])
     recorder.add_scores("t", 0, {"acc": np.nan, "other": 1.0})
     recorder.add_scores("t", 1, {"acc": 0.0})
@@ -279,7 +279,7 @@ def test_a_merge_that_fails_leaves_the_parts_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
 ) -> None:
     told: list[str] = []
-    recorder = LensRecorder(info(), tmp_path, tell=told.append)
+    recorder = LensRecorder(info(), tmp_path, warn=told.append)
     recorder.add([bare_record(("t", 0, 0, 0), "generate", "yes", Unlocated("no_answer", "x"))])
     scores = recorder.close()
 
@@ -297,7 +297,7 @@ def test_a_write_that_fails_in_an_unexpected_way_ends_no_run(tmp_path: Path, mon
     import lens_results.writer as writer
 
     told: list[str] = []
-    recorder = LensRecorder(info(), tmp_path, tell=told.append)
+    recorder = LensRecorder(info(), tmp_path, warn=told.append)
     record = bare_record(("t", 0, 0, 0), "generate", "yes", Unlocated("no_answer", "x"))
     with monkeypatch.context() as patch:
         patch.setattr(writer, "to_table", lambda _: (_ for _ in ()).throw(pa.ArrowInvalid("odd")))

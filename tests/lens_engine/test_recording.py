@@ -155,7 +155,7 @@ def test_records_are_merged_with_the_scores_of_all_processes(tmp_path: Path) -> 
 def test_an_answer_that_the_tasks_metric_took_otherwise_is_not_read(tmp_path: Path) -> None:
     info = replace(run_info(), metrics={"t": {"acc": True, "other": None}})
     told: list[str] = []
-    recorder = LensRecorder(info, tmp_path, tell=told.append)
+    recorder = LensRecorder(info, tmp_path, warn=told.append)
     wrong = {"pred_candidate": 1, "correct": False, "question": "Is it?"}
     recorder.add([record(0, **wrong), record(1, **wrong), record(2), record(3, **wrong)])
     for doc_id, score in ((0, 1.0), (1, 0.0), (2, 1.0)):

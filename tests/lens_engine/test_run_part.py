@@ -12,7 +12,7 @@ import pytest
 
 from harness_ext.tasks import task_definition
 from lens_engine import description
-from lens_engine.description import ReadModel, RunSettings, describe_run, telling_arguments
+from lens_engine.description import ReadModel, RunSettings, describe_run, non_default_arguments
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.options import take_lens_options
 from lens_models import LENS_TINY, LogitLens, example_inputs, load_model
@@ -27,12 +27,14 @@ def part() -> Part:
     """The run part for lens arguments of a user."""
     loaded = load_model(device="cpu")
 
-    def made(arguments: dict[str, Any] | None = None, **telling: str) -> dict[str, Any]:
+    def made(arguments: dict[str, Any] | None = None, **non_default: str) -> dict[str, Any]:
         options, _ = take_lens_options(arguments or {})
         lens = LogitLens(loaded.model, example_inputs(loaded.processor), options.settings)
         path = resolve_pretrained(LENS_TINY)
         read = ReadModel(lens, options, loaded.processor, LENS_TINY, path, None, 0)
-        return dict(describe_run("r", read, harness="lmms-eval", settings=RunSettings(telling=telling)).fingerprint)
+        return dict(
+            describe_run("r", read, harness="lmms-eval", settings=RunSettings(non_default=non_default)).fingerprint
+        )
 
     return made
 
@@ -62,13 +64,17 @@ def test_versions_that_matter_are_parts_and_builds_are_not(part: Part, monkeypat
 
 
 def test_arguments_count_when_they_can_change_an_answer_and_are_not_the_default() -> None:
-    def telling(**given: object) -> dict[str, str]:
+    def non_default(**given: object) -> dict[str, str]:
         arguments, _ = ModelArguments.parse(given)
-        return telling_arguments(vars(arguments), {each.name: each.default for each in fields(ModelArguments)})
+        return non_default_arguments(vars(arguments), {each.name: each.default for each in fields(ModelArguments)})
 
-    assert telling() == telling(device="cpu", batch_size=8, device_map="auto", dtype="float32", pretrained="x") == {}
-    assert telling(use_cache="True", max_num_frames=32) == {}
-    assert telling(system_prompt="Be brief.", max_pixels=9, fps=2.0, use_cache=False) == {
+    assert (
+        non_default()
+        == non_default(device="cpu", batch_size=8, device_map="auto", dtype="float32", pretrained="x")
+        == {}
+    )
+    assert non_default(use_cache="True", max_num_frames=32) == {}
+    assert non_default(system_prompt="Be brief.", max_pixels=9, fps=2.0, use_cache=False) == {
         "system_prompt": "Be brief.", "max_pixels": "9", "fps": "2.0", "use_cache": "False",
     }  # fmt: skip
 
@@ -79,8 +85,8 @@ def test_arguments_of_lm_eval_are_compared_with_the_defaults_of_all_its_classes(
 
     defaults = _defaults(HFMultimodalLens)
     given = {"max_images": 999, "interleave": True, "batch_size": 4, "softmax_dtype": None, "device": "cuda"}
-    assert telling_arguments(given, defaults) == {}
-    assert telling_arguments({"max_images": 1, "image_width": 80, "max_length": 64}, defaults) == {
+    assert non_default_arguments(given, defaults) == {}
+    assert non_default_arguments({"max_images": 1, "image_width": 80, "max_length": 64}, defaults) == {
         "image_width": "80", "max_images": "1", "max_length": "64",
     }  # fmt: skip
 

@@ -46,5 +46,5 @@ def test_the_example_prints_what_the_page_says(
 def test_the_messages_that_the_page_quotes_exist(quote: str) -> None:
     assert quote in PAGE
     folder = Path(architectures.__file__).parent
-    texts = [" ".join(file.read_text().split()) for file in folder.glob("*.py")]
+    texts = [" ".join(file.read_text().split()) for file in folder.rglob("*.py")]
     assert any(quote in text.replace('" f"', "").replace('" "', "") for text in texts)

@@ -64,7 +64,7 @@ def tiny() -> LoadedModel:
 
 @pytest.fixture(scope="module")
 def engine(tiny: LoadedModel) -> TransformersEngine:
-    prompts = ExamplePrompts(tiny.model, tiny.processor, use_cache=True, tell=print)
+    prompts = ExamplePrompts(tiny.model, tiny.processor, use_cache=True, warn=print)
     return TransformersEngine(tiny.model, tiny.processor, prompts, LensSettings())
 
 
