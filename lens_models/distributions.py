@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["energy", "entropy", "jsd", "kl", "pooled_logits", "rank_among", "rank_of"]
+__all__ = ["energy", "entropy", "jsd", "kl", "pooled_logits", "rank_among"]
 
 
 def entropy(logp: Tensor, p: Tensor | None = None) -> Tensor:
@@ -48,11 +48,6 @@ def _mean(p: Tensor, values: Tensor) -> Tensor:
     """sum p * values, where a probability of 0 adds nothing whatever the value; NaN where p is."""
     # 0 times infinity is the only way to a NaN here that does not fill the whole row of p
     return torch.mul(p, values).nansum(-1).where(~p[..., :1].isnan().any(-1), math.nan)
-
-
-def rank_of(logits: Tensor, token_ids: Sequence[int]) -> Tensor:
-    """Rank of the best of the given tokens in logits `[..., V]`; 1 is the most likely, ties share the better rank."""
-    return rank_among(logits, logits[..., list(token_ids)].amax(-1))
 
 
 def rank_among(logits: Tensor, score: Tensor) -> Tensor:

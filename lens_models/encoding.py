@@ -9,14 +9,13 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from transformers.image_utils import load_image
 
 from .errors import InputError
 from .memory import is_out_of_memory
 
-__all__ = ["UNREADABLE", "encodable_together", "encode_texts", "move_inputs", "open_image", "render_chat"]
+__all__ = ["UNREADABLE", "encodable_together", "encode_texts", "open_image", "render_chat"]
 
 Conversation = Sequence[Mapping[str, Any]]
 _ADDRESSES = ("http://", "https://", "data:image/")
@@ -154,8 +153,3 @@ def encodable_together(processor: Any, n_images: Sequence[int]) -> list[list[int
         return [list(rows)]
     parts = [row for row in rows if n_images[row]], [row for row in rows if not n_images[row]]
     return [part for part in parts if part]
-
-
-def move_inputs(inputs: Any, device: torch.device, dtype: torch.dtype | None = None) -> Any:
-    """Inputs on the model's device; images in the model's float dtype when one is given, as `BatchFeature.to` does."""
-    return inputs.to(device) if dtype is None else inputs.to(device, dtype)

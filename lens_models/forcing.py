@@ -139,7 +139,7 @@ def _n_layers(model: Any, parts: ModelParts | None) -> int:
 
 
 def _generated(model: Any, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-    """Tokens `[rows, n]` that the model generates greedily, and its logits `[rows, n, V]`, as `generate` returns them."""
+    """Tokens `[rows, n]` of greedy generation, and the logits `[rows, n, V]` of it, as `generate` returns them."""
     with contextlib.ExitStack() as stack:
         for module in model.modules():
             if isinstance(module, GenerationMixin) and getattr(module, "generation_config", None) is not None:

@@ -6,16 +6,14 @@ A new probe is one file in this folder and one line in `PROBES`; docs/adding-a-p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+from lens_models.unembed import Unembedding
 
 from .observing import observed
 from .positions import LAST, Positions
 from .protocol import Arrays, Probe, Step
 from .residual import CAPTURE_LIMIT, ResidualCapture, Trace, resolve_layer_index
 from .step_entropy import StepEntropy
-
-if TYPE_CHECKING:
-    from lens_models.lens import LogitLens
 
 __all__ = [
     "CAPTURE_LIMIT",
@@ -32,10 +30,10 @@ __all__ = [
     "resolve_layer_index",
 ]
 
-PROBES: dict[str, Callable[[LogitLens], Probe]] = {
+PROBES: dict[str, Callable[[Unembedding], Probe]] = {
     StepEntropy.name: StepEntropy,
 }
-"""Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model.
+"""Name in `lens_probes` -> what makes the probe of one generation, of the proven unembedding of the model.
 
 The residual of the answer position (`ResidualCapture`) is not in it: it is observed in every run of the lens.
 """

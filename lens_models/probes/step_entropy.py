@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,11 +12,9 @@ from torch import Tensor
 
 from lens_models import distributions as dist
 from lens_models.parts import ModelParts
+from lens_models.unembed import Unembedding
 
 from .protocol import Arrays, Step
-
-if TYPE_CHECKING:
-    from lens_models.lens import LogitLens
 
 __all__ = ["StepEntropy"]
 
@@ -30,8 +28,8 @@ class StepEntropy:
 
     name: ClassVar[str] = "step_entropy"
 
-    def __init__(self, lens: LogitLens) -> None:
-        self._transform = lens.transform
+    def __init__(self, unembed: Unembedding) -> None:
+        self._transform = unembed.transform
         self._steps: list[Tensor] = []
 
     def attach(self, parts: ModelParts) -> AbstractContextManager[Any]:

@@ -11,7 +11,7 @@ from PIL import Image
 from transformers import BatchFeature
 
 from lens_models import InputError
-from lens_models.encoding import encode_texts, move_inputs, open_image, render_chat
+from lens_models.encoding import encode_texts, open_image, render_chat
 from lens_models.example_input import example_image, example_inputs
 
 
@@ -144,13 +144,6 @@ def test_a_checkpoint_without_a_chat_template_says_so() -> None:
         render_chat(Processor(None), [])
     with pytest.raises(ValueError, match="something else"):
         render_chat(Processor("broken"), [])
-
-
-def test_inputs_move_with_the_images_in_the_models_dtype() -> None:
-    inputs = BatchFeature({"input_ids": torch.zeros(1, 2, dtype=torch.long), "pixel_values": torch.zeros(1, 3)})
-    moved = move_inputs(inputs, torch.device("cpu"), torch.bfloat16)
-    assert (moved["input_ids"].dtype, moved["pixel_values"].dtype) == (torch.long, torch.bfloat16)
-    assert move_inputs(moved, torch.device("cpu"))["pixel_values"].dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(

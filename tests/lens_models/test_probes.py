@@ -16,7 +16,7 @@ from scipy.stats import entropy
 from torch import Tensor
 from zoo import ZOO, Specimen
 
-from lens_models import IdentityError, LensArgumentError, LensSettings, LogitLens, ModelParts, ReadoutRow
+from lens_models import IdentityError, LensArgumentError, LensSettings, LogitLens, ModelParts, ReadoutRow, Unembedding
 from lens_models.interventions import NoIntervention
 from lens_models.lenses import LENSES
 from lens_models.probes import PROBES, Arrays, ResidualCapture, Step
@@ -37,8 +37,7 @@ def entropies(lens: LogitLens, inputs: Any, **settings: Any) -> list[Any]:
 def test_step_entropy_is_that_of_the_models_own_distribution(model_type: str, dtype: torch.dtype) -> None:
     specimen, model = ZOO[model_type], built(model_type, dtype)
     inputs = {
-        name: value.to(dtype) if value.is_floating_point() else value
-        for name, value in specimen.inputs((3, 6)).items()
+        name: value.to(dtype) if value.is_floating_point() else value for name, value in specimen.inputs((3, 6)).items()
     }
     lens = LogitLens(model, inputs, LensSettings(probes=("step_entropy",)))
     theirs = model.generate(**inputs, **GREEDY, output_logits=True, return_dict_in_generate=True)
@@ -85,7 +84,7 @@ class Steps:
 
     name = "steps"
 
-    def __init__(self, lens: LogitLens) -> None:
+    def __init__(self, unembed: Unembedding) -> None:
         self.count = 0
 
     @contextmanager
