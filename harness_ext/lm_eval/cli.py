@@ -13,18 +13,18 @@ _FORMAT = "%(asctime)s %(levelname)-8s [%(name)s:%(lineno)d] %(message)s"  # lm-
 
 def main() -> None:
     """Register, then hand over to lm-eval; the flags are lm-eval's."""
-    _tell()
+    _show_log()
     register()
     from lm_eval.__main__ import cli_evaluate
 
     cli_evaluate()
 
 
-def _tell() -> None:
-    """Let the lens be heard beside lm-eval, which lets only its own loggers say more than warnings."""
+def _show_log() -> None:
+    """Show the log of the lens beside lm-eval's, which shows of other loggers warnings alone."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%Y-%m-%d:%H:%M:%S"))
-    for name in ("harness_ext", "lens_models", "lens_results"):
+    for name in ("harness_ext", "lens_engine", "lens_models", "lens_results"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
