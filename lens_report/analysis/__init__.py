@@ -88,7 +88,7 @@ def analyse(run: Run, tasks: Iterable[str] | None = None, *, draws: Draws | None
 def analyse_subject(subject: Subject, draws: Draws | None = None) -> Analysis:
     """Analyse one task of one run."""
     amount = draws or Draws()
-    emerged = emergence(subject, n_draws=amount.bootstrap, seed=amount.seed)
+    emerged = emergence(subject, seed=amount.seed)
     return Analysis(
         subject,
         overview(subject),
@@ -100,5 +100,5 @@ def analyse_subject(subject: Subject, draws: Draws | None = None) -> Analysis:
         pivot(subject),
         concepts(subject, emerged, n_draws=amount.bootstrap, seed=amount.seed),
         decoders(subject, seed=amount.seed),
-        abstentions(subject, n_draws=amount.bootstrap, seed=amount.seed),
+        abstentions(subject),
     )

@@ -122,10 +122,7 @@ def concepts(subject: Subject, found: Emergence | None, *, n_draws: int, seed: i
         return None
     leaders = _leaders(subject, kinds)
     above = above_chance(leaders, subject.layers, n_draws=n_draws, seed=seed) if leaders else {}
-    described = [
-        _concept(subject, name, rows, found, above.get(name), n_draws=n_draws, seed=seed)
-        for name, rows in kinds.items()
-    ]
+    described = [_concept(subject, name, rows, found, above.get(name)) for name, rows in kinds.items()]
     return Concepts(subject.layers, tuple(described), _orders(subject, kinds, above), left_out)
 
 
@@ -168,14 +165,10 @@ def _concept(
     rows: Bools,
     found: Emergence,
     above: AboveChance | None,
-    *,
-    n_draws: int,
-    seed: int,
 ) -> Concept:
     clusters = subject.clusters.at(rows)
     first, stable = (
-        emergence_curve(_event(subject, event)[rows], subject.layers, clusters, n_draws=n_draws, seed=seed)
-        for event in (FIRST, STABLE)
+        emergence_curve(_event(subject, event)[rows], subject.layers, clusters) for event in (FIRST, STABLE)
     )
     place = above.from_place if above else None
     return Concept(

@@ -37,7 +37,7 @@ class Emergence:
     corrected: dict[str, Estimate]
 
 
-def emergence(subject: Subject, *, n_draws: int, seed: int = 0) -> Emergence | None:
+def emergence(subject: Subject, *, seed: int = 0) -> Emergence | None:
     """Survival curves and shares of a task; None when no sample has a gold answer that was read."""
     frame = subject.frame
     known = subject.read_out & subject.column("gold_based.emerged") & subject.compared
@@ -46,7 +46,7 @@ def emergence(subject: Subject, *, n_draws: int, seed: int = 0) -> Emergence | N
     clusters = subject.clusters.at(known)
 
     def curve(event: Floats) -> EmergenceCurve:
-        return emergence_curve(event[known], subject.layers, clusters, n_draws=n_draws, seed=seed)
+        return emergence_curve(event[known], subject.layers, clusters)
 
     shuffled = _shuffled(subject, known, seed)
     return Emergence(

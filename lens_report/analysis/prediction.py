@@ -124,7 +124,6 @@ def prediction(subject: Subject, draws: Draws) -> Prediction:
         rows.frame,
         [*(name for name in metrics if name not in _TWINS), LENGTH],
         columns=columns,
-        n_draws=draws.bootstrap,
         n_permutations=draws.permutations,
         seed=draws.seed,
     )
@@ -133,7 +132,7 @@ def prediction(subject: Subject, draws: Draws) -> Prediction:
         subject.confidence,
         ranking,
         absent=tuple(name for name in PREREGISTERED if name not in metrics and _applies(name, subject)),
-        strata=_strata(rows, metrics, subject.confidence, draws),
+        strata=_strata(rows, metrics, subject.confidence),
         **_paths(subject, rows, draws),
     )
 
@@ -193,8 +192,8 @@ def _paths(subject: Subject, rows: Asked, draws: Draws) -> dict[str, Any]:
     by_layer = max_t(
         -margin, rows.error, rows.clusters, strata=both, n_permutations=draws.permutations, seed=draws.seed
     )
-    auroc = auroc_by_layer(-margin, rows.error, rows.clusters, n_draws=draws.bootstrap, seed=draws.seed)
-    best = held_out_best_layer(-margin, rows.error, rows.clusters, n_draws=draws.bootstrap, seed=draws.seed)
+    auroc = auroc_by_layer(-margin, rows.error, rows.clusters)
+    best = held_out_best_layer(-margin, rows.error, rows.clusters, seed=draws.seed)
     return {
         "walk": walk,
         "layers": subject.layers,
@@ -204,7 +203,7 @@ def _paths(subject: Subject, rows: Asked, draws: Draws) -> dict[str, Any]:
     }
 
 
-def _strata(rows: Asked, metrics: list[str], confidence: str, draws: Draws) -> dict[str, dict[str, Stratified]]:
+def _strata(rows: Asked, metrics: list[str], confidence: str) -> dict[str, dict[str, Stratified]]:
     """AUROC within the levels of each label that has at least two and not too many."""
     chosen = [LABEL_FREE + name for name in STRATIFIED]
     chosen = [name for name in chosen if name in metrics and (name not in CONFIDENCES or name == confidence)]
@@ -218,8 +217,6 @@ def _strata(rows: Asked, metrics: list[str], confidence: str, draws: Draws) -> d
                     rows.error,
                     rows.clusters,
                     labels,
-                    n_draws=draws.bootstrap,
-                    seed=draws.seed,
                 )
                 for name in chosen
             }

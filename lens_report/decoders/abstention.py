@@ -9,7 +9,6 @@ import numpy as np
 from lens_report.analysis.prediction import asked
 from lens_report.stats import RiskCoverage, holm, risk_coverage
 from lens_report.stats.naming import LABEL_FREE, sign
-from lens_report.stats.risk_coverage import N_DRAWS
 from lens_report.subject import Subject
 
 _STABILITY = ("commit_depth", "flips", "auc_pred")
@@ -50,7 +49,7 @@ class Abstentions:
     why_none: str = ""
 
 
-def abstentions(subject: Subject, *, n_draws: int = N_DRAWS, seed: int = 0) -> Abstentions:
+def abstentions(subject: Subject) -> Abstentions:
     """Risk-coverage curves on the answers that can be asked about errors."""
     rows = asked(subject)
     confidence = subject.confidence
@@ -64,9 +63,7 @@ def abstentions(subject: Subject, *, n_draws: int = N_DRAWS, seed: int = 0) -> A
     if not columns:
         return Abstentions(0, 0, (), "no measure of how settled the layers are was recorded")
     scores = {name: sign(name) * rows.frame[name].to_numpy(dtype=np.float64) for name in (confidence, *columns)}
-    found = risk_coverage(
-        scores, rows.error, rows.clusters, baseline=confidence, n_draws=min(n_draws, N_DRAWS), seed=seed
-    )
+    found = risk_coverage(scores, rows.error, rows.clusters, baseline=confidence)
     corrected = holm({name: curve.p_value for name, curve in found.items()})
     area = found[confidence].aurc
     return Abstentions(

@@ -12,7 +12,7 @@ from lens_report.decoders.readouts import Readouts, readouts
 from lens_report.decoders.rules import RULES, Rule, final_layer
 from lens_report.stats import Clusters, Comparison, Estimate, holm, paired, score_interval
 from lens_report.stats.best_layer import CHOOSING_FOLDS
-from lens_report.stats.folds import grouped_folds
+from lens_report.stats.cross_fitting import grouped_folds
 from lens_report.stats.results import MIN_CLUSTERS, join_notes
 from lens_report.subject import Subject
 from lens_results import RunInfo

@@ -42,13 +42,12 @@ def layer_error_blocks(analysis: Analysis) -> tuple[Block, ...]:
         )
     ]  # fmt: skip
     best = analysis.prediction.best_layer
-    if best is not None and best.auroc.value is not None:
-        chosen = [int(layers[place]) for place in best.chosen]
+    if best is not None and best.chosen is not None and best.auroc.value is not None:
         sentences.append(
             say(
                 "Its best layer ({chosen}), chosen on other samples than those it is judged on, ranks errors there "
                 "with AUROC {auroc}.",
-                chosen=words(ranges(sorted(set(chosen)))), auroc=interval(best.auroc),
+                chosen=count(int(layers[best.chosen])), auroc=interval(best.auroc),
             )
         )  # fmt: skip
     return paragraph(*sentences)
@@ -196,7 +195,7 @@ def _table(found: Prediction) -> Table:
     )  # fmt: skip
     note = say(
         "Metrics are turned so that high values are expected to go with errors; AUPRC by chance is the share of "
-        "errors, {share}. Intervals are {level} bootstrap intervals of whole groups.",
+        "errors, {share}. Intervals are {level} intervals clustered by group.",
         share=percent(found.n_wrong / found.n), level=percent(0.95),
     )  # fmt: skip
     return Table("predictors", columns, tuple(_line(one, one.column == found.confidence) for one in ranked), (note,))

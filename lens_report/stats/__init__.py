@@ -18,25 +18,22 @@ from __future__ import annotations
 
 from lens_report.stats.above_chance import AboveChance, Leaders, above_chance, depth_difference
 from lens_report.stats.association import Association, associate
+from lens_report.stats.auroc import Stratified, auroc_by_layer, stratified_auroc
 from lens_report.stats.best_layer import BestLayer, held_out_best_layer
 from lens_report.stats.clusters import Clusters, bootstrap
+from lens_report.stats.emergence import EmergenceCurve, Precedence, emergence, precedence
 from lens_report.stats.gain import Gain, delta_auroc
 from lens_report.stats.increment import Increment, logistic_increment
-from lens_report.stats.layer_auroc import auroc_by_layer
 from lens_report.stats.means import LayerCurve, layer_curve, score_interval
-from lens_report.stats.multiplicity import holm
 from lens_report.stats.naming import NotAPredictorError, require_predictors
-from lens_report.stats.order import Precedence, precedence
 from lens_report.stats.pairs import Comparison, compare_runs, paired
-from lens_report.stats.permutation import NullTest, max_t, permutation_null
+from lens_report.stats.permutation import NullTest, holm, max_t, permutation_null
 from lens_report.stats.power import Power, design_effect, power
 from lens_report.stats.predictors import Columns, Predictor, Ranking, rank_predictors
 from lens_report.stats.random_walk import RandomWalk, path_metrics, random_walk_null
 from lens_report.stats.results import Estimate
 from lens_report.stats.risk_coverage import RiskCoverage, risk_coverage
 from lens_report.stats.rows import Deduplicated, Selection, numbers, scored_rows, strata_labels, without_repetitions
-from lens_report.stats.strata import Stratified, stratified_auroc
-from lens_report.stats.survival import EmergenceCurve, emergence
 
 __all__ = [
     "AboveChance",

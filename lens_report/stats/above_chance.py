@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, Weights, bootstrap
+from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, bootstrap
 from lens_report.stats.means import LayerCurve, layer_curve
 from lens_report.stats.results import Estimate, Sizes, beyond_rounding, percentile_estimate, two_sided_p
 
@@ -160,7 +160,7 @@ def _excess(one: Leaders) -> Statistic:
     )
     rows = np.bincount(groups.codes, minlength=groups.count).astype(np.float64)
 
-    def evaluate(weights: Weights) -> Floats:
+    def evaluate(weights: Floats) -> Floats:
         n = np.maximum(rows @ weights, 1.0)
         share = (gold_counts @ weights) / n
         expected = np.stack([((counts @ weights) * share).sum(axis=0) / n for counts in lead_counts])

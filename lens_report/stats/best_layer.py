@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
+from numpy.typing import ArrayLike
 
-from lens_report.stats.association import METHOD, Scored
-from lens_report.stats.clusters import N_DRAWS, Clusters, bootstrap
-from lens_report.stats.folds import grouped_folds
-from lens_report.stats.layer_auroc import auroc_estimate, auroc_statistic
+from lens_report.stats.auroc import METHOD, auroc_estimate, auroc_value
+from lens_report.stats.clusters import Clusters
+from lens_report.stats.cross_fitting import grouped_folds
 from lens_report.stats.results import Estimate, Sizes, join_notes
+from lens_report.stats.scored import Scored
 
-Floats = NDArray[np.float64]
 CHOOSING_FOLDS = 2
 """How many of the folds choose the layer; the others judge it."""
 
@@ -26,20 +24,15 @@ class BestLayer:
     Attributes:
         auroc: AUROC of error on the held-out folds, read at the layer and in the direction that the first folds chose.
             Its counts are those of the held-out folds.
-        chosen: The column that was chosen, as the only entry; empty when none could be.
+        chosen: The column that was chosen; None when none could be.
     """
 
     auroc: Estimate
-    chosen: tuple[int, ...]
+    chosen: int | None
 
 
 def held_out_best_layer(
-    values: ArrayLike,
-    error: ArrayLike,
-    clusters: Clusters | ArrayLike,
-    *,
-    n_draws: int = N_DRAWS,
-    seed: int = 0,
+    values: ArrayLike, error: ArrayLike, clusters: Clusters | ArrayLike, *, seed: int = 0
 ) -> BestLayer:
     """Choose the layer whose value ranks errors best on two of five folds, and judge it on the other three.
 
@@ -51,8 +44,7 @@ def held_out_best_layer(
         values: float [n, L], a label-free quantity at every layer; rows with NaN are left out.
         error: [n], 1 for a wrong answer.
         clusters: Labels [n]; folds keep clusters whole.
-        n_draws: Bootstrap draws.
-        seed: Of folds and draws.
+        seed: Of the folds.
 
     Returns:
         Held-out AUROC with its clustered interval, and the choice.
@@ -61,33 +53,18 @@ def held_out_best_layer(
     known = np.isfinite(columns).all(axis=1)
     rows = Scored.of(np.where(known, 0.0, np.nan), error, clusters)
     if not rows.sizes.n:
-        return BestLayer(rows.sizes.missing(join_notes(rows.note, rows.why_none), METHOD), ())
+        return BestLayer(rows.sizes.missing(join_notes(rows.note, rows.why_none), METHOD), None)
     columns = columns[known & np.isfinite(np.asarray(error, dtype=np.float64))]
-    fold = grouped_folds(rows.clusters, rows.error, seed=seed)
-    choosing = fold < CHOOSING_FOLDS
+    choosing = grouped_folds(rows.clusters, rows.error, seed=seed) < CHOOSING_FOLDS
     for part in (choosing, ~choosing):
         sizes = Sizes(int(part.sum()), rows.clusters.at(part).n_present(), int(rows.error[part].sum()))
         if sizes.too_small:
             reason = f"too small to choose on one part and judge on the other: {sizes.too_small}"
-            return BestLayer(rows.sizes.missing(join_notes(rows.note, reason), METHOD), ())
-    area = column_aurocs(columns[choosing], rows.error[choosing])
+            return BestLayer(rows.sizes.missing(join_notes(rows.note, reason), METHOD), None)
+    area = np.array([auroc_value(column, rows.error[choosing]) for column in columns[choosing].T])
     layer = int(np.argmax(np.abs(area - 0.5)))
     direction = 1.0 if area[layer] >= 0.5 else -1.0
     held_out = Scored.of(direction * columns[~choosing, layer], rows.error[~choosing], rows.clusters.at(~choosing))
-    if held_out.why_none:
-        return BestLayer(held_out.sizes.missing(join_notes(rows.note, held_out.why_none), METHOD), ())
-    statistic = auroc_statistic(held_out)
-    draws = bootstrap(held_out.clusters, [statistic], n_draws=n_draws, seed=seed)[0]
-    found = auroc_estimate(held_out, statistic, draws)
-    note = join_notes(rows.note, found.note)
-    return BestLayer(replace(found, method=f"layer chosen on other folds, {found.method}", note=note), (layer,))
-
-
-def column_aurocs(values: Floats, error: NDArray[np.bool_]) -> Floats:
-    """AUROC of error of every column: float [n, k], bool [n] -> float [k]; .5 where one class is missing."""
-    n_error = int(error.sum())
-    pairs = n_error * (error.size - n_error)
-    if not pairs:
-        return np.full(values.shape[1], 0.5)
-    ranks = np.asarray(rankdata(values, axis=0), dtype=np.float64)
-    return np.asarray((ranks[error].sum(axis=0) - n_error * (n_error + 1) / 2) / pairs)
+    found = auroc_estimate(held_out)
+    method, note = f"layer chosen on other folds, {found.method}", join_notes(rows.note, found.note)
+    return BestLayer(replace(found, method=method, note=note), None if held_out.why_none else layer)

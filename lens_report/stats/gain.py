@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lens_report.stats.association import METHOD, Scored
-from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, Weights, bootstrap
-from lens_report.stats.folds import N_FOLDS, cross_fitted, grouped_folds, spline
-from lens_report.stats.ranked_pairs import PairTable, ratio
-from lens_report.stats.results import MIN_CLASS, Estimate, join_notes, percentile_estimate
+from lens_report.stats.auroc import Auroc, auroc, difference, estimate
+from lens_report.stats.clusters import Clusters
+from lens_report.stats.cross_fitting import N_FOLDS, cross_fitted, grouped_folds, spline
+from lens_report.stats.results import MIN_CLASS, Estimate, join_notes
+from lens_report.stats.scored import Bools, Floats, Scored
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+METHOD = "cross-fitted on grouped folds"
 
 
 @dataclass(frozen=True)
@@ -42,29 +41,6 @@ class Gain:
         return self.delta.low is not None and self.delta.low > 0
 
 
-def pairs_within(score: Floats, error: Bools, strata: NDArray[np.int64], clusters: Clusters) -> Statistic:
-    """A function from cluster weights to the AUROC that compares rows of the same stratum only, float [draws].
-
-    Strata may be folds (whose models are on different scales), predicted answers or question types. Strata with one
-    class only hold no pair and take no part.
-    """
-    tables = []
-    for stratum in np.unique(strata):
-        rows = strata == stratum
-        if error[rows].any() and not error[rows].all():
-            tables.append(PairTable.build(score[rows], error[rows], clusters.at(rows)))
-
-    def evaluate(weights: Weights) -> Floats:
-        wins, pairs = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
-        for table in tables:
-            sums = table.sums(weights)
-            wins += sums.wins
-            pairs += sums.n_error * sums.n_right
-        return ratio(wins, pairs)
-
-    return evaluate
-
-
 @dataclass(frozen=True, eq=False)
 class ConfidenceFit:
     """Final confidence alone, cross-fitted on the rows that have a metric; metrics with the same rows share it.
@@ -73,17 +49,16 @@ class ConfidenceFit:
         used: bool [n of the frame], rows with the metric, the confidence and a verdict.
         rows: These rows, with the first confidence column as score.
         design: float [rows, p], spline columns of the confidence.
-        fold: int [rows].
-        statistic: From cluster weights to the AUROC of confidence alone, float [draws]; None where ``why_none`` says
-            why nothing can be fitted.
-        why_none: Empty when there is a statistic.
+        fold: int [rows]; pairs are compared within folds, whose models are on different scales.
+        alone: AUROC of confidence alone; None where ``why_none`` says why nothing can be fitted.
+        why_none: Empty when there is a fit.
     """
 
     used: Bools
     rows: Scored
     design: Floats
     fold: NDArray[np.int64]
-    statistic: Statistic | None
+    alone: Auroc | None
     why_none: str = ""
 
     @classmethod
@@ -93,7 +68,6 @@ class ConfidenceFit:
         used: Bools,
         error: Floats,
         clusters: Clusters,
-        *,
         n_folds: int = N_FOLDS,
         seed: int = 0,
     ) -> ConfidenceFit:
@@ -104,32 +78,22 @@ class ConfidenceFit:
             return cls(used, rows, confidence[used], np.zeros(rows.error.size, dtype=np.int64), None, reason)
         design = np.hstack([spline(column) for column in confidence[used].T])
         fold = grouped_folds(rows.clusters, rows.error, n_folds=n_folds, seed=seed)
-        score = cross_fitted(design, rows.error, fold)
-        return cls(used, rows, design, fold, pairs_within(score, rows.error, fold, rows.clusters))
+        return cls(used, rows, design, fold, auroc(cross_fitted(design, rows.error, fold), rows.error, fold))
 
-    def with_metric(self, metric: Floats) -> Statistic | None:
-        """From cluster weights to the AUROC of confidence and metric float [n of the frame]; None if it is constant."""
-        values = metric[self.used]
-        if self.statistic is None or np.ptp(values) == 0:
-            return None
-        score = cross_fitted(np.column_stack([self.design, values]), self.rows.error, self.fold)
-        return pairs_within(score, self.rows.error, self.fold, self.rows.clusters)
-
-    def gain(self, both: Statistic | None, draws: tuple[Floats, Floats] | None) -> Gain:
-        """Make a `Gain` of bootstrap draws of ``statistic`` and of ``both``, from the same weights."""
-        sizes = self.rows.sizes
-        if self.statistic is None or both is None or draws is None:
-            reason = self.why_none or "the value is the same in all rows"
-            none = sizes.missing(join_notes(self.rows.note, reason), METHOD)
+    def gain(self, metric: Floats) -> Gain:
+        """What a metric float [n of the frame] adds."""
+        rows, values = self.rows, metric[self.used]
+        reason = self.why_none or ("" if np.ptp(values) else "the value is the same in all rows")
+        if self.alone is None or reason:
+            none = rows.sizes.missing(join_notes(rows.note, reason), METHOD)
             return Gain(none, none, none)
-        ones = np.ones((self.rows.clusters.count, 1))
-        alone, together = float(self.statistic(ones)[0]), float(both(ones)[0])
-        method = f"cross-fitted on grouped folds, paired {METHOD}, {draws[0].size} draws"
-        lines = ((alone, draws[0]), (together, draws[1]), (together - alone, draws[1] - draws[0]))
-        first, second, delta = (
-            percentile_estimate(value, line, sizes, method, self.rows.note) for value, line in lines
+        score = cross_fitted(np.column_stack([self.design, values]), rows.error, self.fold)
+        both = auroc(score, rows.error, self.fold)
+        return Gain(
+            estimate(self.alone, rows.error, rows.clusters, rows.note),
+            estimate(both, rows.error, rows.clusters, rows.note),
+            difference(self.alone, both, rows.error, rows.clusters, rows.note),
         )
-        return Gain(first, second, delta)
 
 
 def delta_auroc(
@@ -139,14 +103,12 @@ def delta_auroc(
     clusters: Clusters | ArrayLike,
     *,
     n_folds: int = N_FOLDS,
-    n_draws: int = N_DRAWS,
     seed: int = 0,
 ) -> Gain:
     """Gain in AUROC of error from adding a metric to final confidence.
 
     Logistic regressions of error on splines of the baseline, without and with the metric, are fitted on grouped folds;
-    the scores of held-out rows are compared within folds. The interval is a paired bootstrap of whole clusters with
-    the folds and fits held fixed.
+    the scores of held-out rows are compared within folds. The interval holds folds and fits fixed.
 
     Args:
         metric: float [n], any direction.
@@ -154,8 +116,7 @@ def delta_auroc(
         error: [n], 1 for a wrong answer.
         clusters: Labels [n].
         n_folds: Number of folds.
-        n_draws: Bootstrap draws.
-        seed: Of folds and draws.
+        seed: Of the folds.
 
     Returns:
         The gain; estimates say why when they have no value or interval.
@@ -165,17 +126,10 @@ def delta_auroc(
     """
     if not baseline:
         raise ValueError("a gain is over a baseline; pass the final margin or the final probability")
-    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
     values, wrong = np.asarray(metric, dtype=np.float64), np.asarray(error, dtype=np.float64)
     confidence = np.stack([np.asarray(column, dtype=np.float64) for column in baseline], axis=1)
-    fit = ConfidenceFit.of(
-        confidence, usable_rows(values, confidence, wrong), wrong, groups, n_folds=n_folds, seed=seed
-    )
-    both = fit.with_metric(values)
-    if fit.statistic is None or both is None:
-        return fit.gain(both, None)
-    draws = bootstrap(groups, [fit.statistic, both], n_draws=n_draws, seed=seed)
-    return fit.gain(both, (draws[0], draws[1]))
+    used = usable_rows(values, confidence, wrong)
+    return ConfidenceFit.of(confidence, used, wrong, Clusters.of(clusters), n_folds, seed).gain(values)
 
 
 def usable_rows(metric: Floats, confidence: Floats, error: Floats) -> Bools:
@@ -185,8 +139,7 @@ def usable_rows(metric: Floats, confidence: Floats, error: Floats) -> Bools:
 
 def _too_small_to_fit(rows: Scored, n_folds: int) -> str:
     fewest = max(MIN_CLASS, n_folds)
-    with_error = np.unique(rows.clusters.codes[rows.error]).size
-    with_right = np.unique(rows.clusters.codes[~rows.error]).size
+    with_error, with_right = (rows.clusters.at(part).n_present() for part in (rows.error, ~rows.error))
     if min(with_error, with_right) >= fewest:
         return ""
     return (

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
+from statsmodels.discrete.discrete_model import Logit
 from statsmodels.tools.sm_exceptions import PerfectSeparationError
 
-from lens_report.stats.association import Scored
 from lens_report.stats.clusters import Clusters
-from lens_report.stats.folds import spline
+from lens_report.stats.cross_fitting import spline
 from lens_report.stats.results import MIN_CLASS, Sizes, beyond_rounding, join_notes
+from lens_report.stats.scored import Scored
 
 Floats = NDArray[np.float64]
 METHOD = "logistic regression, cluster-robust Wald test and likelihood ratio"
@@ -82,7 +82,7 @@ def logistic_increment(
     Returns:
         Coefficient of the standardised metric with both tests; a note says why when there is none.
     """
-    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    groups = Clusters.of(clusters)
     columns = [np.asarray(margin, dtype=np.float64)]
     if entropy is not None:
         columns.append(np.asarray(entropy, dtype=np.float64))
@@ -151,8 +151,8 @@ def _fit(design: Floats, metric: Floats, rows: Scored) -> Increment:
             warnings.simplefilter("error")
             warnings.simplefilter("ignore", RuntimeWarning)
             wrong, groups = rows.error.astype(np.float64), {"groups": rows.clusters.codes}
-            alone = sm.Logit(wrong, design).fit(disp=0, maxiter=100)
-            both = sm.Logit(wrong, full).fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds=groups)
+            alone = Logit(wrong, design).fit(disp=0, maxiter=100)
+            both = Logit(wrong, full).fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds=groups)
     except (PerfectSeparationError, np.linalg.LinAlgError, Warning) as problem:
         return Increment.missing(sizes, join_notes(rows.note, f"the regression did not converge: {problem}"))
     ratio = max(2.0 * float(both.llf - alone.llf), 0.0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
 from lens_report.stats.clusters import Clusters
-from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, join_notes
+from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, join_notes, share_interval, t_interval
 
 Floats = NDArray[np.float64]
 WILSON = "Wilson score interval at the effective sample size of the clusters"
@@ -37,23 +36,10 @@ def score_interval(values: ArrayLike, clusters: Clusters | ArrayLike) -> Estimat
     n, mean = rows.sizes.n, float(rows.values.mean())
     if rows.sizes.n_clusters < MIN_CLUSTERS:
         return rows.sizes.estimate(mean, None, None, ROBUST, join_notes(rows.note, rows.sizes.too_small))
-    quantile = float(student.ppf(0.975, rows.sizes.n_clusters - 1))
     error = float(mean_error(rows.values[:, None], rows.clusters)[0])
     if not np.isin(rows.values, (0.0, 1.0)).all():
-        return rows.sizes.estimate(mean, mean - quantile * error, mean + quantile * error, ROBUST, rows.note)
-    spread = mean * (1 - mean)
-    # With no spread to measure the design effect by, each cluster counts as one observation.
-    effective = rows.sizes.n_clusters if spread == 0 else min(n, spread / max(error**2, spread / n))
-    low, high = wilson(mean, effective, quantile)
-    return rows.sizes.estimate(mean, low, high, WILSON, rows.note)
-
-
-def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
-    """Wilson's interval of a share from ``n`` observations (Wilson 1927)."""
-    scale = 1.0 + quantile**2 / n
-    centre = (share + quantile**2 / (2 * n)) / scale
-    half = quantile / scale * sqrt(share * (1 - share) / n + quantile**2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+        return rows.sizes.estimate(mean, *t_interval(mean, error, rows.sizes.n_clusters), ROBUST, rows.note)
+    return rows.sizes.estimate(mean, *share_interval(mean, error, n, rows.sizes.n_clusters), WILSON, rows.note)
 
 
 def mean_error(values: Floats, clusters: Clusters) -> Floats:
@@ -102,7 +88,7 @@ def layer_curve(values: ArrayLike, clusters: Clusters | ArrayLike) -> LayerCurve
         The curve. These arrays are for plotting, so a missing value is NaN here.
     """
     columns = np.asarray(values, dtype=np.float64)
-    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    groups = Clusters.of(clusters)
     known = np.isfinite(columns)
     n = known.sum(axis=0)
     present = (groups.sums(known.astype(np.float64)) > 0).sum(axis=0)
@@ -122,7 +108,7 @@ class _Known:
     @classmethod
     def of(cls, values: ArrayLike, clusters: Clusters | ArrayLike) -> _Known:
         column = np.asarray(values, dtype=np.float64)
-        groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+        groups = Clusters.of(clusters)
         known = np.isfinite(column)
         note = f"{int((~known).sum())} of {known.size} rows have no value" if not known.all() else ""
         return cls(column[known], groups.at(known), note)

@@ -82,7 +82,7 @@ def paired(a: ArrayLike, b: ArrayLike, clusters: Clusters | ArrayLike) -> Compar
         b minus a over the rows that have both, with a cluster-robust interval and test.
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    groups = Clusters.of(clusters)
     has_a, has_b = np.isfinite(first), np.isfinite(second)
     shared = has_a & has_b
     only_a, only_b = int((has_a & ~has_b).sum()), int((has_b & ~has_a).sum())

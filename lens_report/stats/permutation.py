@@ -9,15 +9,16 @@ therefore studentised by its cluster-robust error, sum_g U_g / sqrt(sum_g U_g^2)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.stats import rankdata
+from statsmodels.stats.multitest import multipletests
 
 from lens_report.stats.clusters import Clusters
-from lens_report.stats.ranked_pairs import ratio
 from lens_report.stats.results import Sizes, join_notes
 
 Floats = NDArray[np.float64]
@@ -116,7 +117,7 @@ def max_t(
     """
     values = np.asarray(scores, dtype=np.float64)
     wrong = np.asarray(error, dtype=np.float64)
-    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    groups = Clusters.of(clusters)
     known = np.isfinite(values).all(axis=1) & np.isfinite(wrong)
     note = f"{int((~known).sum())} of {known.size} rows have no value" if not known.all() else ""
     groups, values, labels = groups.at(known), values[known], wrong[known] > 0
@@ -175,7 +176,8 @@ class _Problem:
             by_cluster = matrix @ centred
             total = by_cluster.sum(axis=0)
             auroc.append((total + offset) / self.pairs)
-            student.append(ratio(total, np.sqrt(np.einsum("gd,gd->d", by_cluster, by_cluster))))
+            spread = np.sqrt(np.einsum("gd,gd->d", by_cluster, by_cluster))
+            student.append(np.divide(total, spread, out=np.full_like(total, np.nan), where=spread > 0))
         return np.stack(auroc), np.stack(student)
 
     def tests(self, n_permutations: int, rng: np.random.Generator, sizes: Sizes, note: str) -> list[NullTest]:
@@ -212,3 +214,14 @@ class _Problem:
 def _p_value(null: Floats, value: float) -> float:
     """Share of the null at least as extreme, the observed value counted in; a relative slack of 1e-9 keeps ties."""
     return float((1 + np.count_nonzero(null >= value * (1 - 1e-9))) / (1 + null.size))
+
+
+def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Holm-adjusted p-values (Holm 1979); tests without a p-value stay without one and do not count.
+
+    The family is all tests that were run, whatever came of them: pass every metric that was listed beforehand.
+    """
+    tested = {name: value for name, value in p_values.items() if value is not None}
+    adjusted = multipletests(list(tested.values()), method="holm")[1] if tested else ()
+    found = dict(zip(tested, map(float, adjusted), strict=True))
+    return {name: found.get(name) for name in p_values}

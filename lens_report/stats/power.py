@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
+from scipy.special import logit
 from scipy.stats import norm
 
-from lens_report.stats.results import Estimate
+from lens_report.stats.results import Estimate, t_quantile
 
 LARGE_EFFECT = 0.1
 """A set is called too small when not even this distance from .5 is detectable."""
@@ -48,7 +49,10 @@ def design_effect(estimate: Estimate) -> float | None:
         return None
     if not 0 < estimate.value < 1 or estimate.n_errors >= estimate.n:
         return None
-    measured = (estimate.high - estimate.low) / (2 * norm.ppf(0.975))
+    if not 0 < estimate.low < estimate.high < 1:
+        return None
+    half = (logit(estimate.high) - logit(estimate.low)) / 2  # the interval is made on this scale
+    measured = half * estimate.value * (1 - estimate.value) / t_quantile(estimate.n_clusters)
     return float((measured / auroc_error(estimate.value, estimate.n_errors, estimate.n - estimate.n_errors)) ** 2)
 
 

@@ -1,4 +1,4 @@
-"""The whole protocol for "does the lens predict errors" on one frame, all metrics on the same draws."""
+"""The whole protocol for "does the lens predict errors" on one frame, for all metrics."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lens_report.stats.association import Association, Scored, describe, measures
-from lens_report.stats.clusters import N_DRAWS, Clusters, Statistic, bootstrap
+from lens_report.stats.association import Association, associate
+from lens_report.stats.clusters import Clusters
 from lens_report.stats.gain import ConfidenceFit, Gain, usable_rows
 from lens_report.stats.increment import Increment, logistic_increment
-from lens_report.stats.multiplicity import holm
 from lens_report.stats.naming import require_predictors, sign
-from lens_report.stats.permutation import N_PERMUTATIONS, NullTest, max_t
+from lens_report.stats.permutation import N_PERMUTATIONS, NullTest, holm, max_t
 from lens_report.stats.power import Power, design_effect, power
 from lens_report.stats.rows import numbers, strata_labels, verdicts
 
@@ -87,7 +86,6 @@ def rank_predictors(
     metrics: Sequence[str],
     *,
     columns: Columns | None = None,
-    n_draws: int = N_DRAWS,
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
 ) -> Ranking:
@@ -97,7 +95,6 @@ def rank_predictors(
         frame: One row a sample, of `scored_rows` and, for pooled splits, `without_repetitions`.
         metrics: Columns ``label_free.*`` (or ``null.*`` such as the length of the answer), listed before looking.
         columns: Names of the other columns.
-        n_draws: Bootstrap draws, shared by all metrics.
         n_permutations: Permutations, shared by all metrics with the same rows.
         seed: Of everything random.
 
@@ -110,7 +107,8 @@ def rank_predictors(
     """
     names = columns or Columns()
     data = _Data.of(frame, metrics, names)
-    associations, gains = _bootstrapped(data, n_draws, seed)
+    associations = {column: associate(score, data.error, data.clusters) for column, score in data.scores.items()}
+    gains = _gains(data, seed)
     nulls = _permuted(data, n_permutations, seed)
     found = [
         Predictor(
@@ -170,33 +168,20 @@ class _Data:
         )
 
 
-def _bootstrapped(data: _Data, n_draws: int, seed: int) -> tuple[dict[str, Association], dict[str, Gain]]:
-    """Associations of all scores and gains of all but the baseline, from one set of draws."""
-    rows = {column: Scored.of(score, data.error, data.clusters) for column, score in data.scores.items()}
-    jobs: dict[tuple[str, str | bytes], Statistic] = {
-        ("association", column): measures(row) for column, row in rows.items() if not row.why_none
-    }
+def _gains(data: _Data, seed: int) -> dict[str, Gain]:
+    """Gains of all metrics but the baseline; those with the same rows share its fit."""
     confidence = data.scores[data.confidence][:, None]
     fits: dict[bytes, ConfidenceFit] = {}
-    fit_of: dict[str, bytes] = {}
+    found = {}
     for column, score in data.scores.items():
         if column == data.confidence:
             continue
         used = usable_rows(score, confidence, data.error)
-        key = fit_of[column] = used.tobytes()
+        key = used.tobytes()
         if key not in fits:
             fits[key] = ConfidenceFit.of(confidence, used, data.error, data.clusters, seed=seed)
-        alone, both = fits[key].statistic, fits[key].with_metric(score)
-        if alone is not None and both is not None:
-            jobs["baseline", key], jobs["gain", column] = alone, both
-    draws = dict(zip(jobs, bootstrap(data.clusters, list(jobs.values()), n_draws=n_draws, seed=seed), strict=True))
-    associations = {column: describe(row, draws.get(("association", column))) for column, row in rows.items()}
-    gains = {}
-    for column, key in fit_of.items():
-        job = ("gain", column)
-        pair = (draws["baseline", key], draws[job]) if job in jobs else None
-        gains[column] = fits[key].gain(jobs.get(job), pair)
-    return associations, gains
+        found[column] = fits[key].gain(score)
+    return found
 
 
 def _permuted(data: _Data, n_permutations: int, seed: int) -> dict[str, NullTest]:

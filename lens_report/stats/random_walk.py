@@ -17,14 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from lens_report.stats.auroc import auroc_value
 from lens_report.stats.clusters import Clusters
-from lens_report.stats.naming import LABEL_FREE, sign
 from lens_report.stats.permutation import NullTest
-from lens_report.stats.ranked_pairs import auroc
 from lens_report.stats.results import Sizes, join_notes, two_sided_p
 
 Floats = NDArray[np.float64]
 N_SIMULATIONS = 500
+DIRECTION = {"commit_depth": 1.0, "flips": 1.0, "auc_pred": -1.0, "max_alt": 1.0}
+"""1 where high values of a path metric are meant to go with errors."""
 METHOD = "random walk fitted to the run, from each sample's final margin"
 
 
@@ -149,14 +150,14 @@ def random_walk_null(
     """
     margins, wrong = np.asarray(paths, dtype=np.float64), np.asarray(error, dtype=np.float64)
     depths = np.asarray(depth, dtype=np.float64)
-    groups = clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)
+    groups = Clusters.of(clusters)
     known = np.isfinite(margins).all(axis=1) & np.isfinite(wrong)
     note = f"{int((~known).sum())} of {known.size} rows have no path" if not known.all() else ""
     margins, labels, groups = margins[known], wrong[known] > 0, groups.at(known)
     sizes = Sizes(labels.size, groups.n_present(), int(labels.sum()))
     reason = _why_none(margins, depths, sizes)
     if reason:
-        return dict.fromkeys(("commit_depth", "flips", "auc_pred", "max_alt"), NullTest.missing(sizes, METHOD, reason))
+        return dict.fromkeys(DIRECTION, NullTest.missing(sizes, METHOD, reason))
     level = np.zeros(known.size, dtype=np.int64) if strata is None else np.asarray(strata, dtype=np.int64)
     walk, rng = RandomWalk.fit(margins, groups, level[known]), np.random.default_rng(seed)
     observed = _aurocs(path_metrics(margins, depths), labels)
@@ -181,7 +182,7 @@ def _aurocs(metrics: Mapping[str, Floats], error: NDArray[np.bool_]) -> dict[str
     out = {}
     for name, values in metrics.items():
         known = np.isfinite(values)
-        out[name] = auroc(sign(LABEL_FREE + name) * values[known], error[known])
+        out[name] = auroc_value(DIRECTION[name] * values[known], error[known])
     return out
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, sqrt
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -98,6 +100,51 @@ def two_sided_p(draws: NDArray[np.float64], at: float) -> float:
     """Twice the smaller tail of draws on either side of a value, itself counted as a draw; at most 1."""
     tail = min(np.count_nonzero(draws <= at), np.count_nonzero(draws >= at))
     return float(min(1.0, 2.0 * (1 + tail) / (1 + draws.size)))
+
+
+def t_quantile(n_clusters: int) -> float:
+    """97.5 percentile of Student's t for so many clusters."""
+    return float(student.ppf(0.975, max(n_clusters - 1, 1)))
+
+
+Value = TypeVar("Value", float, NDArray[np.float64])
+
+
+def t_interval(value: Value, error: Value, n_clusters: int) -> tuple[Value, Value]:
+    """Ends of the 95 % interval of an estimate with a cluster-robust standard error."""
+    half = t_quantile(n_clusters) * error
+    return value - half, value + half
+
+
+def logit_interval(value: float, error: float, n_clusters: int) -> tuple[float, float]:
+    """The same on the logit scale, for a number between 0 and 1."""
+    centre, half = logit(value), t_quantile(n_clusters) * error / (value * (1 - value))
+    return float(expit(centre - half)), float(expit(centre + half))
+
+
+def fisher_interval(value: float, error: float, n_clusters: int) -> tuple[float, float]:
+    """The same on Fisher's scale, for a correlation between -1 and 1."""
+    centre, half = np.arctanh(value), t_quantile(n_clusters) * error / (1 - value**2)
+    return float(np.tanh(centre - half)), float(np.tanh(centre + half))
+
+
+def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
+    """Wilson's interval of a share from ``n`` observations (Wilson 1927)."""
+    scale = 1.0 + quantile**2 / n
+    centre = (share + quantile**2 / (2 * n)) / scale
+    half = quantile / scale * sqrt(share * (1 - share) / n + quantile**2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def share_interval(share: float, error: float, n: float, n_clusters: int) -> tuple[float, float]:
+    """Wilson's interval of a share of ``n`` rows at the effective sample size of its clusters.
+
+    The sample size is divided by the design effect, which is never taken below 1. With no spread to measure it by, at a
+    share of 0 or 1, each cluster counts as one observation.
+    """
+    spread = share * (1 - share)
+    effective = n_clusters if spread <= 0 else min(n, spread / max(error**2, spread / n))
+    return wilson(share, effective, t_quantile(n_clusters))
 
 
 def percentile_estimate(

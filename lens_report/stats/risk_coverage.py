@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from lens_report.stats.clusters import Clusters, Weights, bootstrap
-from lens_report.stats.ranked_pairs import by_row, running_sums
+from lens_report.stats.clusters import Clusters
 from lens_report.stats.results import (
     Estimate,
     Sizes,
     beyond_rounding,
-    interval_levels,
     join_notes,
-    percentile_estimate,
+    logit_interval,
+    share_interval,
+    t_interval,
 )
+from lens_report.stats.scored import Bools, Floats
 
-Floats = NDArray[np.float64]
 COVERAGE = np.linspace(0.05, 1.0, 20)
 """Shares of the answers that are kept, at which the curve is given."""
-N_DRAWS = 2_000
-METHOD = "cluster percentile bootstrap"
+METHOD = "influence function, clustered"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +38,8 @@ class RiskCoverage:
         risk: float [K], share of errors among them.
         low: float [K], pointwise 95 % interval; NaN where none is given.
         high: float [K].
-        difference: This area minus that of the baseline, from the same draws; None for the baseline itself.
-        p_value: Two-sided t test of the difference with the bootstrap's standard error; None without an interval.
+        difference: This area minus that of the baseline on the same rows; None for the baseline itself.
+        p_value: Two-sided paired t test of the difference; None without an interval.
     """
 
     aurc: Estimate
@@ -54,13 +52,7 @@ class RiskCoverage:
 
 
 def risk_coverage(
-    scores: Mapping[str, ArrayLike],
-    error: ArrayLike,
-    clusters: Clusters | ArrayLike,
-    *,
-    baseline: str,
-    n_draws: int = N_DRAWS,
-    seed: int = 0,
+    scores: Mapping[str, ArrayLike], error: ArrayLike, clusters: Clusters | ArrayLike, *, baseline: str
 ) -> dict[str, RiskCoverage]:
     """Risk-coverage curves of several scores on the same rows, each compared with one of them.
 
@@ -70,8 +62,6 @@ def risk_coverage(
         error: [n], 1 for a wrong answer, NaN where unknown.
         clusters: Labels [n].
         baseline: Name of the score that the others are compared with.
-        n_draws: Bootstrap draws.
-        seed: Of the draws.
 
     Returns:
         Name -> curve, in the order given.
@@ -79,100 +69,101 @@ def risk_coverage(
     columns = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
     wrong = np.asarray(error, dtype=np.float64)
     known = np.isfinite(wrong) & np.all([np.isfinite(values) for values in columns.values()], axis=0)
-    groups = (clusters if isinstance(clusters, Clusters) else Clusters.of(clusters)).at(known)
-    mistakes = wrong[known] > 0
+    groups, mistakes = Clusters.of(clusters).at(known), wrong[known] > 0
     sizes = Sizes(mistakes.size, groups.n_present(), int(mistakes.sum()))
     left_out = int((~known).sum())
     note = f"{left_out} of {known.size} rows lack a score" if left_out else ""
     if not sizes.n:
-        none, empty = sizes.missing(join_notes(note, "no rows with all scores")), np.full(COVERAGE.size, np.nan)
+        none, empty = sizes.missing(join_notes(note, "no rows with all scores"), METHOD), np.full(COVERAGE.size, np.nan)
         return {
             name: RiskCoverage(none, COVERAGE, empty, empty, empty, None if name == baseline else none, None)
             for name in columns
         }
-    tables = {name: _Table.build(values[known], mistakes, groups) for name, values in columns.items()}
-    draws = dict(
-        zip(
-            tables,
-            bootstrap(groups, [one.evaluate for one in tables.values()], n_draws=n_draws, seed=seed, n_rows=sizes.n),
-            strict=True,
-        )
-    )
-    once = np.ones((groups.count, 1))
-    points = {name: table.evaluate(once)[:, 0] for name, table in tables.items()}
-    return {
-        name: _curve(points[name], draws[name], sizes, note, _against(name, baseline, points, draws, sizes, note))
-        for name in columns
-    }
+    areas = {name: area(values[known], mistakes) for name, values in columns.items()}
+    found = {}
+    for name, values in columns.items():
+        gap, p_value = (None, None) if name == baseline else _against(areas[baseline], areas[name], groups, sizes, note)
+        curve = _curve(values[known], mistakes, groups, sizes)
+        found[name] = RiskCoverage(_estimate(*areas[name], groups, sizes, note), COVERAGE, *curve, gap, p_value)
+    return found
 
 
-Difference = tuple[Estimate | None, float | None]
+def area(score: Floats, error: Bools) -> tuple[float, Floats]:
+    """Area under the risk-coverage curve and the influence of each row on it, float [n].
+
+    The area is the mean over the rows of error x h(rank), h(k) = sum of 1 / j over j = k .. n: an error at rank k
+    counts in the risk of every larger coverage. For tied rows h is averaged over their ranks. One more row at a score
+    raises the rank of every row from there on, which takes 1 / rank off each error's h.
+    """
+    n = score.size
+    order, levels, place, sizes = _levels(score)
+    tails = np.append(np.cumsum((1.0 / np.arange(1, n + 1))[::-1])[::-1], 0.0)
+    averaged = np.add.reduceat(tails[:n], order)[place] / sizes[place]
+    wrong = error.astype(np.float64)
+    value = float(wrong @ averaged / n)
+    errors = np.bincount(place, weights=wrong, minlength=levels)
+    inverse_rank = np.add.reduceat(1.0 / np.arange(1, n + 1), order)  # summed over the ranks of each level
+    rate = errors / sizes
+    # Errors at or beyond the row, each weighed by 1 / rank; within the own level every order is as likely.
+    beyond = np.append(np.cumsum((rate * inverse_rank)[::-1])[::-1], 0.0)
+    passed = 0.5 * (beyond[place] + beyond[place + 1])
+    influence = wrong * averaged - value - (passed - float(passed.mean()))
+    return value, (influence - influence.mean()) / n
 
 
-def _curve(point: Floats, draws: Floats, sizes: Sizes, note: str, difference: Difference) -> RiskCoverage:
-    aurc = percentile_estimate(float(point[0]), draws[0], sizes, METHOD, note)
-    if aurc.low is None:
-        low = high = np.full(COVERAGE.size, np.nan)
-    else:
-        low, high = np.nanquantile(draws[1:], interval_levels(sizes.n_clusters), axis=1)
-    return RiskCoverage(aurc, COVERAGE, point[1:], low, high, *difference)
+def _levels(score: Floats) -> tuple[np.ndarray, int, np.ndarray, Floats]:
+    """Where each distinct score begins among the sorted rows, their number, the level of each row, their sizes."""
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    return np.cumsum(counts) - counts, counts.size, place, counts.astype(np.float64)
+
+
+def _estimate(value: float, influence: Floats, clusters: Clusters, sizes: Sizes, note: str) -> Estimate:
+    if sizes.too_small:
+        return sizes.estimate(value, None, None, METHOD, join_notes(note, sizes.too_small))
+    if not 0 < value < 1:
+        return sizes.estimate(value, None, None, METHOD, join_notes(note, "no interval: all risks are the same"))
+    low, high = logit_interval(value, clusters.standard_error(influence), sizes.n_clusters)
+    return sizes.estimate(value, low, high, METHOD, note)
 
 
 def _against(
-    name: str, baseline: str, points: Mapping[str, Floats], draws: Mapping[str, Floats], sizes: Sizes, note: str
-) -> Difference:
+    base: tuple[float, Floats], own: tuple[float, Floats], clusters: Clusters, sizes: Sizes, note: str
+) -> tuple[Estimate, float | None]:
     """Area of a score minus that of the baseline, with the p-value of the test against none."""
-    if name == baseline:
-        return None, None
-    value, gaps = float(points[name][0] - points[baseline][0]), draws[name][0] - draws[baseline][0]
-    found = percentile_estimate(value, gaps, sizes, f"paired {METHOD}", note)
-    spread = float(np.nanstd(gaps, ddof=1)) if gaps.size > 1 else 0.0
-    if found.low is None or not beyond_rounding(spread, sizes.n):
+    gap, method = own[0] - base[0], f"paired {METHOD}"
+    if sizes.too_small:
+        return sizes.estimate(gap, None, None, method, join_notes(note, sizes.too_small)), None
+    spread = clusters.standard_error(own[1] - base[1])
+    found = sizes.estimate(gap, *t_interval(gap, spread, sizes.n_clusters), method, note)
+    if not beyond_rounding(spread, sizes.n):
         return found, None
-    return found, float(2 * student.sf(abs(value) / spread, sizes.n_clusters - 1))
+    return found, float(2 * student.sf(abs(gap) / spread, sizes.n_clusters - 1))
 
 
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """Rows and errors at each distinct score, lowest first, by cluster: sparse [levels, clusters].
+def _curve(score: Floats, error: Bools, clusters: Clusters, sizes: Sizes) -> tuple[Floats, Floats, Floats]:
+    """Risk at each coverage with its pointwise interval: three float [K].
 
-    The first of the levels is empty, and so are those from ``end`` on; see `lens_report.stats.ranked_pairs.by_row`.
+    A row that is kept changes the risk by (error - r) / n kept, with r the share of errors among the answers at the
+    edge, which it pushes out; r is the slope of the number of errors kept between the neighbouring coverages.
     """
-
-    rows: Any
-    errors: Any
-    end: int
-
-    @classmethod
-    def build(cls, score: Floats, error: NDArray[np.bool_], clusters: Clusters) -> _Table:
-        levels, place = np.unique(score, return_inverse=True)
-        return cls(
-            by_row(place + 1, clusters.codes, clusters, levels.size + 1),
-            by_row(place[error] + 1, clusters.codes[error], clusters, levels.size + 1),
-            levels.size + 1,
+    n = sizes.n
+    starts, _, place, counts = _levels(score)
+    errors = np.cumsum(np.bincount(place, weights=error))
+    edges, mistakes = np.append(0.0, starts + counts), np.append(0.0, errors)
+    kept = COVERAGE * n
+    total = np.interp(kept, edges, mistakes)
+    risk = total / kept
+    if sizes.too_small:
+        return risk, np.full(risk.size, np.nan), np.full(risk.size, np.nan)
+    slope = np.gradient(np.append(0.0, total), np.append(0.0, kept))[1:]
+    share = np.clip((kept - edges[place][:, None]) / counts[place][:, None], 0.0, 1.0)
+    influence = share * (error[:, None] - slope) / kept
+    influence -= influence.mean(axis=0)
+    ends = [
+        share_interval(
+            float(risk[k]), clusters.standard_error(column), kept[k], clusters.at(share[:, k] > 0).n_present()
         )
-
-    def evaluate(self, weights: Weights) -> Floats:
-        """Area and risk at each coverage: float [1 + K, draws], for weights float [clusters, draws]."""
-        size, wrong = self.rows @ weights, self.errors @ weights
-        upto, mistakes = running_sums(size), running_sums(wrong)
-        harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, int(upto[-1].max()) + 1))])
-        # Within a level the risk after k answers is rate + (errors before - before x rate) / k; summed over its k.
-        # A level that was not drawn has no rows and no errors: a rate of 0 / 1.
-        rate = np.divide(wrong, np.maximum(size, 1.0, out=size), out=size)
-        area = rate[1:]
-        np.subtract(mistakes[:-1], np.multiply(upto[:-1], area, out=area), out=area)
-        area *= np.diff(harmonic.take(upto.astype(np.intp)), axis=0)
-        area += wrong[1:]
-        # Without the empty levels, whose number would change how numpy groups what it adds up.
-        return np.concatenate([area[: self.end - 1].sum(axis=0, keepdims=True) / upto[-1], _risks(upto, mistakes)])
-
-
-def _risks(upto: Floats, mistakes: Floats) -> Floats:
-    """Risk at each coverage, errors spread evenly within a level: float [levels, draws] -> float [K, draws]."""
-    out = np.empty((COVERAGE.size, upto.shape[1]))
-    for draw in range(upto.shape[1]):
-        kept = COVERAGE * upto[-1, draw]
-        found = np.interp(kept, upto[:, draw], mistakes[:, draw])
-        out[:, draw] = found / kept
-    return out
+        for k, column in enumerate(influence.T)
+    ]
+    low, high = np.array(ends).T
+    return risk, low, high

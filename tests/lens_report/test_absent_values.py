@@ -116,7 +116,7 @@ def test_shares_of_candidates_and_probabilities_of_the_vocabulary_stay_apart(
     by_column = {one.column: one.association.auroc.n for one in ranked.predictors}
     assert by_column["label_free.auc_pred"] == closed.sum()
     assert by_column["label_free.vocab_auc_pred"] == (~closed).sum()
-    found = emergence(subject, n_draws=50)
+    found = emergence(subject)
     assert found is not None and found.first.emerged.n == closed.sum(), "one curve is not about both kinds"
     np.testing.assert_array_equal(np.isfinite(gold_leads(subject)).any(axis=1), closed)
 
@@ -141,7 +141,7 @@ def test_lost_and_corrected_of_open_tasks_are_absent_everywhere(
 
 def test_right_choices_of_many_tokens_emerge_and_their_mass_is_no_mass(tmp_path: Path) -> None:
     subject = subject_of(tmp_path, *(sample(number, closed=True, sequences=True) for number in range(N)))
-    found = emergence(subject, n_draws=50)
+    found = emergence(subject)
     assert found is not None and found.first.emerged.value is not None and found.shuffled is not None
     assert found.first.emerged.value > 0.5 and (found.shuffled.emerged.value or 0) > 0
     assert curves(subject).mass == ()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
-from sklearn.metrics import roc_auc_score
+from scipy.stats import binomtest
 from stats_simulation import SimulatedRun, simulate_run
 
 from lens_report.stats import (
@@ -26,6 +26,7 @@ from lens_report.stats import (
     path_metrics,
     permutation_null,
     random_walk_null,
+    risk_coverage,
     score_interval,
 )
 from lens_report.stats.results import Estimate
@@ -52,17 +53,13 @@ def noisy_layers(run: SimulatedRun, seed: int) -> np.ndarray:
 
 Rejects = Callable[[SimulatedRun, int], bool]
 NULLS: dict[str, Rejects] = {
-    "AUROC interval": lambda run, seed: outside(
-        associate(run.noise, run.error, run.cluster, n_draws=600, seed=seed).auroc, 0.5
-    ),
+    "AUROC interval": lambda run, seed: outside(associate(run.noise, run.error, run.cluster).auroc, 0.5),
     "AUROC interval, image-level metric": lambda run, seed: outside(
-        associate(image_metric(run), run.error, run.cluster, n_draws=600, seed=seed).auroc, 0.5
+        associate(image_metric(run), run.error, run.cluster).auroc, 0.5
     ),
-    "Spearman interval": lambda run, seed: (
-        associate(run.noise, run.error, run.cluster, n_draws=600, seed=seed).spearman.excludes_zero
-    ),
+    "Spearman interval": lambda run, seed: associate(run.noise, run.error, run.cluster).spearman.excludes_zero,
     "point-biserial interval": lambda run, seed: (
-        associate(run.noise, run.error, run.cluster, n_draws=600, seed=seed).point_biserial.excludes_zero
+        associate(run.noise, run.error, run.cluster).point_biserial.excludes_zero
     ),
     "permutation": lambda run, seed: (
         permutation_null(run.noise, run.error, run.cluster, strata=run.pred, n_permutations=199, seed=seed).p_value
@@ -92,7 +89,7 @@ NULLS: dict[str, Rejects] = {
         <= 0.05
     ),
     "best held-out layer": lambda run, seed: outside(
-        held_out_best_layer(noisy_layers(run, seed), run.error, run.cluster, n_draws=600, seed=seed).auroc, 0.5
+        held_out_best_layer(noisy_layers(run, seed), run.error, run.cluster).auroc, 0.5
     ),
 }
 
@@ -118,7 +115,7 @@ def test_true_nulls_are_rejected_at_the_nominal_rate(name: str):
 @pytest.mark.timeout(1800)
 def test_a_metric_without_information_hardly_ever_gains():
     gains = [
-        delta_auroc(metric(run), [run.margin], run.error, run.cluster, n_draws=400, seed=i).adds
+        delta_auroc(metric(run), [run.margin], run.error, run.cluster).adds
         for i, run in enumerate(map(simulate_run, range(200)))
         for metric in (lambda run: run.noise, commit_depth)
     ]
@@ -131,7 +128,7 @@ def test_planted_effects_are_found():
     found = {"gain": [], "increment": [], "permutation": [], "AUROC": []}
     for seed in range(60):
         run = simulate_run(seed, planted=1.5)
-        found["gain"].append(delta_auroc(run.noise, [run.margin], run.error, run.cluster, n_draws=400).adds)
+        found["gain"].append(delta_auroc(run.noise, [run.margin], run.error, run.cluster).adds)
         found["increment"].append(
             logistic_increment(run.noise, run.error, run.cluster, margin=run.margin).p_wald < 0.05
         )
@@ -144,19 +141,34 @@ def test_planted_effects_are_found():
 def test_rows_taken_as_independent_reject_too_often():
     def ignoring_images(run: SimulatedRun, seed: int) -> bool:
         rows = np.arange(run.error.size)
-        return outside(associate(image_metric(run), run.error, rows, n_draws=300, seed=seed).auroc, 0.5)
+        return outside(associate(image_metric(run), run.error, rows).auroc, 0.5)
 
     assert rejection_rate(ignoring_images, 60) > 0.1
 
 
-def coverage_of_auroc(n_runs: int) -> float:
-    large = simulate_run(0, n_clusters=60_000, per_cluster=5, planted=1.0)
-    truth = roc_auc_score(large.error, large.noise)
-    misses = []
+def measures(run: SimulatedRun) -> dict[str, Estimate]:
+    """Everything whose interval is in closed form."""
+    found = associate(run.noise, run.error, run.cluster)
+    curves = risk_coverage({"noise": run.noise, "margin": -run.margin}, run.error, run.cluster, baseline="noise")
+    return {
+        "auroc": found.auroc,
+        "auprc": found.auprc,
+        "spearman": found.spearman,
+        "point_biserial": found.point_biserial,
+        "aurc": curves["noise"].aurc,
+        "difference of aurc": curves["margin"].difference,
+    }
+
+
+def coverage_of_measures(n_runs: int, **structure: float) -> dict[str, float]:
+    """Share of runs whose intervals hold the value of a set so large that it counts as the truth."""
+    large = simulate_run(0, n_clusters=60_000, per_cluster=5, planted=structure.get("planted", 1.0))
+    truth = {name: one.value for name, one in measures(large).items()}
+    hits: dict[str, list[bool]] = {name: [] for name in truth}
     for seed in range(n_runs):
-        run = simulate_run(seed + 1, planted=1.0)
-        misses.append(outside(associate(run.noise, run.error, run.cluster, n_draws=600).auroc, truth))
-    return 1 - float(np.mean(misses))
+        for name, one in measures(simulate_run(seed + 1, **({"planted": 1.0} | structure))).items():
+            hits[name].append(not outside(one, truth[name]))
+    return {name: float(np.mean(found)) for name, found in hits.items()}
 
 
 def coverage_of_score(n_runs: int, level: float) -> float:
@@ -179,7 +191,7 @@ def coverage_of_emergence(n_runs: int) -> float:
         cluster = np.repeat(np.arange(60), 8)
         share = expit(rng.normal(0, 1, 60))[cluster]
         event = np.where(rng.random(480) < share, rng.integers(1, 5, 480), np.nan)
-        misses.append(outside(emergence(event, [1, 2, 3, 4], cluster, n_draws=400, seed=seed).emerged, truth))
+        misses.append(outside(emergence(event, [1, 2, 3, 4], cluster).emerged, truth))
     return 1 - float(np.mean(misses))
 
 
@@ -192,10 +204,42 @@ def test_intervals_cover_most_of_the_time():
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_intervals_cover_at_the_nominal_rate():
-    assert coverage_of_auroc(400) == pytest.approx(0.95, abs=0.025)
+    covered = coverage_of_measures(600)
+    assert covered == pytest.approx(dict.fromkeys(covered, 0.95), abs=0.03)
     assert coverage_of_score(1000, 0.5) == pytest.approx(0.95, abs=0.025)
     assert coverage_of_score(1000, 3.5) == pytest.approx(0.95, abs=0.025), "near a score of 1"
     assert coverage_of_emergence(400) == pytest.approx(0.95, abs=0.025)
+
+
+POPE = {"n_clusters": 500, "per_cluster": 10, "n_layers": 6}
+"""POPE's three splits pooled: 500 images with 18 questions each, of which 10 are distinct."""
+
+
+def within_binomial(hits: int, n_runs: int, share: float) -> bool:
+    """Whether so many of the runs are what the share gives in all but one of a million sets of runs."""
+    return float(binomtest(hits, n_runs, share).pvalue) > 1e-6
+
+
+@pytest.mark.end_to_end
+def test_nulls_on_the_clusters_of_pope_are_rejected_about_as_often_as_they_should():
+    runs = [simulate_run(seed, **POPE) for seed in range(60)]
+    rejected = sum(outside(associate(run.noise, run.error, run.cluster).auroc, 0.5) for run in runs)
+    assert within_binomial(rejected, 60, 0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", ["AUROC interval", "AUROC interval, image-level metric", "permutation"])
+def test_nulls_on_the_clusters_of_pope_are_rejected_at_the_nominal_rate(name: str):
+    rejected = [NULLS[name](simulate_run(seed, **POPE), seed) for seed in range(600)]
+    assert np.mean(rejected) == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_intervals_on_the_clusters_of_pope_cover_at_the_nominal_rate():
+    covered = coverage_of_measures(600, **POPE, planted=0.6)
+    assert covered == pytest.approx(dict.fromkeys(covered, 0.95), abs=0.02)
 
 
 @pytest.mark.slow

@@ -11,14 +11,13 @@ from stats_simulation import simulate_run
 from tolerances import bounds
 
 from lens_report.stats import Clusters, delta_auroc, logistic_increment, path_metrics
-from lens_report.stats.folds import cross_fitted, grouped_folds, spline
-from lens_report.stats.gain import pairs_within
+from lens_report.stats.cross_fitting import cross_fitted, grouped_folds, spline
 from lens_report.stats.increment import baseline_design, independent_columns, merge_rare
 
 
 def test_a_planted_effect_is_found():
     run = simulate_run(3, planted=1.5)
-    gain = delta_auroc(run.noise, [run.margin], run.error, run.cluster, n_draws=1000)
+    gain = delta_auroc(run.noise, [run.margin], run.error, run.cluster)
     assert gain.adds
     assert gain.delta.value == pytest.approx(gain.combined.value - gain.baseline.value)
     assert gain.baseline.value == pytest.approx(roc_auc_score(run.error, -run.margin), abs=0.02)
@@ -31,14 +30,14 @@ def test_a_metric_that_only_repeats_the_margin_adds_nothing():
     run = simulate_run(8)
     depth = path_metrics(run.paths, run.depth)["commit_depth"]
     assert roc_auc_score(run.error, depth) > 0.6, "by itself it looks like a predictor"
-    assert not delta_auroc(depth, [run.margin], run.error, run.cluster, n_draws=1000).adds
+    assert not delta_auroc(depth, [run.margin], run.error, run.cluster).adds
     increment = logistic_increment(depth, run.error, run.cluster, margin=run.margin, categories=[run.pred])
     assert increment.p_wald > 0.05
 
 
 def test_gain_without_noise_is_the_difference_of_areas():
     run = simulate_run(5)
-    gain = delta_auroc(run.error, [run.margin], run.error, run.cluster, n_draws=200)
+    gain = delta_auroc(run.error, [run.margin], run.error, run.cluster)
     assert gain.combined.value == pytest.approx(1.0)
     assert gain.delta.low > 0.1
 
@@ -62,21 +61,6 @@ def test_held_out_rows_do_not_reach_their_own_model():
     np.testing.assert_allclose(unchanged, cross_fitted(features, flipped, fold)[fold == 2], **bounds("float64", 900))
 
 
-def test_pairs_are_compared_within_strata_only():
-    rng = np.random.default_rng(0)
-    strata = rng.integers(0, 3, 300)
-    error = rng.random(300) < 0.3
-    score = rng.normal(size=300) + 100 * strata
-    value = pairs_within(score, error, strata, Clusters.of(np.arange(300)))(np.ones((300, 1)))[0]
-    wins = pairs = 0.0
-    for level in range(3):
-        rows = strata == level
-        count = error[rows].sum() * (~error[rows]).sum()
-        wins += count * roc_auc_score(error[rows], score[rows])
-        pairs += count
-    assert value == pytest.approx(wins / pairs)
-
-
 def test_spline_is_smooth_and_falls_back_to_a_line():
     values = np.sort(np.random.default_rng(0).normal(size=400))
     columns = np.column_stack([np.ones(400), spline(values)])
@@ -89,15 +73,13 @@ def test_spline_is_smooth_and_falls_back_to_a_line():
 
 def test_gain_says_why_there_is_none():
     score, confidence = np.arange(40.0), np.arange(40.0)[::-1]
-    none = delta_auroc(score, [confidence], np.zeros(40), np.arange(40), n_draws=20)
+    none = delta_auroc(score, [confidence], np.zeros(40), np.arange(40))
     assert (none.delta.value, none.delta.note) == (None, "no answer is wrong")
-    constant = delta_auroc(np.ones(40), [confidence], np.arange(40) % 2, np.arange(40), n_draws=20)
+    constant = delta_auroc(np.ones(40), [confidence], np.arange(40) % 2, np.arange(40))
     assert constant.delta.note == "the value is the same in all rows"
-    small = delta_auroc(score, [confidence], np.arange(40) < 3, np.arange(40), n_draws=20)
+    small = delta_auroc(score, [confidence], np.arange(40) < 3, np.arange(40))
     assert small.delta.note.startswith("too small to cross-fit: errors in 3 and right answers in 37 of 40 clusters")
-    missing = delta_auroc(
-        np.where(score < 4, np.nan, score), [confidence], np.arange(40) % 2, np.arange(40), n_draws=20
-    )
+    missing = delta_auroc(np.where(score < 4, np.nan, score), [confidence], np.arange(40) % 2, np.arange(40))
     assert missing.delta.note.startswith("4 of 40 rows have no value")
     with pytest.raises(ValueError, match="a gain is over a baseline"):
         delta_auroc(score, [], np.zeros(40), np.arange(40))

@@ -114,8 +114,8 @@ def test_a_metric_that_only_says_yes_is_at_chance_within_predicted_answers():
     error = rng.random(1500) < np.where(said_yes, 0.4, 0.1)
     score = said_yes + rng.normal(0, 0.2, 1500)
     cluster = np.arange(1500) // 5
-    assert associate(score, error, cluster, n_draws=300).auroc.low > 0.6
-    found = stratified_auroc(score, error, cluster, np.where(said_yes, "yes", "no"), n_draws=300)
+    assert associate(score, error, cluster).auroc.low > 0.6
+    found = stratified_auroc(score, error, cluster, np.where(said_yes, "yes", "no"))
     assert found.within.low < 0.5 < found.within.high
     for level, estimate in found.levels.items():
         rows = said_yes == (level == "yes")
@@ -127,11 +127,11 @@ def test_levels_without_errors_say_so():
     error, score = np.arange(60) < 10, np.random.default_rng(0).normal(size=60)
     label = pd.Series(np.where(np.arange(60) < 30, "a", "b"), dtype=object)
     label[59] = None
-    found = stratified_auroc(score, error, np.arange(60), label, n_draws=100)
+    found = stratified_auroc(score, error, np.arange(60), label)
     assert list(found.levels) == ["a", "b", "missing"]
     assert found.levels["b"].note == "no answer is wrong"
     assert found.within.value == found.levels["a"].value
-    nothing = stratified_auroc(score, np.zeros(60), np.arange(60), label, n_draws=100)
+    nothing = stratified_auroc(score, np.zeros(60), np.arange(60), label)
     assert nothing.within.value is None
 
 
@@ -155,6 +155,6 @@ def test_power_statement():
 
 def test_design_effect_of_independent_rows_is_one():
     run = simulate_run(1)
-    by_row = associate(np.random.default_rng(0).normal(size=900), run.error, np.arange(900), n_draws=2000).auroc
+    by_row = associate(np.random.default_rng(0).normal(size=900), run.error, np.arange(900)).auroc
     assert design_effect(by_row) == pytest.approx(1.0, abs=0.15)
     assert design_effect(associate([], [], []).auroc) is None

@@ -48,9 +48,7 @@ def run(tmp_path: Path) -> lens_results.Run:
 def test_records_go_through_the_protocol(run: lens_results.Run):
     selected = scored_rows(run.samples)
     assert selected.dropped == {"format error": 4}
-    ranking = rank_predictors(
-        selected.frame, ["label_free.final_margin", "label_free.flips"], n_draws=100, n_permutations=50
-    )
+    ranking = rank_predictors(selected.frame, ["label_free.final_margin", "label_free.flips"], n_permutations=50)
     best = ranking.predictors[0]
     assert (best.column, best.association.auroc.n) == ("label_free.final_margin", 196)
     assert best.association.auroc.value > 0.6
@@ -60,7 +58,7 @@ def test_records_go_through_the_protocol(run: lens_results.Run):
     depth = np.asarray(run.layer_index) / run.info.model.n_layers
     walk = random_walk_null(paths, depth, error, samples["cluster"], n_simulations=19)
     assert walk["auc_pred"].n == 196
-    curve = emergence(samples["gold_based.first_correct_layer"], run.layer_index, samples["cluster"], n_draws=50)
+    curve = emergence(samples["gold_based.first_correct_layer"], run.layer_index, samples["cluster"])
     assert curve.share[3] == curve.emerged.value == pytest.approx(1 - error.mean())
     assert compare_runs(run.samples, run.samples).difference.value == 0.0
 

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from lens_report.stats.clusters import Clusters
+from lens_report.stats.scored import Bools, Floats
 
 N_FOLDS = 5
 KNOTS = 5
 RIDGE = 1e3
 """Inverse strength of the penalty that keeps a separable fold finite; negligible otherwise."""
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-def grouped_folds(clusters: Clusters, error: NDArray[np.bool_], *, n_folds: int = N_FOLDS, seed: int = 0) -> Ints:
-    """A fold for every row such that a cluster lies in one fold and errors are spread evenly.
+def grouped_folds(clusters: Clusters, error: Bools, *, n_folds: int = N_FOLDS, seed: int = 0) -> NDArray[np.int64]:
+    """A fold for every row such that a cluster lies in one fold and errors are spread evenly: int [n], 0 .. folds - 1.
 
     Args:
         clusters: of the n rows.
         error: bool [n].
         n_folds: Number of folds.
         seed: Of the order among clusters with equally many errors.
-
-    Returns:
-        int [n], 0 .. n_folds - 1.
     """
-    rng = np.random.default_rng(seed)
-    errors = clusters.sums(error.astype(np.float64))
-    rows = np.bincount(clusters.codes, minlength=clusters.count)
-    order = np.lexsort((rng.random(clusters.count), -rows, -errors))
-    order = order[rows[order] > 0]
-    fold_of = np.zeros(clusters.count, dtype=np.int64)
-    lap, place = np.divmod(np.arange(order.size), n_folds)
-    # Dealt out back and forth, so that no fold always gets the larger of two neighbours.
-    fold_of[order] = np.where(lap % 2 == 0, place, n_folds - 1 - place)
-    return fold_of[clusters.codes]
+    fold = np.zeros(error.size, dtype=np.int64)
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # callers say what is too small
+        for number, (_, held_out) in enumerate(splitter.split(np.zeros(error.size), error, clusters.codes)):
+            fold[held_out] = number
+    return fold
 
 
 def spline(values: Floats, n_knots: int = KNOTS) -> Floats:
@@ -54,7 +49,7 @@ def spline(values: Floats, n_knots: int = KNOTS) -> Floats:
     return np.asarray(basis.fit_transform(values[:, None]), dtype=np.float64)
 
 
-def cross_fitted(features: Floats, error: NDArray[np.bool_], fold: Ints) -> Floats:
+def cross_fitted(features: Floats, error: Bools, fold: NDArray[np.int64]) -> Floats:
     """Log-odds of error for each row from a logistic regression that was fitted on the other folds.
 
     Args:
