@@ -6,18 +6,19 @@ lens_report.build_leaderboard(["runs/a", "runs/b"]).write("my_table")
 run = lens_results.load("runs/pope")                   # in a notebook
 analysis = lens_report.analyse(run)[0]
 lens_report.figures.forest(analysis.prediction)
+
+Three parts, each importing only those after it: `presentation` (text, tables, figures, pages), `measures` (from the
+records of a run to results) and `stats` (pure statistics on arrays).
 """
 
 from __future__ import annotations
 
-from lens_report import figures
-from lens_report.analysis import Analysis, Draws, RunComparison, analyse, compare, comparisons
-from lens_report.errors import ReportError
-from lens_report.explorer.payload import ExplorerLimits
-from lens_report.leaderboard import Entry, Leaderboard, build_leaderboard
-from lens_report.report import Report, build_report
-from lens_report.runs import Problem, load_runs
-from lens_report.subject import Subject, subjects
+from lens_report.measures import Analysis, Draws, RunComparison, TaskRun, analyse, compare, comparisons, task_runs
+from lens_report.measures.runs import Problem, ReportError, load_runs
+from lens_report.presentation import figures
+from lens_report.presentation.explorer.payload import ExplorerLimits
+from lens_report.presentation.leaderboard import Entry, Leaderboard, build_leaderboard
+from lens_report.presentation.report import Report, build_report
 
 __all__ = [
     "Analysis",
@@ -29,7 +30,7 @@ __all__ = [
     "Report",
     "ReportError",
     "RunComparison",
-    "Subject",
+    "TaskRun",
     "analyse",
     "build_leaderboard",
     "build_report",
@@ -37,5 +38,5 @@ __all__ = [
     "comparisons",
     "figures",
     "load_runs",
-    "subjects",
+    "task_runs",
 ]

@@ -16,9 +16,9 @@ import torch
 
 from benchmarks.measure import Check, Column, PeakMemory, at_most, describe_machine, exit_code, show, write_json
 from benchmarks.scaling.synthetic import records, run_info
-from lens_report.analysis import Draws, analyse_subject
-from lens_report.report import build_report
-from lens_report.subject import subjects
+from lens_report.measures import Draws, analyse_task_run
+from lens_report.presentation.report import build_report
+from lens_report.measures.task_run import task_runs
 from lens_results import RecordWriter, load, merge
 
 _COLUMNS = (
@@ -64,10 +64,10 @@ def _measure(folder: Path, samples: int, layers: int, draws: Draws) -> list[dict
     merge(folder, info.run_id)
     rows = []
     with _Step("load", rows):
-        found = list(subjects(load(folder), "stub"))
+        found = list(task_runs(load(folder), "stub"))
     with _Step(_STATISTICS, rows):
-        for subject in found:
-            analyse_subject(subject, draws)
+        for task_run in found:
+            analyse_task_run(task_run, draws)
     del found
     with _Step("whole report", rows) as step:
         report = build_report([folder], folder / "report", draws=draws)

@@ -15,12 +15,12 @@ from experiments.writeup.claims import Claim
 from experiments.writeup.hypotheses import Depths, all_claims
 from experiments.writeup.material import DRAWS, MAIN, Material, read_material
 from lens_report import Draws, ExplorerLimits
-from lens_report.document import plain
-from lens_report.document.blocks import Block, Document, Picture, Section
-from lens_report.document.html import render_html
-from lens_report.document.markdown import markdown
-from lens_report.explorer.payload import explorer_data
-from lens_report.figures import plates, save
+from lens_report.presentation.document import plain
+from lens_report.presentation.document.blocks import Block, Document, Picture, Section
+from lens_report.presentation.document.html import render_html
+from lens_report.presentation.document.markdown import markdown
+from lens_report.presentation.explorer.payload import explorer_data
+from lens_report.presentation.figures import report_figures, save
 
 TITLE = "Where a small vision-language model finds its answers"
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def build(results: Path, out: Path, draws: Draws = DRAWS) -> Document:
     document = Document(TITLE, tuple(_sections(material, depths, claims, out)))
     (out / "README.md").write_text(markdown(document), encoding="utf-8")
     (out / "stats.json").write_text(_stats(document, claims), encoding="utf-8")
-    explored = [one.subject for one in material.of(MAIN).values()]
+    explored = [one.task_run for one in material.of(MAIN).values()]
     data = explorer_data(explored, ExplorerLimits(samples=EXPLORED, image_bytes=3_000_000))
     (out / "index.html").write_text(render_html(document, data, out), encoding="utf-8")
     return document
@@ -49,14 +49,14 @@ def _sections(material: Material, depths: Depths, claims: tuple[Claim, ...], out
         save(figure, out / "figures" / name)
         return (Picture(f"figures/{name}", caption),)
 
-    def plate(task: str, name: str) -> tuple[Block, ...]:
-        for one in plates(material.analyses[MAIN, task]):
+    def figure(task: str, name: str) -> tuple[Block, ...]:
+        for one in report_figures(material.analyses[MAIN, task]):
             if one.name == name:
                 return drawn(f"{task}_{name}", f"{task}. {one.caption}", one.draw())
         return ()
 
-    def all_plates(name: str) -> tuple[Block, ...]:
-        return tuple(block for task in material.of(MAIN) for block in plate(task, name))
+    def all_figures(name: str) -> tuple[Block, ...]:
+        return tuple(block for task in material.of(MAIN) for block in figure(task, name))
 
     yield short.summary_section(claims)
     yield setting.method_section(material)
@@ -64,16 +64,16 @@ def _sections(material: Material, depths: Depths, claims: tuple[Claim, ...], out
     concepts = "Accuracy above shuffled answers by layer, a panel for each concept, English and Russian side by side."
     yield depth.depth_section(depths, drawn("concepts", concepts, figures.concept_figure(depths)))
     yield movement.movement_section(material)
-    yield depth.language_section(depths, plate("ruclevr_mini", "english"))
-    yield images.image_section(material, all_plates("controls"))
+    yield depth.language_section(depths, figure("ruclevr_mini", "english"))
+    yield images.image_section(material, all_figures("controls"))
     stages = "Share of samples in which gold leads by layer, at each checkpoint of the main line."
     yield depth.training_section(material, drawn("training", stages, figures.training_figure(material)))
-    yield errors.prediction_section(material, all_plates("forest"))
+    yield errors.prediction_section(material, all_figures("forest"))
     yield errors.prompt_section(material)
     yield errors.format_section(material)
     yield errors.mass_section(material)
-    yield decoding.decoder_section(material, all_plates("decoders"))
-    yield decoding.abstention_section(material, all_plates("risk_coverage"))
+    yield decoding.decoder_section(material, all_figures("decoders"))
+    yield decoding.abstention_section(material, all_figures("risk_coverage"))
     yield remedies.remedy_section(material, depths)
     yield short.claim_section(claims)
     yield literature.literature_section()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from experiments.writeup.material import MAIN, Material
-from lens_report.decoders import Outcome
-from lens_report.document.blocks import Block, Section, Table, paragraph, say
-from lens_report.document.shown import MISSING, Shown, count, decimal, interval, p_value, words
-from lens_report.findings.decoders import abstention_blocks
+from lens_report.measures.decoders import Outcome
+from lens_report.presentation.document.blocks import Block, Section, Table, paragraph, say
+from lens_report.presentation.document.shown import MISSING, Shown, count, decimal, interval, p_value, words
+from lens_report.presentation.findings.decoders import abstention_blocks
 
 
 def decoder_section(material: Material, pictures: tuple[Block, ...]) -> Section:

@@ -7,9 +7,9 @@ import numpy as np
 from experiments.writeup.hypotheses import Depths
 from experiments.writeup.material import LINE, MAIN, SEEDS, Material
 from lens_report import Analysis
-from lens_report.document.blocks import Block, Section, Sentence, Table, paragraph, say
-from lens_report.document.shown import Shown, count, decimal, interval, percent, words
-from lens_report.findings.inputs import pivot_blocks
+from lens_report.presentation.document.blocks import Block, Section, Sentence, Table, paragraph, say
+from lens_report.presentation.document.shown import Shown, count, decimal, interval, percent, words
+from lens_report.presentation.findings.inputs import pivot_blocks
 from lens_report.stats import Estimate
 from lens_report.stats.above_chance import AboveChance
 
@@ -17,7 +17,7 @@ MINIS = ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini")
 
 
 def depth_section(depths: Depths, pictures: tuple[Block, ...]) -> Section:
-    """Concepts by depth, in the main run and the seeds."""
+    """QuestionTypes by depth, in the main run and the seeds."""
     rows = [row for name in (MAIN, *SEEDS) for task in MINIS for row in _rows(depths, name, task)]
     columns = (
         "run",
@@ -47,7 +47,7 @@ def _existence(depths: Depths) -> Sentence | None:
     values = [one.halfway.value for one in found if one is not None and one.halfway.value is not None]
     if not values:
         return None
-    layers = depths.material.analyses[MAIN, "pope_mini"].subject.n_layers
+    layers = depths.material.analyses[MAIN, "pope_mini"].task_run.n_layers
     return say(
         "On pope_mini, where every question asks for existence, half of the final accuracy above chance is there "
         "after {low} to {high} of {layers} blocks, over {n} trained models.",
@@ -60,7 +60,7 @@ def _rows(depths: Depths, name: str, task: str) -> list[tuple[Shown, ...]]:
     found = depths.of(name, task)
     if not found:
         return []
-    layers = depths.material.analyses[name, task].subject.layers
+    layers = depths.material.analyses[name, task].task_run.layers
     return [
         (
             words(name), words(task), words(concept), count(int(one.curve.n[-1])), interval(one.halfway, 2),
@@ -148,4 +148,4 @@ def _formed(task: str, material: Material) -> Sentence | None:
 
 
 def _at_half(one: Analysis) -> float:
-    return float(np.interp(0.5, one.subject.depth, one.curves.accuracy[0].curve.mean))
+    return float(np.interp(0.5, one.task_run.depth, one.curves.accuracy[0].curve.mean))

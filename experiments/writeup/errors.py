@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from experiments.writeup.material import MAIN, PROMPTS, Material
 from lens_report import Analysis
-from lens_report.document.blocks import Block, Section, Table, paragraph, say
-from lens_report.document.shown import Shown, count, decimal, interval, listed, words
-from lens_report.findings.rules import verdicts
+from lens_report.presentation.document.blocks import Block, Section, Table, paragraph, say
+from lens_report.presentation.document.shown import Shown, count, decimal, interval, listed, words
+from lens_report.presentation.findings.rules import verdicts
 
 
 def prediction_section(material: Material, pictures: tuple[Block, ...]) -> Section:

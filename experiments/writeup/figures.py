@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from experiments.writeup.concepts import DIRECT, THROUGH
 from experiments.writeup.hypotheses import Depths
 from experiments.writeup.material import LINE, MAIN, Material
-from lens_report.figures.style import LINES, band, footnote, layer_axis, legend, panels, styled
+from lens_report.presentation.figures.style import LINES, band, footnote, layer_axis, legend, panels, styled
 
 Place = tuple[str, str, str]
 """Task, concept, and the label of its line."""
@@ -42,9 +42,9 @@ def concept_figure(depths: Depths) -> Figure:
             one = depths.of(MAIN, task).get(kind)
             if one is None:
                 continue
-            subject = depths.material.analyses[MAIN, task].subject
-            band(panel, subject.layers, one.curve, look, f"{label} (n = {int(one.curve.n[-1])})")
-            layer_axis(panel, subject.layers, subject.n_layers)
+            task_run = depths.material.analyses[MAIN, task].task_run
+            band(panel, task_run.layers, one.curve, look, f"{label} (n = {int(one.curve.n[-1])})")
+            layer_axis(panel, task_run.layers, task_run.n_layers)
         panel.axhline(0, color="#767676", linewidth=1)
         panel.set_title(concept)
         panel.set_ylim(-0.2, 0.85)
@@ -63,8 +63,8 @@ def training_figure(material: Material) -> Figure:
     figure, axes = panels(2, width=4.4, height=3.4)
     for panel, task in zip(axes, ("pope_mini", "clevr_mini"), strict=True):
         for line, (name, one) in zip(LINES, material.everywhere(task, LINE), strict=False):
-            band(panel, one.subject.layers, one.curves.accuracy[0].curve, line, name)
-            layer_axis(panel, one.subject.layers, one.subject.n_layers)
+            band(panel, one.task_run.layers, one.curves.accuracy[0].curve, line, name)
+            layer_axis(panel, one.task_run.layers, one.task_run.n_layers)
         panel.set_title(task)
         panel.set_ylabel("share of samples in which gold leads")
         panel.set_ylim(0, 1)

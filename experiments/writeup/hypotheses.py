@@ -115,12 +115,12 @@ class Depths:
         self._found: dict[tuple[str, str], dict[str, AboveChance]] = {}
 
     def of(self, name: str, task: str) -> dict[str, AboveChance]:
-        """Concept -> depth in a task of an experiment; empty where it does not have the task."""
+        """QuestionType -> depth in a task of an experiment; empty where it does not have the task."""
         key = (name, task)
         if key not in self.material.analyses:
             return {}
         if key not in self._found:
-            self._found[key] = depth_by_concept(self.material.analyses[key].subject, n_draws=DRAWS.bootstrap)
+            self._found[key] = depth_by_concept(self.material.analyses[key].task_run, n_draws=DRAWS.bootstrap)
         return self._found[key]
 
     def difference(self, name: str, *, task: str, first: str, second: str) -> Tested | None:
@@ -171,7 +171,7 @@ def _early(depths: Depths) -> Iterator[Claim]:
         return (
             None
             if one is None
-            else measures.from_the_middle(one, depths.material.analyses[name, task].subject.n_layers)
+            else measures.from_the_middle(one, depths.material.analyses[name, task].task_run.n_layers)
         )
 
     what = f"{HALFWAY}, existence minus the middle of the network"

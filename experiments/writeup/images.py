@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from experiments.writeup.material import MAIN, Material
-from lens_report.document.blocks import Block, Section, paragraph, say
-from lens_report.findings.inputs import control_blocks
+from lens_report.presentation.document.blocks import Block, Section, paragraph, say
+from lens_report.presentation.findings.inputs import control_blocks
 
 
 def image_section(material: Material, pictures: tuple[Block, ...]) -> Section:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lens_report.document.blocks import Section, Table, paragraph, say
-from lens_report.document.shown import words
+from lens_report.presentation.document.blocks import Section, Table, paragraph, say
+from lens_report.presentation.document.shown import words
 
 ROWS = (
     (

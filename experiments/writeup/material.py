@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.plan import Experiment, read_plan
-from lens_report import Analysis, Draws, subjects
-from lens_report.analysis import analyse_subject
+from lens_report import Analysis, Draws, task_runs
+from lens_report.measures import analyse_task_run
 from lens_results import Run, load
 
 MAIN = "main"
@@ -58,7 +58,7 @@ def read_material(results: Path, draws: Draws = DRAWS) -> Material:
     for one in plan:
         if one.name not in runs:
             continue
-        found = {subject.task: subject for subject in subjects(runs[one.name], one.name)}
+        found = {task_run.task: task_run for task_run in task_runs(runs[one.name], one.name)}
         for task in one.tasks:
-            analyses[one.name, task] = analyse_subject(found[task], draws)
+            analyses[one.name, task] = analyse_task_run(found[task], draws)
     return Material(runs, analyses, plan)

@@ -8,10 +8,11 @@ from statsmodels.api import OLS, add_constant
 from experiments.writeup.claims import Tested
 from experiments.writeup.material import DRAWS
 from lens_report import Analysis
-from lens_report.analysis.candidates import answer_log_odds, cand_scores, indices
-from lens_report.analysis.prediction import asked
-from lens_report.stats import AboveChance, Estimate, paired, permutation_null, strata_labels
-from lens_report.stats.naming import LABEL_FREE, sign
+from lens_report.measures.candidates import answer_log_odds, cand_scores, indices
+from lens_report.measures.columns import strata_labels
+from lens_report.measures.error_rows import error_rows
+from lens_report.measures.predictors import LABEL_FREE, sign
+from lens_report.stats import AboveChance, Estimate, paired, permutation_null
 from lens_report.stats.results import MIN_CLUSTERS, two_sided_p
 
 PERMUTATIONS = 5_000
@@ -20,15 +21,15 @@ PERMUTATIONS = 5_000
 
 def visual_gain(analysis: Analysis, control: str) -> Tested | None:
     """Mean visual gain at the last layer, nats; None where the control was not read."""
-    subject = analysis.subject
-    if control not in subject.run.controls:
+    task_run = analysis.task_run
+    if control not in task_run.run.controls:
         return None
-    own, other = cand_scores(subject), cand_scores(subject, control)
+    own, other = cand_scores(task_run), cand_scores(task_run, control)
     if own is None or other is None:
         return None
-    answer = indices(subject, "pred_candidate")
+    answer = indices(task_run, "pred_candidate")
     first, second = (answer_log_odds(scores, answer)[:, -1] for scores in (other, own))
-    result = paired(first, second, subject.clusters)
+    result = paired(first, second, task_run.clusters)
     return (result.difference, result.p_value) if np.isfinite(first - second).any() else None
 
 
@@ -46,7 +47,7 @@ def confidence_auroc(analysis: Analysis) -> Tested | None:
     base = next((one for one in ranked if one.column == found.confidence), None)
     if base is None or base.association.auroc.value is None:
         return None
-    rows, auroc = asked(analysis.subject), base.association.auroc
+    rows, auroc = error_rows(analysis.task_run), base.association.auroc
     null = permutation_null(
         sign(base.column) * rows.frame[base.column].to_numpy(dtype=np.float64),
         rows.error,
@@ -72,7 +73,7 @@ def lost_minus_corrected(analysis: Analysis) -> Tested | None:
 
     Least squares with errors clustered by image; None without answers of both kinds.
     """
-    frame = analysis.subject.frame
+    frame = analysis.task_run.frame
     names = [f"gold_based.{name}" for name in ("correct_then_lost", "wrong_then_corrected")]
     if any(name not in frame for name in names):
         return None
@@ -81,7 +82,7 @@ def lost_minus_corrected(analysis: Analysis) -> Tested | None:
     event = np.where(verdict == 0, lost, corrected)
     rows = np.isfinite(event) & np.isin(verdict, (0.0, 1.0))
     wrong = (verdict[rows] == 0).astype(np.float64)
-    groups = analysis.subject.clusters.at(rows)
+    groups = analysis.task_run.clusters.at(rows)
     if not 0 < wrong.sum() < wrong.size or groups.n_present() < MIN_CLUSTERS:
         return None
     fit = OLS(event[rows], add_constant(wrong)).fit(cov_type="cluster", cov_kwds={"groups": groups.codes}, use_t=True)

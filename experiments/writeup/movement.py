@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from experiments.writeup.material import MAIN, Material
 from lens_report import Analysis
-from lens_report.analysis.candidates import gold_leads
-from lens_report.analysis.emergence import groups
-from lens_report.document.blocks import Section, Sentence, Table, paragraph, say
-from lens_report.document.shown import MISSING, Shown, count, percent, words
-from lens_report.findings.layers import lost_blocks
+from lens_report.measures.candidates import gold_leads
+from lens_report.measures.emergence import groups
+from lens_report.presentation.document.blocks import Section, Sentence, Table, paragraph, say
+from lens_report.presentation.document.shown import MISSING, Shown, count, percent, words
+from lens_report.presentation.findings.layers import lost_blocks
 
 Ints = NDArray[np.int64]
 KINDS = {"lost": ("correct_then_lost", 0.0), "corrected": ("wrong_then_corrected", 1.0)}
@@ -25,13 +25,13 @@ MANY = 20
 def turns(analysis: Analysis, movement: str) -> Ints:
     """The block in which the lead of gold turned for the last time, for each answer that was lost or corrected."""
     event, verdict = KINDS[movement]
-    frame, layers = analysis.subject.frame, analysis.subject.layers
+    frame, layers = analysis.task_run.frame, analysis.task_run.layers
     if f"gold_based.{event}" not in frame:
         return np.zeros(0, dtype=np.int64)
     moved = (frame[f"gold_based.{event}"].to_numpy(dtype=np.float64) == 1) & (
         frame["verdict"].to_numpy(dtype=np.float64) == verdict
     )
-    before = gold_leads(analysis.subject)[moved] == (1 if movement == "lost" else 0)
+    before = gold_leads(analysis.task_run)[moved] == (1 if movement == "lost" else 0)
     # the block after the last layer that still stood the other way round
     last = [int(np.flatnonzero(row)[-1]) for row in before if row[:-1].any() and not row[-1]]
     return np.array([int(layers[place + 1]) for place in last], dtype=np.int64)
@@ -67,7 +67,7 @@ def movement_section(material: Material) -> Section:
 
 def _rows(task: str, one: Analysis) -> Iterator[tuple[Shown, ...]]:
     found = one.emergence
-    for name in groups(one.subject) if found is not None else ():
+    for name in groups(one.task_run) if found is not None else ():
         if found is None or not (name == "all" or name.startswith("type: ")):
             continue
         lost, corrected = found.lost.get(name), found.corrected.get(name)

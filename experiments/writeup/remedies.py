@@ -9,10 +9,10 @@ import numpy as np
 from experiments.writeup.hypotheses import Depths
 from experiments.writeup.material import MAIN, Material
 from lens_report import Analysis
-from lens_report.decoders.abstention import KEPT
-from lens_report.document.blocks import Section, Table, paragraph, say
-from lens_report.document.shown import Shown, count, decimal, interval, percent, words
-from lens_report.findings.rules import verdicts
+from lens_report.measures.abstention import KEPT
+from lens_report.presentation.document.blocks import Section, Table, paragraph, say
+from lens_report.presentation.document.shown import Shown, count, decimal, interval, percent, words
+from lens_report.presentation.findings.rules import verdicts
 
 Row = tuple[str, Shown, str, str, str]
 
@@ -99,7 +99,7 @@ def _forms(one: Analysis) -> Shown:
     scores = one.scores.by_name
     return _fact(
         "{task}: strict {strict}, lenient {lenient}",
-        task=words(one.subject.task), strict=interval(scores.get("exact_match"), share=True),
+        task=words(one.task_run.task), strict=interval(scores.get("exact_match"), share=True),
         lenient=interval(scores.get("exact_match_lenient"), share=True),
     )  # fmt: skip
 
@@ -107,7 +107,7 @@ def _forms(one: Analysis) -> Shown:
 def _bare(one: Analysis) -> Shown:
     return _fact(
         "{task}: read out in {coverage} of {n} samples",
-        task=words(one.subject.task), coverage=interval(one.overview.coverage, share=True), n=count(one.overview.n),
+        task=words(one.task_run.task), coverage=interval(one.overview.coverage, share=True), n=count(one.overview.n),
     )  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def _dola(one: Analysis) -> Shown:
         return words("could not be computed")
     return _fact(
         "{task}: accuracy {gap} against the final layer, {mended} mended, {broken} broken",
-        task=words(one.subject.task), gap=interval(result.difference, share=True), mended=count(result.b_higher),
+        task=words(one.task_run.task), gap=interval(result.difference, share=True), mended=count(result.b_higher),
         broken=count(result.a_higher),
     )  # fmt: skip
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from experiments.writeup.claims import Claim
 from experiments.writeup.material import Material
-from lens_report.document.blocks import Section, Table, paragraph, say
-from lens_report.document.shown import count, decimal, interval, scientific, words
+from lens_report.presentation.document.blocks import Section, Table, paragraph, say
+from lens_report.presentation.document.shown import count, decimal, interval, scientific, words
 
 
 def method_section(material: Material) -> Section:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from experiments.writeup.claims import Claim
 from experiments.writeup.hypotheses import TOPICS
-from lens_report.document.blocks import Block, Section, Sentence, Table, bullets, paragraph, say
-from lens_report.document.shown import Shown, count, interval, p_value, words
+from lens_report.presentation.document.blocks import Block, Section, Sentence, Table, bullets, paragraph, say
+from lens_report.presentation.document.shown import Shown, count, interval, p_value, words
 from lens_report.stats import Estimate
 
 REPEATED = "Found, and found again in every seed"

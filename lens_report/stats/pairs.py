@@ -1,21 +1,16 @@
-"""Two runs on the same samples: the difference of their scores, paired and clustered."""
+"""Two values of the same rows: their difference, paired and clustered."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
 from lens_report.stats.clusters import Clusters
 from lens_report.stats.means import ROBUST, mean_error
 from lens_report.stats.results import MIN_CLUSTERS, Estimate, Sizes, beyond_rounding, join_notes
-from lens_report.stats.rows import numbers
-
-SAMPLE_KEYS = ("task", "doc_id", "request_idx", "repeat")
 
 
 @dataclass(frozen=True)
@@ -43,33 +38,6 @@ class Comparison:
     only_b: int
 
 
-def compare_runs(
-    a: pd.DataFrame,
-    b: pd.DataFrame,
-    *,
-    value: str = "correct",
-    cluster: str = "cluster",
-    keys: Sequence[str] = SAMPLE_KEYS,
-) -> Comparison:
-    """Compare a column of two runs on the samples that both have, cluster by cluster.
-
-    Args:
-        a: One row a sample.
-        b: The other run.
-        value: Column to compare: ``correct``, a ``score.*`` or a ``label_free.*``.
-        cluster: Column of clusters, taken from run A.
-        keys: Columns that identify a sample.
-
-    Returns:
-        The difference with a cluster-robust interval and test. Samples of one run only are counted and left out.
-
-    Raises:
-        ValueError: A run holds a sample twice.
-    """
-    both = _joined(a, b, value, cluster, list(keys))
-    return paired(both["a"].to_numpy(dtype=np.float64), both["b"].to_numpy(dtype=np.float64), both["cluster"])
-
-
 def paired(a: ArrayLike, b: ArrayLike, clusters: Clusters | ArrayLike) -> Comparison:
     """Compare two values of the same rows, such as the verdicts on two answers, cluster by cluster.
 
@@ -94,20 +62,6 @@ def paired(a: ArrayLike, b: ArrayLike, clusters: Clusters | ArrayLike) -> Compar
     difference, p_value = _test(gap, groups.at(shared), sizes, note)
     mean_a, mean_b = float(first[shared].mean()), float(second[shared].mean())
     return Comparison(difference, mean_a, mean_b, p_value, int((gap > 0).sum()), int((gap < 0).sum()), only_a, only_b)
-
-
-def _joined(a: pd.DataFrame, b: pd.DataFrame, value: str, cluster: str, keys: list[str]) -> pd.DataFrame:
-    for name, frame in (("first", a), ("second", b)):
-        repeated = int(frame.duplicated(subset=keys).sum())
-        if repeated:
-            raise ValueError(f"the {name} run holds {repeated} samples twice by {', '.join(keys)}")
-    left = a[keys].assign(a=numbers(_as_number(a[value])), cluster=a[cluster])
-    right = b[keys].assign(b=numbers(_as_number(b[value])))
-    return left.merge(right, on=keys, how="outer")
-
-
-def _as_number(column: pd.Series) -> pd.Series:
-    return column.astype("boolean").astype("Float64") if column.dtype in (object, bool, "boolean") else column
 
 
 def _test(gap: np.ndarray, clusters: Clusters, sizes: Sizes, note: str) -> tuple[Estimate, float | None]:

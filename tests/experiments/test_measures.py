@@ -21,7 +21,7 @@ def _analysis(verdict: list[float], lost: list[float], corrected: list[float], g
     frame = pd.DataFrame(
         {"verdict": verdict, "gold_based.correct_then_lost": lost, "gold_based.wrong_then_corrected": corrected}
     )
-    return SimpleNamespace(subject=SimpleNamespace(frame=frame, clusters=Clusters.of(groups)))
+    return SimpleNamespace(task_run=SimpleNamespace(frame=frame, clusters=Clusters.of(groups)))
 
 
 def test_lost_minus_corrected_is_the_difference_of_the_two_shares():
@@ -87,7 +87,7 @@ def test_a_hypothesis_repeats_when_every_seed_agrees():
 
 
 @pytest.fixture
-def subject() -> Any:
+def task_run() -> Any:
     """Counting and existence questions with and without a relation, in one language each."""
     questions = ["How many cubes are left of the sphere?", "How many cubes are there?"] * 40
     questions += ["Is there a cube?"] * 40
@@ -112,9 +112,9 @@ def subject() -> Any:
     )
 
 
-def test_questions_are_split_by_a_spatial_relation_where_both_parts_are_large_enough(subject: Any):
-    assert concepts(subject).value_counts().to_dict() == {"count": 80, "existence": 40}
-    found = depth_by_concept(subject, n_draws=20)
+def test_questions_are_split_by_a_spatial_relation_where_both_parts_are_large_enough(task_run: Any):
+    assert concepts(task_run).value_counts().to_dict() == {"count": 80, "existence": 40}
+    found = depth_by_concept(task_run, n_draws=20)
     assert list(found) == ["existence", "count", "count without a relation", "count through a relation"]
     assert [int(found[name].curve.n[-1]) for name in found] == [40, 80, 40, 40]
 
@@ -131,7 +131,7 @@ def test_a_movement_is_dated_by_the_block_in_which_the_lead_turned_last():
         }
     )
     one: Any = SimpleNamespace(
-        subject=SimpleNamespace(
+        task_run=SimpleNamespace(
             frame=frame,
             layers=np.array([1, 2, 3, 4]),
             closed_rows=np.ones(3, dtype=bool),

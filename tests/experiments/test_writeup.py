@@ -10,7 +10,7 @@ import pytest
 
 from experiments.writeup.build import build
 from experiments.writeup.short import ALONE, REPEATED
-from lens_report.document.markdown import escape
+from lens_report.presentation.document.markdown import escape
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "report"

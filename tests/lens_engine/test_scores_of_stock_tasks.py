@@ -18,7 +18,7 @@ import yaml
 
 from harness_ext.tasks import metric_directions
 from lens_engine.table import numeric_scores, scores_of_filter
-from lens_report.main_score import main_score, score_columns
+from lens_report.measures.main_score import main_score, score_columns
 
 TASKS = Path(lmms_eval.tasks.__file__).parent
 

@@ -10,14 +10,14 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-import lens_report.report
+import lens_report.presentation.report
 
 
 @contextmanager
 def blank_figures() -> Iterator[None]:
     """Every figure is a white picture; for tests of what else is in a report."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lens_report.report, "save", _blank)
+        patch.setattr(lens_report.presentation.report, "save", _blank)
         yield
 
 

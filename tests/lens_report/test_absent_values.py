@@ -13,16 +13,16 @@ import pytest
 import lens_results.storage
 from lens_models.metrics import LayerReadout, gold_based_scalars, label_free_scalars
 from lens_report import Draws
-from lens_report.analysis import analyse_subject
-from lens_report.analysis.candidates import gold_leads
-from lens_report.analysis.curves import curves
-from lens_report.analysis.emergence import emergence
-from lens_report.analysis.pivot import pivot
-from lens_report.analysis.prediction import prediction
-from lens_report.findings.layers import lost_blocks
-from lens_report.groups import groups
-from lens_report.leaderboard.entries import COLUMNS, entry
-from lens_report.subject import Subject, subjects
+from lens_report.measures import analyse_task_run
+from lens_report.measures.candidates import gold_leads
+from lens_report.measures.curves import curves
+from lens_report.measures.emergence import emergence
+from lens_report.measures.groups import groups
+from lens_report.measures.pivot import pivot
+from lens_report.measures.prediction import prediction
+from lens_report.measures.task_run import TaskRun, task_runs
+from lens_report.presentation.findings.layers import lost_blocks
+from lens_report.presentation.leaderboard.entries import COLUMNS, entry
 from lens_results import LensInfo, ModelInfo, RecordWriter, RunInfo, SampleRecord, load, merge
 
 LAYERS, N = 4, 60
@@ -73,7 +73,7 @@ def sample(number: int, *, closed: bool, sequences: bool = False, old: bool = Fa
     return SampleRecord(**(fields | changes))
 
 
-def subject_of(folder: Path, *records: SampleRecord) -> Subject:
+def task_run_of(folder: Path, *records: SampleRecord) -> TaskRun:
     info = RunInfo(
         "r",
         ModelInfo("m", LAYERS),
@@ -83,13 +83,13 @@ def subject_of(folder: Path, *records: SampleRecord) -> Subject:
         for record in records:
             writer.append(record)
     merge(folder, "r")
-    (found,) = subjects(load(folder))
+    (found,) = task_runs(load(folder))
     return found
 
 
-def mixed(folder: Path, **changes: Any) -> Subject:
+def mixed(folder: Path, **changes: Any) -> TaskRun:
     """Two thirds closed, one third open, right and wrong answers in both."""
-    return subject_of(folder, *(sample(number, closed=number % 5 > 1, **changes) for number in range(N)))
+    return task_run_of(folder, *(sample(number, closed=number % 5 > 1, **changes) for number in range(N)))
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -98,10 +98,10 @@ def test_shares_of_candidates_and_probabilities_of_the_vocabulary_stay_apart(
 ) -> None:
     if old:
         monkeypatch.setattr(lens_results.storage, "VERSION", "1.1")
-    subject = mixed(tmp_path, old=old)
+    task_run = mixed(tmp_path, old=old)
     monkeypatch.undo()
     closed = np.arange(N) % 5 > 1
-    frame = subject.frame
+    frame = task_run.frame
     for number in range(N):
         free = label_free_scalars(layers_of(number, closed=bool(closed[number]), right=number % 3 > 0))
         for name in ("final_prob", "auc_pred", "flips", "vocab_final_prob", "vocab_auc_pred", "vocab_flips"):
@@ -110,15 +110,15 @@ def test_shares_of_candidates_and_probabilities_of_the_vocabulary_stay_apart(
             )
     assert frame["label_free.final_prob"].notna().to_numpy().tolist() == closed.tolist()
     assert frame["label_free.vocab_final_prob"].notna().to_numpy().tolist() == (~closed).tolist()
-    assert subject.confidence == "label_free.final_margin", "the confidence of the larger part"
-    ranked = prediction(subject, QUICK).ranking
+    assert task_run.confidence == "label_free.final_margin", "the confidence of the larger part"
+    ranked = prediction(task_run, QUICK).ranking
     assert ranked is not None
     by_column = {one.column: one.association.auroc.n for one in ranked.predictors}
     assert by_column["label_free.auc_pred"] == closed.sum()
     assert by_column["label_free.vocab_auc_pred"] == (~closed).sum()
-    found = emergence(subject)
+    found = emergence(task_run)
     assert found is not None and found.first.emerged.n == closed.sum(), "one curve is not about both kinds"
-    np.testing.assert_array_equal(np.isfinite(gold_leads(subject)).any(axis=1), closed)
+    np.testing.assert_array_equal(np.isfinite(gold_leads(task_run)).any(axis=1), closed)
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -127,10 +127,10 @@ def test_lost_and_corrected_of_open_tasks_are_absent_everywhere(
 ) -> None:
     if old:
         monkeypatch.setattr(lens_results.storage, "VERSION", "1.1")
-    subject = subject_of(tmp_path, *(sample(number, closed=False, old=old) for number in range(N)))
+    task_run = task_run_of(tmp_path, *(sample(number, closed=False, old=old) for number in range(N)))
     monkeypatch.undo()
-    assert subject.confidence == "label_free.vocab_final_prob"
-    analysis = analyse_subject(subject, QUICK)
+    assert task_run.confidence == "label_free.vocab_final_prob"
+    analysis = analyse_task_run(task_run, QUICK)
     assert analysis.emergence is not None
     assert (analysis.emergence.lost, analysis.emergence.corrected) == ({}, {})
     row = dict(zip(COLUMNS, (cell.text for cell in entry(analysis, ()).cells()), strict=True))
@@ -140,19 +140,19 @@ def test_lost_and_corrected_of_open_tasks_are_absent_everywhere(
 
 
 def test_right_choices_of_many_tokens_emerge_and_their_mass_is_no_mass(tmp_path: Path) -> None:
-    subject = subject_of(tmp_path, *(sample(number, closed=True, sequences=True) for number in range(N)))
-    found = emergence(subject)
+    task_run = task_run_of(tmp_path, *(sample(number, closed=True, sequences=True) for number in range(N)))
+    found = emergence(task_run)
     assert found is not None and found.first.emerged.value is not None and found.shuffled is not None
     assert found.first.emerged.value > 0.5 and (found.shuffled.emerged.value or 0) > 0
-    assert curves(subject).mass == ()
+    assert curves(task_run).mass == ()
 
 
 def test_the_pivot_leaves_out_what_was_scored_as_sequences(tmp_path: Path) -> None:
     english = {"pivot_labels": ("yes", "no"), "pivot_scores": np.ones((LAYERS, 2))}
-    subject = subject_of(
+    task_run = task_run_of(
         tmp_path, *(sample(number, closed=True, sequences=number >= 40, **english) for number in range(N))
     )
-    found = pivot(subject)
+    found = pivot(task_run)
     assert found is not None and (found.n, found.n_sequences) == (40, 20)
 
 
@@ -197,9 +197,9 @@ def test_samples_without_a_cluster_are_grouped_by_their_images() -> None:
 
 
 def test_the_report_says_when_it_does_not_take_the_clusters(tmp_path: Path) -> None:
-    from lens_report.findings.score import score_blocks
+    from lens_report.presentation.findings.score import score_blocks
 
-    subject = subject_of(tmp_path, *(sample(number, closed=True, cluster="COCO") for number in range(N)))
-    assert subject.clusters.n_present() == N
-    assert "1 label for 60 different images" in str(score_blocks(analyse_subject(subject, QUICK)))
-    assert replace(subject, label="x").groups.note
+    task_run = task_run_of(tmp_path, *(sample(number, closed=True, cluster="COCO") for number in range(N)))
+    assert task_run.clusters.n_present() == N
+    assert "1 label for 60 different images" in str(score_blocks(analyse_task_run(task_run, QUICK)))
+    assert replace(task_run, label="x").groups.note

@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from synthetic import write_run
 
-from lens_report.analysis.comparison import compare
-from lens_report.comparability import differing, flags
-from lens_report.findings.inputs import comparison_blocks
-from lens_report.subject import Subject, subjects
+from lens_report.measures.comparability import differing, flags
+from lens_report.measures.comparison import compare
+from lens_report.measures.task_run import TaskRun, task_runs
+from lens_report.presentation.findings.inputs import comparison_blocks
 from lens_results import RecordWriter, SampleRecord, load, merge
 
 Change = Callable[[SampleRecord], dict[str, Any]]
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Callable[..., list[Subject]]:
+def runs(tmp_path: Path) -> Callable[..., list[TaskRun]]:
     """A run of 60 samples, and copies of it with some fields of the records changed."""
 
-    def made(*changes: Change, task: str | None = "1") -> list[Subject]:
+    def made(*changes: Change, task: str | None = "1") -> list[TaskRun]:
         write_run(tmp_path / "first", n=60)
         first = load(tmp_path / "first")
         found = []
@@ -34,7 +34,7 @@ def runs(tmp_path: Path) -> Callable[..., list[Subject]]:
                     own = {} if task is None else {"fingerprint": {"task": task}}
                     writer.append(replace(record, **{**own, **change(record)}))
             merge(tmp_path / str(number), info.run_id)
-            found += subjects(load(tmp_path / str(number)))
+            found += task_runs(load(tmp_path / str(number)))
         return found
 
     return made
@@ -49,14 +49,14 @@ CHANGES: list[tuple[str, Change]] = [
 
 
 @pytest.mark.parametrize(("aspect", "change"), CHANGES, ids=[aspect for aspect, _ in CHANGES])
-def test_one_sample_that_differs_is_named(runs: Callable[..., list[Subject]], aspect: str, change: Change) -> None:
+def test_one_sample_that_differs_is_named(runs: Callable[..., list[TaskRun]], aspect: str, change: Change) -> None:
     same, also, other = runs(lambda record: {}, change)
     assert differing(same, also) == ()
     assert differing(same, other) == (aspect,)
     assert flags([same, also, other]) == [(), (), (f"{aspect} differs",)]
 
 
-def test_files_without_a_fingerprint_are_compared_by_what_they_have(runs: Callable[..., list[Subject]]) -> None:
+def test_files_without_a_fingerprint_are_compared_by_what_they_have(runs: Callable[..., list[TaskRun]]) -> None:
     new, old = runs(lambda record: {"fingerprint": {}})
     assert differing(new, old) == ()
     (aspect, change), *_ = CHANGES
@@ -64,7 +64,7 @@ def test_files_without_a_fingerprint_are_compared_by_what_they_have(runs: Callab
     assert differing(old, other) == (aspect,)
 
 
-def test_samples_with_other_gold_answers_are_left_out_of_a_comparison(runs: Callable[..., list[Subject]]) -> None:
+def test_samples_with_other_gold_answers_are_left_out_of_a_comparison(runs: Callable[..., list[TaskRun]]) -> None:
     def relabelled(record: SampleRecord) -> dict[str, Any]:
         if record.doc_id >= 5:
             return {}

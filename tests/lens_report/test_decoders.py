@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lens_report.analysis.candidates import leaders
-from lens_report.decoders import RULES, Decoders, Outcome, Readouts, log_shares
-from lens_report.decoders.comparison import compare_decoders
-from lens_report.decoders.rules import (
+from lens_report.measures.candidates import leaders
+from lens_report.measures.decoders import RULES, Decoders, Outcome, Readouts, log_shares
+from lens_report.measures.decoders.comparison import compare_decoders
+from lens_report.measures.decoders.rules import (
     divergence,
     dola,
     dola_static,
@@ -267,7 +267,7 @@ def test_a_best_layer_among_equal_ones_is_found_better_at_most_at_the_nominal_ra
 @pytest.mark.slow
 def test_two_equal_decoders_are_told_apart_at_the_nominal_rate() -> None:
     """The paired test behind every decoder, on layers that are right equally often."""
-    from lens_report.decoders.comparison import _tested
+    from lens_report.measures.decoders.comparison import _tested
 
     runs, rejected = 200, 0
     for seed in range(runs):

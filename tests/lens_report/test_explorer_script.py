@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from importlib import resources
 
-from lens_report.explorer.joined import PARTS, joined_script
+from lens_report.presentation.explorer.joined import PARTS, joined_script
 
-FOLDER = resources.files("lens_report.explorer").joinpath("script")
+FOLDER = resources.files("lens_report.presentation.explorer").joinpath("script")
 
 
 def test_every_file_is_a_part() -> None:

@@ -9,8 +9,8 @@ import pytest
 from synthetic import QUICK, Plan, write_run
 
 from lens_report import Leaderboard, ReportError, build_leaderboard
-from lens_report.leaderboard import published_rows
-from lens_report.leaderboard.entries import COLUMNS
+from lens_report.presentation.leaderboard import published_rows
+from lens_report.presentation.leaderboard.entries import COLUMNS
 from lens_report.stats import Estimate
 from lens_results import LensInfo
 

@@ -11,8 +11,8 @@ from PIL import Image
 from synthetic import HOSTILE, QUICK, write_run
 
 from lens_report import Report, build_report
-from lens_report.document.blocks import say
-from lens_report.document.shown import count
+from lens_report.presentation.document.blocks import say
+from lens_report.presentation.document.shown import count
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]\d+)?")
 

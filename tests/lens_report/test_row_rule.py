@@ -3,74 +3,83 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from synthetic import QUICK, Plan, run_info, write_run
 
 import lens_results
-from lens_report.analysis.prediction import asked, prediction
-from lens_report.decoders.readouts import Readouts, readouts
-from lens_report.stats import scored_rows
-from lens_report.stats.rows import kept_rows
-from lens_report.subject import Subject, subjects
+from lens_report.measures.decoders.readouts import Readouts, readouts
+from lens_report.measures.error_rows import error_rows, kept_rows
+from lens_report.measures.prediction import prediction
+from lens_report.measures.task_run import TaskRun, task_runs
 from lens_results import RecordWriter, SampleRecord, merge
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def task_run(tmp_path_factory: pytest.TempPathFactory) -> TaskRun:
     plan = Plan(n=240, format_errors=0.1, failed=0.1)
-    return subjects(lens_results.load(write_run(tmp_path_factory.mktemp("rows"), plan)))[0]
+    return task_runs(lens_results.load(write_run(tmp_path_factory.mktemp("rows"), plan)))[0]
 
 
-def test_report_and_functions_leave_out_the_same_samples(subject: Subject) -> None:
-    frame = subject.run.samples
-    selected, rows = scored_rows(frame), asked(subject)
-    assert rows.n_repeated == 0
-    assert rows.dropped == selected.dropped
-    assert set(selected.dropped) == {"format error", "no valid readout"}
-    assert rows.frame["doc_id"].tolist() == selected.frame["doc_id"].tolist()
+def test_the_rows_are_those_that_were_read_answered_with_a_candidate_and_scored(task_run: TaskRun) -> None:
+    frame, rows = task_run.run.samples, error_rows(task_run)
     by_hand = frame[(frame["status"] == "ok") & frame["pred_candidate"].notna() & frame["correct"].notna()]
-    assert selected.frame["doc_id"].tolist() == by_hand["doc_id"].tolist()
+    assert rows.frame["doc_id"].tolist() == by_hand["doc_id"].tolist()
+    outside = (frame["status"] == "ok") & frame["pred_candidate"].isna()
+    unread = frame["status"] == "capture_failed"
+    assert rows.n_repeated == 0
+    assert rows.dropped == {"format error": int(outside.sum()), "no valid readout": int(unread.sum())}
 
 
-def test_decoders_leave_out_the_same_format_errors(subject: Subject) -> None:
-    found = readouts(subject)
+def test_decoders_leave_out_the_same_format_errors(task_run: TaskRun) -> None:
+    found = readouts(task_run)
     assert isinstance(found, Readouts)
-    assert found.dropped["format error"] == asked(subject).dropped["format error"]
+    assert found.dropped["format error"] == error_rows(task_run).dropped["format error"]
 
 
-def test_no_verdict_on_a_format_error_makes_it_an_error(subject: Subject) -> None:
+def test_no_verdict_on_a_format_error_makes_it_an_error(task_run: TaskRun) -> None:
     """The scorer's 0 for an answer outside the candidates is no wrong answer."""
-    outside = subject.frame[subject.format_error]
+    outside = task_run.frame[task_run.format_error]
     assert len(outside) > 5
-    assert set(asked(subject).frame["doc_id"]).isdisjoint(outside["doc_id"])
-    rows = asked(subject)
-    read = subject.frame["status"] == "ok"
-    assert int(rows.error.sum()) == int((read & (subject.frame["verdict"] == 0)).sum())
+    assert set(error_rows(task_run).frame["doc_id"]).isdisjoint(outside["doc_id"])
+    rows = error_rows(task_run)
+    read = task_run.frame["status"] == "ok"
+    assert int(rows.error.sum()) == int((read & (task_run.frame["verdict"] == 0)).sum())
     assert outside["verdict"].isna().all()
 
 
-def test_an_answer_outside_the_candidates_is_told_from_one_that_was_not_looked_at() -> None:
-    frame = pd.DataFrame(
-        {
-            "status": ["identity_failed", "capture_failed", "ok"],
-            "correct": pd.array([None, None, True], dtype="boolean"),
-            "pred_candidate": pd.array([None, None, 0], dtype="Int32"),
-            "candidates": [("yes", "no"), (), ("yes", "no")],
-        }
-    )
-    assert scored_rows(frame).dropped == {"format error": 1, "no valid readout": 1}
-    assert scored_rows(frame.drop(columns="candidates")).dropped == {"no valid readout": 2}
+def answered_as(folder: Path, *answers: dict[str, Any]) -> TaskRun:
+    """One sample for each answer, beside twenty ordinary ones."""
+    info = run_info(Plan(layers=2))
+    ordinary = {"status": "ok", "candidates": ("yes", "no"), "pred_candidate": 0, "correct": True}
+    with RecordWriter(folder, info) as writer:
+        for number, fields in enumerate([ordinary] * 20 + list(answers)):
+            known = {key: value for key, value in fields.items() if value is not None}
+            if "candidates" in known:
+                known |= {"candidate_token_ids": ((1,), (2,)), "candidate_method": "first_token", "gold_candidate": 0}
+                known |= {"label_free": {"final_margin": 1.0}} if known.get("pred_candidate") is not None else {}
+            writer.append(
+                SampleRecord(
+                    task="t", doc_id=number, kind="generate", entropy=np.ones(2), cluster=f"i{number}", **known
+                )
+            )
+    merge(folder, info.run_id)
+    return task_runs(lens_results.load(folder))[0]
 
 
-def test_without_candidates_a_silent_answer_is_an_unread_one() -> None:
-    frame = pd.DataFrame(
-        {"status": ["no_answer", "ok"], "correct": pd.array([None, True], dtype="boolean"), "pred_candidate": [None, 0]}
+def test_an_answer_outside_the_candidates_is_told_from_one_that_was_not_looked_at(tmp_path: Path) -> None:
+    rows = error_rows(
+        answered_as(
+            tmp_path,
+            {"status": "ok", "candidates": ("yes", "no"), "correct": False},
+            {"status": "no_answer", "status_reason": "nothing said", "correct": False},
+            {"status": "capture_failed", "status_reason": "no hidden state"},
+        )
     )
-    assert scored_rows(frame, pred=None).dropped == {"no valid readout": 1}
-    assert scored_rows(frame).dropped == {"format error": 1}
+    assert rows.dropped == {"format error": 2, "no valid readout": 1}
+    assert len(rows.frame) == 20
 
 
 def test_each_row_is_counted_under_the_first_reason() -> None:
@@ -80,7 +89,7 @@ def test_each_row_is_counted_under_the_first_reason() -> None:
     assert dropped == {"first": 1, "second": 1}
 
 
-def open_run(folder: Path, scored: bool) -> Subject:
+def open_run(folder: Path, scored: bool) -> TaskRun:
     """An open task: the record calls an answer right when it is the gold text, and says nothing of the others."""
     layers = 4
     info = run_info(Plan(layers=layers))
@@ -101,17 +110,17 @@ def open_run(folder: Path, scored: bool) -> Subject:
                 )
             )  # fmt: skip
     merge(folder, info.run_id)
-    return subjects(lens_results.load(folder))[0]
+    return task_runs(lens_results.load(folder))[0]
 
 
 def test_an_open_task_takes_its_errors_from_the_score(tmp_path: Path) -> None:
-    rows = asked(open_run(tmp_path, scored=True))
+    rows = error_rows(open_run(tmp_path, scored=True))
     assert (rows.error.size, int(rows.error.sum()), rows.dropped) == (40, 10, {})
 
 
 def test_without_a_score_an_open_task_has_no_known_errors_and_says_so(tmp_path: Path) -> None:
-    subject = open_run(tmp_path, scored=False)
-    assert asked(subject).dropped == {"not scored": 10}
-    found = prediction(subject, QUICK)
+    task_run = open_run(tmp_path, scored=False)
+    assert error_rows(task_run).dropped == {"not scored": 10}
+    found = prediction(task_run, QUICK)
     assert found.ranking is None
     assert "no answer is known to be wrong" in found.why_none

@@ -20,7 +20,7 @@ from harness_ext.lm_eval.plugin import register
 from harness_ext.lm_eval.repairs import repaired
 from lens_engine import transformers_engine
 from lens_models import InputError, LogitLens, SampleTooLargeError
-from lens_report.subject import subjects
+from lens_report.measures.task_run import task_runs
 from lens_results import RecordWriteError, load
 
 
@@ -39,8 +39,8 @@ def test_every_filter_s_score_is_recorded(evaluate: Evaluate) -> None:
         assert column.notna().all() and column.mean() == table[name]
     assert run.info.metrics == {"filters": {"exact_match": True}}
     assert len(outcome.results["samples"]["filters"]) == 4, "the harness logs each document once a filter"
-    (subject,) = subjects(run)
-    assert subject.score.name == "exact_match,as-it-is"
+    (task_run,) = task_runs(run)
+    assert task_run.score.name == "exact_match,as-it-is"
 
 
 def assert_same(found: Outcome, wanted: Outcome, task: str = "plain") -> None:

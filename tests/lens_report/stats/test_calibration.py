@@ -15,9 +15,9 @@ from scipy.special import expit
 from scipy.stats import binomtest
 from stats_simulation import SimulatedRun, simulate_run
 
+from lens_report.measures.comparison import compare_runs
 from lens_report.stats import (
     associate,
-    compare_runs,
     delta_auroc,
     emergence,
     held_out_best_layer,
@@ -162,11 +162,12 @@ def measures(run: SimulatedRun) -> dict[str, Estimate]:
 
 def coverage_of_measures(n_runs: int, **structure: float) -> dict[str, float]:
     """Share of runs whose intervals hold the value of a set so large that it counts as the truth."""
-    large = simulate_run(0, n_clusters=60_000, per_cluster=5, planted=structure.get("planted", 1.0))
+    structure = {"planted": 1.0} | structure
+    large = simulate_run(0, **(structure | {"n_clusters": 60_000, "per_cluster": 5}))
     truth = {name: one.value for name, one in measures(large).items()}
     hits: dict[str, list[bool]] = {name: [] for name in truth}
     for seed in range(n_runs):
-        for name, one in measures(simulate_run(seed + 1, **({"planted": 1.0} | structure))).items():
+        for name, one in measures(simulate_run(seed + 1, **structure)).items():
             hits[name].append(not outside(one, truth[name]))
     return {name: float(np.mean(found)) for name, found in hits.items()}
 

@@ -14,21 +14,10 @@ from scipy.stats import norm
 from stats_simulation import simulate_run
 from tolerances import near
 
-from lens_report.stats import (
-    Columns,
-    Estimate,
-    NotAPredictorError,
-    Ranking,
-    associate,
-    delta_auroc,
-    logistic_increment,
-    permutation_null,
-    rank_predictors,
-    require_predictors,
-    scored_rows,
-    strata_labels,
-    without_repetitions,
-)
+from lens_report.measures.columns import numbers, strata_labels
+from lens_report.measures.error_rows import without_repetitions
+from lens_report.measures.predictors import Columns, NotAPredictorError, Ranking, rank_predictors, require_predictors
+from lens_report.stats import Estimate, associate, delta_auroc, logistic_increment, permutation_null
 from lens_report.stats.results import Sizes, interval_levels, percentile_estimate
 
 QUICK = {"n_permutations": 100}
@@ -38,9 +27,9 @@ def run_frame(seed: int = 8, planted: float = 1.5) -> pd.DataFrame:
     run = simulate_run(seed, planted=planted)
     return pd.DataFrame(
         {
-            "correct": pd.array(run.error == 0, dtype="boolean"),
-            "cluster": [f"image {cluster}" for cluster in run.cluster],
-            "pred_candidate": pd.array(run.pred, dtype="Int32"),
+            "right": pd.array(run.error == 0, dtype="boolean"),
+            "group": [f"image {cluster}" for cluster in run.cluster],
+            "answered": pd.array(run.pred, dtype="Int32"),
             "question_type": np.where(np.arange(900) % 3, "adversarial", "random"),
             "label_free.final_margin": run.margin,
             "label_free.overthinking": run.noise,
@@ -66,7 +55,7 @@ def test_protocol_finds_the_planted_metric_and_agrees_with_its_parts():
     frame = run_frame()
     found = {one.column: one for one in ranked().predictors}
     assert list(found) == sorted(found, key=lambda c: -(found[c].association.auroc.value or 0))
-    error, cluster = (~frame["correct"].to_numpy(dtype=bool)).astype(float), frame["cluster"]
+    error, cluster = (~frame["right"].to_numpy(dtype=bool)).astype(float), frame["group"]
     margin, noise = frame["label_free.final_margin"], frame["label_free.overthinking"]
     planted = found["label_free.overthinking"]
     assert_close_results(planted.association, associate(noise, error, cluster), 900)
@@ -75,10 +64,10 @@ def test_protocol_finds_the_planted_metric_and_agrees_with_its_parts():
     assert planted.gain.adds
     assert planted.p_increment_holm < 0.001
     assert planted.p_null_holm < 0.1
-    strata = strata_labels(frame, ["pred_candidate", "question_type"])
+    strata = strata_labels(frame, ["answered", "question_type"])
     null = permutation_null(noise, error, cluster, strata=strata, n_permutations=100)
     assert_close_results(planted.null, null, 900)
-    categories = [frame["pred_candidate"].to_numpy(dtype=object), frame["question_type"].to_numpy()]
+    categories = [frame["answered"].to_numpy(dtype=object), frame["question_type"].to_numpy()]
     assert planted.increment.p_wald == pytest.approx(
         logistic_increment(noise, error, cluster, margin=-margin, categories=categories).p_wald
     )
@@ -112,11 +101,11 @@ def test_missing_and_constant_metrics_say_so():
 def test_hopeless_data_give_reasons_and_no_numbers(kind):
     frame = run_frame()
     if kind in ("all right", "all wrong"):
-        frame["correct"] = pd.array([kind == "all right"] * 900, dtype="boolean")
+        frame["right"] = pd.array([kind == "all right"] * 900, dtype="boolean")
     elif kind == "no verdicts":
-        frame["correct"] = pd.array([None] * 900, dtype="boolean")
+        frame["right"] = pd.array([None] * 900, dtype="boolean")
     elif kind == "one cluster":
-        frame["cluster"] = "image"
+        frame["group"] = "image"
     frame = frame.head({"no rows": 0, "two rows": 2}.get(kind, 900))
     ranking = rank_predictors(frame, METRICS, **QUICK)
     assert len(ranking.predictors) == 6
@@ -154,35 +143,24 @@ def test_gold_based_metrics_are_refused():
 
 
 def test_absent_columns_are_named():
-    with pytest.raises(KeyError, match=r"no column label_free\.energy; found correct, cluster"):
+    with pytest.raises(KeyError, match=r"no column label_free\.energy; found right, group"):
         rank_predictors(run_frame(), ["label_free.energy"])
 
 
 def test_rows_without_cluster_are_counted():
     frame = run_frame()
-    frame["cluster"] = frame["cluster"].where(np.arange(900) >= 9)
+    frame["group"] = frame["group"].where(np.arange(900) >= 9)
     assert rank_predictors(frame, ["label_free.max_alt"], **QUICK).n_unlabelled == 9
 
 
-def test_format_errors_are_a_class_of_their_own():
-    frame = pd.DataFrame(
-        {
-            "status": ["ok", "ok", "no_answer", "capture_failed", "ok", "ok"],
-            "correct": pd.array([True, False, False, None, None, False], dtype="boolean"),
-            "pred_candidate": pd.array([0, 1, None, None, 1, None], dtype="Int32"),
-        }
-    )
-    kept = scored_rows(frame)
-    assert kept.frame.index.tolist() == [0, 1]
-    assert (kept.n_total, kept.dropped) == (6, {"format error": 2, "no valid readout": 1, "not scored": 1})
-    assert len(scored_rows(frame, status=None, pred=None).frame) == 4
-    assert scored_rows(frame.head(0)).n_total == 0
-
-
-def test_verdicts_may_come_as_objects_or_numbers():
-    for column in ([True, None, False], [1.0, np.nan, 0.0], pd.array([True, None, False], dtype="boolean")):
-        frame = pd.DataFrame({"correct": pd.Series(column)})
-        assert len(scored_rows(frame, status=None, pred=None).frame) == 2
+def test_columns_may_hold_objects_or_numbers():
+    for column in (
+        [True, None, False],
+        [1.0, np.nan, 0.0],
+        pd.array([True, None, False], dtype="boolean"),
+        [1, np.inf, 0],
+    ):
+        np.testing.assert_array_equal(numbers(pd.Series(column)), [1.0, np.nan, 0.0])
 
 
 def test_repeated_questions_are_asked_once():
@@ -190,13 +168,11 @@ def test_repeated_questions_are_asked_once():
         {
             "cluster": ["a", "a", "a", "b", None, None],
             "question": ["cat?", "cat?", "dog?", "cat?", "cat?", "cat?"],
-            "correct": pd.array([True, False, True, True, True, None], dtype="boolean"),
             "split": list("xyxxxy"),
         }
     )
     found = without_repetitions(frame, ["cluster", "question"])
-    assert found.frame["split"].tolist() == list("xxxxy")
-    assert (found.n_dropped, found.n_conflicting) == (1, 1)
+    assert found["split"].tolist() == list("xxxxy")
 
 
 def test_strata_are_combinations_that_occur():

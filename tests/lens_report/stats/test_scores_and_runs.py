@@ -11,7 +11,8 @@ from stats_simulation import simulate_run
 from statsmodels.stats.proportion import proportion_confint
 from tolerances import near
 
-from lens_report.stats import associate, compare_runs, design_effect, power, score_interval, stratified_auroc
+from lens_report.measures.comparison import compare_runs
+from lens_report.stats import associate, design_effect, power, score_interval, stratified_auroc
 from lens_report.stats.power import auroc_error
 
 

@@ -11,7 +11,11 @@ from stats_simulation import simulate_run
 
 import lens_report.stats
 import lens_results
-from lens_report.stats import compare_runs, emergence, random_walk_null, rank_predictors, scored_rows
+from lens_report import task_runs
+from lens_report.measures.comparison import compare_runs
+from lens_report.measures.error_rows import error_rows
+from lens_report.measures.predictors import rank_predictors
+from lens_report.stats import emergence, random_walk_null
 from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RecordWriter, RunInfo, SampleRecord
 
 PAGE = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
@@ -33,7 +37,8 @@ def run(tmp_path: Path) -> lens_results.Run:
             answered = doc_id % 50 != 0
             writer.append(
                 SampleRecord(
-                    task="pope", doc_id=doc_id, kind="generate", cluster=f"image {simulated.cluster[doc_id]}",
+                    task="pope", doc_id=doc_id, kind="generate", question=f"q{doc_id}",
+                    cluster=f"image {simulated.cluster[doc_id]}",
                     status="ok" if answered else "no_answer", status_reason=None if answered else "no yes or no",
                     candidates=("yes", "no"), candidate_token_ids=((1,), (2,)), candidate_method="first_token",
                     gold_candidate=0, pred_candidate=int(wrong) if answered else None, correct=not wrong and answered,
@@ -46,7 +51,8 @@ def run(tmp_path: Path) -> lens_results.Run:
 
 
 def test_records_go_through_the_protocol(run: lens_results.Run):
-    selected = scored_rows(run.samples)
+    (task_run,) = task_runs(run)
+    selected = error_rows(task_run)
     assert selected.dropped == {"format error": 4}
     ranking = rank_predictors(selected.frame, ["label_free.final_margin", "label_free.flips"], n_permutations=50)
     best = ranking.predictors[0]
@@ -65,17 +71,17 @@ def test_records_go_through_the_protocol(run: lens_results.Run):
 
 def test_page_lists_the_functions():
     listed = set(re.findall(r"^\| `(\w+)`", PAGE, flags=re.MULTILINE))
-    assert listed <= set(lens_report.stats.__all__)
-    for name in ("scored_rows", "without_repetitions", "rank_predictors"):
-        assert name in PAGE
     functions = {name for name in lens_report.stats.__all__ if name[0].islower()}
-    elsewhere = {
-        "bootstrap", "design_effect", "numbers", "path_metrics", "rank_predictors", "require_predictors", "scored_rows",
-        "strata_labels", "without_repetitions",
-    }  # fmt: skip
-    assert functions - elsewhere == listed
+    assert functions - {"bootstrap", "design_effect", "path_metrics"} == listed - {"compare_runs"}
 
 
-def test_everything_public_is_listed_and_documented():
+def test_the_example_of_the_page_runs(run: lens_results.Run, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    monkeypatch.setattr(lens_results, "load", lambda path: run)
+    exec(example, {})
+    assert "label_free.final_margin" in capsys.readouterr().out
+
+
+def test_everything_public_is_documented():
     for name in lens_report.stats.__all__:
         assert getattr(lens_report.stats, name).__doc__, name

@@ -1,0 +1,1 @@
+"""What is shown: sentences, tables, figures, the report, the sample explorer and leaderboards."""

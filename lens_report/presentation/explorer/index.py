@@ -1,0 +1,108 @@
+"""The light part of the explorer: one entry a sample for list, filters and sorting, column by column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lens_report.measures.columns import numbers
+from lens_report.measures.task_run import TaskRun
+from lens_report.presentation.document.plain import plain
+
+SCALARS = ("label_free.", "gold_based.", "score.")
+LONGEST = 4_000
+"""Characters of a question or an answer in the page; the rest is cut with a mark."""
+
+
+class Index:
+    """Collects samples of several task_runs; rows of all of them share the columns."""
+
+    def __init__(self) -> None:
+        self._subjects: list[dict[str, Any]] = []
+        self._columns: dict[str, list[Any]] = {}
+        self._metrics: dict[str, list[float | None]] = {}
+        self._n = 0
+        self.image_numbers: dict[str, int] = {}
+        """Digest of an image -> its number in the page."""
+        self._needed: dict[str, int] = {}
+
+    def add(self, task_run: TaskRun, kept: int) -> None:
+        """Add the first `kept` samples of a task_run."""
+        frame = task_run.frame.head(kept)
+        columns = _columns(task_run, frame) | {"task_run": [len(self._subjects)] * kept}
+        columns["images"] = [self._numbered(digests, wrong) for digests, wrong in _needs(frame, columns["verdict"])]
+        for name, values in columns.items():
+            self._columns.setdefault(name, []).extend(values)
+        metrics = {str(name): rounded(numbers(frame[name])) for name in frame if str(name).startswith(SCALARS)}
+        for name in {**self._metrics, **metrics}:
+            known = self._metrics.setdefault(name, [None] * self._n)
+            known.extend(metrics.get(name, [None] * kept))
+        self._subjects.append(
+            {
+                "task": task_run.task,
+                "run": task_run.label,
+                "layers": [int(layer) for layer in task_run.layers],
+                "n_layers": task_run.n_layers,
+            }
+        )
+        self._n += kept
+
+    def content(self) -> dict[str, Any]:
+        """JSON values of the index."""
+        order = [name for prefix in SCALARS for name in self._metrics if name.startswith(prefix)]
+        return {
+            "n": self._n,
+            "task_runs": self._subjects,
+            "columns": self._columns,
+            "metrics": {name: self._metrics[name] for name in order},
+        }
+
+    def images_by_need(self) -> list[str]:
+        """Digests, those of wrong answers first."""
+        return sorted(self.image_numbers, key=lambda digest: (-self._needed[digest], self.image_numbers[digest]))
+
+    def _numbered(self, digests: tuple[str, ...], wrong: bool) -> list[int]:
+        for digest in digests:
+            self.image_numbers.setdefault(digest, len(self.image_numbers))
+            self._needed[digest] = max(self._needed.get(digest, 0), int(wrong))
+        return [self.image_numbers[digest] for digest in digests]
+
+
+def rounded(values: np.ndarray, digits: int = 4) -> list[float | None]:
+    """Numbers for the page: rounded, None where missing, integers without a point."""
+    found = np.round(values, digits)
+    return [None if value != value else int(value) if value == int(value) else value for value in found.tolist()]
+
+
+def cut(text: str) -> str:
+    """A text of bearable length."""
+    return text if len(text) <= LONGEST else text[:LONGEST] + " […]"
+
+
+def _columns(task_run: TaskRun, frame: pd.DataFrame) -> dict[str, list[Any]]:
+    kept = len(frame)
+    wrong_format = task_run.format_error[:kept]
+    verdict = frame["verdict"].to_numpy(dtype=np.float64)
+    words = np.where(verdict == 1, "right", np.where(verdict == 0, "wrong", "unscored"))
+    words = np.where(wrong_format, "format error", words)
+    words = np.where((frame["status"] == "ok") | wrong_format, words, "not read")
+    return {
+        "doc": [int(value) for value in frame["doc_id"]],
+        "question": [cut(text) for text in frame["question"]],
+        "answer": [cut(text) for text in frame["response"]],
+        "gold": [" / ".join(gold) for gold in frame["gold"]],
+        "verdict": words.tolist(),
+        "type": plain([None if value is None or value != value else value for value in frame["question_type"]]),
+        "lost": _flag(frame, "gold_based.correct_then_lost"),
+        "corrected": _flag(frame, "gold_based.wrong_then_corrected"),
+    }
+
+
+def _flag(frame: pd.DataFrame, column: str) -> list[int]:
+    return (frame[column] == 1).astype(int).tolist() if column in frame else [0] * len(frame)
+
+
+def _needs(frame: pd.DataFrame, verdicts: list[str]) -> list[tuple[tuple[str, ...], bool]]:
+    return [(digests, verdict != "right") for digests, verdict in zip(frame["image_sha256"], verdicts, strict=True)]

@@ -1,0 +1,74 @@
+// The list of samples: filters, search, order, pages.
+
+const PAGE = 50;
+const state = { rows: [], page: 0, at: -1, opened: 0 };
+const searched = columns.question.map((question, row) =>
+  `${columns.doc[row]}\n${question}\n${columns.gold[row]}\n${columns.answer[row]}`.toLowerCase());
+
+function select() {
+  const wanted = { search: byId("search").value.trim().toLowerCase() };
+  for (const name of ["task", "verdict", "type", "path"]) wanted[name] = byId(name).value;
+  const rows = [];
+  for (let row = 0; row < index.n; row += 1) if (matches(row, wanted)) rows.push(row);
+  arrange(rows, metrics[byId("sort").value], byId("descending").checked);
+  Object.assign(state, { rows, page: 0, at: -1 });
+  list();
+}
+
+function matches(row, wanted) {
+  return (wanted.task === "" || columns.task_run[row] === Number(wanted.task))
+    && (wanted.verdict === "" || columns.verdict[row] === wanted.verdict)
+    && (wanted.type === "" || columns.type[row] === wanted.type.slice(1))
+    && (wanted.path === "" || columns[wanted.path][row] === 1)
+    && (wanted.search === "" || searched[row].includes(wanted.search));
+}
+
+// By a metric, or in the order of the records without one; samples without a value stand last in either direction.
+function arrange(rows, values, descending) {
+  if (!values) {
+    if (descending) rows.reverse();
+    return;
+  }
+  const sign = descending ? -1 : 1;
+  rows.sort((a, b) => {
+    if (values[a] === null || values[b] === null) return (values[a] === null) - (values[b] === null) || a - b;
+    return sign * (values[a] - values[b]) || a - b;
+  });
+}
+
+function list() {
+  const { rows, page } = state;
+  const name = byId("sort").value;
+  const pages = Math.max(1, Math.ceil(rows.length / PAGE));
+  byId("count").textContent = `${rows.length} of ${index.n} samples`;
+  byId("page").textContent = `page ${page + 1} of ${pages}`;
+  byId("previous").disabled = page === 0;
+  byId("next").disabled = page + 1 >= pages;
+  byId("metric-head").textContent = name ? name.split(".").slice(1).join(".") : "";
+  byId("metric-head").title = name;
+  byId("samples").classList.toggle("unsorted", !name);
+  const start = page * PAGE;
+  const shownRows = rows.slice(start, start + PAGE);
+  byId("samples").tBodies[0].replaceChildren(...shownRows.map((row, place) => listed(row, name, start, place)));
+}
+
+function listed(row, name, start, place) {
+  const line = make("tr", { "data-row": row, tabindex: place ? -1 : 0, "aria-selected": start + place === state.at });
+  const verdict = columns.verdict[row];
+  const cells = [columns.doc[row], verdict, columns.question[row], columns.gold[row], columns.answer[row],
+    name ? number(metrics[name][row]) : ""];
+  for (const [column, value] of cells.entries()) {
+    const cell = make("td", {}, String(value));
+    if (column === 1) cell.className = `verdict-${verdict === "right" || verdict === "wrong" ? verdict : "other"}`;
+    if (column > 1 && column < 5) cell.title = value;
+    line.append(cell);
+  }
+  line.addEventListener("click", () => open(start + place));
+  return line;
+}
+
+function turn(page) {
+  const last = Math.max(0, Math.ceil(state.rows.length / PAGE) - 1);
+  state.page = Math.min(Math.max(page, 0), last);
+  list();
+}

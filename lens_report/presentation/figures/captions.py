@@ -1,0 +1,141 @@
+"""Which figures an analysis has, with a title and what a reader sees in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from lens_report.measures import Analysis
+from lens_report.presentation.figures.controls import controls_by_layer, pivot_by_layer
+from lens_report.presentation.figures.decoders import decoder_differences, risk_coverage_curves
+from lens_report.presentation.figures.emergence import emergence_curves, lost_and_corrected
+from lens_report.presentation.figures.layers import accuracy_by_layer, log_odds_by_layer, uncertainty_by_layer
+from lens_report.presentation.figures.prediction import auroc_by_layer, by_stratum, forest
+from lens_report.presentation.figures.question_types import accuracy_by_type, depth_by_type
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure of a report.
+
+    Attributes:
+        name: Part of the file name.
+        caption: What is seen; holds no number.
+        draw: Makes the figure.
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
+    """The figures that the records of an analysis allow, in the order of the report."""
+    yield from _layer_figures(analysis)
+    n_layers = analysis.task_run.n_layers
+    found = analysis.emergence
+    if found is not None:
+        yield ReportFigure(
+            "emergence",
+            "Share of samples in which the right answer has led by each layer, for a while or for good, and what "
+            "shuffled gold answers give.",
+            lambda: emergence_curves(found, n_layers),
+        )
+        if found.lost or found.corrected:
+            yield ReportFigure(
+                "lost_and_corrected",
+                "Wrong answers in which the right one had led clearly, beside right answers in which a wrong one had.",
+                lambda: lost_and_corrected(found),
+            )
+    yield from _concept_figures(analysis)
+    yield from _prediction_figures(analysis)
+    yield from _decoder_figures(analysis)
+    controls, pivot = analysis.controls, analysis.pivot
+    if controls is not None:
+        yield ReportFigure(
+            "controls",
+            "The answer given by layer with its own image and with each control image, and the difference by verdict.",
+            lambda: controls_by_layer(controls, n_layers),
+        )
+    if pivot is not None:
+        yield ReportFigure(
+            "english",
+            "English equivalent of the answer against the answer in the task's own language, by layer.",
+            lambda: pivot_by_layer(pivot, n_layers),
+        )
+
+
+def _layer_figures(analysis: Analysis) -> Iterator[ReportFigure]:
+    curves, n_layers = analysis.curves, analysis.task_run.n_layers
+    if curves.accuracy:
+        yield ReportFigure(
+            "accuracy",
+            "Share of samples in which the right answer leads at each layer, and the probability of all candidates.",
+            lambda: accuracy_by_layer(curves, n_layers, analysis.scores),
+        )
+    if curves.log_odds or curves.margin:
+        what = "Log-odds of the positive answer, by right answer" if curves.log_odds else "Margin of the answer given"
+        yield ReportFigure("log_odds", f"{what} and verdict.", lambda: log_odds_by_layer(curves, n_layers))
+    if curves.entropy:
+        yield ReportFigure(
+            "uncertainty",
+            "Entropy, distance to the last layer and rank of the answer given, by verdict.",
+            lambda: uncertainty_by_layer(curves, n_layers),
+        )
+
+
+def _prediction_figures(analysis: Analysis) -> Iterator[ReportFigure]:
+    prediction, n_layers = analysis.prediction, analysis.task_run.n_layers
+    if prediction.ranking is None:
+        return
+    yield ReportFigure(
+        "forest",
+        "How well each label-free metric ranks errors, alone and on top of final confidence, with nulls on the same "
+        "axis.",
+        lambda: forest(prediction),
+    )
+    if any(test.observed is not None for test in prediction.by_layer):
+        yield ReportFigure(
+            "auroc_by_layer",
+            "The margin of the answer given as a predictor of error when it is read at each layer.",
+            lambda: auroc_by_layer(prediction, n_layers),
+        )
+    if prediction.strata:
+        yield ReportFigure(
+            "strata",
+            "The same within each answer given and each question type.",
+            lambda: by_stratum(prediction),
+        )
+
+
+def _concept_figures(analysis: Analysis) -> Iterator[ReportFigure]:
+    found, n_layers = analysis.question_types, analysis.task_run.n_layers
+    if found is not None:
+        yield ReportFigure(
+            "accuracy_by_type",
+            "Share of samples in which the right answer leads at each layer, by question type, beside chance.",
+            lambda: accuracy_by_type(found, n_layers),
+        )
+        yield ReportFigure(
+            "depth_by_type",
+            "Depth at which each question type becomes readable, by three measures.",
+            lambda: depth_by_type(found, n_layers),
+        )
+
+
+def _decoder_figures(analysis: Analysis) -> Iterator[ReportFigure]:
+    decoders, abstentions = analysis.decoders, analysis.abstentions
+    if any(one.result is not None for one in decoders.outcomes):
+        yield ReportFigure(
+            "decoders",
+            "Accuracy of other decoders minus that of the final layer, with the answers they mend and break.",
+            lambda: decoder_differences(decoders),
+        )
+    if abstentions.scores and abstentions.n:
+        yield ReportFigure(
+            "risk_coverage",
+            "Share of errors among the answers that are kept, when answers are given up by each score.",
+            lambda: risk_coverage_curves(abstentions),
+        )

@@ -1,0 +1,171 @@
+"""`build_leaderboard`: models × tasks as Markdown, CSV, LaTeX and HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lens_report.measures import Draws, RunComparison, analyse_task_run, comparisons
+from lens_report.measures.comparability import flags
+from lens_report.measures.runs import Paths, Problem, load_runs
+from lens_report.measures.task_run import TaskRun, labels_of, task_runs
+from lens_report.presentation.document.blocks import Block, Document, Paragraph, Section, Sentence, Table, bullets, say
+from lens_report.presentation.document.html import render_tables
+from lens_report.presentation.document.markdown import markdown
+from lens_report.presentation.document.shown import words
+from lens_report.presentation.findings.inputs import comparison_blocks
+from lens_report.presentation.leaderboard.entries import COLUMNS, FLAGGED, Entry, entry, published_entry
+from lens_report.presentation.leaderboard.formats import csv_text, latex
+from lens_report.presentation.leaderboard.published import published_rows
+from lens_report.stats import Estimate
+from lens_results import LensResultsError, Run
+
+TITLE = "Scores and where the answers appeared"
+_NUMBERS = ("score", "confidence", "gain", "stable", "lost", "corrected", "format_errors", "coverage")
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """A table of runs.
+
+    Attributes:
+        entries: Rows, by task, best score first, runs before published figures.
+        comparisons: Pairs of runs on the samples that both have.
+        problems: What could not be read and is left out.
+    """
+
+    entries: tuple[Entry, ...]
+    comparisons: tuple[RunComparison, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def to_markdown(self) -> str:
+        """Table, notes and paired comparisons."""
+        return markdown(self._document())
+
+    def to_html(self) -> str:
+        """The same as one self-contained page."""
+        found = [block for _, block in self._document().blocks()]
+        tables = [block for block in found if isinstance(block, Table)]
+        return render_tables(TITLE, tables, [block for block in found if isinstance(block, Paragraph)])
+
+    def to_latex(self) -> str:
+        """The table for a paper (packages booktabs and, for Cyrillic names, a Unicode engine)."""
+        rows = [[cell.text for cell in one.cells()] for one in self.entries]
+        return latex(COLUMNS, rows, " ".join(sentence.text for sentence in _notes()))
+
+    def to_csv(self) -> str:
+        """One row an entry with plain numbers: value, low and high of every estimate in columns of their own."""
+        columns = ["task", "model", "metric", "n", "n_clusters"]
+        columns += [f"{name}{end}" for name in _NUMBERS for end in ("", "_low", "_high")]
+        columns += ["best_lens_metric", "gain_p_holm", "gain_shown", "layers", "run_id", "published", "flags"]
+        return csv_text(columns, [_plain(one) for one in self.entries])
+
+    def write(self, out: str | Path) -> dict[str, Path]:
+        """Write leaderboard.md, .html, .tex and .csv into a folder: ending -> file."""
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        texts = {
+            "md": self.to_markdown(), "html": self.to_html(), "tex": self.to_latex(), "csv": self.to_csv(),
+        }  # fmt: skip
+        files = {kind: folder / f"leaderboard.{kind}" for kind in texts}
+        for kind, path in files.items():
+            path.write_text(texts[kind], encoding="utf-8")
+        return files
+
+    def _document(self) -> Document:
+        table = Table("leaderboard", COLUMNS, tuple(one.cells() for one in self.entries), _notes())
+        problems = [say("Not in this table: {message}", message=words(one.message)) for one in self.problems]
+        compared = comparison_blocks(list(self.comparisons))
+        blocks: tuple[Block, ...] = (table, *bullets(problems))
+        pairwise = (Section("Runs compared on the same samples", compared),) if compared else ()
+        return Document(TITLE, (Section("Leaderboard", blocks), *pairwise))
+
+
+def build_leaderboard(paths: Paths, *, published: str | Path | bool = True, draws: Draws | None = None) -> Leaderboard:
+    """Compare the runs in files and folders.
+
+    Args:
+        paths: Record files, or folders that are searched with what is below them.
+        published: Whether published figures for the same tasks stand beside the runs; a path to use other ones than
+            the bundled `published.yaml`.
+        draws: Bootstrap draws and permutations; the defaults when None.
+
+    Returns:
+        The table. Runs that are not comparable are flagged, never mixed silently.
+
+    Raises:
+        ReportError: There is no readable run, or the file of published figures is not one.
+    """
+    loaded = load_runs(paths)
+    problems = list(loaded.problems)
+    ours: list[Entry] = []
+    used: list[TaskRun] = []
+    for task_run, marks in _flagged([*_task_runs(loaded.runs, problems)]):
+        try:
+            ours.append(entry(analyse_task_run(task_run, draws), marks))
+        except LensResultsError as error:
+            problems.append(Problem(task_run.run.info.run_id, str(error)))
+        else:
+            used.append(task_run)
+    path = None if isinstance(published, bool) else published
+    theirs = [] if published is False else published_rows({one.task for one in used}, path)
+    pairs = comparisons(used)
+    return Leaderboard(tuple(_sorted(ours, [published_entry(row) for row in theirs])), tuple(pairs), tuple(problems))
+
+
+def _task_runs(runs: Sequence[Run], problems: list[Problem]) -> Iterator[TaskRun]:
+    """All tasks of all runs; a run that turns out damaged becomes a problem."""
+    for run, label in zip(runs, labels_of(runs), strict=True):
+        try:
+            found = task_runs(run, label)
+            for one in found:
+                one.frame  # noqa: B018  # read here, so that a damaged run is left out before rows are compared
+        except LensResultsError as error:
+            problems.append(Problem(run.info.run_id, str(error)))
+        else:
+            yield from found
+
+
+def _flagged(found: Sequence[TaskRun]) -> list[tuple[TaskRun, tuple[str, ...]]]:
+    by_task: dict[str, list[TaskRun]] = {}
+    for task_run in found:
+        by_task.setdefault(task_run.task, []).append(task_run)
+    return [(task_run, marks) for same in by_task.values() for task_run, marks in zip(same, flags(same), strict=True)]
+
+
+def _sorted(ours: Sequence[Entry], theirs: Sequence[Entry]) -> list[Entry]:
+    """By task; runs by score, then the published figures for that task by score."""
+
+    def score(one: Entry) -> float:
+        value = one.score.value if isinstance(one.score, Estimate) else one.score
+        return -1.0 if value is None else value
+
+    found: list[Entry] = sorted(ours, key=lambda one: (one.task, -score(one)))
+    return found + sorted(theirs, key=lambda one: (one.task, -score(one)))
+
+
+def _notes() -> tuple[Sentence, ...]:
+    return (
+        say(
+            "Intervals are {level} intervals clustered by image. AUROC: how well low final confidence, or the metric "
+            "on top of it, ranks errors. The best lens metric has the largest gain of the listed ones; the interval of "
+            "its gain is not corrected for that choice, the p is. A star says that the interval lies above zero and "
+            "the p below {alpha}; without it no gain was shown. A score with {dagger} must not be ranked against the "
+            "others: its row is a published one or differs in what is named under comparability.",
+            level=words("95 %"), alpha=words("0.05"), dagger=words(FLAGGED),
+        ),
+    )  # fmt: skip
+
+
+def _plain(one: Entry) -> list[object]:
+    score = one.score if isinstance(one.score, Estimate) else None
+    row: list[object] = [one.task, one.model, one.metric, score and score.n, score and score.n_clusters]
+    for name in _NUMBERS:
+        value = getattr(one, name)
+        ends = (value.value, value.low, value.high) if isinstance(value, Estimate) else (value, None, None)
+        row += ends
+    shown = one.gain_shown if one.gain is not None else None
+    return [
+        *row, one.best, one.gain_p, shown, one.layers, one.run_id, one.published, "; ".join(one.flags),
+    ]  # fmt: skip

@@ -1,0 +1,150 @@
+"""`build_report`: from records alone to report.md, index.html, stats.json and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lens_report.measures import Analysis, Draws, RunComparison, analyse_task_run, comparisons
+from lens_report.measures.runs import Loaded, Paths, Problem, load_runs
+from lens_report.measures.task_run import labels_of, task_runs
+from lens_report.presentation.composition import compose
+from lens_report.presentation.document import plain
+from lens_report.presentation.document.blocks import Document, Picture
+from lens_report.presentation.document.html import render_html
+from lens_report.presentation.document.markdown import markdown
+from lens_report.presentation.explorer.payload import ExplorerLimits, explorer_data
+from lens_report.presentation.figures import report_figures, save
+from lens_results import LensResultsError, Run
+from lens_results.storage import safe_name
+
+STATS_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """The files of a report.
+
+    Attributes:
+        folder: Where they are.
+        markdown: report.md.
+        html: index.html, one self-contained file.
+        stats: stats.json, every number of the text.
+        figures: PNG and SVG files.
+        problems: What could not be read and is left out.
+    """
+
+    folder: Path
+    markdown: Path
+    html: Path
+    stats: Path
+    figures: tuple[Path, ...]
+    problems: tuple[Problem, ...]
+
+
+def build_report(
+    paths: Paths,
+    out: str | Path,
+    *,
+    draws: Draws | None = None,
+    limits: ExplorerLimits | None = None,
+) -> Report:
+    """Report on the runs in files and folders, without a model, a GPU or a network.
+
+    Args:
+        paths: Record files, or folders that are searched with what is below them.
+        out: Folder of the report; made if missing, files of an earlier report are replaced.
+        draws: Bootstrap draws, permutations and simulations; the defaults when None.
+        limits: Largest number of samples and bytes of pictures in the explorer; the defaults when None.
+
+    Returns:
+        The files. What could not be read is named in the report and in `problems`.
+
+    Raises:
+        ReportError: There is no readable run.
+        OSError: The folder cannot be written.
+    """
+    loaded = load_runs(paths)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    analyses, broken = _analyse(loaded, draws or Draws())
+    problems = (*loaded.problems, *broken)
+    runs = tuple({one.task_run.run.info.run_id: one.task_run.run for one in analyses}.values())
+    pairs = comparisons([one.task_run for one in analyses])
+    parts = [(one, _draw(one, folder)) for one in analyses]
+    document = compose(runs, problems, parts, pairs)
+    data = explorer_data([one.task_run for one in analyses], limits or ExplorerLimits())
+    stems = [folder / picture.stem for _, found in parts for picture in found.values()]
+    drawn = tuple(stem.with_name(f"{stem.name}.{kind}") for stem in stems for kind in ("png", "svg"))
+    files = Report(folder, folder / "report.md", folder / "index.html", folder / "stats.json", drawn, problems)
+    files.markdown.write_text(markdown(document), encoding="utf-8")
+    files.stats.write_text(_stats(document, runs, problems, analyses, pairs), encoding="utf-8")
+    files.html.write_text(render_html(document, data, folder), encoding="utf-8")
+    return files
+
+
+def _analyse(loaded: Loaded, draws: Draws) -> tuple[list[Analysis], list[Problem]]:
+    """All tasks of all runs; a run whose rows turn out damaged becomes a problem."""
+    analyses: list[Analysis] = []
+    problems = []
+    for run, label in zip(loaded.runs, labels_of(loaded.runs), strict=True):
+        try:
+            found = [analyse_task_run(task_run, draws) for task_run in task_runs(run, label)]
+        except LensResultsError as error:
+            problems.append(Problem(run.info.run_id, str(error)))
+        else:
+            analyses += found
+    return analyses, problems
+
+
+def _draw(analysis: Analysis, folder: Path) -> dict[str, Picture]:
+    """Write the figures of one analysis: figure name -> picture."""
+    task_run = analysis.task_run
+    home = f"figures/{safe_name(task_run.task)}_{task_run.run.info.run_id}"
+    found = {}
+    for figure in report_figures(analysis):
+        picture = Picture(f"{home}/{figure.name}", figure.caption)
+        save(figure.draw(), folder / picture.stem)
+        found[figure.name] = picture
+    return found
+
+
+def _stats(
+    document: Document,
+    runs: Sequence[Run],
+    problems: Iterable[Problem],
+    analyses: Sequence[Analysis],
+    pairs: Sequence[RunComparison],
+) -> str:
+    """stats.json: the numbers of the text first, then everything behind them."""
+    content = {
+        "format": STATS_FORMAT,
+        "made_with": {"mm-logit-lens": metadata.version("mm-logit-lens")},
+        "problems": plain.plain(tuple(problems)),
+        "findings": plain.findings(document),
+        "tables": plain.tables(document),
+        "figures": plain.pictures(document),
+        "runs": [json.loads(run.info.to_json()) for run in runs],
+        "results": [_results(analysis) for analysis in analyses],
+        "comparisons": plain.plain(tuple(pairs)),
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _results(analysis: Analysis) -> dict[str, Any]:
+    """All numbers of one task of one run."""
+    task_run = analysis.task_run
+    parts = (
+        "overview", "scores", "curves", "emergence", "question_types", "decoders", "abstentions", "prediction",
+        "controls", "pivot",
+    )  # fmt: skip
+    return {
+        "task": task_run.task,
+        "run": task_run.label,
+        "run_id": task_run.run.info.run_id,
+        **{name: plain.plain(getattr(analysis, name)) for name in parts},
+    }
