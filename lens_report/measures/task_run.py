@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any
@@ -36,6 +36,7 @@ class TaskRun:
     run: Run
     task: str
     label: str
+    _stacks: dict[tuple[str, str | None], Floats] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -191,12 +192,19 @@ class TaskRun:
         return outside | (silent & self.closed)
 
     def stack(self, quantity: str, control: str | None = None) -> Floats:
-        """A per-layer quantity of the task's samples, float [n, L] or [n, L, width]; all NaN [n, L] where unknown."""
-        try:
-            values = self.run.stack(quantity, control)
-        except MissingRecordError:
-            return np.full((self.rows.size, len(self.run.layer_index)), np.nan)
-        return values[self.rows]
+        """A per-layer quantity of the task's samples, float [n, L] or [n, L, width]; all NaN [n, L] where unknown.
+
+        Read once; the array is not to be written to.
+        """
+        key = (quantity, control)
+        if key not in self._stacks:
+            try:
+                values = self.run.stack(quantity, control)[self.rows]
+            except MissingRecordError:
+                values = np.full((self.rows.size, len(self.run.layer_index)), np.nan)
+            values.setflags(write=False)
+            self._stacks[key] = values
+        return self._stacks[key]
 
     def wide(self, quantity: str, control: str | None = None) -> Floats | None:
         """A quantity with a row a layer, float [n, L, width]; None where no sample of the task has it."""

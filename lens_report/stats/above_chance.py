@@ -155,15 +155,15 @@ def _excess(one: Leaders) -> Statistic:
     golds, gold = np.unique(one.gold, return_inverse=True)
     hit = groups.sums((one.leader == one.gold[:, None]).astype(np.float64)).T
     gold_counts = groups.sums(np.eye(golds.size)[gold]).T
-    lead_counts = np.stack(
-        [groups.sums((one.leader[:, [place]] == golds).astype(np.float64)).T for place in range(n_layers)]
-    )
+    leads = one.leader[:, :, None] == golds
+    lead_counts = groups.sums(leads.reshape(gold.size, -1).astype(np.float64)).T
     rows = np.bincount(groups.codes, minlength=groups.count).astype(np.float64)
 
     def evaluate(weights: Floats) -> Floats:
         n = np.maximum(rows @ weights, 1.0)
         share = (gold_counts @ weights) / n
-        expected = np.stack([((counts @ weights) * share).sum(axis=0) / n for counts in lead_counts])
+        led = (lead_counts @ weights).reshape(n_layers, golds.size, -1)
+        expected = (led * share).sum(axis=1) / n
         return np.asarray(hit @ weights / n - expected)
 
     return evaluate

@@ -151,8 +151,8 @@ def _fit(design: Floats, metric: Floats, rows: Scored) -> Increment:
             warnings.simplefilter("error")
             warnings.simplefilter("ignore", RuntimeWarning)
             wrong, groups = rows.error.astype(np.float64), {"groups": rows.clusters.codes}
-            alone = Logit(wrong, design).fit(disp=0, maxiter=100)
-            both = Logit(wrong, full).fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds=groups)
+            alone = Logit(wrong, design, check_rank=False).fit(disp=0, maxiter=100)
+            both = Logit(wrong, full, check_rank=False).fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds=groups)
     except (PerfectSeparationError, np.linalg.LinAlgError, Warning) as problem:
         return Increment.missing(sizes, join_notes(rows.note, f"the regression did not converge: {problem}"))
     ratio = max(2.0 * float(both.llf - alone.llf), 0.0)

@@ -11,6 +11,7 @@ of another sample, cluster for cluster: spread, shape and dependence stay, any l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,9 +72,9 @@ class RandomWalk:
             bridges[rows] = residuals
         return cls(intercept, slope, spread, bridges, stratum.astype(np.int64), clusters)
 
-    def simulate(self, final: Floats, rng: np.random.Generator) -> Floats:
-        """Paths of the same samples that end at the given final margins: float [n] -> float [n, L]."""
-        bridges = self.bridges.take(self._donors(rng), axis=0)
+    def simulate(self, final: Floats, donors: NDArray[np.int64]) -> Floats:
+        """Paths that end at the given final margins float [n], with the bridges of the `donors`: float [n, L]."""
+        bridges = self.bridges.take(donors, axis=0)
         bridges *= self.spread.take(self.stratum, axis=0)
         paths = self.slope.take(self.stratum, axis=0)
         paths *= final[:, None]
@@ -81,13 +82,14 @@ class RandomWalk:
         paths += bridges
         return paths
 
-    def _donors(self, rng: np.random.Generator) -> NDArray[np.int64]:
+    def donors(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """For every row the row whose bridge it gets: clusters are exchanged, and within them members in random order.
 
         Among clusters of one size every bridge is handed out once; a larger cluster uses those of a smaller one again.
         """
         shuffled = rng.permutation(self.clusters.codes.size)
-        order = shuffled[np.argsort(self.clusters.codes[shuffled], kind="stable")]
+        small = np.uint16 if self.clusters.count < 2**16 else np.int64  # numpy sorts short integers by their digits
+        order = shuffled[np.argsort(self.clusters.codes[shuffled].astype(small), kind="stable")]
         sizes = np.bincount(self.clusters.codes, minlength=self.clusters.count)
         starts = np.cumsum(sizes) - sizes
         present = np.flatnonzero(sizes)
@@ -161,9 +163,11 @@ def random_walk_null(
     level = np.zeros(known.size, dtype=np.int64) if strata is None else np.asarray(strata, dtype=np.int64)
     walk, rng = RandomWalk.fit(margins, groups, level[known]), np.random.default_rng(seed)
     observed = _aurocs(path_metrics(margins, depths), labels)
-    simulated = [
-        _aurocs(path_metrics(walk.simulate(margins[:, -1], rng), depths), labels) for _ in range(n_simulations)
-    ]
+    donors = (walk.donors(rng) for _ in range(n_simulations))
+    with ThreadPoolExecutor() as pool:  # numpy lets the threads run side by side
+        simulated = list(
+            pool.map(lambda one: _aurocs(path_metrics(walk.simulate(margins[:, -1], one), depths), labels), donors)
+        )
     return {
         name: _test(value, np.array([one[name] for one in simulated], dtype=np.float64), sizes, note)
         for name, value in observed.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,111 +12,117 @@ from lens_report.measures.task_run import Floats, TaskRun
 
 GOLD, ANSWER, OTHER = 1, 2, 4
 """Bits of a top-k cell: the token stands for the gold answer, for the answer given, for another candidate."""
+COLUMNS = ["candidates", "candidate_token_ids", "pivot_labels", "status", "status_reason", "answer_rule"]
+LINES = ("entropy", "cand_mass", "jsd_last", "rank_pred")
+Rows = list[Any]
 
 
 class Details:
-    """Details of the samples of one task_run, ready for JSON.
+    """Details of the samples of one task, ready for JSON.
 
     A sample's entry: `status` and `reason` where it was not read, `rule` by which the answer was found, `candidates`,
     `gold` and `pred` (numbers of candidates or None), `z` [layers][candidates], `controls` name -> the same, `pivot`
     the same in English, `tokens` [layers][k], `logprobs` [layers][k] in hundredths of a nat, `marks` [[layer, place,
-    bits]], `lines` quantity -> [layers].
+    bits]], `lines` quantity -> [layers]. What a sample has not is not in its entry.
     """
 
-    def __init__(self, task_run: TaskRun, kept: int) -> None:
-        frame = task_run.frame.head(kept)
-        names = ("candidates", "candidate_token_ids", "pivot_labels", "status", "status_reason", "answer_rule")
-        self._columns: dict[str, list[Any]] = {name: frame[name].tolist() for name in names}
-        self._gold, self._pred = (indices(task_run, f"{name}_candidate") for name in ("gold", "pred"))
-        self._z, self._pivot = (_wide(task_run, name) for name in ("cand_scores", "pivot_scores"))
-        self._controls = {name: _wide(task_run, "cand_scores", name) for name in task_run.run.controls}
-        self._ids, self._logprobs = (_wide(task_run, name) for name in ("topk_ids", "topk_logprobs"))
-        self._texts = task_run.run.token_texts
-        self._lines = {
-            name: np.round(task_run.stack(name), 3) for name in ("entropy", "cand_mass", "jsd_last", "rank_pred")
-        }
+    def __init__(self, task_run: TaskRun, number: int) -> None:
+        self._number, self._frame, self._texts = number, task_run.frame, task_run.run.token_texts
+        self._candidates = {name: indices(task_run, f"{name}_candidate").tolist() for name in ("gold", "pred")}
+        wide: dict[str, tuple[str, str | None]] = {"z": ("cand_scores", None), "pivot": ("pivot_scores", None)}
+        wide |= {name: ("cand_scores", name) for name in task_run.run.controls}
+        self._wide = {name: values for name, key in wide.items() if (values := task_run.wide(*key)) is not None}
+        self._lines = {name: task_run.stack(name) for name in LINES}
+        ids, logprobs = task_run.wide("topk_ids"), task_run.wide("topk_logprobs")
+        self._top = None if ids is None or logprobs is None else (ids, 100 * logprobs)
 
-    def sample(self, row: int, task_run: int) -> dict[str, Any]:
-        """The entry of one sample."""
-        columns, width = self._columns, len(self._columns["candidates"][row])
-        entry: dict[str, Any] = {
-            "task_run": task_run,
-            "candidates": list(columns["candidates"][row]),
-            "gold": _number(self._gold[row]),
-            "pred": _number(self._pred[row]),
-            "rule": _text(columns["answer_rule"][row]),
-            "lines": {name: _numbers(values[row]) for name, values in self._lines.items() if _any(values[row])},
-        }
-        if columns["status"][row] != "ok":
-            entry |= {"status": columns["status"][row], "reason": _text(columns["status_reason"][row])}
-        controls = {name: _layers(values, row, width) for name, values in self._controls.items()}
-        entry |= {
-            name: value
-            for name, value in {
-                "z": _layers(self._z, row, width),
-                "pivot": _layers(self._pivot, row, len(columns["pivot_labels"][row])),
-                "controls": {name: value for name, value in controls.items() if value},
-            }.items()
-            if value
-        }
-        return entry | self._topk(row)
+    def block(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
+        """The entries of the samples from `start` to before `stop`."""
+        part = slice(start, stop)
+        wide = {name: _rows(values[part], 3) for name, values in self._wide.items()}
+        lines = {name: _rows(values[part], 3) for name, values in self._lines.items()}
+        top = None if self._top is None else (_token_ids(self._top[0][part]), _rows(self._top[1][part], 0))
+        samples: Iterator[Any] = self._frame[COLUMNS].iloc[part].itertuples(index=False)
+        for place, own in enumerate(samples):
+            gold, pred = (_number(self._candidates[name][start + place]) for name in ("gold", "pred"))
+            entry: dict[str, Any] = {
+                "task_run": self._number, "candidates": list(own.candidates), "gold": gold, "pred": pred,
+                "rule": _text(own.answer_rule),
+                "lines": {name: values[place] for name, values in lines.items() if _any(values[place])},
+            }  # fmt: skip
+            if own.status != "ok":
+                entry |= {"status": own.status, "reason": _text(own.status_reason)}
+            widths = {"pivot": len(own.pivot_labels)}
+            width = len(own.candidates)
+            found = {name: _layers(values[place], widths.get(name, width)) for name, values in wide.items()}
+            known = {name: values for name, values in found.items() if values}
+            entry |= {name: known.pop(name) for name in ("z", "pivot") if name in known}
+            if known:
+                entry["controls"] = known
+            if top is not None and any(top[0][place]):
+                bits = bits_of(own.candidate_token_ids, gold, pred)
+                entry |= self._topk(top[0][place], top[1][place], bits)
+            yield entry
 
-    def _topk(self, row: int) -> dict[str, Any]:
-        """Tokens, log-probabilities and marks of the layers × k table; nothing where none was kept."""
-        if self._ids is None or self._logprobs is None or not _any(self._ids[row]):
-            return {}
-        known = np.isfinite(self._ids[row]).all(axis=1)
-        ids = np.where(known[:, None], self._ids[row], -1).astype(np.int64)
-        bits = self._bits(row)
-        lines = [(line if ok else []) for line, ok in zip(ids.tolist(), known, strict=True)]
+    def _topk(self, ids: Rows, logprobs: Rows, bits: dict[int, int]) -> dict[str, Any]:
+        """Tokens, log-probabilities and marks of the layers × k table."""
+        texts = self._texts
         return {
-            "tokens": [[self._texts.get(token, f"#{token}") for token in line] for line in lines],
-            "logprobs": [_hundredths(self._logprobs[row, place]) if line else [] for place, line in enumerate(lines)],
+            "tokens": [[texts.get(token) or f"#{token}" for token in line] for line in ids],
+            "logprobs": [values if line else [] for values, line in zip(logprobs, ids, strict=True)],
             "marks": [
                 [layer, place, bits[token]]
-                for layer, line in enumerate(lines)
+                for layer, line in enumerate(ids)
                 for place, token in enumerate(line)
                 if token in bits
             ],
         }
 
-    def _bits(self, row: int) -> dict[int, int]:
-        """Token id -> bits, for the tokens that stand for candidates."""
-        found: dict[int, int] = {}
-        for number, tokens in enumerate(self._columns["candidate_token_ids"][row]):
-            bit = GOLD * int(number == self._gold[row]) | ANSWER * int(number == self._pred[row]) or OTHER
-            for token in tokens:
-                found[token] = found.get(token, 0) | bit
-        return found
+
+def bits_of(token_ids: tuple[tuple[int, ...], ...], gold: int | None, pred: int | None) -> dict[int, int]:
+    """Token id -> bits, for the tokens that stand for candidates."""
+    found: dict[int, int] = {}
+    for number, tokens in enumerate(token_ids):
+        bit = GOLD * int(number == gold) | ANSWER * int(number == pred) or OTHER
+        for token in tokens:
+            found[token] = found.get(token, 0) | bit
+    return found
 
 
-def _layers(values: Floats | None, row: int, width: int) -> list[list[float | None]] | None:
+def _token_ids(values: Floats) -> Rows:
+    """[samples][layers][k]; an empty list for a layer that was not read."""
+    known = np.asarray(np.isfinite(values).all(axis=2))
+    ids = np.where(known[..., None], values, -1).astype(np.int64)
+    return [
+        [line if ok else [] for line, ok in zip(lines, read, strict=True)]
+        for lines, read in zip(ids.tolist(), known.tolist(), strict=True)
+    ]
+
+
+def _rows(values: Floats, digits: int) -> Rows:
+    """Rounded numbers as nested lists, None where missing; whole numbers without a point for no digits."""
+    rounded, known = np.round(values, digits), np.isfinite(values)
+    if digits == 0:
+        rounded = np.where(known, rounded, 0).astype(np.int64)
+    if known.all():
+        return list(rounded.tolist())
+    found = rounded.astype(object)
+    found[~known] = None
+    return list(found.tolist())
+
+
+def _layers(values: Rows, width: int) -> Rows | None:
     """[layers][width] of one sample; None where it has nothing."""
-    if values is None or not width or not _any(values[row]):
-        return None
-    return [_numbers(line) for line in values[row, :, :width]]
+    found = [line[:width] for line in values]
+    return found if any(_any(line) for line in found) else None
 
 
-def _numbers(values: Floats) -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]
+def _any(values: Rows) -> bool:
+    return any(value is not None for value in values)
 
 
-def _wide(task_run: TaskRun, quantity: str, control: str | None = None) -> Floats | None:
-    """A wide quantity, rounded once for all samples."""
-    values = task_run.wide(quantity, control)
-    return None if values is None else np.round(values, 3)
-
-
-def _hundredths(logprobs: Floats) -> list[int | None]:
-    return [None if value != value else round(100 * value) for value in logprobs.tolist()]
-
-
-def _any(values: Floats) -> bool:
-    return bool(np.isfinite(values).any())
-
-
-def _number(index: Any) -> int | None:
-    return int(index) if index >= 0 else None
+def _number(index: int) -> int | None:
+    return index if index >= 0 else None
 
 
 def _text(value: Any) -> str | None:

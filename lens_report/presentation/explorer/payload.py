@@ -8,10 +8,14 @@ script element it stands in: Base64 has no `<`, and in JSON `<`, `>` and `&` are
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from markupsafe import Markup
@@ -22,6 +26,7 @@ from lens_report.presentation.explorer.index import Index
 from lens_results import LensResultsError, load_thumbnails
 
 CHUNK = 200
+LEVEL = 6
 IMAGES_A_CHUNK = 50
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -59,7 +64,8 @@ class ExplorerData:
 def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> ExplorerData:
     """Pack the samples of all task_runs."""
     share = limits.samples // max(1, len(task_runs))
-    index, rows, notes = Index(), [], []
+    index, notes = Index(), []
+    places: list[tuple[Details, int]] = []
     for number, task_run in enumerate(task_runs):
         kept = min(len(task_run.frame), share)
         if kept < len(task_run.frame):
@@ -68,28 +74,49 @@ def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> Explo
                 "figures and numbers use all."
             )
         index.add(task_run, kept)
-        details = Details(task_run, kept)
-        rows += [details.sample(row, number) for row in range(kept)]
+        places.append((Details(task_run, number), kept))
     images, image_notes = _images(task_runs, index, limits.image_bytes)
-    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
     head = index.content() | {"chunk": CHUNK, "images_a_chunk": IMAGES_A_CHUNK, "notes": [*notes, *image_notes]}
-    return ExplorerData(
-        safe_json(head), tuple(packed(chunk) for chunk in chunks), tuple(images), (*notes, *image_notes)
-    )
+    return ExplorerData(safe_json(head), _packed(places), tuple(images), (*notes, *image_notes))
 
 
 def safe_json(value: Any) -> Markup:
     """JSON that can stand inside a script element: it holds no `<`, `>` or `&`."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json_text(value)
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
     return Markup(text)
 
 
-def packed(value: Any) -> str:
-    """Base64 of gzipped JSON; the same value makes the same text."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode("ascii")
+def _packed(places: Sequence[tuple[Details, int]]) -> tuple[str, ...]:
+    """The details of all samples, a chunk each; zlib works beside the thread that makes the JSON."""
+    entries = chain.from_iterable(
+        details.block(start, min(start + CHUNK, kept)) for details, kept in places for start in range(0, kept, CHUNK)
+    )
+    with _no_collections(), ThreadPoolExecutor(max_workers=1) as pool:
+        return tuple(pool.map(packed, iter(lambda: json_text(list(islice(entries, CHUNK))), "[]")))
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Millions of short-lived lists without a cycle: looking for cycles in them takes as long as making them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def json_text(value: Any) -> str:
+    """JSON without spaces and without numbers that are not finite."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def packed(text: str) -> str:
+    """Base64 of a gzipped text; the same text makes the same result."""
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=LEVEL, mtime=0)).decode("ascii")
 
 
 def _images(task_runs: Sequence[TaskRun], index: Index, budget: int) -> tuple[list[Markup], list[str]]:

@@ -163,7 +163,7 @@ def measures(run: SimulatedRun) -> dict[str, Estimate]:
 def coverage_of_measures(n_runs: int, **structure: float) -> dict[str, float]:
     """Share of runs whose intervals hold the value of a set so large that it counts as the truth."""
     structure = {"planted": 1.0} | structure
-    large = simulate_run(0, **(structure | {"n_clusters": 60_000, "per_cluster": 5}))
+    large = simulate_run(0, **(structure | {"n_clusters": 300_000}))
     truth = {name: one.value for name, one in measures(large).items()}
     hits: dict[str, list[bool]] = {name: [] for name in truth}
     for seed in range(n_runs):
