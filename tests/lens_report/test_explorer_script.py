@@ -1,4 +1,4 @@
-"""The page's script is joined from the files of its folder."""
+"""The page's script is joined from the files of its folder, which share one scope."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import re
 from collections import Counter
 from importlib import resources
 
-from lens_report.presentation.explorer.joined import PARTS, joined_script
+from lens_report.presentation.document.html import SCRIPT, script
 
 FOLDER = resources.files("lens_report.presentation.explorer").joinpath("script")
 
 
-def test_every_file_is_a_part() -> None:
-    assert sorted(f"{name}.js" for name in PARTS) == sorted(file.name for file in FOLDER.iterdir())
+def test_every_file_of_the_folder_is_in_the_page() -> None:
+    assert sorted(f"{name}.js" for name in SCRIPT) == sorted(file.name for file in FOLDER.iterdir())
+    for file in FOLDER.iterdir():
+        assert file.read_text(encoding="utf-8").strip() in script()
 
 
-def test_parts_share_one_scope_without_taking_names_from_each_other() -> None:
-    script = joined_script()
-    names = re.findall(r"^(?:async function|function|const|let) (\w+)", script, flags=re.MULTILINE)
-    assert len(names) > 30
+def test_no_name_is_declared_twice_in_the_shared_scope() -> None:
+    names = re.findall(r"^(?:async function|function|const|let) (\w+)", script(), flags=re.MULTILINE)
+    assert {"start", "byId", "index", "state"} <= set(names)
     assert [name for name, count in Counter(names).items() if count > 1] == []
-    assert script.startswith('"use strict";\n(() => {')
-    assert script.endswith("start();\n})();")
-    assert "</script" not in script
+
+
+def test_the_script_cannot_end_its_own_element() -> None:
+    assert "</script" not in script()

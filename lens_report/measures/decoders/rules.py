@@ -13,7 +13,6 @@ from lens_report.measures.decoders.readouts import Readouts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-FINAL = "final layer"
 PLAUSIBLE = 0.1
 """Least share, relative to the largest, with which a contrast may still choose a candidate (DoLa's and VCD's cut)."""
 ALPHAS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)

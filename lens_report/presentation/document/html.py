@@ -12,10 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lens_report.presentation.document.blocks import Block, Document, Picture, Table
-from lens_report.presentation.explorer.joined import joined_script
 
 if TYPE_CHECKING:
     from lens_report.presentation.explorer.payload import ExplorerData
+
+SCRIPT = ("page", "list", "chart", "sample")
+"""Files of `explorer/script/`, in an order in which each constant stands before what is computed from it at once."""
 
 
 def render_html(document: Document, data: ExplorerData, folder: Path) -> str:
@@ -30,7 +32,7 @@ def render_html(document: Document, data: ExplorerData, folder: Path) -> str:
         kind=lambda block: type(block).__name__,
         inline=lambda picture: _inline(picture, folder),
         style=trusted("report.css"),
-        script=joined_script(),
+        script=script(),
     )
 
 
@@ -61,8 +63,14 @@ def environment() -> Environment:
 
 
 def trusted(name: str) -> Markup:
-    """A style of this package, as it is."""
+    """A style or script of this package, as it is."""
     return Markup(resources.files("lens_report.presentation.explorer").joinpath(name).read_text(encoding="utf-8"))
+
+
+def script() -> Markup:
+    """The explorer's script: its files in one function scope, for a page that opens from disk cannot load modules."""
+    parts = [trusted(f"script/{name}.js").strip() for name in SCRIPT]
+    return Markup("\n\n".join(['"use strict";\n(() => {', *parts, "start();\n})();"]))
 
 
 def _inline(picture: Picture, folder: Path) -> str:

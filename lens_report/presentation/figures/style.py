@@ -17,10 +17,10 @@ P = ParamSpec("P")
 Axes = Any
 
 FOOTNOTE_LETTERS_AN_INCH = 16
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+BLACK, ORANGE, GREEN = "#000000", "#E69F00", "#009E73"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#767676"
-"""Okabe and Ito's palette, and a grey."""
+"""Of Okabe and Ito's palette, and a grey."""
 
 RC = {
     "font.size": 9,
@@ -115,13 +115,6 @@ def footnote(figure: Figure, text: str) -> None:
     """What a reader has to know to read the figure, below it, in as many lines as its width asks for."""
     lines = textwrap.fill(text, max(40, int(FOOTNOTE_LETTERS_AN_INCH * figure.get_figwidth())))
     figure.supxlabel(lines, fontsize=7.5, color=GREY, x=0.01, ha="left")
-
-
-def unknown(axes: Axes, message: str) -> None:
-    """Say in a panel why it is empty."""
-    axes.text(0.5, 0.5, message, ha="center", va="center", transform=axes.transAxes, color=GREY, wrap=True)
-    axes.set_xticks([])
-    axes.set_yticks([])
 
 
 def shortened(text: str, length: int = 28) -> str:

@@ -55,11 +55,6 @@ def adds(one: Predictor) -> bool:
     return above and one.p_increment_holm is not None and one.p_increment_holm < LEVEL
 
 
-def testable(one: Predictor) -> bool:
-    """Whether there are both an interval of the gain and a regression."""
-    return one.gain is not None and one.gain.delta.low is not None and one.p_increment_holm is not None
-
-
 def short(one: Predictor) -> str:
     """A metric's name without its name space."""
     return one.column.split(".", 1)[-1]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from lens_report.measures import Draws, RunComparison, analyse_task_run, comparisons
 from lens_report.measures.comparability import flags
 from lens_report.measures.runs import Paths, Problem, load_runs
@@ -16,7 +18,6 @@ from lens_report.presentation.document.markdown import markdown
 from lens_report.presentation.document.shown import words
 from lens_report.presentation.findings.inputs import comparison_blocks
 from lens_report.presentation.leaderboard.entries import COLUMNS, FLAGGED, Entry, entry, published_entry
-from lens_report.presentation.leaderboard.formats import csv_text, latex
 from lens_report.presentation.leaderboard.published import published_rows
 from lens_report.stats import Estimate
 from lens_results import LensResultsError, Run
@@ -51,15 +52,15 @@ class Leaderboard:
 
     def to_latex(self) -> str:
         """The table for a paper (packages booktabs and, for Cyrillic names, a Unicode engine)."""
-        rows = [[cell.text for cell in one.cells()] for one in self.entries]
-        return latex(COLUMNS, rows, " ".join(sentence.text for sentence in _notes()))
+        cells = [[cell.text for cell in one.cells()] for one in self.entries]
+        table = pd.DataFrame(cells, columns=list(COLUMNS)).to_latex(index=False, escape=True)
+        note = " ".join(sentence.text for sentence in _notes()).replace("%", r"\%")
+        return f"{table}\n{note}\n"
 
     def to_csv(self) -> str:
         """One row an entry with plain numbers: value, low and high of every estimate in columns of their own."""
-        columns = ["task", "model", "metric", "n", "n_clusters"]
-        columns += [f"{name}{end}" for name in _NUMBERS for end in ("", "_low", "_high")]
-        columns += ["best_lens_metric", "gain_p_holm", "gain_shown", "layers", "run_id", "published", "flags"]
-        return csv_text(columns, [_plain(one) for one in self.entries])
+        frame = pd.DataFrame([_plain(one) for one in self.entries], dtype=object)
+        return str(frame.map(_no_formula).to_csv(index=False, lineterminator="\n"))
 
     def write(self, out: str | Path) -> dict[str, Path]:
         """Write leaderboard.md, .html, .tex and .csv into a folder: ending -> file."""
@@ -158,14 +159,22 @@ def _notes() -> tuple[Sentence, ...]:
     )  # fmt: skip
 
 
-def _plain(one: Entry) -> list[object]:
+def _no_formula(value: object) -> object:
+    """A text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+def _plain(one: Entry) -> dict[str, object]:
+    """A row with plain numbers."""
     score = one.score if isinstance(one.score, Estimate) else None
-    row: list[object] = [one.task, one.model, one.metric, score and score.n, score and score.n_clusters]
+    row: dict[str, object] = {"task": one.task, "model": one.model, "metric": one.metric}
+    row |= {"n": score and score.n, "n_clusters": score and score.n_clusters}
     for name in _NUMBERS:
         value = getattr(one, name)
         ends = (value.value, value.low, value.high) if isinstance(value, Estimate) else (value, None, None)
-        row += ends
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
     shown = one.gain_shown if one.gain is not None else None
-    return [
-        *row, one.best, one.gain_p, shown, one.layers, one.run_id, one.published, "; ".join(one.flags),
-    ]  # fmt: skip
+    return row | {
+        "best_lens_metric": one.best, "gain_p_holm": one.gain_p, "gain_shown": shown, "layers": one.layers,
+        "run_id": one.run_id, "published": one.published, "flags": "; ".join(one.flags),
+    }  # fmt: skip

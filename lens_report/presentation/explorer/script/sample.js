@@ -46,3 +46,54 @@ function scalars(row) {
   }
   return parts;
 }
+
+// The layers x top-k table of the classic logit lens, the last layer on top.
+
+const TOKEN_NOTE = "Darker: more probable; point at a token or move to it with Tab for its probability. "
+  + "✓ and a green frame: stands for the gold answer. ◂ and a red underline: stands for the answer given.";
+const TOKEN_KINDS = [[1, "gold"], [2, "answer"], [4, "another candidate"]];
+
+function table(sample, taskRun) {
+  const title = make("h4", {}, "Most likely tokens by layer");
+  if (!sample.tokens) return [title, make("p", { class: "note" }, "No tokens were kept for this sample.")];
+  const width = Math.max(...sample.tokens.map((line) => line.length));
+  const head = make("tr", {}, make("th", { scope: "col" }, "layer"));
+  for (let place = 1; place <= width; place += 1) head.append(make("th", { scope: "col" }, `${place}.`));
+  const lens = make("table", { class: "lens" }, make("thead", {}, head), tokenRows(sample, taskRun));
+  return [title, make("div", { class: "scroll" }, lens), make("p", { class: "note" }, TOKEN_NOTE)];
+}
+
+function tokenRows(sample, taskRun) {
+  const marks = new Map(sample.marks.map(([layer, place, bits]) => [`${layer} ${place}`, bits]));
+  const body = make("tbody");
+  for (let layer = sample.tokens.length - 1; layer >= 0; layer -= 1) {
+    const number = taskRun.layers[layer];
+    const line = make("tr", { "data-layer": number }, make("th", { scope: "row" }, String(number)));
+    sample.tokens[layer].forEach((token, place) => {
+      line.append(cell(token, sample.logprobs[layer][place], marks.get(`${layer} ${place}`) || 0));
+    });
+    body.append(line);
+  }
+  return body;
+}
+
+function cell(token, hundredths, bits) {
+  const p = hundredths === null ? null : Math.exp(hundredths / 100);
+  const text = token.replace(/\n/g, "⏎").replace(/\t/g, "⇥");
+  const element = make("td", { tabindex: 0 }, text || "␀");
+  const kinds = TOKEN_KINDS.filter(([bit]) => bits & bit).map(([, name]) => name);
+  element.title = `${JSON.stringify(token)}: p = ${probability(p)}${kinds.length ? ` (${kinds.join(", ")})` : ""}`;
+  element.setAttribute("aria-label", element.title);
+  element.dataset.p = p === null ? "" : p.toPrecision(3);
+  if (bits & 1) element.classList.add("gold");
+  if (bits & 2) element.classList.add("answer");
+  const strength = p === null ? 0 : Math.sqrt(p);
+  element.style.backgroundColor = `rgba(0, 90, 150, ${(0.04 + 0.9 * strength).toFixed(2)})`;
+  if (strength > 0.5) element.style.color = "#fff";
+  return element;
+}
+
+function probability(p) {
+  if (p === null) return "not recorded";
+  return p >= 0.001 ? p.toFixed(3) : p.toExponential(1);
+}
