@@ -31,16 +31,16 @@ def decoder_section(material: Material, pictures: tuple[Block, ...]) -> Section:
 
 
 def abstention_section(material: Material, pictures: tuple[Block, ...]) -> Section:
-    """Giving up answers when the layers are unsettled."""
+    """Giving up answers by how stable the layers are."""
     text = paragraph(
         say(
-            "A model that may decline can give up the answers whose layers are unsettled: late commitment, many "
+            "A model that may decline can give up the answers whose layers are unstable: late commitment, many "
             "changes of the leader, a small mean share over the upper layers. The question is whether that leaves "
             "fewer errors than giving up the answers with the least final confidence, which costs nothing."
         )
     )
     sections = tuple(Section(task, abstention_blocks(one)) for task, one in material.of(MAIN).items())
-    return Section("Abstaining when the layers are unsettled", (*text, *pictures), sections)
+    return Section("Abstaining by stability over the layers", (*text, *pictures), sections)
 
 
 def _outcomes(material: Material) -> Iterator[tuple[str, Outcome]]:

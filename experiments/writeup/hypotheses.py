@@ -50,7 +50,7 @@ TOPICS = {
     "image": Topic(
         "What the image does to the log-odds of the answer given",
         True,
-        "The answer hangs on the picture",
+        "The answer depends on the image",
         "The picture speaks against the answer",
     ),
     "decoder": Topic(

@@ -25,7 +25,7 @@ ROWS = (
         "final minus an early layer's log-probabilities",
         "computed from the records among the candidates: see the decoders",
         "the original contrasts the whole vocabulary at every step",
-        "contrast only where the layers are unsettled",
+        "contrast only where the layers are unstable",
     ),
     (
         "Mitigating Object Hallucinations in Large Vision-Language Models through Visual Contrastive Decoding "

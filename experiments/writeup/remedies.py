@@ -66,7 +66,7 @@ def _rows(material: Material, depths: Depths) -> Iterator[Row]:
         "It says nothing about confident errors.",
     )
     yield (
-        "Contrasting layers breaks more answers than it mends.",
+        "Contrasting layers breaks more answers than it fixes.",
         _dola(main["clevr_mini"]),
         "Judge a contrast on held-out samples of the same task before it is switched on.",
         "The records suffice; no model runs.",
@@ -131,8 +131,8 @@ def _dola(one: Analysis) -> Shown:
     if result is None:
         return words("could not be computed")
     return _fact(
-        "{task}: accuracy {gap} against the final layer, {mended} mended, {broken} broken",
-        task=words(one.task_run.task), gap=interval(result.difference, share=True), mended=count(result.b_higher),
+        "{task}: accuracy {gap} against the final layer, {fixed} fixed, {broken} broken",
+        task=words(one.task_run.task), gap=interval(result.difference, share=True), fixed=count(result.b_higher),
         broken=count(result.a_higher),
     )  # fmt: skip
 

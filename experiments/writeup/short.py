@@ -36,7 +36,7 @@ def summary_section(claims: tuple[Claim, ...]) -> Section:
         ),
     )  # fmt: skip
     return Section(
-        "In short",
+        "Summary",
         opening,
         (
             Section(REPEATED, _lines(repeated)),

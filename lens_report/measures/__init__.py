@@ -60,7 +60,7 @@ class Analysis:
         pivot: None when the candidates have no English equivalents.
         question_types: Emergence by question type; None where there are not several types.
         decoders: What other decoders would have answered.
-        abstentions: Giving up answers when the layers are unsettled.
+        abstentions: Giving up answers by how stable the layers are.
     """
 
     task_run: TaskRun

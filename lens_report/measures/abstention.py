@@ -1,4 +1,4 @@
-"""Abstaining when the layers are unsettled, against abstaining when the final confidence is low."""
+"""Abstaining by stability over the layers, against abstaining when the final confidence is low."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lens_report.measures.task_run import TaskRun
 from lens_report.stats import RiskCoverage, holm, risk_coverage
 
 _STABILITY = ("commit_depth", "flips", "auc_pred")
-"""What counts as unsettled: late commitment, changes of the leader, a small mean share over the upper layers."""
+"""What counts as unstable: late commitment, changes of the leader, a small mean share over the upper layers."""
 KEPT = 0.8
 """Share of the answers kept at which the text gives the risk."""
 

@@ -1,4 +1,4 @@
-"""The same answer read out under another image: what of it hangs on the picture?"""
+"""The same answer read out under another image: what of it depends on the image?"""
 
 from __future__ import annotations
 

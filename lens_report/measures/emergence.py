@@ -23,7 +23,7 @@ class Emergence:
     Attributes:
         first: First layer at which gold leads for a while.
         stable: First layer from which gold leads to the end.
-        shuffled: `first` with the gold answers dealt out among the samples: what a lead says by chance. None without
+        shuffled: `first` with the gold answers shuffled among the samples: what a lead says by chance. None without
             candidate scores.
         lost: Group of samples -> share of its wrong answers in which gold had led clearly before.
         corrected: Group of samples -> share of its right answers in which a wrong candidate had led clearly before.

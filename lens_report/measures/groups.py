@@ -49,6 +49,6 @@ def groups(cluster: pd.Series, images: pd.Series) -> Groups:
         return Groups(
             shown.where(shown.notna(), cluster),
             f"the records' clusters have {n_clusters} {labels} for {n_images} different images and do not say "
-            "which samples go together; those of the same images are taken as one group",
+            "which samples go together; those of the same images are taken as one cluster",
         )
     return Groups(cluster.where(cluster.notna(), shown))

@@ -28,7 +28,7 @@ def compose(
     table = Section("Score and lens side by side", (setting.table_of_task_runs(analyses),) if analyses else ())
     pairwise = [Section("Runs compared on the same samples", compared)] if compared else []
     reading = Section("How to read this report", setting.reading_blocks())
-    summary = Section("In short", (), tuple(_summary([setup, *details, *pairwise])))
+    summary = Section("Summary", (), tuple(_summary([setup, *details, *pairwise])))
     return Document(TITLE, (summary, table, setup, *details, *pairwise, reading))
 
 
@@ -47,11 +47,11 @@ def _task_run(analysis: Analysis, pictures: Pictures) -> Section:
         ("Does the lens predict errors?", errors.error_blocks(analysis), ("forest",)),
         ("Errors by layer", errors.layer_error_blocks(analysis), ("auroc_by_layer",)),
         ("By answer given and question type", errors.stratum_blocks(analysis), ("strata",)),
-        ("What did not hold", errors.silent_blocks(analysis), ()),
+        ("What was not found", errors.not_found_blocks(analysis), ()),
         ("What other decoders would have answered", decoders.decoder_blocks(analysis), ("decoders",)),
-        ("Abstaining when the layers are unsettled", decoders.abstention_blocks(analysis), ("risk_coverage",)),
+        ("Abstaining by stability over the layers", decoders.abstention_blocks(analysis), ("risk_coverage",)),
         ("Controls with another image", inputs.control_blocks(analysis), ("controls",)),
-        ("English on the way", inputs.pivot_blocks(analysis), ("english",)),
+        ("English equivalents by layer", inputs.pivot_blocks(analysis), ("english",)),
     ]
     sections = []
     for title, blocks, names in parts:

@@ -44,7 +44,7 @@ class AboveChance:
 
     Attributes:
         curve: Mean and pointwise 95 % interval by layer of accuracy minus the accuracy that the same leaders would
-            have with the gold answers dealt out anew among these samples. Zero for a readout that knows no more than
+            have with the gold answers shuffled among these samples. Zero for a readout that knows no more than
             how often each answer is right.
         chance: float [L], that accuracy with shuffled answers.
         from_place: First place on the layer axis from which the lower end stays above zero to the last layer, the

@@ -1,4 +1,4 @@
-"""Nulls from permuted labels: errors are dealt out again among samples of the same stratum.
+"""Nulls from permuted labels: errors are permuted among samples of the same stratum.
 
 Within a stratum (predicted answer, question type) the permuted errors are independent of the score. Errors of one image
 go together, and so may scores: a plain permutation would then reject a true null too often. The test statistic is
@@ -160,7 +160,7 @@ class _Problem:
         )
 
     def permuted(self, n_draws: int, rng: np.random.Generator) -> Floats:
-        """Errors dealt out again within strata: float [n, n_draws]."""
+        """Errors permuted within strata: float [n, n_draws]."""
         out = np.empty((self.error.size, n_draws))
         for rows in self.members:
             out[rows] = rng.permuted(np.repeat(self.error[rows, None], n_draws, axis=1), axis=0)

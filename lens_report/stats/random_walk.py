@@ -85,7 +85,7 @@ class RandomWalk:
     def donors(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """For every row the row whose bridge it gets: clusters are exchanged, and within them members in random order.
 
-        Among clusters of one size every bridge is handed out once; a larger cluster uses those of a smaller one again.
+        Among clusters of one size every bridge is used once; a larger cluster uses those of a smaller one again.
         """
         shuffled = rng.permutation(self.clusters.codes.size)
         small = np.uint16 if self.clusters.count < 2**16 else np.int64  # numpy sorts short integers by their digits

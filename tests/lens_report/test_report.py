@@ -70,11 +70,12 @@ def test_sentences_take_no_digits_of_their_own() -> None:
 def test_the_findings_a_reader_looks_for_are_there(report: Report) -> None:
     text = report.markdown.read_text(encoding="utf-8")
     for title in (
-        "In short", "What was run", "Score, coverage and format errors", "Where the answer appears",
+        "Summary", "What was run", "Score, coverage and format errors", "Where the answer appears",
         "From which layer the right answer is there", "Lost and corrected", "Does the lens predict errors?",
-        "By answer given and question type", "What did not hold", "Controls with another image", "English on the way",
+        "By answer given and question type", "What was not found", "Controls with another image",
+        "English equivalents by layer",
         "By question type, layer by layer", "What other decoders would have answered",
-        "Abstaining when the layers are unsettled", "How to read this report",
+        "Abstaining by stability over the layers", "How to read this report",
     ):  # fmt: skip
         assert re.search(rf"^##+ {re.escape(title)}$", text, flags=re.M), title
     assert "cause" not in text.replace("never that it causes them", "")

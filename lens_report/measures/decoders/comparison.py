@@ -34,7 +34,7 @@ class Outcome:
         setting: What was chosen for it on other samples, such as `layer`; empty when nothing was.
         chosen: The choice.
         result: Decoder (b) minus final layer (a) in accuracy over the judged samples: `b_higher` counts wrong answers
-            mended, `a_higher` right answers broken. None when the decoder could not be computed, and then `why_none`
+            fixed, `a_higher` right answers broken. None when the decoder could not be computed, and then `why_none`
             says why.
         p_holm: Its p-value, corrected for all decoders of the task.
         by_type: Question type -> the same; its p-values are not corrected.

@@ -20,7 +20,7 @@ class Index:
     """Collects samples of several task_runs; rows of all of them share the columns."""
 
     def __init__(self) -> None:
-        self._subjects: list[dict[str, Any]] = []
+        self._task_runs: list[dict[str, Any]] = []
         self._columns: dict[str, list[Any]] = {}
         self._metrics: dict[str, list[float | None]] = {}
         self._n = 0
@@ -31,7 +31,7 @@ class Index:
     def add(self, task_run: TaskRun, kept: int) -> None:
         """Add the first `kept` samples of a task_run."""
         frame = task_run.frame.head(kept)
-        columns = _columns(task_run, frame) | {"task_run": [len(self._subjects)] * kept}
+        columns = _columns(task_run, frame) | {"task_run": [len(self._task_runs)] * kept}
         columns["images"] = [self._numbered(digests, wrong) for digests, wrong in _needs(frame, columns["verdict"])]
         for name, values in columns.items():
             self._columns.setdefault(name, []).extend(values)
@@ -39,7 +39,7 @@ class Index:
         for name in {**self._metrics, **metrics}:
             known = self._metrics.setdefault(name, [None] * self._n)
             known.extend(metrics.get(name, [None] * kept))
-        self._subjects.append(
+        self._task_runs.append(
             {
                 "task": task_run.task,
                 "run": task_run.label,
@@ -54,7 +54,7 @@ class Index:
         order = [name for prefix in SCALARS for name in self._metrics if name.startswith(prefix)]
         return {
             "n": self._n,
-            "task_runs": self._subjects,
+            "task_runs": self._task_runs,
             "columns": self._columns,
             "metrics": {name: self._metrics[name] for name in order},
         }

@@ -130,7 +130,7 @@ def _decoder_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     if any(one.result is not None for one in decoders.outcomes):
         yield ReportFigure(
             "decoders",
-            "Accuracy of other decoders minus that of the final layer, with the answers they mend and break.",
+            "Accuracy of other decoders minus that of the final layer, with the answers they fix and break.",
             lambda: decoder_differences(decoders),
         )
     if abstentions.scores and abstentions.n:

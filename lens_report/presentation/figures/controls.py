@@ -1,4 +1,4 @@
-"""Controls with another image, and English on the way to another language."""
+"""Controls with another image, and English equivalents by layer to another language."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ LEVEL = 0.05
 
 @styled
 def decoder_differences(decoders: Decoders) -> Figure:
-    """Accuracy of every decoder minus that of the final layer, with what it mends and breaks."""
+    """Accuracy of every decoder minus that of the final layer, with what it fixes and breaks."""
     shown = [one for one in decoders.outcomes if one.result is not None]
     figure, (axes,) = panels(1, width=7.4, height=1.8 + 0.36 * max(len(shown), 1))
     for place, one in enumerate(shown):
@@ -84,13 +84,13 @@ def risk_coverage_curves(abstentions: Abstentions) -> Figure:
 
 
 def _counts(axes: Axes, shown: list[Outcome]) -> None:
-    """What each decoder mends and breaks, at the right of its line."""
+    """What each decoder fixes and breaks, at the right of its line."""
     right = axes.twinx()
     right.set_ylim(axes.get_ylim())
     results = [one.result for one in shown if one.result is not None]
     right.set_yticks(
         range(len(results)),
-        [f"mends {one.b_higher}, breaks {one.a_higher} of {one.difference.n}" for one in results],
+        [f"fixes {one.b_higher}, breaks {one.a_higher} of {one.difference.n}" for one in results],
         fontsize=7.5,
         color=GREY,
     )

@@ -1,4 +1,4 @@
-"""Survival curves of emergence, and what was lost beside what was corrected."""
+"""Emergence by layer, and what was lost beside what was corrected."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def emergence_curves(emergence: Emergence, n_layers: int) -> Figure:
     share_axis(axes, "samples in which gold has emerged")
     layer_axis(axes, emergence.first.layer, n_layers)
     titled(axes, "By which layer the right answer was there", columns=2, rows=2)
-    footnote(figure, "Kaplan-Meier; bands: pointwise 95 % intervals, clustered. Samples without the event stay in.")
+    footnote(figure, "Bands: pointwise 95 % intervals, clustered. Samples in which gold never led stay in.")
     return figure
 
 

@@ -57,7 +57,7 @@ def forest(prediction: Prediction) -> Figure:
     footnote(
         figure,
         f"n = {prediction.n} answers, {prediction.n_wrong} wrong, {prediction.n_groups} clusters. Bars: 95 % intervals "
-        "(clustered bootstrap); hollow: no interval.",
+        "clustered by image; hollow: no interval.",
     )
     return figure
 
@@ -120,7 +120,7 @@ def auroc_by_layer(prediction: Prediction, n_layers: int) -> Figure:
     titled(axes, "Margin of the answer given, read at each layer", columns=2, rows=2)
     layer_axis(axes, layers, n_layers)
     counts = f"n = {prediction.n} answers, {prediction.n_wrong} wrong, {prediction.n_groups} clusters."
-    footnote(figure, f"{counts} A low margin is meant to go with errors. Bars: clustered bootstrap, layer by layer.")
+    footnote(figure, f"{counts} A low margin is meant to go with errors. Bars: clustered, layer by layer.")
     return figure
 
 
@@ -142,7 +142,7 @@ def by_stratum(prediction: Prediction) -> Figure:
         missing = len(next(iter(metrics.values())).levels) - len(levels)
         left_out += [f"{missing} levels of {title} with few errors or samples are not drawn."] if missing else []
     legend(all_axes[0], loc="lower left", bbox_to_anchor=(-0.05, 1.0), ncols=2, borderaxespad=0.1, fontsize=7)
-    bars = "Bars: 95 % intervals (clustered bootstrap); hollow: too few errors or right answers for one."
+    bars = "Bars: 95 % intervals, clustered; hollow: too few errors or right answers for one."
     footnote(figure, " ".join([bars, *left_out]))
     return figure
 

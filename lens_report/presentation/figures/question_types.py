@@ -42,7 +42,7 @@ def accuracy_by_type(found: QuestionTypes, n_layers: int) -> Figure:
     handles, labels = all_axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside upper left", ncols=3)
-    footnote(figure, "Bands: pointwise 95 % intervals, clustered. Shuffled: answers dealt out within the type.")
+    footnote(figure, "Bands: pointwise 95 % intervals, clustered. Shuffled: gold answers permuted within the type.")
     return figure
 
 
@@ -89,9 +89,7 @@ def depth_by_type(found: QuestionTypes, n_layers: int) -> Figure:
     axes.set_xlim(found.layers[0] - 0.5, n_layers + 0.5)
     axes.set_title("How deep each question type becomes readable", pad=38)
     legend(axes, loc="lower left", bbox_to_anchor=(-0.3, 1.0), ncols=2, borderaxespad=0.1, fontsize=7.5)
-    footnote(
-        figure, "Bars: 95 % intervals (clustered bootstrap). Arrow: no upper end. Without a symbol: never reached."
-    )
+    footnote(figure, "Bars: 95 % intervals, clustered. Arrow: no upper end. Without a symbol: never reached.")
     return figure
 
 

@@ -107,9 +107,9 @@ def _difference(one: Outcome, result: Comparison) -> Sentence:
     order = "more" if better(one) else "less"
     return say(
         "{name} is {order} accurate than the final layer: {gap} over {n} samples (p {p} after correction for all "
-        "decoders); it mends {mended} wrong answers and breaks {broken} right ones.",
+        "decoders); it fixes {fixed} wrong answers and breaks {broken} right ones.",
         name=words(_capital(one)), order=words(order), gap=interval(result.difference, share=True),
-        n=count(result.difference.n), p=p_value(one.p_holm), mended=count(result.b_higher),
+        n=count(result.difference.n), p=p_value(one.p_holm), fixed=count(result.b_higher),
         broken=count(result.a_higher), headline=True,
     )  # fmt: skip
 
@@ -121,8 +121,8 @@ def _untested(one: Outcome, result: Comparison) -> Sentence:
             name=words(_capital(one)), chosen=_chosen_in_brackets(one),
         )  # fmt: skip
     return say(
-        "{name} cannot be tested: it mends {mended} answers and breaks {broken}, too few for a claim.",
-        name=words(_capital(one)), mended=count(result.b_higher), broken=count(result.a_higher),
+        "{name} cannot be tested: it fixes {fixed} answers and breaks {broken}, too few for a claim.",
+        name=words(_capital(one)), fixed=count(result.b_higher), broken=count(result.a_higher),
     )  # fmt: skip
 
 
@@ -143,11 +143,11 @@ def _by_type(found: Decoders) -> Iterator[Sentence]:
 
 def _table(found: Decoders) -> Table:
     columns = (
-        "decoder", "setting", "samples", "final layer", "decoder's accuracy", "difference", "p", "p (Holm)", "mended",
+        "decoder", "setting", "samples", "final layer", "decoder's accuracy", "difference", "p", "p (Holm)", "fixed",
         "broken", "note",
     )  # fmt: skip
     note = say(
-        "Mended: wrong in the final layer and right here; broken: the reverse. Contrasts choose among candidates with "
+        "Fixed: wrong in the final layer and right here; broken: the reverse. Contrasts choose among candidates with "
         "at least {cut} times the largest share.",
         cut=decimal(PLAUSIBLE, 1),
     )
@@ -160,7 +160,7 @@ def _table(found: Decoders) -> Table:
 def _type_table(found: Decoders) -> tuple[Block, ...]:
     columns = (
         "question type", "decoder", "samples", "final layer", "decoder's accuracy", "difference", "p",
-        "p (Holm, all types)", "mended", "broken",
+        "p (Holm, all types)", "fixed", "broken",
     )  # fmt: skip
     kinds = list(dict.fromkeys(kind for one in found.outcomes for kind in one.by_type))
     rows = tuple(

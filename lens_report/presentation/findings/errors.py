@@ -10,7 +10,7 @@ from lens_report.measures import Analysis, Prediction
 from lens_report.measures.predictors import Predictor
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
 from lens_report.presentation.document.shown import Shown, count, decimal, interval, listed, p_value, percent, words
-from lens_report.presentation.findings.rules import LEVEL, holds, is_associated, short, verdicts
+from lens_report.presentation.findings.rules import LEVEL, covers, is_associated, short, verdicts
 from lens_report.stats import Estimate
 
 
@@ -64,15 +64,15 @@ def stratum_blocks(analysis: Analysis) -> tuple[Block, ...]:
     return bullets(sentences)
 
 
-def silent_blocks(analysis: Analysis) -> tuple[Block, ...]:
-    """What did not hold, as its own list."""
+def not_found_blocks(analysis: Analysis) -> tuple[Block, ...]:
+    """What was not found, as its own list."""
     found = analysis.prediction
     if found.ranking is None:
         return ()
     rules = verdicts(found)
     turned = [short(one) for one in found.ranking.predictors if is_associated(one) and _below_chance(one)]
     sentences = [
-        say("No association with errors and no gain could be shown for: {names}.", names=listed(list(rules.silent))),
+        say("No association with errors and no gain could be shown for: {names}.", names=listed(list(rules.not_shown))),
         say(
             "Associated with errors alone, without a shown gain over final confidence: {names}.",
             names=listed([name for name in rules.associated if name not in rules.adding]),
@@ -111,7 +111,7 @@ def _asked(found: Prediction) -> Sentence:
     left = f" Left out: {dropped}." if dropped else ""
     repeated = f" Repeated questions counted once: {found.n_repeated}." if found.n_repeated else ""
     return say(
-        "ErrorRows about errors: {n} answers in {groups} groups, {wrong} of them wrong ({share}).{left}{repeated}",
+        "ErrorRows about errors: {n} answers in {groups} clusters, {wrong} of them wrong ({share}).{left}{repeated}",
         n=count(found.n), groups=count(found.n_groups), wrong=count(found.n_wrong),
         share=percent(found.n_wrong / found.n), left=Shown(left, left), repeated=Shown(repeated, repeated),
     )  # fmt: skip
@@ -196,7 +196,7 @@ def _table(found: Prediction) -> Table:
     )  # fmt: skip
     note = say(
         "Metrics are turned so that high values are expected to go with errors; AUPRC by chance is the share of "
-        "errors, {share}. Intervals are {level} intervals clustered by group.",
+        "errors, {share}. Intervals are {level} intervals clustered by image or pair.",
         share=percent(found.n_wrong / found.n), level=percent(0.95),
     )  # fmt: skip
     return Table("predictors", columns, tuple(_line(one, one.column == found.confidence) for one in ranked), (note,))
@@ -228,7 +228,7 @@ def _within(title: str, name: str, estimate: Estimate) -> Sentence:
             "{metric} within the same {title}: no interval ({why}).",
             metric=metric, title=words(title), why=words(estimate.note),
         )  # fmt: skip
-    tells = "is still apart from chance" if not holds(estimate, 0.5) else "cannot be told from chance"
+    tells = "is still apart from chance" if not covers(estimate, 0.5) else "cannot be told from chance"
     return say(
         "{metric} within the same {title}: AUROC {auroc}, which {tells}.",
         metric=metric, title=words(title), auroc=interval(estimate), tells=words(tells),

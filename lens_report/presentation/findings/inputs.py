@@ -1,4 +1,4 @@
-"""Sentences about the image, about English on the way, and about two runs."""
+"""Sentences about the image, about English equivalents by layer, and about two runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def control_blocks(analysis: Analysis) -> tuple[Block, ...]:
     if analysis.controls is None:
         return paragraph(
             say(
-                "No control was run, so nothing here says whether the readouts hang on the image. Add "
+                "No control was run, so nothing here says whether the readouts depend on the image. Add "
                 "lens_controls=blank+shuffled to the model's arguments."
             )
         )

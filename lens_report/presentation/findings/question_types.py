@@ -88,7 +88,7 @@ def _table(found: QuestionTypes) -> Table:
         "ever led", "lost, of wrong", "corrected, of right",
     )  # fmt: skip
     note = say(
-        "Shuffled answers are dealt out among samples of the same type, so a type with few possible answers has a high "
+        "Gold answers are shuffled among samples of the same type, so a type with few possible answers has a high "
         "chance level. Above chance: corrected for all layers. Half-way depth: where the accuracy above chance passes "
         "half of its last value for good; that of the first layer read means there or before. "
         "Medians count samples in which gold never led as later than all layers."

@@ -20,14 +20,14 @@ class Verdicts:
         associated: AUROC interval apart from chance and permutation test significant after Holm.
         adding: Gain interval above zero and regression significant after Holm.
         untested: No interval for the gain, or no regression: too little data for a claim.
-        silent: None of these: no effect was found.
+        not_shown: None of these: no effect was found.
     """
 
     listed: tuple[str, ...]
     associated: tuple[str, ...]
     adding: tuple[str, ...]
     untested: tuple[str, ...]
-    silent: tuple[str, ...]
+    not_shown: tuple[str, ...]
 
 
 def verdicts(prediction: Prediction) -> Verdicts:
@@ -39,13 +39,13 @@ def verdicts(prediction: Prediction) -> Verdicts:
     untested = [
         one for one in metrics if one.p_increment_holm is None or one.gain is None or one.gain.delta.low is None
     ]
-    silent = [one for one in metrics if one not in associated and one not in adding]
-    return Verdicts(*(tuple(map(short, group)) for group in (metrics, associated, adding, untested, silent)))
+    not_shown = [one for one in metrics if one not in associated and one not in adding]
+    return Verdicts(*(tuple(map(short, group)) for group in (metrics, associated, adding, untested, not_shown)))
 
 
 def is_associated(one: Predictor) -> bool:
     """Whether a metric is associated with errors by the rules."""
-    apart = one.association.auroc.low is not None and not holds(one.association.auroc, 0.5)
+    apart = one.association.auroc.low is not None and not covers(one.association.auroc, 0.5)
     return apart and one.p_null_holm is not None and one.p_null_holm < LEVEL
 
 
@@ -60,6 +60,6 @@ def short(one: Predictor) -> str:
     return one.column.split(".", 1)[-1]
 
 
-def holds(estimate: Estimate, value: float) -> bool:
+def covers(estimate: Estimate, value: float) -> bool:
     """Whether the interval covers a value; False when there is none."""
     return estimate.low is not None and estimate.high is not None and estimate.low <= value <= estimate.high

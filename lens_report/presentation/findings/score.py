@@ -20,7 +20,7 @@ def _score(analysis: Analysis) -> Iterator[Sentence]:
         yield say("No sample has a score: {why}.", why=words(scores.score.note), headline=True)
     else:
         yield say(
-            "The score ({name}) is {score} over {n} samples in {groups} independent groups.",
+            "The score ({name}) is {score} over {n} samples in {groups} independent clusters.",
             name=words(scores.main), score=interval(scores.score, share=True), n=count(scores.score.n),
             groups=count(scores.score.n_clusters), headline=True,
         )  # fmt: skip
@@ -84,7 +84,7 @@ def _coverage(analysis: Analysis) -> Iterator[Sentence]:
             n=count(other), kind=words(kind),
         )  # fmt: skip
     if view.group_note:
-        yield say("Groups: {note}.", note=words(view.group_note))
+        yield say("Clusters: {note}.", note=words(view.group_note))
     if view.n_unlabelled:
         yield say(
             "{n} samples have neither a cluster nor an image and count as independent; if they are not, the intervals "

@@ -118,7 +118,7 @@ def test_simulated_walks_keep_ends_means_spread_and_clusters():
     np.testing.assert_allclose(simulated.mean(axis=0), run.paths.mean(axis=0), atol=0.1)
     np.testing.assert_allclose(np.cov(simulated.T), np.cov(run.paths.T), rtol=0.2, atol=0.15)
     donors = walk.donors(np.random.default_rng(1))
-    assert sorted(donors) == list(range(2000)), "every bridge is handed out once"
+    assert sorted(donors) == list(range(2000)), "every bridge is used once"
     assert all(np.unique(run.cluster[donors[run.cluster == cluster]]).size == 1 for cluster in range(200))
 
 

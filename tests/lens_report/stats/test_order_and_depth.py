@@ -137,7 +137,7 @@ def test_depths_are_found_where_they_were_put() -> None:
     assert p_value < 0.01
 
 
-def test_a_depth_does_not_hang_on_the_number_of_answers_or_the_ability() -> None:
+def test_a_depth_does_not_depend_on_the_number_of_answers_or_the_ability() -> None:
     rng = np.random.default_rng(2)
     groups = shared(400, 400, 4)
     kinds = {"two": kind(rng, 400, 5, 0.95, 2, groups[0]), "ten": kind(rng, 400, 5, 0.5, 10, groups[1])}
