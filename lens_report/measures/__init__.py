@@ -54,7 +54,7 @@ class Analysis:
         overview: Counts, coverage, format errors, identity check.
         scores: Scores with intervals.
         curves: Means by layer.
-        emergence: Survival curves; None without gold.
+        emergence: From which layer gold leads; None without gold.
         prediction: Errors against label-free metrics.
         controls: None when no control was run.
         pivot: None when the candidates have no English equivalents.

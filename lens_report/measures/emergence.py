@@ -37,7 +37,7 @@ class Emergence:
 
 
 def emergence(task_run: TaskRun, *, seed: int = 0) -> Emergence | None:
-    """Survival curves and shares of a task; None when no sample has a gold answer that was read."""
+    """Emergence curves and shares of a task; None when no sample has a gold answer that was read."""
     frame = task_run.frame
     known = task_run.read_out & task_run.column("gold_based.emerged") & task_run.compared
     if not known.any():

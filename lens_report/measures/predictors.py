@@ -62,7 +62,7 @@ def require_predictors(columns: Iterable[str]) -> None:
         if column.startswith(GOLD_BASED):
             raise NotAPredictorError(
                 f"{column} looks at the gold answer, so ranking it as a predictor of error is circular; "
-                f"use a {LABEL_FREE}* metric, or describe {column} with the survival curves and shares"
+                f"use a {LABEL_FREE}* metric, or describe {column} with the emergence curves and shares"
             )
         if not column.startswith((LABEL_FREE, NULL)):
             raise NotAPredictorError(

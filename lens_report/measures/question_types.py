@@ -46,7 +46,7 @@ class QuestionType:
         chance: That share by layer, float [L]; empty without candidates.
         from_layer: First layer from which `above` stays above zero, corrected for all layers; None when it does not.
         halfway: Depth in layers from which `above` stays over half of its last value.
-        first: First layer at which gold leads for a while, as a survival curve.
+        first: First layer at which gold leads for a while.
         stable: First layer from which it leads to the end.
         lost: Share of wrong answers in which gold had led clearly; None without any.
         corrected: Share of right answers in which a wrong candidate had led clearly.

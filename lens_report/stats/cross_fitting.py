@@ -28,7 +28,9 @@ def grouped_folds(clusters: Clusters, error: Bools, *, n_folds: int = N_FOLDS, s
         n_folds: Number of folds.
         seed: Of the order among clusters with equally many errors.
     """
-    fold = np.zeros(error.size, dtype=np.int64)
+    fold = clusters.codes % n_folds
+    if min(clusters.n_present(), max(error.sum(), error.size - error.sum())) < n_folds:
+        return fold  # too few rows to spread anything
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # callers say what is too small
