@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2
 from statsmodels.discrete.discrete_model import Logit
 from statsmodels.tools.sm_exceptions import PerfectSeparationError
 
@@ -20,7 +19,7 @@ from lens_report.stats.results import MIN_CLASS, Sizes, beyond_rounding, join_no
 from lens_report.stats.scored import Scored
 
 Floats = NDArray[np.float64]
-METHOD = "logistic regression, cluster-robust Wald test and likelihood ratio"
+METHOD = "logistic regression, cluster-robust Wald test"
 EVENTS_PER_COLUMN = 5
 
 
@@ -32,9 +31,7 @@ class Increment:
         log_odds_ratio: Change of the log-odds of error for one standard deviation of the metric, nats.
         low: Lower end of its 95 % interval from cluster-robust errors.
         high: Upper end.
-        p_wald: Cluster-robust Wald test: the p-value to report.
-        likelihood_ratio: 2 (log-likelihood with - without the metric), chi-squared with one degree of freedom.
-        p_likelihood_ratio: Its p-value; it takes the rows as independent, so it is too small where clusters matter.
+        p_wald: Cluster-robust Wald test. A likelihood ratio would take the rows as independent and be too small.
         n: Rows used.
         n_clusters: Clusters among them.
         n_errors: Errors among them.
@@ -45,8 +42,6 @@ class Increment:
     low: float | None
     high: float | None
     p_wald: float | None
-    likelihood_ratio: float | None
-    p_likelihood_ratio: float | None
     n: int
     n_clusters: int
     n_errors: int
@@ -56,7 +51,7 @@ class Increment:
     @classmethod
     def missing(cls, sizes: Sizes, note: str) -> Increment:
         """No result, for the reason given."""
-        return cls(None, None, None, None, None, None, sizes.n, sizes.n_clusters, sizes.n_errors or 0, note)
+        return cls(None, None, None, None, sizes.n, sizes.n_clusters, sizes.n_errors or 0, note)
 
 
 def logistic_increment(
@@ -80,7 +75,7 @@ def logistic_increment(
             five errors or five right answers are merged.
 
     Returns:
-        Coefficient of the standardised metric with both tests; a note says why when there is none.
+        Coefficient of the standardised metric with its test; a note says why when there is none.
     """
     groups = Clusters.of(clusters)
     columns = [np.asarray(margin, dtype=np.float64)]
@@ -151,21 +146,17 @@ def _fit(design: Floats, metric: Floats, rows: Scored) -> Increment:
             warnings.simplefilter("error")
             warnings.simplefilter("ignore", RuntimeWarning)
             wrong, groups = rows.error.astype(np.float64), {"groups": rows.clusters.codes}
-            alone = Logit(wrong, design, check_rank=False).fit(disp=0, maxiter=100)
-            both = Logit(wrong, full, check_rank=False).fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds=groups)
+            fit = Logit(wrong, full, check_rank=False).fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds=groups)
     except (PerfectSeparationError, np.linalg.LinAlgError, Warning) as problem:
         return Increment.missing(sizes, join_notes(rows.note, f"the regression did not converge: {problem}"))
-    ratio = max(2.0 * float(both.llf - alone.llf), 0.0)
-    low, high = np.asarray(both.conf_int())[-1]
-    if not np.isfinite([low, high, ratio]).all():
+    low, high = np.asarray(fit.conf_int())[-1]
+    if not np.isfinite([low, high]).all():
         return Increment.missing(sizes, join_notes(rows.note, "the regression did not converge: no finite interval"))
     return Increment(
-        float(both.params[-1]),
+        float(fit.params[-1]),
         float(low),
         float(high),
-        float(both.pvalues[-1]),
-        ratio,
-        float(chi2.sf(ratio, 1)),
+        float(fit.pvalues[-1]),
         sizes.n,
         sizes.n_clusters,
         sizes.n_errors or 0,

@@ -30,16 +30,20 @@ def score_interval(values: ArrayLike, clusters: Clusters | ArrayLike) -> Estimat
     Returns:
         The mean with its interval; a note says why when there is none.
     """
-    rows = _Known.of(values, clusters)
-    if rows.why_none:
-        return rows.sizes.missing(rows.why_none)
-    n, mean = rows.sizes.n, float(rows.values.mean())
-    if rows.sizes.n_clusters < MIN_CLUSTERS:
-        return rows.sizes.estimate(mean, None, None, ROBUST, join_notes(rows.note, rows.sizes.too_small))
-    error = float(mean_error(rows.values[:, None], rows.clusters)[0])
-    if not np.isin(rows.values, (0.0, 1.0)).all():
-        return rows.sizes.estimate(mean, *t_interval(mean, error, rows.sizes.n_clusters), ROBUST, rows.note)
-    return rows.sizes.estimate(mean, *share_interval(mean, error, n, rows.sizes.n_clusters), WILSON, rows.note)
+    column, groups = np.asarray(values, dtype=np.float64), Clusters.of(clusters)
+    known = np.isfinite(column)
+    note = f"{int((~known).sum())} of {known.size} rows have no value" if not known.all() else ""
+    column, groups = column[known], groups.at(known)
+    sizes = Sizes(column.size, groups.n_present())
+    if not sizes.n:
+        return sizes.missing("no rows with a value")
+    mean = float(column.mean())
+    if sizes.n_clusters < MIN_CLUSTERS:
+        return sizes.estimate(mean, None, None, ROBUST, join_notes(note, sizes.too_small))
+    error = float(mean_error(column[:, None], groups)[0])
+    if not np.isin(column, (0.0, 1.0)).all():
+        return sizes.estimate(mean, *t_interval(mean, error, sizes.n_clusters), ROBUST, note)
+    return sizes.estimate(mean, *share_interval(mean, error, sizes.n, sizes.n_clusters), WILSON, note)
 
 
 def mean_error(values: Floats, clusters: Clusters) -> Floats:
@@ -97,26 +101,3 @@ def layer_curve(values: ArrayLike, clusters: Clusters | ArrayLike) -> LayerCurve
     enough = present >= MIN_CLUSTERS
     half = np.where(enough, student.ppf(0.975, np.maximum(present - 1, 1)) * mean_error(columns, groups), np.nan)
     return LayerCurve(mean, mean - half, mean + half, n.astype(np.int64), present.astype(np.int64))
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    values: Floats
-    clusters: Clusters
-    note: str
-
-    @classmethod
-    def of(cls, values: ArrayLike, clusters: Clusters | ArrayLike) -> _Known:
-        column = np.asarray(values, dtype=np.float64)
-        groups = Clusters.of(clusters)
-        known = np.isfinite(column)
-        note = f"{int((~known).sum())} of {known.size} rows have no value" if not known.all() else ""
-        return cls(column[known], groups.at(known), note)
-
-    @property
-    def sizes(self) -> Sizes:
-        return Sizes(self.values.size, self.clusters.n_present())
-
-    @property
-    def why_none(self) -> str:
-        return "" if self.values.size else "no rows with a value"
