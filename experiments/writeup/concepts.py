@@ -30,7 +30,7 @@ _TYPES = {
 _RELATION = r"\b(?:left of|right of|in front of|behind|слева от|справа от|перед|позади|за)\b"
 """How the questions of both languages name a spatial relation."""
 RELATED = ("existence", "count")
-"""QuestionTypes that are split by whether the question goes through a spatial relation."""
+"""Concepts that are split by whether the question goes through a spatial relation."""
 DIRECT, THROUGH = "without a relation", "through a relation"
 ORDER = (
     "existence",

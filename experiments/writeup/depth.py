@@ -17,7 +17,7 @@ MINIS = ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini")
 
 
 def depth_section(depths: Depths, pictures: tuple[Block, ...]) -> Section:
-    """QuestionTypes by depth, in the main run and the seeds."""
+    """Concepts by depth, in the main run and the seeds."""
     rows = [row for name in (MAIN, *SEEDS) for task in MINIS for row in _rows(depths, name, task)]
     columns = (
         "run",

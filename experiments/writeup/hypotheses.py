@@ -115,7 +115,7 @@ class Depths:
         self._found: dict[tuple[str, str], dict[str, AboveChance]] = {}
 
     def of(self, name: str, task: str) -> dict[str, AboveChance]:
-        """QuestionType -> depth in a task of an experiment; empty where it does not have the task."""
+        """Concept -> depth in a task of an experiment; empty where it does not have the task."""
         key = (name, task)
         if key not in self.material.analyses:
             return {}

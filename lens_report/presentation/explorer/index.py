@@ -17,7 +17,7 @@ LONGEST = 4_000
 
 
 class Index:
-    """Collects samples of several task_runs; rows of all of them share the columns."""
+    """Collects samples of several tasks and runs; rows of all of them share the columns."""
 
     def __init__(self) -> None:
         self._task_runs: list[dict[str, Any]] = []
@@ -29,7 +29,7 @@ class Index:
         self._needed: dict[str, int] = {}
 
     def add(self, task_run: TaskRun, kept: int) -> None:
-        """Add the first `kept` samples of a task_run."""
+        """Add the first `kept` samples of one task of a run."""
         frame = task_run.frame.head(kept)
         columns = _columns(task_run, frame) | {"task_run": [len(self._task_runs)] * kept}
         columns["images"] = [self._numbered(digests, wrong) for digests, wrong in _needs(frame, columns["verdict"])]

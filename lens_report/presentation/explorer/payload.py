@@ -62,7 +62,7 @@ class ExplorerData:
 
 
 def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> ExplorerData:
-    """Pack the samples of all task_runs."""
+    """Pack the samples of all tasks and runs."""
     share = limits.samples // max(1, len(task_runs))
     index, notes = Index(), []
     places: list[tuple[Details, int]] = []

@@ -111,7 +111,7 @@ def _asked(found: Prediction) -> Sentence:
     left = f" Left out: {dropped}." if dropped else ""
     repeated = f" Repeated questions counted once: {found.n_repeated}." if found.n_repeated else ""
     return say(
-        "ErrorRows about errors: {n} answers in {groups} clusters, {wrong} of them wrong ({share}).{left}{repeated}",
+        "Questions about errors use {n} answers in {groups} clusters, {wrong} of them wrong ({share}).{left}{repeated}",
         n=count(found.n), groups=count(found.n_groups), wrong=count(found.n_wrong),
         share=percent(found.n_wrong / found.n), left=Shown(left, left), repeated=Shown(repeated, repeated),
     )  # fmt: skip
