@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.stats import rankdata
-from statsmodels.stats.multitest import multipletests
 
 from lens_report.stats.clusters import Clusters
 from lens_report.stats.results import Sizes, join_notes
@@ -219,9 +218,13 @@ def _p_value(null: Floats, value: float) -> float:
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     """Holm-adjusted p-values (Holm 1979); tests without a p-value stay without one and do not count.
 
-    The family is all tests that were run, whatever came of them: pass every metric that was listed beforehand.
+    The family is all tests that were run, whatever came of them: pass every metric that was listed beforehand. Of m
+    tests the k-th smallest p-value is multiplied by m - k + 1, and none is adjusted to less than a smaller one.
     """
-    tested = {name: value for name, value in p_values.items() if value is not None}
-    adjusted = multipletests(list(tested.values()), method="holm")[1] if tested else ()
-    found = dict(zip(tested, map(float, adjusted), strict=True))
-    return {name: found.get(name) for name in p_values}
+    found: dict[str, float | None] = dict.fromkeys(p_values)
+    tested = sorted(((value, name) for name, value in p_values.items() if value is not None), key=lambda one: one[0])
+    highest = 0.0
+    for place, (value, name) in enumerate(tested):
+        highest = max(highest, min(1.0, (len(tested) - place) * value))
+        found[name] = highest
+    return found

@@ -10,7 +10,7 @@ of another sample, cluster for cluster: spread, shape and dependence stay, any l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ from lens_report.stats.permutation import NullTest
 from lens_report.stats.results import Sizes, join_notes, two_sided_p
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 N_SIMULATIONS = 500
 DIRECTION = {"commit_depth": 1.0, "flips": 1.0, "auc_pred": -1.0, "max_alt": 1.0}
 """1 where high values of a path metric are meant to go with errors."""
@@ -47,11 +48,11 @@ class RandomWalk:
     slope: Floats
     spread: Floats
     bridges: Floats
-    stratum: NDArray[np.int64]
+    stratum: Ints
     clusters: Clusters
 
     @classmethod
-    def fit(cls, paths: Floats, clusters: Clusters, strata: NDArray[np.int64]) -> RandomWalk:
+    def fit(cls, paths: Floats, clusters: Clusters, strata: Ints) -> RandomWalk:
         """Least squares of each layer on the last: paths float [n, L] without NaN, strata int [n] of any codes."""
         _, stratum = np.unique(strata, return_inverse=True)
         shape = (int(stratum.max()) + 1, paths.shape[1])
@@ -72,17 +73,20 @@ class RandomWalk:
             bridges[rows] = residuals
         return cls(intercept, slope, spread, bridges, stratum.astype(np.int64), clusters)
 
-    def simulate(self, final: Floats, donors: NDArray[np.int64]) -> Floats:
-        """Paths that end at the given final margins float [n], with the bridges of the `donors`: float [n, L]."""
-        bridges = self.bridges.take(donors, axis=0)
-        bridges *= self.spread.take(self.stratum, axis=0)
-        paths = self.slope.take(self.stratum, axis=0)
-        paths *= final[:, None]
-        paths += self.intercept.take(self.stratum, axis=0)
-        paths += bridges
-        return paths
+    def simulator(self, final: Floats) -> Callable[[Ints], Floats]:
+        """From donors int [n] to paths float [n, L] with their bridges that end at the final margins float [n]."""
+        lines = self.slope[self.stratum] * final[:, None] + self.intercept[self.stratum]
+        spread = self.spread[self.stratum]
 
-    def donors(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        def simulate(donors: Ints) -> Floats:
+            paths = self.bridges[donors]
+            paths *= spread
+            paths += lines
+            return paths
+
+        return simulate
+
+    def donors(self, rng: np.random.Generator) -> Ints:
         """For every row the row whose bridge it gets: clusters are exchanged, and within them members in random order.
 
         Among clusters of one size every bridge is used once; a larger cluster uses those of a smaller one again.
@@ -164,10 +168,9 @@ def random_walk_null(
     walk, rng = RandomWalk.fit(margins, groups, level[known]), np.random.default_rng(seed)
     observed = _aurocs(path_metrics(margins, depths), labels)
     donors = (walk.donors(rng) for _ in range(n_simulations))
+    simulate = walk.simulator(margins[:, -1])
     with ThreadPoolExecutor() as pool:  # numpy lets the threads run side by side
-        simulated = list(
-            pool.map(lambda one: _aurocs(path_metrics(walk.simulate(margins[:, -1], one), depths), labels), donors)
-        )
+        simulated = list(pool.map(lambda one: _aurocs(path_metrics(simulate(one), depths), labels), donors))
     return {
         name: _test(value, np.array([one[name] for one in simulated], dtype=np.float64), sizes, note)
         for name, value in observed.items()

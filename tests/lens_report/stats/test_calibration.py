@@ -239,7 +239,7 @@ def test_nulls_on_the_clusters_of_pope_are_rejected_at_the_nominal_rate(name: st
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_intervals_on_the_clusters_of_pope_cover_at_the_nominal_rate():
-    covered = coverage_of_measures(600, **POPE, planted=0.6)
+    covered = coverage_of_measures(2000, **POPE, planted=0.6)
     assert covered == pytest.approx(dict.fromkeys(covered, 0.95), abs=0.02)
 
 

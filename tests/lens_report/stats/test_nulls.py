@@ -113,7 +113,7 @@ def test_simulated_walks_keep_ends_means_spread_and_clusters():
     run = simulate_run(5, n_clusters=200, per_cluster=10)
     clusters = Clusters.of(run.cluster)
     walk = RandomWalk.fit(run.paths, clusters, run.pred)
-    simulated = walk.simulate(run.margin, walk.donors(np.random.default_rng(0)))
+    simulated = walk.simulator(run.margin)(walk.donors(np.random.default_rng(0)))
     np.testing.assert_allclose(simulated[:, -1], run.margin)
     np.testing.assert_allclose(simulated.mean(axis=0), run.paths.mean(axis=0), atol=0.1)
     np.testing.assert_allclose(np.cov(simulated.T), np.cov(run.paths.T), rtol=0.2, atol=0.15)
