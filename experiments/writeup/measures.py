@@ -11,7 +11,7 @@ from lens_report import Analysis
 from lens_report.measures.candidates import answer_log_odds, cand_scores, indices
 from lens_report.measures.columns import strata_labels
 from lens_report.measures.error_rows import error_rows
-from lens_report.measures.predictors import LABEL_FREE, sign
+from lens_report.measures.predictors import LABEL_FREE, STRATA, sign
 from lens_report.stats import AboveChance, Estimate, paired, permutation_null
 from lens_report.stats.results import MIN_CLUSTERS, two_sided_p
 
@@ -52,7 +52,7 @@ def confidence_auroc(analysis: Analysis) -> Tested | None:
         sign(base.column) * rows.frame[base.column].to_numpy(dtype=np.float64),
         rows.error,
         rows.clusters,
-        strata=strata_labels(rows.frame, ["answered", "question_type"]),
+        strata=strata_labels(rows.frame, STRATA),
         n_permutations=PERMUTATIONS,
         seed=DRAWS.seed,
     )

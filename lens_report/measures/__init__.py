@@ -11,11 +11,10 @@ from lens_report.measures.controls import Controls, controls
 from lens_report.measures.curves import Curves, curves
 from lens_report.measures.decoders import Decoders, decoders
 from lens_report.measures.emergence import Emergence, emergence
-from lens_report.measures.overview import Overview, overview
+from lens_report.measures.overview import Overview, Scores, overview, scores
 from lens_report.measures.pivot import Pivot, pivot
 from lens_report.measures.prediction import PREREGISTERED, Draws, Prediction, prediction
 from lens_report.measures.question_types import Order, QuestionType, QuestionTypes, question_types
-from lens_report.measures.scores import Scores, scores
 from lens_report.measures.task_run import TaskRun, task_runs
 from lens_results import Run
 

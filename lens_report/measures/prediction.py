@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lens_report.measures.columns import strata_labels
 from lens_report.measures.error_rows import UNSCORED, ErrorRows, error_rows
-from lens_report.measures.predictors import HIGHER_MEANS_ERROR, LABEL_FREE, Columns, Ranking, rank_predictors, sign
+from lens_report.measures.predictors import HIGHER_MEANS_ERROR, LABEL_FREE, STRATA, Ranking, rank_predictors, sign
 from lens_report.measures.task_run import CONFIDENCES, TaskRun
 from lens_report.stats import (
     BestLayer,
@@ -93,15 +93,12 @@ def prediction(task_run: TaskRun, draws: Draws) -> Prediction:
     reason = _why_none(task_run, rows)
     if reason or task_run.confidence is None:
         return Prediction(*counts, task_run.confidence, None, reason)
-    columns = Columns(
-        confidence=task_run.confidence,
-        entropy="final_entropy" if rows.frame["final_entropy"].notna().any() else None,
-    )
     metrics = [name for name in PREREGISTERED if name in rows.frame and rows.frame[name].notna().any()]
     ranking = rank_predictors(
         rows.frame,
         [*(name for name in metrics if name not in _TWINS), LENGTH],
-        columns=columns,
+        confidence=task_run.confidence,
+        entropy="final_entropy" if rows.frame["final_entropy"].notna().any() else None,
         n_permutations=draws.permutations,
         seed=draws.seed,
     )
@@ -146,7 +143,7 @@ def _paths(task_run: TaskRun, rows: ErrorRows, draws: Draws) -> dict[str, Any]:
         n_simulations=draws.simulations,
         seed=draws.seed,
     )
-    both = strata_labels(rows.frame, ["answered", "question_type"])
+    both = strata_labels(rows.frame, STRATA)
     by_layer = max_t(
         -margin, rows.error, rows.clusters, strata=both, n_permutations=draws.permutations, seed=draws.seed
     )

@@ -48,6 +48,10 @@ HIGHER_MEANS_ERROR = {
 """Direction of each label-free metric, fixed before any data are seen: whether high values should go with errors."""
 
 
+STRATA = ("answered", "question_type")
+"""Answer given and question type: permutations stay within them, regressions adjust for them."""
+
+
 class NotAPredictorError(ValueError):
     """A column was to be ranked as a predictor of error that may not be."""
 
@@ -74,25 +78,6 @@ def sign(column: str) -> int:
     """1 when high values of the column should go with errors, -1 when low ones should; 1 for unknown columns."""
     name = column.removeprefix(LABEL_FREE)
     return 1 if HIGHER_MEANS_ERROR.get(name, True) else -1
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns that the protocol reads; the defaults are those of `ErrorRows.frame`.
-
-    Attributes:
-        correct: Verdict: True, False or missing.
-        cluster: What was sampled independently: the image, the pair.
-        confidence: Final confidence, the baseline to beat.
-        entropy: Final entropy; None when the frame has none.
-        strata: Predicted answer and question type; permutations stay within, regressions adjust for them.
-    """
-
-    correct: str = "right"
-    cluster: str = "group"
-    confidence: str = "label_free.final_margin"
-    entropy: str | None = None
-    strata: tuple[str, ...] = ("answered", "question_type")
 
 
 @dataclass(frozen=True)
@@ -139,16 +124,18 @@ def rank_predictors(
     frame: pd.DataFrame,
     metrics: Sequence[str],
     *,
-    columns: Columns | None = None,
+    confidence: str = "label_free.final_margin",
+    entropy: str | None = None,
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
 ) -> Ranking:
     """Rank label-free metrics as predictors of error.
 
     Args:
-        frame: One row a sample, such as `lens_report.measures.error_rows.ErrorRows.frame`.
+        frame: One row a sample: `lens_report.measures.error_rows.ErrorRows.frame`.
         metrics: Columns ``label_free.*`` (or ``null.*`` such as the length of the answer), listed before looking.
-        columns: Names of the other columns.
+        confidence: Column of the final confidence, the baseline to beat.
+        entropy: Column of the final entropy; None when the frame has none.
         n_permutations: Permutations, shared by all metrics with the same rows.
         seed: Of everything random.
 
@@ -159,8 +146,7 @@ def rank_predictors(
         NotAPredictorError: A metric looks at the gold answer.
         KeyError: A column is not in the frame.
     """
-    names = columns or Columns()
-    data = _Data.of(frame, metrics, names)
+    data = _Data.of(frame, metrics, confidence, entropy)
     associations = {column: associate(score, data.error, data.clusters) for column, score in data.scores.items()}
     gains = _gains(data, seed)
     nulls = _permuted(data, n_permutations, seed)
@@ -170,12 +156,12 @@ def rank_predictors(
             sign(column),
             associations[column],
             gains.get(column),
-            data.increment(column) if column != names.confidence else None,
+            data.increment(column) if column != confidence else None,
             nulls[column],
         )
         for column in data.scores
     ]
-    effect = design_effect(associations[names.confidence].auroc) or 1.0
+    effect = design_effect(associations[confidence].auroc) or 1.0
     sizes = power(int(np.nansum(data.error)), int(np.nansum(1 - data.error)), design_effect=effect)
     return Ranking(_sorted(_corrected(found)), sizes, data.clusters.n_unlabelled)
 
@@ -193,21 +179,21 @@ class _Data:
     categories: list[NDArray[Any]]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, metrics: Sequence[str], names: Columns) -> _Data:
-        listed = list(dict.fromkeys([*metrics, names.confidence]))
+    def of(cls, frame: pd.DataFrame, metrics: Sequence[str], confidence: str, entropy: str | None) -> _Data:
+        listed = list(dict.fromkeys([*metrics, confidence]))
         require_predictors(listed)
-        needed = [*listed, names.correct, names.cluster, *names.strata, *filter(None, [names.entropy])]
+        needed = [*listed, "right", "group", *STRATA, *filter(None, [entropy])]
         absent = [column for column in needed if column not in frame.columns]
         if absent:
             raise KeyError(f"no column {', '.join(absent)}; found {', '.join(map(str, frame.columns))}")
         return cls(
             {column: sign(column) * numbers(frame[column]) for column in listed},
-            names.confidence,
-            1.0 - numbers(frame[names.correct]),
-            Clusters.of(frame[names.cluster]),
-            strata_labels(frame, names.strata),
-            None if names.entropy is None else numbers(frame[names.entropy]),
-            [frame[column].to_numpy(dtype=object) for column in names.strata],
+            confidence,
+            1.0 - numbers(frame["right"]),
+            Clusters.of(frame["group"]),
+            strata_labels(frame, STRATA),
+            None if entropy is None else numbers(frame[entropy]),
+            [frame[column].to_numpy(dtype=object) for column in STRATA],
         )
 
     def increment(self, column: str) -> Increment:

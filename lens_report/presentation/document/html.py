@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lens_report.presentation.document.blocks import Block, Document, Picture, Table
+from lens_report.presentation.document.blocks import Document, Picture
 
 if TYPE_CHECKING:
     from lens_report.presentation.explorer.payload import ExplorerData
@@ -20,34 +19,24 @@ SCRIPT = ("page", "list", "chart", "sample")
 """Files of `explorer/script/`, in an order in which each constant stands before what is computed from it at once."""
 
 
-def render_html(document: Document, data: ExplorerData, folder: Path) -> str:
-    """The HTML of a report; figures are read from below `folder` and put inline.
+def render_html(document: Document, data: ExplorerData | None = None, folder: Path | None = None) -> str:
+    """The HTML of a document, with the sample explorer where there are data for it.
 
     All text goes through the template's escaping; only this package's own style and script are trusted.
+
+    Args:
+        document: What is said and shown.
+        data: Contents of the explorer; None for a page without one.
+        folder: Figures are read from below it and put inline; None for a document without figures.
     """
     template = environment().get_template("report.html.j2")
     return template.render(
         document=document,
         data=data,
         kind=lambda block: type(block).__name__,
-        inline=lambda picture: _inline(picture, folder),
+        inline=lambda picture: _inline(picture, folder or Path()),
         style=trusted("report.css"),
         script=script(),
-    )
-
-
-def render_tables(title: str, tables: Sequence[Table], blocks: Sequence[Block] = ()) -> str:
-    """A page of tables alone, for the leaderboard."""
-    return (
-        environment()
-        .get_template("tables.html.j2")
-        .render(
-            title=title,
-            tables=tables,
-            blocks=blocks,
-            kind=lambda block: type(block).__name__,
-            style=trusted("report.css"),
-        )
     )
 
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lens_report.measures.curves import RIGHT, WRONG, Curves, GroupCurve
-from lens_report.measures.scores import Scores
+from lens_report.measures.overview import Scores
 from lens_report.presentation.figures.style import (
     BLUE,
     GREEN,

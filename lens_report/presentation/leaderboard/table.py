@@ -12,8 +12,8 @@ from lens_report.measures import Draws, RunComparison, analyse_task_run, compari
 from lens_report.measures.comparability import flags
 from lens_report.measures.runs import Paths, Problem, load_runs
 from lens_report.measures.task_run import TaskRun, labels_of, task_runs
-from lens_report.presentation.document.blocks import Block, Document, Paragraph, Section, Sentence, Table, bullets, say
-from lens_report.presentation.document.html import render_tables
+from lens_report.presentation.document.blocks import Block, Document, Section, Sentence, Table, bullets, say
+from lens_report.presentation.document.html import render_html
 from lens_report.presentation.document.markdown import markdown
 from lens_report.presentation.document.shown import words
 from lens_report.presentation.findings.inputs import comparison_blocks
@@ -46,9 +46,7 @@ class Leaderboard:
 
     def to_html(self) -> str:
         """The same as one self-contained page."""
-        found = [block for _, block in self._document().blocks()]
-        tables = [block for block in found if isinstance(block, Table)]
-        return render_tables(TITLE, tables, [block for block in found if isinstance(block, Paragraph)])
+        return render_html(self._document())
 
     def to_latex(self) -> str:
         """The table for a paper (packages booktabs and, for Cyrillic names, a Unicode engine)."""

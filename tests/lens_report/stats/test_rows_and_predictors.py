@@ -16,7 +16,7 @@ from tolerances import near
 
 from lens_report.measures.columns import numbers, strata_labels
 from lens_report.measures.error_rows import without_repetitions
-from lens_report.measures.predictors import Columns, NotAPredictorError, Ranking, rank_predictors, require_predictors
+from lens_report.measures.predictors import NotAPredictorError, Ranking, rank_predictors, require_predictors
 from lens_report.stats import Estimate, associate, delta_auroc, logistic_increment, permutation_null
 from lens_report.stats.results import Sizes, interval_levels, percentile_estimate
 
@@ -137,7 +137,7 @@ def test_gold_based_metrics_are_refused():
     with pytest.raises(NotAPredictorError, match=r"gold_based\.first_correct_layer looks at the gold answer"):
         rank_predictors(run_frame(), ["gold_based.first_correct_layer"])
     with pytest.raises(NotAPredictorError, match=r"gold_based\.emerged looks at the gold answer"):
-        rank_predictors(run_frame(), [], columns=Columns(confidence="gold_based.emerged"))
+        rank_predictors(run_frame(), [], confidence="gold_based.emerged")
     with pytest.raises(NotAPredictorError, match=r"score\.acc is no predictor of error: expected a column label_free"):
         require_predictors(["label_free.flips", "score.acc"])
 
