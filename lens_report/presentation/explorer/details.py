@@ -14,6 +14,7 @@ GOLD, ANSWER, OTHER = 1, 2, 4
 """Bits of a top-k cell: the token stands for the gold answer, for the answer given, for another candidate."""
 COLUMNS = ["candidates", "candidate_token_ids", "pivot_labels", "status", "status_reason", "answer_rule"]
 LINES = ("entropy", "cand_mass", "jsd_last", "rank_pred")
+THOUSANDTHS, HUNDREDTHS = 1000, 100
 Rows = list[Any]
 
 
@@ -21,9 +22,9 @@ class Details:
     """Details of the samples of one task, ready for JSON.
 
     A sample's entry: `status` and `reason` where it was not read, `rule` by which the answer was found, `candidates`,
-    `gold` and `pred` (numbers of candidates or None), `z` [layers][candidates], `controls` name -> the same, `pivot`
-    the same in English, `tokens` [layers][k], `logprobs` [layers][k] in hundredths of a nat, `marks` [[layer, place,
-    bits]], `lines` quantity -> [layers]. What a sample has not is not in its entry.
+    `gold` and `pred` (numbers of candidates or None), `z` [layers][candidates] in thousandths, `controls` name -> the
+    same, `pivot` the same in English, `tokens` [layers][k], `logprobs` [layers][k] in hundredths of a nat, `marks`
+    [[layer, place, bits]], `lines` quantity -> [layers] in thousandths. What a sample has not is not in its entry.
     """
 
     def __init__(self, task_run: TaskRun, number: int) -> None:
@@ -34,14 +35,14 @@ class Details:
         self._wide = {name: values for name, key in wide.items() if (values := task_run.wide(*key)) is not None}
         self._lines = {name: task_run.stack(name) for name in LINES}
         ids, logprobs = task_run.wide("topk_ids"), task_run.wide("topk_logprobs")
-        self._top = None if ids is None or logprobs is None else (ids, 100 * logprobs)
+        self._top = None if ids is None or logprobs is None else (ids, logprobs)
 
     def block(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
         """The entries of the samples from `start` to before `stop`."""
         part = slice(start, stop)
-        wide = {name: _rows(values[part], 3) for name, values in self._wide.items()}
-        lines = {name: _rows(values[part], 3) for name, values in self._lines.items()}
-        top = None if self._top is None else (_token_ids(self._top[0][part]), _rows(self._top[1][part], 0))
+        wide = {name: _rows(values[part], THOUSANDTHS) for name, values in self._wide.items()}
+        lines = {name: _rows(values[part], THOUSANDTHS) for name, values in self._lines.items()}
+        top = None if self._top is None else (_token_ids(self._top[0][part]), _rows(self._top[1][part], HUNDREDTHS))
         samples: Iterator[Any] = self._frame[COLUMNS].iloc[part].itertuples(index=False)
         for place, own in enumerate(samples):
             gold, pred = (_number(self._candidates[name][start + place]) for name in ("gold", "pred"))
@@ -99,14 +100,13 @@ def _token_ids(values: Floats) -> Rows:
     ]
 
 
-def _rows(values: Floats, digits: int) -> Rows:
-    """Rounded numbers as nested lists, None where missing; whole numbers without a point for no digits."""
-    rounded, known = np.round(values, digits), np.isfinite(values)
-    if digits == 0:
-        rounded = np.where(known, rounded, 0).astype(np.int64)
+def _rows(values: Floats, scale: int) -> Rows:
+    """Numbers in parts of `scale` as nested lists of whole numbers, which JSON writes fast; None where missing."""
+    known = np.isfinite(values)
+    parts = np.where(known, np.round(scale * values), 0).astype(np.int64)
     if known.all():
-        return list(rounded.tolist())
-    found = rounded.astype(object)
+        return list(parts.tolist())
+    found = parts.astype(object)
     found[~known] = None
     return list(found.tolist())
 

@@ -45,7 +45,20 @@ const chunks = new Map();
 function details(row) {
   const number = Math.floor(row / index.chunk);
   if (!chunks.has(number)) chunks.set(number, unpack(byId(`details-${number}`).textContent));
-  return chunks.get(number).then((samples) => samples[row % index.chunk]);
+  return chunks.get(number).then((samples) => unscaled(samples[row % index.chunk]));
+}
+
+// Numbers by layer are packed in thousandths.
+function unscaled(sample) {
+  const scale = (value) => {
+    if (value === null || value === undefined) return value;
+    if (typeof value === "number") return value / 1000;
+    if (Array.isArray(value)) return value.map(scale);
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, scale(one)]));
+  };
+  const found = { ...sample };
+  for (const name of ["z", "pivot", "controls", "lines"]) if (name in sample) found[name] = scale(sample[name]);
+  return found;
 }
 
 async function unpack(text) {
