@@ -1,5 +1,7 @@
 """One answered prompt from end to end: samples and media in; answers, observations and records out."""
 
+from .answer import Answer, NotReadError
+from .api import VisionLanguageModel, load
 from .engine import Engine, Generation
 from .media import Media
 from .recording import Recording
@@ -7,4 +9,17 @@ from .sample import Request, Sample
 from .session import Session
 from .transformers_engine import TransformersEngine
 
-__all__ = ["Engine", "Generation", "Media", "Recording", "Request", "Sample", "Session", "TransformersEngine"]
+__all__ = [
+    "Answer",
+    "Engine",
+    "Generation",
+    "Media",
+    "NotReadError",
+    "Recording",
+    "Request",
+    "Sample",
+    "Session",
+    "TransformersEngine",
+    "VisionLanguageModel",
+    "load",
+]

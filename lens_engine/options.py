@@ -192,8 +192,8 @@ def _listed(names: Collection[str]) -> str:
     return f"{', '.join(first)} or {last}, or several joined by '+'" if first else last
 
 
-def reject_unknown(names: Iterable[str], known: Iterable[str]) -> None:
-    """Raise for the first unknown name, with the nearest known ones.
+def reject_unknown(names: Iterable[str], known: Iterable[str], what: str = "model argument") -> None:
+    """Raise for the first unknown name, with the nearest known one; `what` says of what it is a name.
 
     Raises:
         LensArgumentError: `names` is not empty.
@@ -202,7 +202,7 @@ def reject_unknown(names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         near = difflib.get_close_matches(_spelt(name), known, n=1, cutoff=0.6)
         hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
-        raise LensArgumentError(f"unknown model argument '{name}'. {hint}")
+        raise LensArgumentError(f"unknown {what} '{name}'. {hint}")
 
 
 def number(value: object, name: str) -> float:

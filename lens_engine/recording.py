@@ -51,7 +51,7 @@ class Recording:
         settings: the settings of the harness.
         directory: folder of the record files, or None when the user named none.
         log: where the harness's users look.
-        advice: what the user can do when no folder is known.
+        advice: what the user can do when no folder is known; None says nothing of it.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Recording:
         directory: Path | None,
         log: Log,
         *,
-        advice: str = ADVICE,
+        advice: str | None = ADVICE,
     ) -> None:
         options = model.options
         self._processes = PartialState()
@@ -75,7 +75,7 @@ class Recording:
         self.cache: RecordCache | None = None
         self._reader = Reader(engine, model.lens, tokenizer, options.thresholds, self.controls)
         self._log = log
-        if directory is None and self._processes.is_main_process:
+        if directory is None and advice is not None and self._processes.is_main_process:
             log.warning(f"Lens records are not kept: {advice}")
 
     def keep_cache(self, folder: Path) -> None:

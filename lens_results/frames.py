@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from lens_results.errors import RecordFormatError
 from lens_results.ragged import Ragged, ragged, ragged_flat
-from lens_results.record import ARRAY_MAPS, LAYER_QUANTITIES, WIDE_QUANTITIES
+from lens_results.record import ARRAY_MAPS, LAYER_QUANTITIES, WIDE_QUANTITIES, SampleRecord
 from lens_results.schema import SCHEMA
 
 MAPS = {
@@ -47,6 +47,25 @@ def samples_frame(table: pa.Table) -> pd.DataFrame:
     for name in TEXT_MAPS:
         columns.update((f"{name}.{key}", values) for key, values in _text_map_columns(table[name]).items())
     return pd.DataFrame(columns)
+
+
+def topk_frame(record: SampleRecord, layer_index: Sequence[int]) -> pd.DataFrame:
+    """The classic logit-lens table of a record: `layer, place` (1: most likely), `token_id, token, logprob` (nats).
+
+    No rows when the record has no top-k. `layer_index` is the run's, for a record without its own.
+    """
+    names = ["layer", "place", "token_id", "token", "logprob"]
+    if record.topk_ids is None:
+        return pd.DataFrame(columns=names)
+    layers, k = record.topk_ids.shape
+    columns: tuple[Any, ...] = (
+        np.repeat(record.layer_index or tuple(layer_index), k),
+        np.tile(np.arange(1, k + 1), layers),
+        record.topk_ids.ravel(),
+        [token for row in record.topk_tokens for token in row] if record.topk_tokens else None,
+        record.topk_logprobs.ravel() if record.topk_logprobs is not None else np.nan,
+    )
+    return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
 
 def map_columns(column: pa.MapArray) -> dict[str, FloatGrid]:

@@ -169,20 +169,7 @@ class Run:
 
         Logprobs in nats. No rows when the sample has no top-k. Raises `MissingRecordError` for an unknown key.
         """
-        record = self.record(key)
-        names = ["layer", "place", "token_id", "token", "logprob"]
-        if record.topk_ids is None:
-            return pd.DataFrame(columns=names)
-        layers, k = record.topk_ids.shape
-        index = record.layer_index or self.info.lens.layer_index
-        columns: tuple[Any, ...] = (
-            np.repeat(index, k),
-            np.tile(np.arange(1, k + 1), layers),
-            record.topk_ids.ravel(),
-            [token for row in record.topk_tokens for token in row] if record.topk_tokens else None,
-            record.topk_logprobs.ravel() if record.topk_logprobs is not None else np.nan,
-        )
-        return pd.DataFrame(dict(zip(names, columns, strict=True)))
+        return frames.topk_frame(self.record(key), self.info.lens.layer_index)
 
     @cached_property
     def token_texts(self) -> dict[int, str]:

@@ -1,0 +1,209 @@
+"""Ask a vision-language model about a picture from Python, and see at which layer the answer appeared.
+
+from lens_engine import load
+vlm = load("Qwen/Qwen2-VL-2B-Instruct")
+answer = vlm.ask("cat.png", "Is there a cat?", candidates=["yes", "no"])
+answer.text, answer.layers, answer.probabilities
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from lens_models import LENS_TINY, LensArgumentError, LogitLens
+from lens_models.interventions import Intervention
+from lens_results import SampleRecord
+from lens_results.record import Key
+
+from .answer import Answer
+from .description import RunSettings, telling_arguments
+from .model_arguments import ModelArguments
+from .opening import OpenedModel, open_model
+from .options import LENS_ARGUMENTS, reject_unknown
+from .question import Candidates, Pictures, Question
+from .recording import Recording
+from .session import Session
+
+__all__ = ["VisionLanguageModel", "load"]
+
+log = logging.getLogger(__name__)
+
+_SHORT = {name.removeprefix("lens_"): name for name in LENS_ARGUMENTS}
+
+
+def load(
+    pretrained: str = LENS_TINY, *, interventions: Sequence[Intervention] = (), **arguments: Any
+) -> VisionLanguageModel:
+    """Load a checkpoint with its lens, and prove that the readout of its last layer is the model's own output.
+
+    Args:
+        pretrained: a model folder or the name of a repository; without it the small model that is bundled.
+        interventions: what is changed in every run of the model.
+        arguments: those of `lens_engine.model_arguments.ModelArguments` (`dtype`, `device`, `batch_size`,
+            `system_prompt`, `max_pixels`, ...) and those of the lens (`lens_engine.options.LENS_ARGUMENTS`), with or
+            without `lens_` in front: `layers="0+4-8"`, `topk=10`, `probes="step_entropy"`. With `dir` the records are
+            also written into that folder, see `VisionLanguageModel.close`.
+
+    Raises:
+        LensArgumentError: an unknown argument, with the nearest known one, or a wrong value.
+        UnknownModelError, NotMultimodalError, ModelLoadError: nothing there, a text-only model, weights not loadable.
+        PartsError, IdentityError, CaptureError: the lens does not read this model exactly.
+    """
+    model, options = ModelArguments.parse({"pretrained": pretrained, **_full_names(arguments)})
+    if not options.enabled:
+        raise LensArgumentError("lens=False leaves nothing to read; transformers alone runs a model without the lens")
+    return VisionLanguageModel(open_model(model, options, log, interventions), model)
+
+
+def _full_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    reject_unknown([name for name in arguments if name not in _KNOWN], _KNOWN)
+    twice = [name for name in arguments if _SHORT.get(name, name) != name and _SHORT[name] in arguments]
+    if twice:
+        raise LensArgumentError(f"{twice[0]} and {_SHORT[twice[0]]} are one argument; give it once")
+    return {_SHORT.get(name, name): value for name, value in arguments.items()}
+
+
+_KNOWN = {each.name for each in fields(ModelArguments)} | LENS_ARGUMENTS.keys() | _SHORT.keys()
+
+
+class VisionLanguageModel:
+    """A loaded model that answers questions about pictures, with its lens beside it.
+
+    The answers are those of the model's own `generate`. `load` makes one.
+
+    Attributes:
+        model: the model of transformers.
+        processor: what encodes its prompts and pictures.
+        lens: its proven lens.
+    """
+
+    def __init__(self, opened: OpenedModel, arguments: ModelArguments) -> None:
+        read = opened.read_model
+        self.model: Any = opened.loaded.model
+        self.processor: Any = opened.loaded.processor
+        self.lens: LogitLens = read.lens
+        self._system_prompt = arguments.reasoning_prompt or arguments.system_prompt
+        self._numbers = itertools.count()
+        self._session = Session(opened.engine, arguments.batch_size)
+        self._recording: Recording | None = Recording(
+            opened.engine,
+            read,
+            opened.loaded.tokenizer,
+            "mm-logit-lens",
+            _settings(arguments),
+            opened.options.directory,
+            log,
+            advice=None,
+        )
+        self._records = _Records()
+        self._recording.recorder.mirror(self._records)
+
+    def ask(
+        self,
+        image: Pictures,
+        question: str,
+        candidates: Candidates | None = None,
+        *,
+        gold: str | None = None,
+        **generation: Any,
+    ) -> Answer:
+        """The model's answer to one question, and what each layer says at the token that decides it.
+
+        Args:
+            image: a path, an address, a PIL image, an array `[height, width, 3]` of bytes, the bytes of a file, a list
+                of these in the order of appearance, or None for a question without a picture.
+            question: the user's text; the checkpoint's chat template is put around it.
+            candidates: the possible answers, which the layers are read on. Without them the layers are read on the
+                answer that was given, and on `gold` where that differs.
+            gold: the right answer, where it is known; one of the candidates, if there are any.
+            generation: `max_new_tokens` (64), `temperature` (0: greedy), `top_p`, `num_beams`.
+
+        Raises:
+            FileNotFoundError: no file of that name.
+            InputError: a picture cannot be read or encoded, or the checkpoint has no chat template.
+            LensArgumentError: an unknown argument, with the nearest known one, or a wrong value.
+        """
+        asked = {"image": image, "question": question, "candidates": candidates, "gold": gold, **generation}
+        return self.ask_all([asked])[0]
+
+    def ask_all(
+        self, questions: Sequence[Mapping[str, Any] | tuple[Any, ...]], *, progress: bool = False, **shared: Any
+    ) -> list[Answer]:
+        """The answers to many questions, in order, as many at a time as `batch_size` of `load` says.
+
+        Args:
+            questions: for each question the arguments of `ask`: a mapping by their names, or a tuple
+                `(image, question)` or `(image, question, candidates)`.
+            progress: show a bar of the questions that are answered.
+            shared: arguments of `ask` for all questions that do not have them themselves.
+
+        Raises:
+            as `ask`; nothing is asked then where the arguments themselves are wrong.
+        """
+        if self._recording is None:
+            raise ValueError("the records of this model are closed; load it again to ask more")
+        asked = [Question.parse(each, shared) for each in questions]
+        requests = [
+            each.request(("ask", next(self._numbers), 0, 0), self.processor, self._system_prompt) for each in asked
+        ]
+        with self._session.recorded(self._recording), _bar(len(requests), progress) as bar:
+            generations = self._session.generate(requests, bar.update)
+        layers, n_layers = self.lens.layer_index, self.lens.parts.n_layers
+        return [
+            Answer(generation.text, self._records.take(request.key), layers, n_layers)
+            for request, generation in zip(requests, generations, strict=True)
+        ]
+
+    def close(self) -> dict[str, Path]:
+        """Merge the records in `dir` into one file, for `lens_results.load` and `mmlens report`.
+
+        No question can be asked after it. Without it the records are readable as well, in the parts that were written
+        as the answers came.
+
+        Returns:
+            Task -> file; empty without `dir`.
+        """
+        files = {} if self._recording is None else self._recording.finish()
+        self._recording = None
+        return files
+
+
+def _settings(arguments: ModelArguments) -> RunSettings:
+    given = vars(arguments)
+    defaults = {each.name: each.default for each in fields(ModelArguments)}
+    return RunSettings(
+        prompt={"system_prompt": arguments.system_prompt},
+        args={name: str(value) for name, value in given.items() if value is not None},
+        telling=telling_arguments(given, defaults),
+    )
+
+
+def _bar(total: int, shown: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, disable=not shown, unit="question")
+
+
+class _Records:
+    """New records until their answers are handed out; a `Mirror` of the recorder."""
+
+    def __init__(self) -> None:
+        self._found: dict[Key, SampleRecord] = {}
+
+    def append(self, record: SampleRecord, /) -> None:
+        self._found[record.key] = record
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        self._found.clear()
+
+    def take(self, key: Key) -> SampleRecord:
+        """The record of one question, once."""
+        return self._found.pop(key)
