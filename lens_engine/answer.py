@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class NotReadError(LensError):
     """What was asked for is not in the record of an answer; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """What a model answered, and the readout at the token that decided it.
 
@@ -36,9 +36,12 @@ class Answer:
     """
 
     text: str
-    record: SampleRecord = field(repr=False)
-    layer_index: tuple[int, ...] = field(repr=False)
-    n_layers: int = field(repr=False)
+    record: SampleRecord
+    layer_index: tuple[int, ...]
+    n_layers: int
+
+    def __repr__(self) -> str:
+        return f"Answer(text={self.text!r}, candidate={self.candidate!r}, status={self.record.status!r})"
 
     @property
     def candidate(self) -> str | None:
@@ -127,8 +130,7 @@ class Answer:
     def _read(self) -> SampleRecord:
         record = self.record
         if record.topk_ids is None:
-            told = f"; the candidates are {', '.join(record.candidates)}" if record.candidates else ""
-            raise NotReadError(f"the answer {self.text!r} was not read ({record.status}: {record.status_reason}){told}")
+            raise NotReadError(f"the answer {self.text!r} was not read ({record.status}: {record.status_reason})")
         return record
 
     def _table(self) -> TokenTable:
