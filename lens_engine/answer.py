@@ -88,7 +88,7 @@ class Answer:
 
     @property
     def top_tokens(self) -> pd.DataFrame:
-        """The likeliest tokens of each layer: `layer, place` (1: the likeliest), `token_id, token, logprob` (nats).
+        """The most likely tokens of each layer: `layer, place` (1: the most likely), `token_id, token, logprob` (nats).
 
         Raises:
             NotReadError: the answer was not read; says why.
@@ -96,7 +96,7 @@ class Answer:
         return topk_frame(self._read(), self.layer_index)
 
     def plot(self, ax: Any = None) -> Any:
-        """A heat map of the likeliest tokens: one row a layer, the last one on top, coloured by probability.
+        """A heat map of the most likely tokens: one row a layer, the last one on top, coloured by probability.
 
         Args:
             ax: matplotlib axes to draw into; a new figure without it.

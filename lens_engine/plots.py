@@ -1,4 +1,4 @@
-"""Heat maps of the likeliest tokens of each layer, with matplotlib and with plotly.
+"""Heat maps of the most likely tokens of each layer, with matplotlib and with plotly.
 
 Both libraries are loaded when a plot is made, so that asking a model costs no time for them.
 """
@@ -24,11 +24,11 @@ _DARK = 0.55
 
 @dataclass(frozen=True)
 class TokenTable:
-    """The likeliest tokens of each layer.
+    """The most likely tokens of each layer.
 
     Attributes:
         layers: number of each layer, rising `[layers]`.
-        tokens: text of each token, blanks and line ends made visible `[layers, k]`, the likeliest first.
+        tokens: text of each token, blanks and line ends made visible `[layers, k]`, the most likely first.
         probabilities: of each token `[layers, k]`.
         title: what was asked and answered.
     """
@@ -74,7 +74,7 @@ def draw(table: TokenTable, axes: Any = None) -> Any:
         )
     axes.set_xticks(range(k), [str(place + 1) for place in range(k)])
     axes.set_yticks(range(n_layers), [str(layer) for layer in table.layers])
-    axes.set_xlabel("top tokens, likeliest first")
+    axes.set_xlabel("top tokens, most likely first")
     axes.set_ylabel("layer")
     title = "".join(drawable(character) for character in table.title)
     axes.set_title(_wrapped(title, "\n"), fontsize=9, loc="left", parse_math=False)
@@ -110,7 +110,7 @@ def interactive(table: TokenTable) -> Any:
     figure = graph_objects.Figure(heat)
     figure.update_layout(
         title={"text": _wrapped(_escaped(table.title), "<br>"), "font": {"size": 14}},
-        xaxis={"title": "top tokens, likeliest first", "type": "category"},
+        xaxis={"title": "top tokens, most likely first", "type": "category"},
         yaxis={"title": "layer", "type": "category"},
         width=140 * k + 200,
         height=max(320, 28 * n_layers + 180),

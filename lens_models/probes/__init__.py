@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lens_models.unembed import Unembedding
-
 from .observing import observed
 from .positions import LAST, Positions
-from .protocol import Arrays, Probe, Step
+from .protocol import Arrays, Probe, ProvenLens, Step
 from .residual import CAPTURE_LIMIT, ResidualCapture, Trace, resolve_layer_index
 from .step_entropy import StepEntropy
 
@@ -22,6 +20,7 @@ __all__ = [
     "Arrays",
     "Positions",
     "Probe",
+    "ProvenLens",
     "ResidualCapture",
     "Step",
     "StepEntropy",
@@ -30,10 +29,10 @@ __all__ = [
     "resolve_layer_index",
 ]
 
-PROBES: dict[str, Callable[[Unembedding], Probe]] = {
+PROBES: dict[str, Callable[[ProvenLens], Probe]] = {
     StepEntropy.name: StepEntropy,
 }
-"""Name in `lens_probes` -> what makes the probe of one generation, of the proven unembedding of the model.
+"""Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model.
 
 The residual of the answer position (`ResidualCapture`) is not in it: it is observed in every run of the lens.
 """

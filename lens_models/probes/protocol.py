@@ -12,8 +12,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from lens_models.parts import ModelParts
+from lens_models.transforms import LogitTransform
 
-__all__ = ["Arrays", "Probe", "Step"]
+__all__ = ["Arrays", "Probe", "ProvenLens", "Step"]
 
 Arrays = Mapping[str, npt.NDArray[np.float32]]
 """Quantity -> array of one or two axes, without NaN or infinity."""
@@ -30,6 +31,20 @@ class Step:
 
     index: int
     logits: Tensor = field(repr=False)
+
+
+class ProvenLens(Protocol):
+    """What a probe is made of; `lens_models.LogitLens` is one."""
+
+    parts: ModelParts
+    """Decoder layers, final norm and head of the model."""
+
+    @property
+    def transform(self) -> LogitTransform:
+        """What the model does to the output of its head."""
+
+    def logits(self, residual: Tensor) -> Tensor:
+        """Lens logits `[layers, ..., vocabulary]`, fp32, of residuals `[layers, ..., d]` at the lens's layers."""
 
 
 class Probe(Protocol):

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from lens_models import distributions as dist
 from lens_models.parts import ModelParts
-from lens_models.unembed import Unembedding
 
-from .protocol import Arrays, Step
+from .protocol import Arrays, ProvenLens, Step
 
 __all__ = ["StepEntropy"]
 
@@ -28,8 +27,8 @@ class StepEntropy:
 
     name: ClassVar[str] = "step_entropy"
 
-    def __init__(self, unembed: Unembedding) -> None:
-        self._transform = unembed.transform
+    def __init__(self, lens: ProvenLens) -> None:
+        self._transform = lens.transform
         self._steps: list[Tensor] = []
 
     def attach(self, parts: ModelParts) -> AbstractContextManager[Any]:
