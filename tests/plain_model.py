@@ -58,7 +58,7 @@ class PlainModel:
         return torch.stack(read).double().numpy()
 
     def _inputs(self, prompt: str, images: Sequence[Image.Image]) -> dict[str, Any]:
-        return dict(self.processor(text=[prompt], images=list(images), return_tensors="pt"))
+        return dict(self.processor(text=[prompt], images=list(images) or None, return_tensors="pt"))
 
 
 @functools.cache
