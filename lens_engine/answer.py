@@ -98,6 +98,8 @@ class Answer:
     def plot(self, ax: Any = None) -> Any:
         """A heat map of the most likely tokens: one row a layer, the last one on top, coloured by probability.
 
+        A character that the font lacks is shown by its code; `matplotlib.rcParams["font.family"]` names another font.
+
         Args:
             ax: matplotlib axes to draw into; a new figure without it.
 
@@ -134,4 +136,4 @@ class Answer:
         return record
 
     def _table(self) -> TokenTable:
-        return TokenTable.of(self.top_tokens, f"{self.record.question} → {self.text}")
+        return TokenTable.of(self.top_tokens, self.record.question, self.text)

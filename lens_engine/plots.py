@@ -5,6 +5,8 @@ Both libraries are loaded when a plot is made, so that asking a model costs no t
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,16 +32,18 @@ class TokenTable:
         layers: number of each layer, rising `[layers]`.
         tokens: text of each token, blanks and line ends made visible `[layers, k]`, the most likely first.
         probabilities: of each token `[layers, k]`.
-        title: what was asked and answered.
+        question: what was asked.
+        answer: what was answered.
     """
 
     layers: tuple[int, ...]
     tokens: npt.NDArray[np.object_]
     probabilities: npt.NDArray[np.float64]
-    title: str
+    question: str
+    answer: str
 
     @classmethod
-    def of(cls, top: pd.DataFrame, title: str) -> TokenTable:
+    def of(cls, top: pd.DataFrame, question: str, answer: str) -> TokenTable:
         """From the columns `layer, place, token, logprob` of a readout."""
         tokens = top.pivot(index="layer", columns="place", values="token").map(_visible)
         logprobs = top.pivot(index="layer", columns="place", values="logprob")
@@ -47,8 +51,15 @@ class TokenTable:
             tuple(int(layer) for layer in tokens.index),
             tokens.to_numpy(dtype=object),
             np.exp(logprobs.to_numpy(dtype=np.float64)),
-            " ".join(title.split()),
+            question,
+            answer,
         )
+
+    @property
+    def title(self) -> list[str]:
+        """Question and answer in at most three lines."""
+        question = textwrap.wrap(self.question, _LONGEST_TITLE_LINE, max_lines=2, placeholder=" …")
+        return question + textwrap.wrap(f"→ {self.answer}", _LONGEST_TITLE_LINE, max_lines=1, placeholder=" …")
 
 
 def draw(table: TokenTable, axes: Any = None) -> Any:
@@ -60,12 +71,12 @@ def draw(table: TokenTable, axes: Any = None) -> Any:
         size = (_CELL_WIDTH * k + 1.6, max(2.2, _CELL_HEIGHT * n_layers + 1.2))
         _, axes = plt.subplots(figsize=size, layout="constrained")
     image = axes.imshow(table.probabilities, aspect="auto", origin="lower", cmap=_COLOURS, vmin=0.0, vmax=1.0)
-    drawable = _drawable_characters()
+    drawable = _drawable()
     for (row, column), token in np.ndenumerate(table.tokens):
         axes.text(
             column,
             row,
-            _shortened("".join(drawable(character) for character in token)),
+            _shortened(drawable(token)),
             ha="center",
             va="center",
             fontsize=8,
@@ -76,8 +87,7 @@ def draw(table: TokenTable, axes: Any = None) -> Any:
     axes.set_yticks(range(n_layers), [str(layer) for layer in table.layers])
     axes.set_xlabel("top tokens, most likely first")
     axes.set_ylabel("layer")
-    title = "".join(drawable(character) for character in table.title)
-    axes.set_title(_wrapped(title, "\n"), fontsize=9, loc="left", parse_math=False)
+    axes.set_title(drawable("\n".join(table.title)), fontsize=9, loc="left", parse_math=False)
     axes.figure.colorbar(image, ax=axes, label="probability")
     return axes
 
@@ -109,7 +119,7 @@ def interactive(table: TokenTable) -> Any:
     )
     figure = graph_objects.Figure(heat)
     figure.update_layout(
-        title={"text": _wrapped(_escaped(table.title), "<br>"), "font": {"size": 14}},
+        title={"text": "<br>".join(map(_escaped, table.title)), "font": {"size": 14}},
         xaxis={"title": "top tokens, most likely first", "type": "category"},
         yaxis={"title": "layer", "type": "category"},
         width=140 * k + 200,
@@ -131,16 +141,10 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _wrapped(text: str, newline: str) -> str:
-    import textwrap
-
-    return newline.join(textwrap.wrap(text, _LONGEST_TITLE_LINE, max_lines=3, placeholder=" …"))
-
-
-def _drawable_characters() -> Any:
-    """A function that gives a character, or its code where the font of the plot has no glyph for it."""
+def _drawable() -> Callable[[str], str]:
+    """A function that puts the code of a character in its place where the font of the plot has no glyph for it."""
     from matplotlib import font_manager, ft2font
 
     font = ft2font.FT2Font(font_manager.findfont(font_manager.FontProperties()))
-    known = font.get_charmap()
-    return lambda character: character if ord(character) in known else f"\\u{ord(character):04x}"
+    known = {*font.get_charmap(), ord("\n")}
+    return lambda text: "".join(each if ord(each) in known else f"\\u{ord(each):04x}" for each in text)

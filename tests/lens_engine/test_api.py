@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from lens_engine.plots import TokenTable, draw, interactive
 from lens_engine.position import Unlocated
 from lens_engine.records import without_readout
 from lens_models import InputError, LensArgumentError, NotMultimodalError
+from lens_models.parts import ModelParts
 from lens_results import load as load_records
 
 QUESTION = "Is there a red sphere in the image?\nAnswer the question using a single word or phrase."
@@ -136,6 +138,38 @@ def test_probes_and_open_answers(vlm: VisionLanguageModel, pictures: list[Image.
     assert list(vlm.ask(pictures[0], OPEN, gold=gold).probabilities.columns) == [answer.text, gold]
 
 
+def test_controls_and_interventions_are_those_of_a_run(pictures: list[Image.Image], tmp_path: Path) -> None:
+    vlm = load(device="cpu", controls="blank", interventions=[Halved()], dir=str(tmp_path))
+    answer = vlm.ask(pictures[0], QUESTION, candidates=["yes", "no"])
+    vlm.close()
+    assert answer.record.control_status == {"blank": "ok"}
+    assert load_records(tmp_path).info.fingerprint["interventions"] == [["halved", 0.5]]
+    prompt, _ = plain(pictures[0], QUESTION)
+    logits = plain_lens_tiny().logits(prompt, [pictures[0]])[:, 0]
+    scores = pooled(logits, answer.record.candidate_token_ids)
+    bounds = lens_tiny_bounds()
+    np.testing.assert_allclose(answer.probabilities.iloc[:4], softmax(scores, axis=1)[:4], **bounds)
+    assert np.abs(answer.probabilities.iloc[4:] - softmax(scores, axis=1)[4:]).max().max() > 10 * bounds["atol"]
+
+
+class Halved:
+    """What the fifth block adds is halved."""
+
+    name, strength = "halved", 0.5
+
+    @contextmanager
+    def attach(self, parts: ModelParts) -> Iterator[None]:
+        def half(block: Any, args: Any, output: Any) -> Any:
+            before = args[0]
+            after = output[0] if isinstance(output, tuple) else output
+            changed = before + (1 - self.strength) * (after - before)
+            return (changed, *output[1:]) if isinstance(output, tuple) else changed
+
+        handle = parts.layers[4].register_forward_hook(half)
+        yield
+        handle.remove()
+
+
 def test_an_answer_outside_of_the_candidates_names_none(vlm: VisionLanguageModel, pictures: list[Image.Image]) -> None:
     answer = vlm.ask(pictures[0], QUESTION, candidates=["cat", "dog"], gold="cat")
     assert repr(answer) == "Answer(text='yes', candidate=None, status='ok')"
@@ -232,15 +266,22 @@ def test_the_plot_shows_each_token_and_its_probability(
 
 
 def table(*tokens: str) -> TokenTable:
-    return TokenTable((7,), np.array([tokens], dtype=object), np.full((1, len(tokens)), 0.25), "$a < b$ & <b>c</b>")
+    return TokenTable(
+        (7,), np.array([tokens], dtype=object), np.full((1, len(tokens)), 0.25), "a < b? " * 30, "<b>$c$ & d</b>"
+    )
 
 
 def test_any_text_can_be_drawn() -> None:
     axes = draw(table("$x$", "猫", "<b>", "a" * 40))
     assert [text.get_text() for text in axes.texts] == ["$x$", "\\u732b", "<b>", "a" * 13 + "…"]
+    *question, answer = axes.get_title(loc="left").split("\n")
+    assert len(question) == 2
+    assert answer == "→ <b>$c$ & d</b>"
     axes.figure.canvas.draw()
     matplotlib.pyplot.close(axes.figure)
-    (heat,) = interactive(table("$x$", "猫", "<b>", "a" * 40)).data
+    figure = interactive(table("$x$", "猫", "<b>", "a" * 40))
+    assert figure.layout.title.text.endswith("<br>→ &lt;b&gt;$c$ &amp; d&lt;/b&gt;")
+    (heat,) = figure.data
     assert list(heat.text[0]) == ["$x$", "猫", "&lt;b&gt;", "a" * 13 + "…"]
     assert heat.customdata[0][3] == "a" * 40
 
