@@ -21,7 +21,7 @@ from lens_results import SampleRecord
 from lens_results.record import Key
 
 from .answer import Answer
-from .description import RunSettings, telling_arguments
+from .description import RunSettings, non_default_arguments
 from .model_arguments import ModelArguments
 from .opening import OpenedModel, open_model
 from .options import LENS_ARGUMENTS, reject_unknown
@@ -179,7 +179,7 @@ def _settings(arguments: ModelArguments) -> RunSettings:
     return RunSettings(
         prompt={"system_prompt": arguments.system_prompt},
         args={name: str(value) for name, value in given.items() if value is not None},
-        telling=telling_arguments(given, defaults),
+        non_default=non_default_arguments(given, defaults),
     )
 
 

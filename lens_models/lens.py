@@ -99,7 +99,7 @@ class LogitLens:
             inputs,
             layer_index=self.layer_index,
             capture_limit=self.settings.capture_limit,
-            probes=[PROBES[name](self._exact) for name in self.settings.probes],
+            probes=[PROBES[name](self) for name in self.settings.probes],
             interventions=interventions,
             **generate_kwargs,
         )

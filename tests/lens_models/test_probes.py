@@ -16,10 +16,10 @@ from scipy.stats import entropy
 from torch import Tensor
 from zoo import ZOO, Specimen
 
-from lens_models import IdentityError, LensArgumentError, LensSettings, LogitLens, ModelParts, ReadoutRow, Unembedding
+from lens_models import IdentityError, LensArgumentError, LensSettings, LogitLens, ModelParts, ReadoutRow
 from lens_models.interventions import NoIntervention
 from lens_models.lenses import LENSES
-from lens_models.probes import PROBES, Arrays, ResidualCapture, Step
+from lens_models.probes import PROBES, Arrays, ProvenLens, ResidualCapture, Step
 
 N = 5
 GREEDY: dict[str, Any] = {"max_new_tokens": N, "do_sample": False}
@@ -84,7 +84,7 @@ class Steps:
 
     name = "steps"
 
-    def __init__(self, unembed: Unembedding) -> None:
+    def __init__(self, lens: ProvenLens) -> None:
         self.count = 0
 
     @contextmanager
