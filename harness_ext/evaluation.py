@@ -11,7 +11,7 @@ from typing import Any
 
 from harness_ext.tasks import config_value, metric_directions
 from lens_engine import Recording, Session
-from lens_engine.description import RunSettings, non_default_arguments
+from lens_engine.description import RunSettings
 from lens_engine.table import numeric_scores, scores_of_filter
 
 __all__ = ["UnsupportedHarnessError", "evaluate_recorded", "require_function", "run_settings", "scored_document"]
@@ -104,12 +104,12 @@ def run_settings(
         limits: which documents are asked.
         seeds: of the random numbers.
     """
-    return RunSettings(
+    return RunSettings.of(
+        arguments,
+        defaults,
         generation={name: config_value(task, "generation_kwargs") for name, task in tasks.items()},
         prompt={**prompt, "num_fewshot": {name: config_value(task, "num_fewshot") for name, task in tasks.items()}},
         limits=limits,
         seeds=seeds,
-        args={name: str(value) for name, value in arguments.items() if value is not None},
         metrics={name: metric_directions(task) for name, task in tasks.items()},
-        non_default=non_default_arguments(arguments, defaults),
     )

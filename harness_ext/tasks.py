@@ -53,26 +53,17 @@ def config_value(task: Any, name: str) -> Any:
 
 def metric_names(task: Any) -> tuple[str, ...]:
     """The metrics that a task's table shows, in the task's order; empty when it does not say."""
-    found = _result_of(task, "aggregation")
+    found = ask(task, "aggregation")
     return tuple(str(name) for name in found) if isinstance(found, Mapping) else ()
 
 
 def metric_directions(task: Any) -> dict[str, bool | None]:
     """The metrics of a task's table, in the task's order, and whether higher values are better (None: not said)."""
-    given = _result_of(task, "higher_is_better")
+    given = ask(task, "higher_is_better")
     directions = given if isinstance(given, Mapping) else {}
     found = {name: directions.get(name) for name in metric_names(task)}
     own = {name: value for name, value in found.items() if name not in METRIC_NAMES}
     return {name: value if isinstance(value, bool) else None for name, value in own.items()}
-
-
-def _result_of(task: Any, method: str) -> Any:
-    function = getattr(task, method, None)
-    try:
-        return function() if callable(function) else None
-    except Exception as error:  # a task of someone else's
-        log.debug("%s of %s: %r", method, task, error)
-        return None
 
 
 _DEFINING = ("output_type", "filter_list", "metric_list", "process_results", "doc_to_target", "doc_to_choice")
@@ -135,13 +126,13 @@ def _is_template(text: str) -> bool:
     return "{{" in text or "{%" in text
 
 
-def ask(task: Any, method: str, document: Any) -> Any:
-    """What a task's method says of a document, or None: private tasks have no gold answer."""
-    function: Callable[[Any], Any] | None = getattr(task, method, None)
+def ask(task: Any, method: str, *document: Any) -> Any:
+    """What a task's method says, of a document or of itself, or None: private tasks have no gold answer."""
+    function: Callable[..., Any] | None = getattr(task, method, None)
     if function is None:
         return None
     try:
-        return function(document)
+        return function(*document)
     except Exception as error:  # what a task's own code raises for a missing answer is not ours to know
         log.debug("%s of %s: %r", method, getattr(task, "task_name", task), error)
         return None

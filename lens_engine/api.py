@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from lens_results import SampleRecord
 from lens_results.record import Key
 
 from .answer import Answer
-from .description import RunSettings, non_default_arguments
+from .description import RunSettings
 from .model_arguments import ModelArguments
 from .opening import OpenedModel, open_model
 from .options import LENS_ARGUMENTS, reject_unknown
@@ -68,7 +67,7 @@ def _full_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {_SHORT.get(name, name): value for name, value in arguments.items()}
 
 
-_KNOWN = {each.name for each in fields(ModelArguments)} | LENS_ARGUMENTS.keys() | _SHORT.keys()
+_KNOWN = ModelArguments.defaults().keys() | LENS_ARGUMENTS.keys() | _SHORT.keys()
 
 
 class VisionLanguageModel:
@@ -95,7 +94,9 @@ class VisionLanguageModel:
             read,
             opened.loaded.tokenizer,
             "mm-logit-lens",
-            _settings(arguments),
+            RunSettings.of(
+                vars(arguments), ModelArguments.defaults(), prompt={"system_prompt": arguments.system_prompt}
+            ),
             opened.options.directory,
             log,
             advice=None,
@@ -171,16 +172,6 @@ class VisionLanguageModel:
         files = {} if self._recording is None else self._recording.finish()
         self._recording = None
         return files
-
-
-def _settings(arguments: ModelArguments) -> RunSettings:
-    given = vars(arguments)
-    defaults = {each.name: each.default for each in fields(ModelArguments)}
-    return RunSettings(
-        prompt={"system_prompt": arguments.system_prompt},
-        args={name: str(value) for name, value in given.items() if value is not None},
-        non_default=non_default_arguments(given, defaults),
-    )
 
 
 def _bar(total: int, shown: bool) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from lens_models import SampleTooLargeError
@@ -12,7 +12,7 @@ from lens_models.memory import attempted, free_memory
 
 from .sample import Request
 
-__all__ = ["BatchLimit", "alone", "same_generation"]
+__all__ = ["BatchLimit", "alone", "in_order", "same_generation"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,6 +26,14 @@ def same_generation(requests: Sequence[Request], size: int) -> Iterator[list[int
     for group in groups.values():
         for start in range(0, len(group), size):
             yield group[start : start + size]
+
+
+def in_order(groups: Iterable[Sequence[int]], answer: Callable[[Sequence[int]], Sequence[R]]) -> list[R]:
+    """What `answer` gives for each group of places, in the order of the places; every place is in one group."""
+    found: dict[int, R] = {}
+    for places in groups:
+        found.update(zip(places, answer(places), strict=True))
+    return [found[place] for place in range(len(found))]
 
 
 class BatchLimit:
@@ -69,8 +77,10 @@ class BatchLimit:
                 self._warn_when_fitted()
         return results
 
-    def _shrink(self, failed: int, where: str, problem: str) -> int:
-        """So many requests did not fit; the size to go on with. `where` names the first, `problem` is what was said.
+    def _shrink(self, failed: int, where: str, problem: str) -> None:
+        """So many requests did not fit; the run goes on with half of them at a time.
+
+        `where` names the first, `problem` is what was said.
 
         Raises:
             SampleTooLargeError: it was one.
@@ -83,7 +93,6 @@ class BatchLimit:
             )
         self._failed = self._failed or failed
         self.size = (failed + 1) // 2
-        return self.size
 
     def _warn_when_fitted(self) -> None:
         """A batch was answered; if some before it did not fit, the warning comes now, when the size is known."""

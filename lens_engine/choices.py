@@ -10,6 +10,7 @@ import numpy as np
 from lens_models.continuations import ScoredContinuation
 from lens_models.memory import free_memory
 
+from .batching import in_order
 from .engine import Engine
 from .failures import failure
 from .media import Images
@@ -74,12 +75,12 @@ def score_choices(
     by_prompt: dict[str, list[int]] = {}
     for place, sample in enumerate(choices.samples):
         by_prompt.setdefault(sample.prompt, []).append(place)
-    scored: dict[int, ScoredContinuation] = {}
-    for members in by_prompt.values():
-        sequences = [choices.sequences[place] for place in members]
-        results = engine.score(choices.samples[members[0]], sequences, images=images, observe=observe)
-        scored.update(zip(members, results, strict=True))
-    return [scored[place] for place in range(len(choices.samples))]
+
+    def score(places: Sequence[int]) -> list[ScoredContinuation]:
+        sequences = [choices.sequences[place] for place in places]
+        return engine.score(choices.samples[places[0]], sequences, images=images, observe=observe)
+
+    return in_order(by_prompt.values(), score)
 
 
 def scored_beside(

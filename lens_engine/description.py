@@ -45,6 +45,12 @@ class RunSettings:
     metrics: Mapping[str, Mapping[str, bool | None]] = field(default_factory=dict)
     non_default: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any], defaults: Mapping[str, Any], **others: Mapping[str, Any]) -> RunSettings:
+        """The settings with a model's arguments; `defaults` are what they are when nobody names them."""
+        args = {name: str(value) for name, value in arguments.items() if value is not None}
+        return cls(args=args, non_default=non_default_arguments(arguments, defaults), **others)
+
 
 @dataclass(frozen=True)
 class ReadModel:

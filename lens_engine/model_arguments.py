@@ -85,6 +85,11 @@ class ModelArguments:
             values["fps"] = _frames_a_second(values["fps"])
         return cls(**values), options
 
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Name -> value when nobody names it."""
+        return {each.name: each.default for each in fields(cls)}
+
     @property
     def quantisation(self) -> dict[str, Any]:
         """What `lens_models.load_model` quantises by."""

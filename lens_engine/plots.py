@@ -5,6 +5,7 @@ Both libraries are loaded when a plot is made, so that asking a model costs no t
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def _shortened(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """For plotly, which reads tags in a text."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return html.escape(text, quote=False)
 
 
 def _drawable() -> Callable[[str], str]:

@@ -28,14 +28,13 @@ from lens_results.record import Key
 
 from .controls import BORROWED, Controls
 from .engine import Generation
-from .recorder import LensRecorder
+from .recorder import PART_SECONDS, LensRecorder
 from .sample import Request, Sample
 
 __all__ = ["RecordCache"]
 
 log = logging.getLogger(__name__)
 
-_PART_SECONDS = 5.0  # what a kill can cost at most, beside one batch
 _PASSING = ("capture_failed", "not_run")  # a rerun may do better
 
 
@@ -73,7 +72,7 @@ class RecordCache:
                 self._runs[key].append(run)
         # every process merges its own records, so none has to wait for another
         self._info = replace(recorder.run_info, run_id=f"{recorder.run_info.run_id}-rank{recorder.rank}")
-        self._writer = RecordWriter(directory, self._info, part_seconds=_PART_SECONDS)
+        self._writer = RecordWriter(directory, self._info, part_seconds=PART_SECONDS)
         self._awaited: set[Key] = set()
         self._superseded: dict[Key, list[Run]] = defaultdict(list)
         self._dropped: dict[tuple[Path, ...], set[Key]] = defaultdict(set)

@@ -32,11 +32,12 @@ from .position import Unlocated
 from .records import bare_record, without_readout
 from .table import harness_metrics
 
-__all__ = ["LensRecorder"]
+__all__ = ["PART_SECONDS", "LensRecorder"]
 
 log = logging.getLogger(__name__)
 
-_PART_SECONDS = 5.0  # what a kill can cost at most, beside one batch
+PART_SECONDS = 5.0
+"""What a kill can cost at most, beside one batch."""
 
 
 class Mirror(Protocol):
@@ -89,7 +90,7 @@ class LensRecorder:
         self.directory = directory
         self.rank = rank
         self._writer = (
-            RecordWriter(directory, run_info, rank=rank, part_seconds=_PART_SECONDS) if directory is not None else None
+            RecordWriter(directory, run_info, rank=rank, part_seconds=PART_SECONDS) if directory is not None else None
         )
         self._store: Mirror | None = None
         self._thumbnails = (
@@ -104,10 +105,6 @@ class LensRecorder:
         self._warn = warn
         self._warned: set[str] = set()
         self._refusals: dict[str, str] = {}
-
-    def __contains__(self, key: Key) -> bool:
-        """Whether this document has a record."""
-        return key in self._metrics
 
     def __len__(self) -> int:
         """Number of documents with a record."""

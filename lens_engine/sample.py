@@ -17,7 +17,7 @@ from lens_tasks.answers import Filters
 
 from .media import Images, Media
 
-__all__ = ["ChoiceRequest", "Choices", "Documents", "Reference", "Request", "Sample", "ShownDocument", "text_digest"]
+__all__ = ["Choices", "Documents", "Reference", "Request", "Sample", "ShownDocument", "text_digest", "where_of"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Sample:
     @property
     def where(self) -> str:
         """Its document, for an error."""
-        return f"task {self.key[0]}, document {self.key[1]}"
+        return where_of(self.key)
 
     def under(self, images: Images) -> Sample:
         """The same prompt with other images, as many as it has."""
@@ -143,11 +143,6 @@ class Request:
     prompt: str = ""
 
     @property
-    def where(self) -> str:
-        """Its document, for an error."""
-        return f"task {self.key[0]}, document {self.key[1]}"
-
-    @property
     def repeatable(self) -> bool:
         """Whether asking again gives the same answer: it is not sampled."""
         return not self.generation.get("do_sample") and not float(self.generation.get("temperature") or 0) > 0
@@ -155,7 +150,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Choices:
-    """The continuations of one multiple-choice document.
+    """The continuations of one multiple-choice document, made when its turn comes.
 
     Attributes:
         samples: the prompt of each choice, usually one and the same; the first one stands for the document.
@@ -170,24 +165,9 @@ class Choices:
     response: str = ""
 
 
-@dataclass(frozen=True)
-class ChoiceRequest:
-    """The choices of a document, made when its turn comes.
-
-    Attributes:
-        key: of the document's first choice.
-        choices: makes them.
-        padding: as of the sample.
-    """
-
-    key: Key
-    choices: Callable[[], Choices] = field(repr=False)
-    padding: bool = False
-
-    @property
-    def where(self) -> str:
-        """Its document, for an error."""
-        return f"task {self.key[0]}, document {self.key[1]}"
+def where_of(key: Key) -> str:
+    """The document of a key, for an error."""
+    return f"task {key[0]}, document {key[1]}"
 
 
 def text_digest(text: str) -> str:

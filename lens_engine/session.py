@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from lens_models.continuations import ScoredContinuation
 
-from .batching import alone, same_generation
+from .batching import alone, in_order, same_generation
 from .choices import scored_beside
 from .engine import Engine, Generation
 from .recording import Recording
-from .sample import ChoiceRequest, Request
+from .sample import Choices, Request
 
 __all__ = ["Batches", "Session"]
 
@@ -71,22 +71,21 @@ class Session:
         return found
 
     def _generate(self, requests: Sequence[Request], answered: Callable[[int], object]) -> list[Generation]:
-        found: dict[int, Generation] = {}
-        for places in self._batches(requests, self.batch_size):
+        def answer(places: Sequence[int]) -> list[Generation]:
             samples = [requests[place].sample() for place in places]
             generations = self.engine.generate(samples, observe=self.recording is not None)
             if self.recording is not None:
                 self.recording.add(samples, generations)
-            # what was observed is in the records; it must not fill the memory until the last batch
-            texts = [Generation(each.text, each.n_tokens) for each in generations]
-            found.update(zip(places, texts, strict=True))
             answered(len(places))
-        return [found[place] for place in range(len(requests))]
+            # what was observed is in the records; it must not fill the memory until the last batch
+            return [Generation(each.text, each.n_tokens) for each in generations]
+
+        return in_order(self._batches(requests, self.batch_size), answer)
 
     def score(
         self,
         documents: Sequence[Hashable],
-        choices_of: Callable[[list[int]], ChoiceRequest],
+        choices_of: Callable[[Sequence[int]], Choices],
         answered: Callable[[int], object] = lambda count: None,
     ) -> list[ScoredContinuation]:
         """The score of each continuation, in order; those of one document are scored and recorded together.
@@ -99,18 +98,19 @@ class Session:
         places: dict[Hashable, list[int]] = {}
         for place, document in enumerate(documents):
             places.setdefault(document, []).append(place)
-        found: dict[int, ScoredContinuation] = {}
-        for own in places.values():
-            request = choices_of(own)
-            choices = request.choices()
-            score = functools.partial(scored_beside, self.engine, choices, observe=self.recording is not None)
-            scored, problem = alone(request.where, score)
+
+        def score(own: Sequence[int]) -> list[ScoredContinuation]:
+            choices = choices_of(own)
+            beside = functools.partial(scored_beside, self.engine, choices, observe=self.recording is not None)
+            scored, problem = alone(choices.samples[0].where, beside)
             if self.recording is not None:
                 self.recording.add_choices(choices, scored, problem)
-            found.update(zip(own, scored, strict=True))
             answered(len(own))
+            return scored
+
+        found = in_order(places.values(), score)
         self._flush()
-        return [found[place] for place in range(len(documents))]
+        return found
 
     def _flush(self) -> None:
         if self.recording is not None:

@@ -17,6 +17,7 @@ from lens_models import (
     Forcing,
     LensSettings,
     LogitLens,
+    ModelParts,
     TracedGeneration,
     example_inputs,
     find_parts,
@@ -28,7 +29,7 @@ from lens_models.generation import unchanged_random_state
 from lens_models.interventions import Intervention, changed
 from lens_models.memory import attempted, free_memory
 
-from .batching import BatchLimit
+from .batching import BatchLimit, in_order
 from .engine import Generation, Tokens
 from .media import Images
 from .prompts import Prompts
@@ -107,11 +108,8 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _generate(self, observe: bool, samples: Sequence[Sample]) -> list[Generation]:
-        found: dict[int, Generation] = {}
-        for rows in encodable_together(self.processor, [len(sample.media.images) for sample in samples]):
-            part = self._generate_together([samples[row] for row in rows], observe)
-            found.update(zip(rows, part, strict=True))
-        return [found[row] for row in range(len(samples))]
+        together = encodable_together(self.processor, [len(sample.media.images) for sample in samples])
+        return in_order(together, lambda rows: self._generate_together([samples[row] for row in rows], observe))
 
     def _generate_together(self, samples: Sequence[Sample], observe: bool) -> list[Generation]:
         traces: list[TracedGeneration | CaptureError | None] = []
@@ -160,8 +158,11 @@ class TransformersEngine:
             return self.model.generate(**inputs, **arguments)
 
     def _changed(self) -> AbstractContextManager[None]:
-        parts = find_parts(self.model) if self.interventions else None
-        return nullcontext() if parts is None else changed(parts, self.interventions)
+        return changed(self._parts, self.interventions) if self.interventions else nullcontext()
+
+    @functools.cached_property
+    def _parts(self) -> ModelParts:
+        return find_parts(self.model) if self.lens is None else self.lens.parts
 
 
 def _example(model: Any, processor: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lens_engine import Recording
+from lens_engine.batching import in_order
 from lens_results.fingerprint import digest_of
 
 from .samples import visuals
@@ -33,15 +34,13 @@ class RecordingCache:
 
     def _loglikelihood(self, instances: Sequence[Any]) -> list[Any]:
         shown = {place for place, instance in enumerate(instances) if len(instance.args) > 2 and visuals(instance)}
-        found: dict[int, Any] = {}
-        scorers: tuple[tuple[Callable[..., Any], list[int]], ...] = (
-            (self._cache.lm.loglikelihood, sorted(shown)),
-            (self._cache.loglikelihood, [place for place in range(len(instances)) if place not in shown]),
-        )
-        for score, places in scorers:
-            if places:
-                found.update(zip(places, score([instances[place] for place in places]), strict=True))
-        return [found[place] for place in range(len(instances))]
+        rest = [place for place in range(len(instances)) if place not in shown]
+
+        def score(places: Sequence[int]) -> list[Any]:
+            scorer = self._cache.lm if places[0] in shown else self._cache
+            return list(scorer.loglikelihood([instances[place] for place in places]))
+
+        return in_order(filter(None, (sorted(shown), rest)), score)
 
 
 class ConfiguredDatabase:

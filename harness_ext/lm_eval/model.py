@@ -16,11 +16,12 @@ from tqdm import tqdm
 
 from harness_ext.tasks import shadowed
 from lens_engine import Request, Sample, Session, TransformersEngine
+from lens_engine.batching import in_order
 from lens_engine.encoding_guard import CutPrompts, cut_alike, encode_or_name
 from lens_engine.options import flag, take_lens_options
 from lens_engine.placement import require_whole_layers
 from lens_engine.prompts import Answer, Generate
-from lens_engine.sample import ChoiceRequest
+from lens_engine.sample import Choices
 from lens_models import LENS_TINY, LensArgumentError, LogitLens
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
@@ -28,7 +29,7 @@ from lens_models.memory import older_objects_set_aside
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 
 from .evaluation import install
-from .samples import SampleMaker, keyed, visuals
+from .samples import SampleMaker, keyed, require_readable, visuals
 
 __all__ = ["HFMultimodalLens"]
 
@@ -100,26 +101,26 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
             if self.session.recording is None:
                 return self._stock(requests, disable_tqdm)
+            require_readable(requests)
             asked = [self.maker.request(each, *key) for each, key in zip(requests, keyed(requests), strict=True)]
             with tqdm(total=len(asked), disable=disable_tqdm or self.rank != 0, desc="Running requests") as bar:
                 return [generation.text for generation in self.session.generate(asked, bar.update)]
 
     def _stock(self, requests: Sequence[Any], disable_tqdm: bool) -> list[str]:
         """`hf-multimodal` alone; requests that the processor does not encode together are answered apart."""
-        texts: dict[int, str] = {}
-        for rows in encodable_together(self.processor, [len(visuals(each)) for each in requests]):
-            found = super().generate_until([requests[row] for row in rows], disable_tqdm=disable_tqdm)
-            texts.update(zip(rows, found, strict=True))
-        return [texts[row] for row in range(len(requests))]
+        answer = functools.partial(super().generate_until, disable_tqdm=disable_tqdm)
+        together = encodable_together(self.processor, [len(visuals(each)) for each in requests])
+        return in_order(together, lambda rows: answer([requests[row] for row in rows]))
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         """(sum of log-probabilities in nats, whether every token is the first choice) of each, with images too."""
         if not requests or len(requests[0].args) < 3:
             return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
+        require_readable(requests)  # all of them, before the model is asked anything
         keys = keyed(requests)
 
-        def choices_of(places: list[int]) -> ChoiceRequest:
-            return self.maker.choice_request([requests[place] for place in places], *keys[places[0]])
+        def choices_of(places: Sequence[int]) -> Choices:
+            return self.maker.choices([requests[place] for place in places], *keys[places[0]])
 
         documents = [(task, doc_id, repeat) for (task, doc_id, _, repeat), _ in keys]
         title = "Running loglikelihood requests with images"
@@ -179,12 +180,12 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         if not self._batch:
             return []
         self._encoding, self._rows = dict(settings), []
-        left = list(range(len(strings)))
+        names = dict[int, str]()
         for sample in self._batch:  # lm-eval may have sorted the batch; the n-th of equal prompts stays the n-th
-            row = next(row for row in left if strings[row] == sample.source.args[0])
-            left.remove(row)
+            row = next(r for r, string in enumerate(strings) if r not in names and string == sample.source.args[0])
+            names[row] = sample.where
             self._rows.append(row)
-        return [self._batch[self._rows.index(row)].where for row in range(len(strings))]
+        return [names[row] for row in range(len(strings))]
 
     def _encoded(
         self, texts: list[str], images: Sequence[Sequence[Any]], where: Sequence[str], *args: Any, **kwargs: Any

@@ -6,18 +6,18 @@ import functools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from PIL import Image
 
 from harness_ext.tasks import Tasks, answer_target, ask, config_value
 from lens_engine import Media, Request, Sample
-from lens_engine.sample import ChoiceRequest, Choices, Documents, ShownDocument
+from lens_engine.sample import Choices, Documents, ShownDocument, where_of
 from lens_models import InputError
 from lens_results.record import Key
 
-__all__ = ["SampleMaker", "keyed", "visuals"]
+__all__ = ["SampleMaker", "keyed", "require_readable", "visuals"]
 
 _LOAD_VARIABLES = ("LOAD_BASE64", "LOAD_BYTES", "LOAD_FILES")
 
@@ -59,11 +59,13 @@ class SampleMaker:
         chosen = self.chosen.get(task)
         return chosen[position] if chosen else position
 
+    def _record_key(self, key: Key) -> Key:
+        task, position, index, repeat = key
+        return task, self.doc_id(task, position), index, repeat
+
     def request(self, instance: Any, key: Key, padding: bool) -> Request:
-        """A request whose sample is made when its turn comes. Raises `InputError` for what the lens does not read."""
-        _check(instance)
-        task, position, *rest = key
-        key = (task, self.doc_id(task, position), rest[0], rest[1])
+        """A request whose sample is made when its turn comes."""
+        key = self._record_key(key)
         sample = functools.partial(self.sample, instance, key, padding)
         return Request(key, instance.args[1], sample, padding, instance.args[0])
 
@@ -91,16 +93,13 @@ class SampleMaker:
             source=instance,
         )
 
-    def choice_request(self, instances: Sequence[Any], key: Key, padding: bool) -> ChoiceRequest:
-        """The choices of one document, one request each."""
-        for instance in instances:
-            _check(instance)
-        key = (key[0], self.doc_id(key[0], key[1]), *key[2:])
-        return ChoiceRequest(key, functools.partial(self._choices, instances, key, padding), padding)
-
-    def _choices(self, instances: Sequence[Any], key: Key, padding: bool) -> Choices:
-        samples = [self.sample(instance, key, padding, "loglikelihood") for instance in instances]
-        sequences = [self._continuation(instance, samples[0].where) for instance in instances]
+    def choices(self, instances: Sequence[Any], key: Key, padding: bool) -> Choices:
+        """The choices of one document, one request each; they are about the same images."""
+        key = self._record_key(key)
+        first = self.sample(instances[0], key, padding, "loglikelihood")
+        prompts = [self.as_read(instance.args[0]) for instance in instances]
+        samples = [replace(first, prompt=prompt, source=each) for prompt, each in zip(prompts, instances, strict=True)]
+        sequences = [self._continuation(instance, first.where) for instance in instances]
         lengths = [len(sequence) for sequence in sequences]
         # the harness is handed sums of log-probabilities
         rule = functools.partial(self.tasks.choice_rule, key[0], instances[0].doc, lengths, per_token=False)
@@ -145,13 +144,17 @@ def _media(instance: Any, kind: str) -> list[Any]:
     return list((auxiliary.get(kind) if isinstance(auxiliary, Mapping) else None) or [])
 
 
-def _check(instance: Any) -> None:
-    """Refuse a request whose prompt is no text or whose media are no images, before the model is asked anything.
+def require_readable(instances: Iterable[Any]) -> None:
+    """Refuse requests whose prompt is no text or whose media are no images.
 
     Raises:
         InputError: names the task, the document, what was found and what to use.
     """
-    where = f"task {instance.task_name}, document {instance.doc_id}"
+    for instance in instances:
+        _require_readable(instance, where_of((instance.task_name, instance.doc_id, 0, 0)))
+
+
+def _require_readable(instance: Any, where: str) -> None:
     if not isinstance(instance.args[0], str):
         raise InputError(
             f"{where}: the request is a chat history ({type(instance.args[0]).__name__}), which the lens does not "

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +135,7 @@ def _settings(lm: Any, tasks: Mapping[str, Any], cli_args: Any) -> RunSettings:
     return run_settings(
         tasks,
         vars(lm.arguments),
-        {each.name: each.default for each in fields(ModelArguments)},
+        ModelArguments.defaults(),
         prompt={"system_prompt": lm.arguments.system_prompt, "task_prompts": texts},
         limits={name: getattr(cli_args, name, None) for name in ("limit", "offset", "batch_size")},
         seeds=dict(zip(("python", "numpy", "torch", "fewshot"), getattr(cli_args, "seed", None) or (), strict=False)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness_ext.tasks import Tasks
 from lens_engine import Generation, Request, Session
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.opening import OpenedModel, open_model
-from lens_engine.sample import ChoiceRequest
+from lens_engine.sample import Choices
 from lens_models.memory import free_memory
 
 from .evaluation import install
@@ -86,8 +86,8 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         # a padding request repeats a document that is already there
         documents = [(each.task, each.doc_id, -1 if each.padding else each.key[3]) for each in asked]
 
-        def choices_of(places: list[int]) -> ChoiceRequest:
-            return maker.choice_request([asked[place] for place in places], self.tokenizer)
+        def choices_of(places: Sequence[int]) -> Choices:
+            return maker.choices([asked[place] for place in places], self.tokenizer)
 
         with self._progress(len(asked)) as bar:
             scored = self._session().score(documents, choices_of, bar.update)
@@ -106,7 +106,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         while True:
             task, doc_id, _, repeat = asked.key
             numbered = replace(asked, key=(task, doc_id, len(texts), repeat))
-            sample = functools.partial(maker.sample, numbered, messages, "multi_round")
+            sample = functools.partial(maker.sample, numbered, document, messages, kind="multi_round")
             request = Request(numbered.key, numbered.generation, sample, numbered.padding)
             texts.append(self._session().generate([request], cached=False)[0].text)
             yield texts[-1]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lens_engine.media_kinds import parts_of
+from lens_engine.sample import where_of
 from lens_results.record import Key
 
 __all__ = ["HarnessRequest", "normalise"]
@@ -48,7 +49,7 @@ class HarnessRequest:
     @property
     def where(self) -> str:
         """Its document, for an error."""
-        return f"task {self.task}, document {self.doc_id}"
+        return where_of(self.key)
 
 
 def normalise(instances: Iterable[Any]) -> list[HarnessRequest]:

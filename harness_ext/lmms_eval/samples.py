@@ -14,7 +14,7 @@ from lmms_eval.protocol import ChatMessages
 from harness_ext.tasks import Tasks
 from lens_engine import Media, Request, Sample
 from lens_engine.model_arguments import ModelArguments
-from lens_engine.sample import ChoiceRequest, Choices, Documents, ShownDocument
+from lens_engine.sample import Choices, Documents, ShownDocument
 from lens_models import InputError
 from lens_models.encoding import UNREADABLE, open_image, render_chat
 from lens_models.video import open_video
@@ -44,13 +44,21 @@ class SampleMaker:
         """A request whose sample is made when its turn comes."""
         return Request(asked.key, asked.generation, functools.partial(self.sample, asked), asked.padding)
 
-    def sample(self, asked: HarnessRequest, messages: Any = None, kind: str = "generate") -> Sample:
-        """The sample of a request; `messages` stand in place of its own in later rounds of a conversation.
+    def sample(
+        self, asked: HarnessRequest, document: Any = None, messages: Any = None, *, kind: str = "generate"
+    ) -> Sample:
+        """The sample of a request.
+
+        Args:
+            asked: the request.
+            document: its document, where it is decoded already.
+            messages: stand in place of its own in later rounds of a conversation.
+            kind: of the sample.
 
         Raises:
             InputError: the document, an image or a video cannot be read, or the checkpoint has no chat template.
         """
-        document = self.document(asked)
+        document = self.document(asked) if document is None else document
         # a task may take fields out of what it is given, and the same document is asked for its target later
         messages = asked.messages(copy.copy(document)) if messages is None else messages
         prompt, media = self._rendered(asked.where, messages)
@@ -67,12 +75,8 @@ class SampleMaker:
             known=functools.partial(self.tasks.reference, asked.task, document, asked.context),
         )
 
-    def choice_request(self, asked: Sequence[HarnessRequest], tokenizer: Any) -> ChoiceRequest:
+    def choices(self, asked: Sequence[HarnessRequest], tokenizer: Any) -> Choices:
         """The choices of one document, one request each."""
-        first = asked[0]
-        return ChoiceRequest(first.key, functools.partial(self._choices, asked, tokenizer), first.padding)
-
-    def _choices(self, asked: Sequence[HarnessRequest], tokenizer: Any) -> Choices:
         document = self.document(asked[0])
         sequences = []
         for request in asked:
@@ -84,7 +88,7 @@ class SampleMaker:
         lengths = [len(sequence) for sequence in sequences]
         # the harness is handed mean losses
         rule = functools.partial(self.tasks.choice_rule, asked[0].task, document, lengths, per_token=True)
-        return Choices([self.sample(request, kind="loglikelihood") for request in asked], sequences, rule)
+        return Choices([self.sample(each, document, kind="loglikelihood") for each in asked], sequences, rule)
 
     def document(self, asked: HarnessRequest) -> Any:
         """The document of a request. Raises `InputError` when the data set cannot decode it."""

@@ -16,7 +16,7 @@ from PIL import Image
 from harness_ext.evaluation import UnsupportedHarnessError
 from harness_ext.lm_eval import evaluation
 from harness_ext.lm_eval.model import HFMultimodalLens, _require_no_tensor_parallelism
-from harness_ext.lm_eval.samples import _check
+from harness_ext.lm_eval.samples import require_readable
 from lens_engine.placement import require_whole_layers
 from lens_models import InputError, LensArgumentError, UnknownModelError
 from lens_tasks.folders import lm_eval_tasks
@@ -46,7 +46,7 @@ def test_split_layers_are_refused(kind: DistributedType) -> None:
 def test_chat_histories_are_refused() -> None:
     history = [{"role": "user", "content": [{"type": "text", "text": "?"}]}]
     with pytest.raises(InputError, match=r"document 7: the request is a chat history.*Run without --pass_multimodal"):
-        _check(request(history, {}))
+        require_readable([request(history, {})])
 
 
 @pytest.mark.parametrize(
@@ -58,19 +58,34 @@ def test_media_in_other_forms_are_refused(variable: str, media: object, monkeypa
     with pytest.raises(
         InputError, match=rf"document 7, image 0: expected a PIL image, found .*{variable}=1 is set.*unset"
     ):
-        _check(request("?", {}, {"visual": [media]}))
+        require_readable([request("?", {}, {"visual": [media]})])
 
 
 def test_audio_and_video_are_refused() -> None:
     with pytest.raises(InputError, match=r"the request has video.*use lmms-eval"):
-        _check(request("?", {}, {"visual": [], "video": ["clip.mp4"]}))
-    _check(request("?", {}, {"visual": [Image.new("RGB", (2, 2))]}))
-    _check(request("?", {}))
+        require_readable([request("?", {}, {"visual": [], "video": ["clip.mp4"]})])
+    require_readable([request("?", {}, {"visual": [Image.new("RGB", (2, 2))]}), request("?", {})])
 
 
 def test_a_run_with_unloaded_media_stops_before_the_model_is_asked(evaluate: Evaluate) -> None:
     with pytest.raises(InputError, match="task bytes, document 0, image 0: expected a PIL image, found bytes"):
         evaluate("bytes", limit=1)
+
+
+def test_choices_are_all_looked_at_before_the_first_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("the model was asked")
+
+    model = HFMultimodalLens(device="cpu", lens=False)
+    monkeypatch.setattr(model.session.engine, "score", unexpected)
+    instances = [
+        SimpleNamespace(
+            args=("?", " yes", {"visual": [visual]}), task_name="choice", doc_id=i, idx=0, repeats=1, doc={}
+        )
+        for i, visual in enumerate((Image.new("RGB", (8, 8)), b"PNG"))
+    ]
+    with pytest.raises(InputError, match="task choice, document 1, image 0: expected a PIL image, found bytes"):
+        model.loglikelihood(instances, disable_tqdm=True)
 
 
 def test_wrong_arguments_are_named() -> None:

@@ -266,7 +266,7 @@ def test_a_full_disk_costs_no_answer_and_is_told(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
     undisturbed = evaluate("tiny_yes_no", batch_size=2, output="calm")
-    monkeypatch.setattr("lens_engine.recorder._PART_SECONDS", 0.0)
+    monkeypatch.setattr("lens_engine.recorder.PART_SECONDS", 0.0)
     calls: list[int] = []
     sync = os.fsync
 
@@ -296,7 +296,7 @@ def test_a_full_disk_costs_no_answer_and_is_told(
 def test_records_wait_for_a_disk_that_has_room_again(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, full_disk: list[bool], told: list[str]
 ) -> None:
-    monkeypatch.setattr("lens_engine.recorder._PART_SECONDS", 0.0)
+    monkeypatch.setattr("lens_engine.recorder.PART_SECONDS", 0.0)
     calls: list[int] = []
 
     def room_at_last(arguments: dict[str, Any]) -> None:
