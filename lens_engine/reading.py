@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -16,7 +16,7 @@ from lens_models.candidates import TEACHER_FORCED
 from lens_models.continuations import ScoredContinuation
 from lens_models.memory import free_memory
 from lens_models.metrics import Thresholds
-from lens_models.probes import Arrays
+from lens_models.probes import Answered, Arrays
 from lens_results import SampleRecord
 from lens_tasks import AnswerSpan
 
@@ -115,8 +115,9 @@ class Reader:
         records = []
         for sample, generation in batch:
             row, n_tokens = generation.row, len(tokens[generation.row])
-            observed = self._observed(trace, row, n_tokens)
             position, again = positions[row], None
+            step = position.step if isinstance(position, AnswerPosition) else None
+            observed = self._observed(trace, row, n_tokens, step, _words(candidates.get(row)))
             if isinstance(position, Unlocated):
                 own = identity if row in compared else None
                 record = self._assembler.unread(
@@ -142,12 +143,15 @@ class Reader:
             text = text if cleaned.startswith(text) else cleaned
         return find_position(self._tokenizer, sample, text, tokens)
 
-    def _observed(self, trace: TracedGeneration, row: int, n_tokens: int) -> dict[str, Arrays]:
+    def _observed(
+        self, trace: TracedGeneration, row: int, n_tokens: int, step: int | None, words: Mapping[str, Tokens]
+    ) -> dict[str, Arrays]:
         """What further probes observed; one that fails, or gives NaN or infinity, is left out with a warning."""
         found: dict[str, Arrays] = {}
         for probe in trace.probes:
             try:
-                result = probe.result([trace.row(row, step) for step in range(n_tokens)])
+                rows = [trace.row(row, each) for each in range(n_tokens)]
+                result = probe.result(Answered(row, rows, step, words))
             except Exception as error:  # a fault of a probe never ends a run
                 self._warn_once(f"The probe {probe.name} failed: {failure(error).reason}")
                 continue
@@ -254,6 +258,14 @@ class Reader:
         if not np.isfinite(scored.logprob):
             return None
         return self._lens.compare(_residual(scored)[-1:], scored.first_logits.unsqueeze(0))
+
+
+def _words(candidates: SampleCandidates | None) -> dict[str, Tokens]:
+    """The answer given and the right one, with the tokens that may begin them."""
+    if candidates is None:
+        return {}
+    named = {place for place in (candidates.pred, candidates.gold) if place is not None}
+    return {candidates.labels[place]: candidates.ids[place] for place in sorted(named) if candidates.ids}
 
 
 def _residual(scored: ScoredContinuation) -> Tensor:

@@ -14,10 +14,11 @@ from .errors import LensArgumentError
 from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
 from .identity import prove_identity
+from .image_tokens import ImageTokens
 from .interventions import Intervention
 from .lenses import LENSES, require_last_layer
 from .parts import ModelParts, find_parts
-from .probes import CAPTURE_LIMIT, PROBES, resolve_layer_index
+from .probes import CAPTURE_LIMIT, PROBES, Batch, resolve_layer_index
 from .readout import Readout, ReadoutRow, read_layers
 from .transforms import LogitTransform
 from .unembed import NormMode, Unembedding
@@ -90,16 +91,21 @@ class LogitLens:
         inputs: Mapping[str, Any],
         *,
         interventions: Sequence[Intervention] = (),
+        image_tokens: Sequence[ImageTokens] = (),
         **generate_kwargs: Any,
     ) -> TracedGeneration:
-        """`model.generate` with the same arguments and the same tokens, and what was observed of its steps."""
+        """`model.generate` with the same arguments and the same tokens, and what was observed of its steps.
+
+        `image_tokens` are those of each row, for probes that look at them.
+        """
+        batch = Batch(inputs, image_tokens)
         return generate_with_trace(
             self.model,
             self.parts,
             inputs,
             layer_index=self.layer_index,
             capture_limit=self.settings.capture_limit,
-            probes=[PROBES[name](self) for name in self.settings.probes],
+            probes=[PROBES[name](self, batch) for name in self.settings.probes],
             interventions=interventions,
             **generate_kwargs,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from .observing import observed
 from .positions import LAST, Positions
-from .protocol import Arrays, Probe, ProvenLens, Step
+from .protocol import Answered, Arrays, Batch, Probe, ProvenLens, Step
 from .residual import CAPTURE_LIMIT, ResidualCapture, Trace, resolve_layer_index
 from .step_entropy import StepEntropy
 
@@ -17,7 +17,9 @@ __all__ = [
     "CAPTURE_LIMIT",
     "LAST",
     "PROBES",
+    "Answered",
     "Arrays",
+    "Batch",
     "Positions",
     "Probe",
     "ProvenLens",
@@ -29,10 +31,10 @@ __all__ = [
     "resolve_layer_index",
 ]
 
-PROBES: dict[str, Callable[[ProvenLens], Probe]] = {
+PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
     StepEntropy.name: StepEntropy,
 }
-"""Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model.
+"""Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model and the batch.
 
 The residual of the answer position (`ResidualCapture`) is not in it: it is observed in every run of the lens.
 """

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from lens_models.image_tokens import ImageTokens
 from lens_models.parts import ModelParts
 from lens_models.transforms import LogitTransform
 
-__all__ = ["Arrays", "Probe", "ProvenLens", "Step"]
+__all__ = ["Answered", "Arrays", "Batch", "Probe", "ProvenLens", "Step"]
 
 Arrays = Mapping[str, npt.NDArray[np.float32]]
 """Quantity -> array of one or two axes, without NaN or infinity."""
@@ -31,6 +32,37 @@ class Step:
 
     index: int
     logits: Tensor = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the model is about to run on.
+
+    Attributes:
+        inputs: what `generate` is called with, left-padded.
+        image_tokens: of each row; empty where nobody located them.
+    """
+
+    inputs: Mapping[str, Any] = field(repr=False)
+    image_tokens: Sequence[ImageTokens] = ()
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One answered sample of a batch, as a probe is asked for it.
+
+    Attributes:
+        sample: the sample's row in the batch's inputs.
+        rows: `rows[t]` is the row of forward pass t that led to the sample's token t; beams move between rows.
+        step: which of its tokens begins the answer; None where the answer was not located.
+        words: words that matter to the sample, such as the object that is asked about and the answers, each with the
+            token ids that may begin it.
+    """
+
+    sample: int
+    rows: Sequence[int]
+    step: int | None = None
+    words: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class ProvenLens(Protocol):
@@ -62,11 +94,8 @@ class Probe(Protocol):
     def on_step(self, step: Step) -> None:
         """Called after each forward pass, when the head has run."""
 
-    def result(self, rows: Sequence[int]) -> Any:
+    def result(self, answered: Answered) -> Any:
         """What was observed of one sample.
-
-        Args:
-            rows: `rows[t]` is the row of forward pass t that led to the sample's token t; beams move between rows.
 
         Returns:
             `Arrays` for a probe in `PROBES`: they become part of the sample's record.

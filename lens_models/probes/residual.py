@@ -16,7 +16,7 @@ from lens_models.parts import ModelParts
 
 from .observing import observed
 from .positions import LAST, Positions
-from .protocol import Step
+from .protocol import Answered, Step
 
 __all__ = ["CAPTURE_LIMIT", "ResidualCapture", "Trace", "resolve_layer_index"]
 
@@ -143,10 +143,10 @@ class ResidualCapture:
         self._append(torch.stack(self._filled(step.logits.device)))
         self._pending = {}
 
-    def result(self, rows: Sequence[int]) -> dict[int, Tensor]:
+    def result(self, answered: Answered) -> dict[int, Tensor]:
         """Step -> `[layers, ...positions, d]` of one sample, of the steps that were kept."""
         steps = self.trace.steps
-        return {step: self.trace.residual(step, row) for step, row in enumerate(rows) if steps[step].numel()}
+        return {step: self.trace.residual(step, row) for step, row in enumerate(answered.rows) if steps[step].numel()}
 
     def _before_first(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = args[0] if args else kwargs.get("hidden_states")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from lens_models import distributions as dist
 from lens_models.parts import ModelParts
 
-from .protocol import Arrays, ProvenLens, Step
+from .protocol import Answered, Arrays, Batch, ProvenLens, Step
 
 __all__ = ["StepEntropy"]
 
@@ -26,7 +25,7 @@ class StepEntropy:
 
     name: ClassVar[str] = "step_entropy"
 
-    def __init__(self, lens: ProvenLens) -> None:
+    def __init__(self, lens: ProvenLens, batch: Batch) -> None:
         self._transform = lens.transform
         self._steps: list[Tensor] = []
 
@@ -39,8 +38,9 @@ class StepEntropy:
         logits = self._transform(step.logits[:, -1].detach().float().clone())
         self._steps.append(dist.entropy(torch.log_softmax(logits, dim=-1)))
 
-    def result(self, rows: Sequence[int]) -> Arrays:
+    def result(self, answered: Answered) -> Arrays:
         """`entropy`: fp32 `[steps]`, in nats."""
+        rows = answered.rows
         # one transfer from the device, not one a step
         own = torch.stack(self._steps)[torch.arange(len(rows)), torch.tensor(rows, dtype=torch.long)]
         return {"entropy": own.float().cpu().numpy()}

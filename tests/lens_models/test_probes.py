@@ -19,7 +19,7 @@ from zoo import ZOO, Specimen
 from lens_models import IdentityError, LensArgumentError, LensSettings, LogitLens, ModelParts, ReadoutRow
 from lens_models.interventions import NoIntervention
 from lens_models.lenses import LENSES
-from lens_models.probes import PROBES, Arrays, ProvenLens, ResidualCapture, Step
+from lens_models.probes import PROBES, Answered, Arrays, Batch, ProvenLens, ResidualCapture, Step
 
 N = 5
 GREEDY: dict[str, Any] = {"max_new_tokens": N, "do_sample": False}
@@ -29,7 +29,7 @@ def entropies(lens: LogitLens, inputs: Any, **settings: Any) -> list[Any]:
     traced = lens.generate(inputs, **settings)
     (probe,) = traced.probes
     rows = [[traced.row(sample, step) for step in range(N)] for sample in range(len(traced.new_tokens))]
-    return [probe.result(own)["entropy"] for own in rows]
+    return [probe.result(Answered(sample, own))["entropy"] for sample, own in enumerate(rows)]
 
 
 @pytest.mark.parametrize("model_type", ["llava", "gemma3", "qwen2_vl"])
@@ -59,7 +59,9 @@ def test_a_probe_changes_no_token_and_follows_beams(llava: Specimen) -> None:
     for sample in range(2):
         rows = [traced.row(sample, step) for step in range(N)]
         expected = [entropy(torch.softmax(theirs.logits[step][row].double(), -1)) for step, row in enumerate(rows)]
-        np.testing.assert_allclose(traced.probes[0].result(rows)["entropy"], expected, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(
+            traced.probes[0].result(Answered(sample, rows))["entropy"], expected, rtol=0, atol=1e-4
+        )
 
 
 def test_the_residual_of_a_sample_is_the_first_probes_result(llava: Specimen) -> None:
@@ -67,7 +69,7 @@ def test_the_residual_of_a_sample_is_the_first_probes_result(llava: Specimen) ->
     capture = ResidualCapture(lens.parts)
     with capture as trace:
         built("llava").generate(**llava.inputs((3, 6)), **GREEDY)
-    found = capture.result([1] * N)
+    found = capture.result(Answered(1, [1] * N))
     assert list(found) == list(range(N))
     assert all(torch.equal(found[step], trace.steps[step][:, 1]) for step in found)
 
@@ -84,7 +86,7 @@ class Steps:
 
     name = "steps"
 
-    def __init__(self, lens: ProvenLens) -> None:
+    def __init__(self, lens: ProvenLens, batch: Batch) -> None:
         self.count = 0
 
     @contextmanager
@@ -95,7 +97,7 @@ class Steps:
         assert step.index == self.count
         self.count += 1
 
-    def result(self, rows: Sequence[int]) -> Arrays:
+    def result(self, answered: Answered) -> Arrays:
         return {"count": np.array([self.count], dtype=np.float32)}
 
 
@@ -103,7 +105,7 @@ def test_a_new_probe_is_one_line_of_registration(llava: Specimen, monkeypatch: p
     monkeypatch.setitem(PROBES, Steps.name, Steps)
     lens = LogitLens(built("llava"), llava.inputs(), LensSettings(probes=("steps", "step_entropy")))
     traced = lens.generate(llava.inputs(), **GREEDY)
-    assert traced.probes[0].result([0] * N)["count"] == [N]
+    assert traced.probes[0].result(Answered(0, [0] * N))["count"] == [N]
     assert [probe.name for probe in traced.probes] == ["steps", "step_entropy"]
 
 

@@ -1,0 +1,73 @@
+"""The image tokens of one prompt."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Box", "ImageTokens"]
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in shares of the picture's width and height, `0, 0` at its top left."""
+
+
+@dataclass(frozen=True)
+class ImageTokens:
+    """Which positions of a prompt stand for which part of which picture.
+
+    Tokens that stand for no part of a picture (ends of rows, starts and ends of images) are not among them.
+
+    Attributes:
+        positions: `[tokens]`, int64, rising: places in the sequence that the decoder layers see, padding on the left
+            included.
+        image: `[tokens]`, int64: number of the picture in order of the prompt, from 0.
+        boxes: `[tokens, 4]`, fp32: left, top, right, bottom of what the token stands for, in shares of the picture's
+            width and height. They reach outside 0 to 1 where the model is shown a border that its processor added, and
+            pictures shown whole and in pieces have several tokens for one place. None where a token stands for no one
+            part of a picture.
+        problem: why there are no boxes or no positions; None when all is well.
+    """
+
+    positions: npt.NDArray[np.int64] = field(repr=False)
+    image: npt.NDArray[np.int64] = field(repr=False)
+    boxes: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    problem: str | None = None
+
+    @classmethod
+    def none(cls, problem: str | None = None) -> ImageTokens:
+        """No image tokens, and why."""
+        empty = np.zeros(0, dtype=np.int64)
+        return cls(empty, empty, np.zeros((0, 4), dtype=np.float32) if problem is None else None, problem)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def inside(self) -> npt.NDArray[np.float64]:
+        """`[tokens]`: the share of each token's area that lies in the picture and not in a border."""
+        return self.overlap([(0.0, 0.0, 1.0, 1.0)])
+
+    def overlap(self, boxes: Sequence[Box]) -> npt.NDArray[np.float64]:
+        """`[tokens]`: the share of each token's area that lies in the union of `boxes` of its picture.
+
+        The union is exact: a place that two boxes share counts once.
+        """
+        assert self.boxes is not None, "these image tokens have no place in the picture"
+        covered = np.zeros(len(self.boxes))
+        if not boxes:
+            return covered
+        own, given = self.boxes.astype(np.float64), np.asarray(boxes, dtype=np.float64)
+        xs, ys = np.unique(given[:, [0, 2]]), np.unique(given[:, [1, 3]])
+        for left, right in itertools.pairwise(xs):
+            for top, bottom in itertools.pairwise(ys):
+                x, y = (left + right) / 2, (top + bottom) / 2
+                if ((given[:, 0] <= x) & (x < given[:, 2]) & (given[:, 1] <= y) & (y < given[:, 3])).any():
+                    width = np.minimum(own[:, 2], right) - np.maximum(own[:, 0], left)
+                    height = np.minimum(own[:, 3], bottom) - np.maximum(own[:, 1], top)
+                    covered += np.clip(width, 0, None) * np.clip(height, 0, None)
+        area = (own[:, 2] - own[:, 0]) * (own[:, 3] - own[:, 1])
+        share: npt.NDArray[np.float64] = np.where(area > 0, covered / np.where(area > 0, area, 1), 0.0)
+        return share
