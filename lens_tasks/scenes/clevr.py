@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from lens_tasks.scenes.boxes import boxes_cell, referents
 from lens_tasks.scenes.english import question_text
 from lens_tasks.scenes.pictures import Row, image_cell, scenes_of
 from lens_tasks.scenes.programs import compile_question
@@ -57,6 +58,7 @@ def clevr_rows(images: int = IMAGES, plan: dict[str, int] | None = None) -> list
             "answer": item.slot.answer,
             "question_family": item.slot.family,
             "program": json.dumps(compile_question(item.question)),
+            "lens_boxes": boxes_cell(scenes[item.scene], *referents(item.question, scenes[item.scene])),
         }
         for number, item in enumerate(fill(rng, scenes, plan_slots(plan or PLAN), HOPS))
     ]

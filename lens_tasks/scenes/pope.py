@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from lens_tasks.scenes.boxes import boxes_cell, referents
 from lens_tasks.scenes.english import question_text
 from lens_tasks.scenes.pictures import Row, image_cell, scenes_of
 from lens_tasks.scenes.questions import Noun, Phrase, Question
@@ -106,6 +107,7 @@ def pope_rows(images: int = IMAGES) -> list[Row]:
                         "image_source": name,
                         "image": image,
                         "category": category,
+                        "lens_boxes": boxes_cell(scene, *referents(question, scene)),
                     }
                 )
     return rows

@@ -109,19 +109,24 @@ def _compare_step(function: str, first: Value, second: Value) -> bool:
     raise ValueError(f"unknown function {function!r} in a program")
 
 
-def run(program: list[Step], scene: Scene) -> str:
-    """Answer of a program on a scene, one of ANSWERS.
+def results(program: list[Step], scene: Scene) -> list[Value]:
+    """What each step of a program gives on a scene.
 
     Raises DegenerateQuestion where a phrase that must fit one solid does not.
     """
-    results: list[Value] = []
+    found: list[Value] = []
     for step in program:
-        inputs = [results[i] for i in step["inputs"]]
+        inputs = [found[i] for i in step["inputs"]]
         if len(inputs) == 2:
-            results.append(_compare_step(step["function"], *inputs))
+            found.append(_compare_step(step["function"], *inputs))
         else:
-            results.append(_set_step(step, [v for v in inputs if isinstance(v, frozenset)], scene))
-    answer = results[-1]
+            found.append(_set_step(step, [v for v in inputs if isinstance(v, frozenset)], scene))
+    return found
+
+
+def run(program: list[Step], scene: Scene) -> str:
+    """Answer of a program on a scene, one of ANSWERS; raises as `results`."""
+    answer = results(program, scene)[-1]
     if isinstance(answer, bool):
         return "yes" if answer else "no"
     return str(answer)

@@ -109,17 +109,28 @@ def render(scene: Scene) -> Pixels:
     return pixels
 
 
+def visible_silhouettes(scene: Scene) -> tuple[Mask, ...]:
+    """For each solid, `[128, 128]`: where it is seen, two sample points per pixel and direction."""
+    return tuple(mask for mask, _ in _silhouettes(scene))
+
+
 def visible_fractions(scene: Scene) -> tuple[float, ...]:
     """For each solid the part of its silhouette that no nearer solid hides, in [0, 1]."""
+    return tuple(float(mask.sum()) / max(1, whole) for mask, whole in _silhouettes(scene))
+
+
+def _silhouettes(scene: Scene) -> list[tuple[Mask, int]]:
+    """For each solid where it is seen, and how many sample points it would cover alone."""
     covered: Mask = np.zeros((SIDE * 2, SIDE * 2), dtype=np.bool_)
-    result = [0.0] * len(scene.solids)
+    found: dict[int, tuple[Mask, int]] = {}
     for index in reversed(_order(scene)):
         spot = place(scene.solids[index], scene.rule_for(index) == "floating")
         rows, cols, surface = _surface(spot, False, 2)
-        free = surface.mask & ~covered[rows, cols]
-        result[index] = float(free.sum()) / max(1, int(surface.mask.sum()))
+        free: Mask = np.zeros_like(covered)
+        free[rows, cols] = surface.mask & ~covered[rows, cols]
+        found[index] = (free, int(surface.mask.sum()))
         covered[rows, cols] |= surface.mask
-    return tuple(result)
+    return [found[index] for index in range(len(scene.solids))]
 
 
 def encode_png(pixels: Pixels) -> bytes:

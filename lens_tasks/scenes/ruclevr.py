@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from lens_tasks.scenes.boxes import boxes_cell, referents
 from lens_tasks.scenes.instructions import RUCLEVR
 from lens_tasks.scenes.pictures import Row, image_cell, scenes_of
 from lens_tasks.scenes.questions import Question
@@ -72,6 +73,7 @@ def _records(
                 "question_type": item.slot.label,
                 "image": {"synt_source": ["lens_tasks.scenes"], "type": ["generated"]},
             },
+            "lens_boxes": boxes_cell(scenes[item.scene], *referents(item.question, scenes[item.scene])),
         }
         for i, item in enumerate(filled)
     ]

@@ -34,6 +34,7 @@ def clevr_columns(number: pa.DataType) -> pa.StructType:
         answer=_TEXT,
         question_family=_TEXT,
         program=_TEXT,
+        lens_boxes=_TEXT,
     )
 
 
@@ -42,7 +43,14 @@ _CATEGORIES: Final = struct(commonsense_violation_subgroup=_TEXT, commonsense_vi
 SCHEMAS: Final = {
     "pope_mini": pa.schema(
         struct(
-            id=_TEXT, question_id=_TEXT, question=_TEXT, answer=_TEXT, image_source=_TEXT, image=IMAGE, category=_TEXT
+            id=_TEXT,
+            question_id=_TEXT,
+            question=_TEXT,
+            answer=_TEXT,
+            image_source=_TEXT,
+            image=IMAGE,
+            category=_TEXT,
+            lens_boxes=_TEXT,
         )
     ),
     "clevr_mini": pa.schema(clevr_columns(pa.int32())),
@@ -52,6 +60,7 @@ SCHEMAS: Final = {
             inputs=struct(image=IMAGE, question=_TEXT),
             outputs=_TEXT,
             meta=struct(id=pa.int32(), question_type=_TEXT, image=struct(synt_source=_TEXTS, type=_TEXTS)),
+            lens_boxes=_TEXT,
         )
     ),
     "weird_mini": pa.schema(
@@ -62,6 +71,7 @@ SCHEMAS: Final = {
             meta=struct(
                 id=pa.int32(), categories=_CATEGORIES, pair_id=_TEXT, image=struct(synt_source=_TEXTS, source=_TEXT)
             ),
+            lens_boxes=_TEXT,
         )
     ),
 }

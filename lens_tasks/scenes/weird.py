@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from lens_tasks.scenes.boxes import boxes_cell
 from lens_tasks.scenes.instructions import NORMAL, STRANGE, WEIRD, WEIRD_QUESTION
 from lens_tasks.scenes.pictures import SEEDS, Row, image_cell
 from lens_tasks.scenes.sample import sample_pair
@@ -47,6 +48,7 @@ def _record(number: int, pair: str, scene: Scene, rule: str, layout: tuple[str, 
             "pair_id": pair,
             "image": {"synt_source": ["lens_tasks.scenes"], "source": "generated"},
         },
+        "lens_boxes": boxes_cell(scene, () if scene.violation is None else scene.violation.members),
     }
 
 

@@ -55,10 +55,32 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
 
 def _kind_of_program(doc: Mapping[str, Any]) -> str | None:
     """From the last function of the functional program, or from the question family."""
-    program = doc.get("program")
-    steps = json.loads(program) if isinstance(program, str) and program.strip() else program or ()
+    steps = _program(doc)
     last = str(nested(steps[-1], "function") or nested(steps[-1], "type") or "") if steps else ""
     return _KIND_OF_FUNCTION.get(last) or _KIND_OF_FUNCTION.get(str(doc.get("question_family")))
+
+
+def _program(doc: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    program = doc.get("program")
+    return json.loads(program) if isinstance(program, str) and program.strip() else program or ()
+
+
+def asked_words(doc: Mapping[str, Any]) -> tuple[str, ...]:
+    """The attributes by which the question names the objects that it is about: "large", "cube"; none without a program.
+
+    Those of objects that are only named to find these are left out.
+    """
+    steps = _program(doc)
+    words: list[str] = []
+    open_steps = [steps[-1]] if steps else []
+    while open_steps:
+        step = open_steps.pop()
+        function = str(step.get("function") or step.get("type"))
+        if function.startswith("filter_"):
+            words += [str(value) for value in step.get("value_inputs") or step.get("side_inputs") or ()]
+        if function != "relate" and not function.startswith("same_"):
+            open_steps += [steps[source] for source in step.get("inputs") or ()]
+    return tuple(dict.fromkeys(reversed(words)))
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:

@@ -119,4 +119,5 @@ def _rows(questions: Sequence[Mapping[str, Any]], images: Path) -> Iterator[dict
             "answer": str(question["answer"]),
             "question_family": question_family(program),
             "program": json.dumps(program),
+            "lens_boxes": None,
         }

@@ -22,6 +22,10 @@ from lens_tasks.vocabulary import YES_NO
 
 TASK_NAME = re.compile(r"(^|_)pope(_|$)", re.IGNORECASE)
 COLUMNS = ("question",)
+_OBJECT = re.compile(
+    r"\b(?:is|are)\s+there\s+(?:an?\s+|any\s+|some\s+)?(.+?)\s+in\s+(?:the|this)\s+(?:image|picture|photo)",
+    re.IGNORECASE,
+)
 POST_PROMPT = "\nAnswer the question using a single word or phrase."
 """The stock task's `post_prompt`; the YAML files for lmms-eval say it again, where users can change it."""
 
@@ -47,6 +51,12 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
         binary=("yes", "no"),
         source="pope",
     )
+
+
+def asked_words(doc: Mapping[str, Any]) -> tuple[str, ...]:
+    """The words of the object in "Is there a dining table in the image?"; none where the wording is another."""
+    found = _OBJECT.search(str(doc.get("question") or ""))
+    return tuple(found[1].split()) if found else ()
 
 
 def doc_to_visual(doc: Mapping[str, Any]) -> list[Image.Image]:

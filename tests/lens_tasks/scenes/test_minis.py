@@ -89,7 +89,8 @@ def test_pictures_are_the_rendered_scenes(pope_rows, clevr_rows):
 
 class TestPope:
     def test_columns_and_types(self, pope_rows):
-        assert list(pope_rows[0]) == ["id", "question_id", "question", "answer", "image_source", "image", "category"]
+        stock = ["id", "question_id", "question", "answer", "image_source", "image", "category"]
+        assert list(pope_rows[0]) == [*stock, "lens_boxes"]
         assert all(isinstance(row["id"], str) and isinstance(row["question_id"], str) for row in pope_rows)
         assert len({row["question_id"] for row in pope_rows}) == len(pope_rows)
 
@@ -191,7 +192,7 @@ def parse(program):
 class TestRuclevr:
     def test_record_format(self, ruclevr_rows):
         row = ruclevr_rows[0]
-        assert list(row) == ["instruction", "inputs", "outputs", "meta"]
+        assert list(row) == ["instruction", "inputs", "outputs", "meta", "lens_boxes"]
         assert list(row["inputs"]) == ["image", "question"] and list(row["inputs"]["image"]) == ["bytes", "path"]
         assert list(row["meta"]) == ["id", "question_type", "image"]
         assert len(rows("ruclevr_mini_shots")) == 10
