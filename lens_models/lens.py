@@ -79,7 +79,7 @@ class LogitLens:
         self._lens = LENSES[self.settings.lens](self.parts)
         require_last_layer(self.settings.lens, self._lens, self.parts, self.layer_index)
         self.forcing: Forcing = prove_forcing(model, probe)
-        self._unembed = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
+        self.unembedding = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
 
     @property
     def transform(self) -> LogitTransform:
@@ -113,11 +113,11 @@ class LogitLens:
     def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
         """Per-layer quantities of each row, see `lens_models.readout`."""
         seen = [replace(row, residual=self._lens(row.residual, self.layer_index)) for row in rows]
-        return read_layers(self._unembed, seen, topk=self.settings.topk, memory_limit=self.settings.memory_limit)
+        return read_layers(self.unembedding, seen, topk=self.settings.topk, memory_limit=self.settings.memory_limit)
 
     def logits(self, residual: Tensor) -> Tensor:
         """Lens logits `[layers, ..., vocabulary]`, fp32, of residuals `[layers, ..., d]` at the lens's layers."""
-        return self._unembed(self._lens(residual, self.layer_index))
+        return self.unembedding(self._lens(residual, self.layer_index))
 
     def compare(self, residual: Tensor, model_logits: Tensor) -> IdentityReport:
         """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -52,8 +53,39 @@ class Unembedding:
         """
         flat = residual.reshape(-1, residual.shape[-1])
         hidden = self.normed(flat)
-        logits = _head_product(self.parts.head, hidden)
-        return self.transform(logits).reshape(*residual.shape[:-1], -1)
+        return self.of_normed(hidden).reshape(*residual.shape[:-1], -1)
+
+    @torch.no_grad()
+    def columns(self, normed: Tensor, ids: Tensor) -> Tensor:
+        """Some of the logits, without those of all other tokens.
+
+        Args:
+            normed: `[rows, d]`, what goes into the head.
+            ids: `[M]`, int64, token ids that the model keeps.
+
+        Returns:
+            `[rows, M]`, fp32, after cap or scale.
+        """
+        head, transform = self.parts.head, self.transform
+        ids = ids.to(normed.device)
+        if not _is_plain(head):
+            return transform(_head_product(head, normed))[:, ids]
+        weight: Tensor = head.weight  # type: ignore[assignment]
+        bias: Tensor | None = head.bias  # type: ignore[assignment]
+        rows = weight[ids].float()
+        logits = torch.nn.functional.linear(
+            normed.to(weight.dtype).float(), rows, None if bias is None else bias[ids].float()
+        )
+        logits = replace(transform, masked=(), size=None)(logits)
+        if transform.masked:
+            never = torch.isin(ids, torch.tensor(transform.masked, device=ids.device))
+            logits[:, never] = torch.finfo(torch.float32).min
+        return logits
+
+    @torch.no_grad()
+    def of_normed(self, normed: Tensor) -> Tensor:
+        """All logits `[rows, vocabulary]`, fp32, of what goes into the head, `[rows, d]`."""
+        return self.transform(_head_product(self.parts.head, normed))
 
     def normed(self, flat: Tensor) -> Tensor:
         """What goes into the head, `[rows, d]` -> `[rows, d]` in the model's dtype."""

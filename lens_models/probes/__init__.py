@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .image_tokens import ImageTokenLens
 from .observing import observed
 from .positions import LAST, Positions
 from .protocol import Answered, Arrays, Batch, Probe, ProvenLens, Step
@@ -20,6 +21,7 @@ __all__ = [
     "Answered",
     "Arrays",
     "Batch",
+    "ImageTokenLens",
     "Positions",
     "Probe",
     "ProvenLens",
@@ -33,6 +35,7 @@ __all__ = [
 
 PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
     StepEntropy.name: StepEntropy,
+    ImageTokenLens.name: ImageTokenLens,
 }
 """Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model and the batch.
 

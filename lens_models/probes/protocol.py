@@ -14,6 +14,7 @@ from torch import Tensor
 from lens_models.image_tokens import ImageTokens
 from lens_models.parts import ModelParts
 from lens_models.transforms import LogitTransform
+from lens_models.unembed import Unembedding
 
 __all__ = ["Answered", "Arrays", "Batch", "Probe", "ProvenLens", "Step"]
 
@@ -74,6 +75,10 @@ class ProvenLens(Protocol):
     @property
     def transform(self) -> LogitTransform:
         """What the model does to the output of its head."""
+
+    @property
+    def unembedding(self) -> Unembedding:
+        """Final norm and head of the model, for residuals at any layer."""
 
     def logits(self, residual: Tensor) -> Tensor:
         """Lens logits `[layers, ..., vocabulary]`, fp32, of residuals `[layers, ..., d]` at the lens's layers."""

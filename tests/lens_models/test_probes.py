@@ -75,7 +75,7 @@ def test_the_residual_of_a_sample_is_the_first_probes_result(llava: Specimen) ->
 
 
 def test_unknown_probes_and_lenses_are_refused_with_the_known_ones(llava: Specimen) -> None:
-    with pytest.raises(LensArgumentError, match="probes=entropi; expected some of step_entropy"):
+    with pytest.raises(LensArgumentError, match="probes=entropi; expected some of step_entropy, image_tokens"):
         LensSettings(probes=("entropi",))
     with pytest.raises(LensArgumentError, match="lens='tuned'; expected one of logit"):
         LensSettings(lens="tuned")
@@ -155,7 +155,7 @@ def test_a_lens_translates_all_layers_but_the_last(llava: Specimen, monkeypatch:
     plain = LogitLens(built("llava"), llava.inputs(), LensSettings(norm="none"))
     lens = LogitLens(built("llava"), llava.inputs(), LensSettings(norm="none", lens="halved"))
     residual = lens.generate(llava.inputs(), **GREEDY).residual(0, 0)
-    bounds = logit_bounds(plain._unembed, residual)
+    bounds = logit_bounds(plain.unembedding, residual)
     torch.testing.assert_close(lens.logits(residual)[:-1], plain.logits(residual)[:-1] / 2, **bounds)
     (found,), (expected,) = (each.read([ReadoutRow(residual, 3)]) for each in (lens, plain))
     np.testing.assert_allclose(found.logprob_pred[-1], expected.logprob_pred[-1])

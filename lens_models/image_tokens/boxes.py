@@ -1,0 +1,153 @@
+"""How much of a map over image tokens lies in boxes, beside boxes that might as well have been drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .tokens import Box, ImageTokens
+
+__all__ = ["BoxFigures", "box_figures", "in_boxes", "null_boxes"]
+
+Floats = npt.NDArray[np.float64]
+
+N_NULL = 20
+_ANGLES = 72
+_LARGEST_OVERLAP = 0.25
+"""Share of a null box that may lie in the boxes themselves."""
+
+
+@dataclass(frozen=True)
+class BoxFigures:
+    """How maps `[maps, tokens]` lie to boxes; every array is `[maps]`, NaN where a map has no mass in the picture.
+
+    Attributes:
+        lift: share of the map's mass in the boxes divided by the share of image tokens in them; 1 for a flat map.
+        pointing: 1 where the centre of the largest token lies in a box, 0 where not; tied tokens share.
+        auroc: probability that a token in the boxes has more mass than one outside; a token partly inside counts as
+            both, by its shares.
+        outside: share of the mass on tokens that lie wholly in a border of the picture; the other figures leave it out.
+    """
+
+    lift: Floats
+    pointing: Floats
+    auroc: Floats
+    outside: Floats
+
+
+def in_boxes(tokens: ImageTokens, boxes: Mapping[int, Sequence[Box]]) -> Floats:
+    """`[tokens]`: the share of each token's area in the boxes of its picture, given as picture -> boxes."""
+    found = np.zeros(len(tokens))
+    for image, own in boxes.items():
+        found = np.where(tokens.image == image, tokens.overlap(own), found)
+    return found
+
+
+def box_figures(maps: npt.ArrayLike, tokens: ImageTokens, boxes: Mapping[int, Sequence[Box]]) -> BoxFigures:
+    """The figures of maps `[maps, tokens]`, none negative, against boxes.
+
+    Tokens count alike, whatever their size: a picture shown whole and in pieces has both among them, and a flat map has
+    lift 1 all the same. Boxes that no token touches give NaN.
+    """
+    mass = np.atleast_2d(np.asarray(maps, dtype=np.float64))
+    seen = tokens.inside() > 0
+    total = mass.sum(axis=1)
+    outside = _ratio(mass[:, ~seen].sum(axis=1), total)
+    mass, share = mass[:, seen], in_boxes(tokens, boxes)[seen]
+    assert tokens.boxes is not None
+    centres = (tokens.boxes[seen, :2] + tokens.boxes[seen, 2:]).astype(np.float64) / 2
+    hit = _centre_in(centres, tokens.image[seen], boxes)
+    if not share.any():
+        nothing = np.full(len(mass), np.nan)
+        return BoxFigures(nothing, nothing, nothing, outside)
+    lift = _ratio(mass @ share, mass.sum(axis=1)) / share.mean()
+    largest = mass == mass.max(axis=1, keepdims=True)
+    pointing = np.where(np.isfinite(lift), (largest * hit).sum(axis=1) / largest.sum(axis=1), np.nan)
+    auroc = np.array([_auroc(row, share) for row in mass])
+    return BoxFigures(lift, pointing, np.where(np.isfinite(lift), auroc, np.nan), outside)
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    found: Floats = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return found
+
+
+def _centre_in(
+    centres: Floats, image: npt.NDArray[np.int64], boxes: Mapping[int, Sequence[Box]]
+) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(centres), dtype=np.bool_)
+    x, y = centres[:, 0], centres[:, 1]
+    for number, own in boxes.items():
+        for left, top, right, bottom in own:
+            found |= (image == number) & (left <= x) & (x < right) & (top <= y) & (y < bottom)
+    return found
+
+
+def _auroc(scores: Floats, share: Floats) -> float:
+    """Weighted AUROC: each token is a positive of weight `share` and a negative of weight 1 - `share`."""
+    negative = 1.0 - share
+    if share.sum() <= 0 or negative.sum() <= 0:
+        return math.nan
+    order = np.argsort(scores, kind="stable")
+    _, start, counts = np.unique(scores[order], return_index=True, return_counts=True)
+    lower = np.concatenate([[0.0], np.cumsum(np.add.reduceat(negative[order], start))])[:-1]
+    tied = np.add.reduceat(negative[order], start)
+    below = np.repeat(lower + 0.5 * tied, counts)
+    return float((share[order] * below).sum() / (share.sum() * negative.sum()))
+
+
+def null_boxes(
+    boxes: Sequence[Box], size: tuple[int, int], rng: np.random.Generator, count: int = N_NULL
+) -> list[list[Box]]:
+    """Up to `count` sets of boxes of the same sizes at the same distances from the centre of the picture.
+
+    What a map has in them it would have without looking for anything: pictures are taken with their objects in the
+    middle, and attention falls off from there. Each box is turned round the centre by an angle of its own, stays in the
+    picture, and lies with at most a quarter of its area in the boxes themselves.
+
+    Args:
+        boxes: of one picture.
+        size: its width and height in pixels; distances are pixels.
+        rng: draws among the angles that fit.
+        count: how many sets.
+
+    Returns:
+        The sets, one box in them for each of `boxes`; empty where some box fits nowhere else, as one in the middle.
+    """
+    places = [_places(box, boxes, size) for box in boxes]
+    if not boxes or not all(places):
+        return []
+    picked = [[own[i] for i in _spread(rng, len(own), count)] for own in places]
+    distinct = min(count, max(map(len, places)))
+    return [[own[number] for own in picked] for number in range(distinct)]
+
+
+def _spread(rng: np.random.Generator, available: int, count: int) -> list[int]:
+    """`count` draws out of `available` that repeat none before all were drawn."""
+    rounds = -(-count // available)
+    return [int(i) for _ in range(rounds) for i in rng.permutation(available)][:count]
+
+
+def _places(box: Box, taken: Sequence[Box], size: tuple[int, int]) -> list[Box]:
+    width, height = size
+    half_w, half_h = (box[2] - box[0]) * width / 2, (box[3] - box[1]) * height / 2
+    x, y = (box[0] + box[2]) * width / 2 - width / 2, (box[1] + box[3]) * height / 2 - height / 2
+    distance, angle = math.hypot(x, y), math.atan2(y, x)
+    found = []
+    for step in range(1, _ANGLES):
+        turned = angle + 2 * math.pi * step / _ANGLES
+        cx, cy = width / 2 + distance * math.cos(turned), height / 2 + distance * math.sin(turned)
+        moved = (cx - half_w) / width, (cy - half_h) / height, (cx + half_w) / width, (cy + half_h) / height
+        if min(moved) >= -1e-9 and max(moved) <= 1 + 1e-9 and _covered(moved, taken) <= _LARGEST_OVERLAP:
+            found.append(moved)
+    return found
+
+
+def _covered(box: Box, by: Sequence[Box]) -> float:
+    """Share of a box that lies in others."""
+    one = np.zeros(1, dtype=np.int64)
+    return float(ImageTokens(one, one, np.asarray([box], dtype=np.float32)).overlap(by)[0])
