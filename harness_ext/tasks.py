@@ -16,6 +16,7 @@ from lens_engine.table import METRIC_NAMES, higher_is_better
 from lens_results.fingerprint import digest_of
 from lens_tasks import AnswerTarget, target_for
 from lens_tasks.answers import Filters
+from lens_tasks.regions import BoxError, Regions, regions_of
 
 __all__ = [
     "Tasks",
@@ -153,12 +154,21 @@ class Tasks:
         """What an answer to a document is compared with; a task that cannot name its gold answer has none."""
         task = self.objects.get(name)
         target = answer_target(task, name, document, question)
-        return Reference(target, answer_filters(task, document), self._definitions.get(name))
+        regions = _regions(task, name, document)
+        return Reference(target, answer_filters(task, document), self._definitions.get(name), regions)
 
     def choice_rule(self, name: str, document: Any, n_tokens: Sequence[int], *, per_token: bool) -> ChoiceRule:
         """By what a task compares its choices; see `lens_engine.choices.choice_rule`."""
         task = self.objects.get(name)
         return choice_rule(metric_names(task), ask(task, "doc_to_choice", document), n_tokens, per_token=per_token)
+
+
+def _regions(task: Any, name: str, document: Any) -> Regions | BoxError:
+    """The boxes and words of a document, or why they cannot be read."""
+    try:
+        return regions_of(name, document, getattr(getattr(task, "config", None), "metadata", None))
+    except BoxError as error:
+        return error
 
 
 def answer_filters(task: Any, document: Any) -> Filters | None:

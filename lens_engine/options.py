@@ -38,6 +38,7 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_norm": "final: through the model's final norm; none: without it",
     "lens_kind": "how a layer is turned into what the model's unembedding reads: logit (each layer as it is)",
     "lens_probes": "what else is observed at each generated step: names joined by '+', such as step_entropy, or none",
+    "lens_maps": "image maps kept of each sample: top (the layers that fit into a kilobyte) or all",
     "lens_controls": "read each answer again under other images: blank, shuffled, blank+shuffled, or none",
     "lens_dir": "folder of the records, instead of the harness's output folder",
     "lens_theta": "candidate mass above which a layer is read as being about the candidates",
@@ -60,6 +61,7 @@ class LensOptions:
     directory: Path | None = None
     thumbnails: bool = True
     controls: tuple[str, ...] = ()
+    whole_maps: bool = False
 
 
 def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[str, Any]]:
@@ -87,6 +89,7 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         directory=_directory(own.get("lens_dir")),
         thumbnails=flag(own.get("lens_thumbnails", True), "lens_thumbnails"),
         controls=_names("lens_controls", own.get("lens_controls"), CONTROL_NAMES),
+        whole_maps=_whole_maps(own.get("lens_maps", "top")),
     )
     return options, rest
 
@@ -110,6 +113,13 @@ def _kind(value: object) -> str:
     if name not in LENSES:
         raise LensArgumentError(f"lens_kind={value!r}; expected one of {', '.join(LENSES)}")
     return name
+
+
+def _whole_maps(value: object) -> bool:
+    name = str(value).strip().lower()
+    if name not in ("top", "all"):
+        raise LensArgumentError(f"lens_maps={value!r}; expected top or all")
+    return name == "all"
 
 
 def _directory(value: object) -> Path | None:

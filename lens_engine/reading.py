@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -16,7 +16,6 @@ from lens_models.candidates import TEACHER_FORCED
 from lens_models.continuations import ScoredContinuation
 from lens_models.memory import free_memory
 from lens_models.metrics import Thresholds
-from lens_models.probes import Answered, Arrays
 from lens_results import SampleRecord
 from lens_tasks import AnswerSpan
 
@@ -27,6 +26,7 @@ from .engine import Engine, Generation, Tokens
 from .failures import failure
 from .forced_candidates import force_candidates, layers_of, with_scores
 from .media import Images
+from .observations import Observations
 from .position import AnswerPosition, Unlocated, find_position, n_generated
 from .prompts import end_token_ids
 from .records import NON_FINITE, ReadSample, RecordAssembler
@@ -50,15 +50,24 @@ class Reader:
         tokenizer: of its model.
         thresholds: cut-offs of the scalar metrics.
         controls: read each sample again under other images.
+        whole_maps: keep the image maps of all layers.
     """
 
     def __init__(
-        self, engine: Engine, lens: LogitLens, tokenizer: Any, thresholds: Thresholds, controls: Controls | None = None
+        self,
+        engine: Engine,
+        lens: LogitLens,
+        tokenizer: Any,
+        thresholds: Thresholds,
+        controls: Controls | None = None,
+        *,
+        whole_maps: bool = False,
     ) -> None:
         self._engine = engine
         self._lens = lens
         self._tokenizer = tokenizer
         self._controls = controls
+        self._observations = Observations(tokenizer, lens.parts.n_layers, whole_maps=whole_maps)
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._end_ids = frozenset(end_token_ids(lens.model, tokenizer))
         self._warned: set[str] = set()
@@ -117,7 +126,7 @@ class Reader:
             row, n_tokens = generation.row, len(tokens[generation.row])
             position, again = positions[row], None
             step = position.step if isinstance(position, AnswerPosition) else None
-            observed = self._observed(trace, row, n_tokens, step, _words(candidates.get(row)))
+            observed = self._observations.of(trace, sample, row, n_tokens, step, candidates.get(row))
             if isinstance(position, Unlocated):
                 own = identity if row in compared else None
                 record = self._assembler.unread(
@@ -142,24 +151,6 @@ class Reader:
             cleaned = decode()
             text = text if cleaned.startswith(text) else cleaned
         return find_position(self._tokenizer, sample, text, tokens)
-
-    def _observed(
-        self, trace: TracedGeneration, row: int, n_tokens: int, step: int | None, words: Mapping[str, Tokens]
-    ) -> dict[str, Arrays]:
-        """What further probes observed; one that fails, or gives NaN or infinity, is left out with a warning."""
-        found: dict[str, Arrays] = {}
-        for probe in trace.probes:
-            try:
-                rows = [trace.row(row, each) for each in range(n_tokens)]
-                result = probe.result(Answered(row, rows, step, words))
-            except Exception as error:  # a fault of a probe never ends a run
-                self._warn_once(f"The probe {probe.name} failed: {failure(error).reason}")
-                continue
-            if all(np.isfinite(values).all() for values in result.values()):
-                found[probe.name] = result
-            else:
-                self._warn_once(f"The probe {probe.name} gave NaN or infinity; those samples have nothing of it")
-        return found
 
     def _row(
         self,
@@ -258,14 +249,6 @@ class Reader:
         if not np.isfinite(scored.logprob):
             return None
         return self._lens.compare(_residual(scored)[-1:], scored.first_logits.unsqueeze(0))
-
-
-def _words(candidates: SampleCandidates | None) -> dict[str, Tokens]:
-    """The answer given and the right one, with the tokens that may begin them."""
-    if candidates is None:
-        return {}
-    named = {place for place in (candidates.pred, candidates.gold) if place is not None}
-    return {candidates.labels[place]: candidates.ids[place] for place in sorted(named) if candidates.ids}
 
 
 def _residual(scored: ScoredContinuation) -> Tensor:

@@ -73,7 +73,9 @@ class Recording:
         self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, warn=log.error)
         self.controls = ImageControls(options.controls) if options.controls else None
         self.cache: RecordCache | None = None
-        self._reader = Reader(engine, model.lens, tokenizer, options.thresholds, self.controls)
+        self._reader = Reader(
+            engine, model.lens, tokenizer, options.thresholds, self.controls, whole_maps=options.whole_maps
+        )
         self._log = log
         if directory is None and advice is not None and self._processes.is_main_process:
             log.warning(f"Lens records are not kept: {advice}")

@@ -19,13 +19,13 @@ from lens_models.metrics import (
     visual_gain,
     visual_gain_by_layer,
 )
-from lens_models.probes import Arrays
 from lens_models.readout import FloatArray
 from lens_results import SampleRecord
 from lens_results.record import Key
 
 from .candidates import SampleCandidates
 from .controls import ControlReading
+from .image_maps import Observed
 from .position import AnswerPosition, Unlocated
 from .sample import Sample, text_digest
 
@@ -46,7 +46,7 @@ class ReadSample:
     position: AnswerPosition
     candidates: SampleCandidates
     readout: Readout
-    observed: Mapping[str, Arrays] = field(default_factory=dict)
+    observed: Observed = field(default_factory=Observed)
 
 
 class RecordAssembler:
@@ -71,17 +71,21 @@ class RecordAssembler:
         if doubt := self._doubt(read, identity, "this batch"):
             return _record(read.sample, read.response, common, status=doubt.status, status_reason=doubt.reason)
         layers = self._layer_readout(read)
-        gold = read.candidates.gold
+        gold, observed = read.candidates.gold, read.observed
         return _record(
             read.sample,
             read.response,
             common,
             **self._arrays(read),
-            probes=read.observed,
-            label_free=label_free_scalars(layers, self._thresholds),
-            gold_based=gold_based_scalars(layers, gold, read.candidates.correct, self._thresholds)
-            if read.candidates.ids
-            else {},
+            probes=observed.probes,
+            probe_status=observed.status,
+            label_free=label_free_scalars(layers, self._thresholds) | observed.label_free,
+            gold_based=(
+                gold_based_scalars(layers, gold, read.candidates.correct, self._thresholds)
+                if read.candidates.ids
+                else {}
+            )
+            | observed.gold_based,
         )
 
     def control(
@@ -117,11 +121,13 @@ class RecordAssembler:
         *,
         n_generated: int | None = None,
         identity: IdentityReport | None = None,
-        observed: Mapping[str, Arrays] | None = None,
+        observed: Observed | None = None,
     ) -> SampleRecord:
         """The record of a sample without a readout: its status and the reason, and what further probes observed."""
         common = _common(sample, response, n_generated, identity)
-        return _record(sample, response, common, status=why.status, status_reason=why.reason, probes=observed or {})
+        seen = observed or Observed()
+        found = {"probes": seen.probes, "probe_status": seen.status}
+        return _record(sample, response, common, status=why.status, status_reason=why.reason, **found)
 
     def _layer_readout(self, read: ReadSample) -> LayerReadout:
         readout, candidates = read.readout, read.candidates

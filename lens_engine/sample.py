@@ -14,6 +14,7 @@ from lens_results.fingerprint import digest_of
 from lens_results.record import Key
 from lens_tasks import AnswerTarget
 from lens_tasks.answers import Filters
+from lens_tasks.regions import BoxError, Regions
 
 from .media import Images, Media
 
@@ -28,11 +29,14 @@ class Reference:
         target: candidates, gold answer, cluster, question type.
         filters: what the task's own filters take from a response as the answer; None where it has none.
         task_definition: digest of what the task makes of an answer.
+        regions: places of its pictures that the document names, and the words that it asks about; or why they cannot
+            be read.
     """
 
     target: AnswerTarget = field(default_factory=lambda: AnswerTarget((), None))
     filters: Filters | None = field(default=None, repr=False)
     task_definition: str | None = None
+    regions: Regions | BoxError = field(default_factory=Regions, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Sample:
         padding: the sample only evens out the work of several processes and is not recorded.
         documents: gives all documents of the split, for controls that take another one's image; None where not known.
         known: what the answer is compared with; called once, when the answer is there.
+        sizes: width and height of the document's own pictures, of which its boxes are given in pixels; None where they
+            are those of `media`.
         source: the harness's own form of the request, for adapters that let the harness put it to the model.
     """
 
@@ -91,6 +97,7 @@ class Sample:
     padding: bool = False
     documents: Callable[[], Documents] | None = field(default=None, repr=False)
     known: Callable[[], Reference] = field(default=Reference, repr=False)
+    sizes: tuple[tuple[int, int], ...] | None = None
     source: Any = field(default=None, repr=False)
 
     @cached_property

@@ -7,7 +7,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
-from lens_models.metrics import METRICS
+from lens_models.metrics import METRICS, names
 from lens_results import SampleRecord
 
 __all__ = ["METRIC_NAMES", "harness_metrics", "higher_is_better", "numeric_scores", "scores_of_filter"]
@@ -15,6 +15,7 @@ __all__ = ["METRIC_NAMES", "harness_metrics", "higher_is_better", "numeric_score
 _LABEL_FREE = (
     "commit_depth", "flips", "auc_pred", "late_drop", "final_prob",
     "vocab_commit_depth", "vocab_flips", "vocab_auc_pred", "vocab_final_prob", "visual_gain",
+    *names("label_free", "image"),
 )  # fmt: skip
 _GOLD_BASED = (
     "first_correct_layer",
@@ -22,6 +23,7 @@ _GOLD_BASED = (
     "emerged",
     "correct_then_lost",
     "wrong_then_corrected",
+    *names("gold_based", "image"),
 )
 COVERAGE = "lens_coverage"
 YES_RATIO = "lens_yes_ratio"
@@ -45,8 +47,8 @@ def harness_metrics(record: SampleRecord | None) -> dict[str, float]:
     values = {COVERAGE: float(record is not None and record.status == "ok")}
     if record is None:
         return values
-    for names, scalars in ((_GOLD_BASED, record.gold_based), (_LABEL_FREE, record.label_free)):
-        values.update({f"lens_{name}": float(value) for name in names if (value := scalars.get(name)) is not None})
+    for listed, scalars in ((_GOLD_BASED, record.gold_based), (_LABEL_FREE, record.label_free)):
+        values.update({f"lens_{name}": float(value) for name in listed if (value := scalars.get(name)) is not None})
     if record.binary is not None and record.pred_candidate is not None:
         values[YES_RATIO] = float(record.pred_candidate == record.binary[0])
     return values

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import CaptureError
+from .image_tokens import ImageTokens
 from .interventions import Intervention, changed
 from .parts import ModelParts
 from .probes import CAPTURE_LIMIT, Probe, ResidualCapture, Trace, observed
@@ -24,6 +25,7 @@ class TracedGeneration:
 
     `sequences` is what `generate` returned, untouched. `new_tokens[b]` are the ids that row b generated, one per step,
     trailing padding included. `trace.steps[t]` predicted `new_tokens[b][t]`.
+    `image_tokens` are those of each row, where somebody located them.
     """
 
     sequences: Tensor
@@ -31,6 +33,7 @@ class TracedGeneration:
     trace: Trace
     beam_indices: Tensor | None = None
     probes: tuple[Probe, ...] = ()
+    image_tokens: tuple[ImageTokens, ...] = ()
 
     def row(self, sample: int, step: int) -> int:
         """The row of the forward pass at `step` that produced the sample's token (beams move between rows).

@@ -99,7 +99,7 @@ class LogitLens:
         `image_tokens` are those of each row, for probes that look at them.
         """
         batch = Batch(inputs, image_tokens)
-        return generate_with_trace(
+        traced = generate_with_trace(
             self.model,
             self.parts,
             inputs,
@@ -109,6 +109,7 @@ class LogitLens:
             interventions=interventions,
             **generate_kwargs,
         )
+        return replace(traced, image_tokens=tuple(image_tokens))
 
     def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
         """Per-layer quantities of each row, see `lens_models.readout`."""

@@ -13,7 +13,10 @@ from lens_results.ragged import ragged, ragged_flat
 from lens_results.record import ARRAY_MAPS, LAYER_QUANTITIES, WIDE_QUANTITIES, SampleRecord
 from lens_results.schema import SCHEMA
 
-_MAPS = ("fingerprint", "control_source", "control_status", "control_reason", "label_free", "gold_based", "scores")
+_MAPS = (
+    "fingerprint", "control_source", "control_status", "control_reason", "probe_status", "label_free", "gold_based",
+    "scores",
+)  # fmt: skip
 _WIDE = frozenset(WIDE_QUANTITIES)
 _ARRAYS = (*LAYER_QUANTITIES, *WIDE_QUANTITIES)
 _PLAIN = tuple(name for name in SCHEMA.names if name not in (*_ARRAYS, *ARRAY_MAPS))

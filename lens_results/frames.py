@@ -23,7 +23,7 @@ MAPS = {
     "control_source": "control_source",
 }
 """Map column of numbers -> prefix of its columns in the samples frame."""
-TEXT_MAPS = ("fingerprint", "control_status", "control_reason")
+TEXT_MAPS = ("fingerprint", "control_status", "control_reason", "probe_status")
 """Map columns of text; the prefix is the name."""
 _NOT_SAMPLE = {*LAYER_QUANTITIES, *WIDE_QUANTITIES, "topk_tokens", *ARRAY_MAPS, *MAPS, *TEXT_MAPS}
 SAMPLE_FIELDS = tuple(name for name in SCHEMA.names if name not in _NOT_SAMPLE)

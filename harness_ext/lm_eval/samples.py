@@ -78,10 +78,12 @@ class SampleMaker:
         question = question if isinstance(question, str) else prompt
         generation = instance.args[1] if isinstance(instance.args[1], Mapping) else {}
         until = generation.get("until")
+        shown = visuals(instance)
+        images = tuple(self.fitted(shown))
         return Sample(
             key=key,
             prompt=prompt,
-            media=Media(tuple(self.fitted(visuals(instance)))),
+            media=Media(images),
             question=question,
             split=config_value(task, "test_split") or config_value(task, "validation_split"),
             kind=kind,
@@ -90,6 +92,7 @@ class SampleMaker:
             padding=padding,
             documents=None if task is None else functools.partial(self._documents_of, name, task),
             known=functools.partial(self.tasks.reference, name, document, question),
+            sizes=tuple(image.size for image in shown[: len(images)]),
             source=instance,
         )
 

@@ -38,7 +38,7 @@ def gold_based_scalars(
         ValueError: ``gold_index`` is not the index of a candidate.
     """
     limits = thresholds or Thresholds()
-    values: dict[str, float | None] = dict.fromkeys(names("gold_based"))
+    values: dict[str, float | None] = dict.fromkeys(names("gold_based", "layers"))
     if gold_index is None:
         return values
     if not 0 <= gold_index < layers.n_candidates:

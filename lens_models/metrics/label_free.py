@@ -25,12 +25,12 @@ def label_free_scalars(layers: LayerReadout, thresholds: Thresholds | None = Non
         thresholds: Cut-offs; the defaults when None.
 
     Returns:
-        Metric name -> value, with the names of the ``label_free`` entries of ``METRICS`` in their order; None where
-        the metric is not defined for this sample.
+        Metric name -> value, with the names of the ``label_free`` entries of ``METRICS`` that follow from layers;
+        None where the metric is not defined for this sample.
     """
     limits = thresholds or Thresholds()
     open_task = not _uses_candidates(layers)
-    values: dict[str, float | None] = dict.fromkeys(name for name in names("label_free") if name != "visual_gain")
+    values: dict[str, float | None] = dict.fromkeys(names("label_free", "layers"))
     values |= {
         "settle_depth": settle_depth(layers, limits.tau),
         "overthinking": overthinking(layers),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Namespace = Literal["label_free", "gold_based"]
+Source = Literal["layers", "control", "image"]
 
 
 @dataclass(frozen=True)
@@ -15,15 +16,18 @@ class Metric:
     Attributes:
         namespace: ``label_free`` or ``gold_based``. Only label-free metrics may be ranked as predictors of error.
         unit: ``depth`` (l / N), ``layer`` (number of a decoder block), ``nats``, ``share`` (0 to 1), ``count`` or
-            ``yes/no`` (1 or 0; its mean is a share of samples).
+            ``yes/no`` (1 or 0; its mean is a share of samples), ``ratio``, or
+            ``sum`` (of shares, over layers).
         higher_is_better: For a model's mean; None where neither direction is better.
         definition: One line; the formula stands in docs/metrics.md.
+        source: What it follows from: the ``layers`` of the answer position, a ``control``, or the ``image`` tokens.
     """
 
     namespace: Namespace
     unit: str
     higher_is_better: bool | None
     definition: str
+    source: Source = "layers"
 
 
 METRICS: dict[str, Metric] = {
@@ -66,7 +70,25 @@ METRICS: dict[str, Metric] = {
         "label_free", "share", None, "No candidates: probability of the answer's token at the last layer."
     ),
     "visual_gain": Metric(
-        "label_free", "nats", None, "Final log-odds of the answer given with the image minus with a blank image."
+        "label_free",
+        "nats",
+        None,
+        "Final log-odds of the answer given with the image minus with a blank image.",
+        "control",
+    ),
+    "image_confidence": Metric(
+        "label_free",
+        "share",
+        None,
+        "Internal confidence: probability of the words asked about at image tokens.",
+        "image",
+    ),
+    "svar": Metric("label_free", "sum", None, "Attention of the answer to image tokens, summed over layers.", "image"),
+    "image_mass": Metric(
+        "label_free", "share", None, "Attention of the answer to image tokens, mean over layers.", "image"
+    ),
+    "attention_entropy": Metric(
+        "label_free", "nats", None, "Entropy of the answer's attention over image tokens.", "image"
     ),
     "first_correct_layer": Metric(
         "gold_based", "layer", None, "First layer where gold leads, with mass above theta, for m layers in a row."
@@ -81,9 +103,21 @@ METRICS: dict[str, Metric] = {
         "gold_based", "yes/no", None, "A wrong candidate led clearly for m layers in a row, and the answer is right."
     ),
     "never_correct": Metric("gold_based", "yes/no", False, "Gold led in no layer with mass above theta."),
+    **{
+        f"{null}{kind}{name}": Metric("gold_based", unit, None if null else True, f"{of}: {what}{where}.", "image")
+        for kind, of in (("", "Attention"), ("word_", "Words at image tokens"))
+        for name, unit, what in (
+            ("box_lift", "ratio", "mass in the boxes over the share of tokens there"),
+            ("pointing", "yes/no", "whether the largest token lies in a box"),
+            ("box_auroc", "share", "AUROC of tokens in the boxes against the others"),
+        )
+        for null, where in (("", ""), ("null_", ", mean over null boxes"))
+    },
 }
 
 
-def names(namespace: Namespace) -> list[str]:
-    """The metrics of one name space, in the order of ``METRICS``."""
-    return [name for name, metric in METRICS.items() if metric.namespace == namespace]
+def names(namespace: Namespace, source: Source | None = None) -> list[str]:
+    """The metrics of one name space, all or those of one source, in the order of ``METRICS``."""
+    return [
+        name for name, metric in METRICS.items() if metric.namespace == namespace and source in (None, metric.source)
+    ]
