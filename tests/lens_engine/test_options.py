@@ -81,7 +81,12 @@ def test_lens_arguments_are_taken_out_and_the_rest_is_left() -> None:
 
 def test_every_documented_argument_is_accepted() -> None:
     values = {"lens_layers": "1", "lens_norm": "none", "lens_dir": "d", "lens": "False", "lens_thumbnails": "no"}
-    values |= {"lens_controls": "shuffled+blank", "lens_kind": "logit", "lens_probes": "step_entropy", "lens_maps": "all"}
+    values |= {
+        "lens_controls": "shuffled+blank",
+        "lens_kind": "logit",
+        "lens_probes": "step_entropy",
+        "lens_maps": "all",
+    }
     given = {name: values.get(name, "1") for name in LENS_ARGUMENTS} | {"lens_tau": "0.2", "lens_theta": "0.2"}
     options, rest = take_lens_options(given)
     assert not rest
