@@ -76,7 +76,9 @@ def _packed(pack: Any, features: Tensor, places: Places) -> Tensor:
         "vision_aspect_ratio": getattr(places.model.config, "vision_aspect_ratio", None),
     }
     taken = inspect.signature(pack).parameters
-    packed = pack([features], places.inputs["image_sizes"], **{k: v for k, v in given.items() if k in taken and v is not None})
+    packed = pack(
+        [features], places.inputs["image_sizes"], **{k: v for k, v in given.items() if k in taken and v is not None}
+    )
     packed = packed[0] if isinstance(packed, tuple) else packed
     packed = packed[0] if isinstance(packed, list) else packed
     return torch.as_tensor(packed)

@@ -13,7 +13,9 @@ _QUERIES = "its image tokens are learned queries that each look at the whole pic
 _CROSS = "its decoder layers look at the picture by cross-attention: no position of their sequence is an image token"
 
 NO_PLACE: dict[str, str] = {
-    **dict.fromkeys(("blip-2", "instructblip", "instructblipvideo", "kosmos-2", "kosmos-2.5", "aria", "idefics2"), _QUERIES),
+    **dict.fromkeys(
+        ("blip-2", "instructblip", "instructblipvideo", "kosmos-2", "kosmos-2.5", "aria", "idefics2"), _QUERIES
+    ),
 }
 """Model type -> why a token of it stands for no one part of a picture."""
 
@@ -24,7 +26,13 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("llava_next", "llava_next_video", "llava_onevision"), anyres),
 }
 
-_ID_NAMES = ("image_token_id", "image_token_index", "image_patch_id", "img_context_token_id", "media_placeholder_token_id")
+_ID_NAMES = (
+    "image_token_id",
+    "image_token_index",
+    "image_patch_id",
+    "img_context_token_id",
+    "media_placeholder_token_id",
+)
 
 
 def rule(model_type: str) -> Rule:

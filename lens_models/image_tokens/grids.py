@@ -49,7 +49,9 @@ def fit_axis(centres: Floats, *, fallback: float | None = None) -> Axis:
     step, first = np.polyfit(inner, centres[inner], 1)
     off = np.abs(centres[inner] - (first + step * inner)).max()
     if step <= 0 or off > max(0.35 * step, 2 / 255):
-        raise NoGeometryError(f"pixels are not evenly spaced over the picture (off by {off:.3g} with steps of {step:.3g})")
+        raise NoGeometryError(
+            f"pixels are not evenly spaced over the picture (off by {off:.3g} with steps of {step:.3g})"
+        )
     return Axis(float(first - step / 2), float(step))
 
 

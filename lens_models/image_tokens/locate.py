@@ -19,9 +19,10 @@ from .families import image_token_ids, refusal, rule, without_tokens
 from .layouts import Layout, Places
 from .tokens import ImageTokens
 
-__all__ = ["ImageTokenLocator", "locate_image_tokens"]
+__all__ = ["ImageTokenLocator", "Size", "locate_image_tokens"]
 
 Size = tuple[int, int]
+"""(width, height) of a picture in pixels."""
 _NO_IMAGE_TOKEN = "no position of the prompt is an image token"
 
 
@@ -99,6 +100,8 @@ class ImageTokenLocator:
                 self._layouts[size] = refusal(self.model) or self._find_layout(size)
             except (NoGeometryError, InputError) as error:
                 self._layouts[size] = str(error)
+            except Exception as error:  # what a processor makes of a picture of an unusual size is its own affair
+                self._layouts[size] = f"the picture could not be traced: {type(error).__name__}: {str(error)[:200]}"
         return self._layouts[size]
 
     def _find_layout(self, size: Size) -> Layout:
@@ -123,7 +126,7 @@ def _without_boxes(positions: npt.NDArray[np.int64], n_pictures: int, problem: s
 def locate_image_tokens(
     model: Any, processor: Any, inputs: Mapping[str, Any], image_sizes: Sequence[Sequence[Size]]
 ) -> list[ImageTokens]:
-    """The image tokens of each row of an encoded, left-padded batch; see `ImageTokenLocator`, which keeps what it found.
+    """The image tokens of each row of an encoded, left-padded batch; `ImageTokenLocator` keeps what it found.
 
     Args:
         model: in eval mode; it is not run.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +83,7 @@ def paint_all(run: Run, pictures: Sequence[Image.Image], image: int, boxes: Sequ
         painted = list(pictures)
         painted[image] = _painted(pictures[image], box, _PAINTS[number % len(_PAINTS)])
         rows.append(np.linalg.norm(run(painted).astype(np.float64) - plain, axis=-1))
-    return Changes(tuple(boxes), np.stack(rows), whole.max(-1) > 0)
+    return Changes(tuple(boxes), np.asarray(rows), whole.max(-1) > 0)
 
 
 def _painted(picture: Image.Image, box: Box, colour: tuple[int, int, int]) -> Image.Image:
@@ -100,8 +99,3 @@ def _pixels(start: float, end: float, side: int) -> tuple[int, int]:
     """Pixels from start to end, at least one."""
     first = min(side - 1, max(0, round(start * side)))
     return first, max(first + 1, min(side, round(end * side)))
-
-
-def inputs_to(inputs: Mapping[str, Any], device: Any, dtype: Any) -> Any:
-    """Inputs on the model's device, in its dtype where they are floating-point numbers."""
-    return inputs.to(device, dtype)  # type: ignore[attr-defined]
