@@ -46,6 +46,9 @@ class Prompts(Protocol):
     def answer(self, samples: Sequence[Sample], generate: Generate) -> list[Answer]:
         """The answer to each sample, in order; calls `generate` once."""
 
+    def rows(self, samples: Sequence[Sample]) -> Sequence[int]:
+        """Which row of the batch that `answer` has encoded each sample is."""
+
 
 class ProcessorPrompts:
     """Prompts encoded by the checkpoint's own processor, generated with as lmms-eval's stock wrapper does.
@@ -82,6 +85,10 @@ class ProcessorPrompts:
             **({"do_sample_frames": False} if videos else {}),  # they are sampled already
         )
         return inputs.to(self._model.device, self._model.dtype)
+
+    def rows(self, samples: Sequence[Sample]) -> Sequence[int]:
+        """See `Prompts`."""
+        return range(len(samples))
 
     def answer(self, samples: Sequence[Sample], generate: Generate) -> list[Answer]:
         """See `Prompts`."""

@@ -26,8 +26,10 @@ from lens_models import (
 from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encodable_together
 from lens_models.generation import unchanged_random_state
+from lens_models.image_tokens import ImageTokens, ProvenImageTokens
 from lens_models.interventions import Intervention, changed
 from lens_models.memory import attempted, free_memory
+from lens_models.probes import needs_image_tokens
 
 from .batching import BatchLimit, in_order
 from .engine import Generation, Tokens
@@ -70,6 +72,7 @@ class TransformersEngine:
         self.prompts = prompts
         self.interventions = tuple(interventions)
         self.lens = None if settings is None else _proven_lens(model, processor, settings, log)
+        self.image_tokens = ProvenImageTokens(model, processor, log.warning) if _looks_at_images(settings) else None
         self._limit = BatchLimit(log.warning)
         self._seconds = 0.0
 
@@ -116,7 +119,8 @@ class TransformersEngine:
 
         def generate(inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Tensor:
             start = time.perf_counter()
-            sequences, trace = self._run(inputs, arguments, observe)
+            tokens = self._image_tokens(inputs, samples) if observe else []
+            sequences, trace = self._run(inputs, arguments, observe, tokens)
             self._seconds += time.perf_counter() - start
             traces.append(trace)
             return sequences
@@ -125,8 +129,23 @@ class TransformersEngine:
         trace = traces[-1] if len(traces) == 1 else CaptureError("the batch took several calls of generate()")
         return [Generation(each.text, each.n_tokens, trace, each.row) for each in answers]
 
+    def _image_tokens(self, inputs: Mapping[str, Any], samples: Sequence[Sample]) -> list[ImageTokens]:
+        """Those of each row of a batch; nothing where no probe asks for them."""
+        if self.image_tokens is None:
+            return []
+        by_row = dict(zip(self.prompts.rows(samples), samples, strict=True))
+        sizes = [[image.size for image in by_row[row].media.images] for row in range(len(samples))]
+        with unchanged_random_state() as rewind:
+            tokens = self.image_tokens.locate(inputs, sizes)
+            rewind()
+        return tokens
+
     def _run(
-        self, inputs: Mapping[str, Any], arguments: Mapping[str, Any], observe: bool
+        self,
+        inputs: Mapping[str, Any],
+        arguments: Mapping[str, Any],
+        observe: bool,
+        image_tokens: Sequence[ImageTokens] = (),
     ) -> tuple[Tensor, TracedGeneration | CaptureError | None]:
         """What `model.generate` returns, and what was observed or why nothing was; a fault of the lens costs no answer.
 
@@ -139,7 +158,9 @@ class TransformersEngine:
         with unchanged_random_state() as rewind:
             try:
                 traced, problem = attempted(
-                    lambda: lens.generate(inputs, interventions=self.interventions, **arguments)
+                    lambda: lens.generate(
+                        inputs, interventions=self.interventions, image_tokens=image_tokens, **arguments
+                    )
                 )
             except CaptureError as error:
                 rewind()
@@ -163,6 +184,10 @@ class TransformersEngine:
     @functools.cached_property
     def _parts(self) -> ModelParts:
         return find_parts(self.model) if self.lens is None else self.lens.parts
+
+
+def _looks_at_images(settings: LensSettings | None) -> bool:
+    return settings is not None and any(needs_image_tokens(name) for name in settings.probes)
 
 
 def _example(model: Any, processor: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,34 +24,37 @@ def example_image(size: int = 224) -> Image.Image:
     return Image.fromarray((pixels * 255).astype(np.uint8))
 
 
-def example_inputs(processor: Any) -> Any:
-    """One prompt with one image, encoded as the processor wants it: by chat template, else by its image token.
+def example_inputs(processor: Any, images: Sequence[Image.Image] = ()) -> Any:
+    """One prompt with images, encoded as the processor wants it: by chat template, else by its image token.
+
+    Args:
+        processor: the model's own.
+        images: what the prompt shows; without any, one example picture.
 
     Raises:
         InputError: none of the ways works; names each way and its error.
     """
-    failures = []
+    shown, failures = list(images) or [example_image()], []
     for way in (_by_chat, _by_image_token, _by_text_alone):
         try:
-            return way(processor)
+            return way(processor, shown)
         except (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
             failures.append(f"{way.__name__[1:]}: {error}")
     raise InputError(f"{type(processor).__name__} encoded no prompt with an image ({'; '.join(failures)})")
 
 
-def _by_chat(processor: Any) -> Any:
-    image = example_image()
-    content = [{"type": "image", "image": image}, {"type": "text", "text": _QUESTION}]
+def _by_chat(processor: Any, images: list[Image.Image]) -> Any:
+    content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": _QUESTION}]
     text = render_chat(processor, [{"role": "user", "content": content}])
-    return encode_texts(processor, [text], images=[[image]])
+    return encode_texts(processor, [text], images=[images])
 
 
-def _by_image_token(processor: Any) -> Any:
+def _by_image_token(processor: Any, images: list[Image.Image]) -> Any:
     token = getattr(processor, "image_token", None) or getattr(processor.tokenizer, "image_token", None)
     if not token:
         raise InputError("the processor names no image token")
-    return encode_texts(processor, [f"{token} {_QUESTION}"], images=[[example_image()]])
+    return encode_texts(processor, [f"{' '.join([token] * len(images))} {_QUESTION}"], images=[images])
 
 
-def _by_text_alone(processor: Any) -> Any:
-    return encode_texts(processor, [_QUESTION], images=[[example_image()]])
+def _by_text_alone(processor: Any, images: list[Image.Image]) -> Any:
+    return encode_texts(processor, [_QUESTION], images=[images])

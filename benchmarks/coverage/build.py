@@ -13,10 +13,11 @@ from .shrink import IMAGE, shrunk_config
 __all__ = ["build", "randomise"]
 
 
-def build(model_type: str, seed: int = 0) -> Any:
+def build(model_type: str, seed: int = 0, config: Any = None) -> Any:
     """A randomised float32 model in eval mode that does not stop by itself and says no image."""
     torch.manual_seed(seed)
-    model = AutoModelForImageTextToText.from_config(shrunk_config(model_type), attn_implementation="eager")
+    config = shrunk_config(model_type) if config is None else config
+    model = AutoModelForImageTextToText.from_config(config, attn_implementation="eager")
     randomise(model)
     settings = model.generation_config
     settings.do_sample, settings.pad_token_id, settings.suppress_tokens = False, 0, [IMAGE]

@@ -60,12 +60,12 @@ _ROPE = "rope_scaling" if _OLD else "rope_parameters"
 _OTHER_ROLES = ("vision", "audio", "vq", "sam", "qformer", "perceiver", "encoder", "protein", "dac")
 
 
-def shrunk_config(model_type: str) -> PretrainedConfig:
-    """The default configuration of a model type with tiny numbers in place of its large ones."""
+def shrunk_config(model_type: str, side: int = _SIDE) -> PretrainedConfig:
+    """The default configuration of a model type with tiny numbers in place of its large ones; `side` of a picture."""
     arguments = INIT.get(model_type, {}) | (INIT_4.get(model_type, {}) if _OLD else {})
     config = CONFIG_MAPPING[model_type](**copy.deepcopy(arguments))
     for path, part in _walk(config, ""):
-        _shrink(part, is_text=not any(role in path for role in _OTHER_ROLES))
+        _shrink(part, side, is_text=not any(role in path for role in _OTHER_ROLES))
     _renumber_tokens(config)
     values = OVERRIDES.get(model_type, {}) | (OVERRIDES_4.get(model_type, {}) if _OLD else {})
     for path, value in values.items():
@@ -80,35 +80,36 @@ def _walk(config: PretrainedConfig, path: str) -> Iterator[tuple[str, Pretrained
             yield from _walk(value, f"{path}.{name}")
 
 
-def _shrink(config: PretrainedConfig, *, is_text: bool) -> None:
+def _shrink(config: PretrainedConfig, side: int, *, is_text: bool) -> None:
     n_layers = _TEXT_LAYERS if is_text else _OTHER_LAYERS
     for name, value in list(vars(config).items()):
         if isinstance(value, bool) or value is None:
             continue
-        small = _small_number(name, value, n_layers) if isinstance(value, int) else _small_list(name, value, n_layers)
+        made = _small_number if isinstance(value, int) else _small_list
+        small = made(name, value, n_layers, side)
         if name.startswith("rope") and isinstance(value, dict):
             small = _small_rope(value, _rotary_pairs(config, value))
         if small is not None:
             _set(config, name, small)
 
 
-def _small_number(name: str, value: int, n_layers: int) -> int | None:
+def _small_number(name: str, value: int, n_layers: int, side: int) -> int | None:
     if name in _LAYER_COUNTS:
         return min(value, n_layers)
     if name in _BY_NAME and value > 0:
         return min(value, _BY_NAME[name])
-    return {"vocab_size": VOCABULARY}.get(name, _SIDE if name in _IMAGE_SIZES else None)
+    return {"vocab_size": VOCABULARY}.get(name, side if name in _IMAGE_SIZES else None)
 
 
-def _small_list(name: str, value: Any, n_layers: int) -> Any:
+def _small_list(name: str, value: Any, n_layers: int, side: int) -> Any:
     if not isinstance(value, list | tuple):
         return None
     if name in _IMAGE_SIZES:
-        return [_SIDE] * len(value)
+        return [side] * len(value)
     if name == "patch_size":
         return [8] * len(value)
     if name == "image_grid_pinpoints":
-        return [[_SIDE, _SIDE]]
+        return [[side, side]]
     return _cut(list(value), n_layers) if name.endswith(("layer_types", "layers_block_type")) else None
 
 

@@ -163,6 +163,10 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             self._batch, self._generating, self.cache_hook = (), None, hook
         return [Answer(text, generating.n_tokens, row) for text, row in zip(texts, self._rows, strict=True)]
 
+    def rows(self, samples: Sequence[Sample]) -> Sequence[int]:
+        """See `lens_engine.prompts.Prompts`: lm-eval may have sorted the batch."""
+        return self._rows
+
     def tok_batch_multimodal_encode(
         self, strings: Sequence[str], images: Sequence[Sequence[Any]], *args: Any, **kwargs: Any
     ) -> Any:

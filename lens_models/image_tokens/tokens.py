@@ -30,18 +30,22 @@ class ImageTokens:
             pictures shown whole and in pieces have several tokens for one place. None where a token stands for no one
             part of a picture.
         problem: why there are no boxes or no positions; None when all is well.
+        view: `[tokens]`, int64: which showing of its picture a token belongs to, from 0: one of the pieces that the
+            picture was cut into, or the whole of it made small. None where there are no boxes.
     """
 
     positions: npt.NDArray[np.int64] = field(repr=False)
     image: npt.NDArray[np.int64] = field(repr=False)
     boxes: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     problem: str | None = None
+    view: npt.NDArray[np.int64] | None = field(default=None, repr=False)
 
     @classmethod
     def none(cls, problem: str | None = None) -> ImageTokens:
         """No image tokens, and why."""
         empty = np.zeros(0, dtype=np.int64)
-        return cls(empty, empty, np.zeros((0, 4), dtype=np.float32) if problem is None else None, problem)
+        boxes, view = (np.zeros((0, 4), dtype=np.float32), empty) if problem is None else (None, None)
+        return cls(empty, empty, boxes, problem, view)
 
     def __len__(self) -> int:
         return len(self.positions)

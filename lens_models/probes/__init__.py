@@ -29,6 +29,7 @@ __all__ = [
     "Step",
     "StepEntropy",
     "Trace",
+    "needs_image_tokens",
     "observed",
     "resolve_layer_index",
 ]
@@ -41,3 +42,8 @@ PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
 
 The residual of the answer position (`ResidualCapture`) is not in it: it is observed in every run of the lens.
 """
+
+
+def needs_image_tokens(name: str) -> bool:
+    """Whether the probe of this name looks at image tokens, which are located only for such a one."""
+    return bool(getattr(PROBES[name], "needs_image_tokens", False))

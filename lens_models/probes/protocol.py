@@ -85,7 +85,10 @@ class ProvenLens(Protocol):
 
 
 class Probe(Protocol):
-    """What is observed in one run of a model. One object serves one run and is thrown away."""
+    """What is observed in one run of a model. One object serves one run and is thrown away.
+
+    A class with an attribute `needs_image_tokens = True` is given the image tokens of each row with its batch.
+    """
 
     name: ClassVar[str]
     """Its name in `lens_probes` and in records."""

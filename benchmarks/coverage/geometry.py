@@ -1,0 +1,60 @@
+"""Is the geometry of image tokens right for one model type? Its own processor and the painted spots are the judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from lens_models.image_tokens import GeometryReport, prove_geometry
+
+from .build import build
+from .processors import SIDE, NoProcessorError, processor_of
+from .shrink import shrunk_config
+
+__all__ = ["check_geometry"]
+
+_ID_NAMES = ("image_token_id", "image_token_index", "image_patch_id")
+
+
+def check_geometry(model_type: str) -> GeometryReport:
+    """The verdict of the painted spots on a tiny model with the family's own processor."""
+    try:
+        processor = processor_of(model_type)
+    except NoProcessorError as error:
+        return GeometryReport("unknown", str(error))
+    model = model_for(model_type, processor)
+    return prove_geometry(model, processor)
+
+
+def model_for(model_type: str, processor: Any) -> Any:
+    """A tiny model whose image token is the processor's, and which mixes the places of a picture little."""
+    config = shrunk_config(model_type, SIDE)
+    token = getattr(processor, "image_token_id", None)
+    for part in _parts(config):
+        for name in _ID_NAMES:
+            if token is not None and isinstance(getattr(part, name, None), int):
+                setattr(part, name, token)
+    model = build(model_type, config=config)
+    unmix(model)
+    return model
+
+
+def _parts(config: Any) -> list[Any]:
+    found = [config]
+    for value in vars(config).values():
+        if isinstance(value, type(config).__mro__[1]):
+            found += _parts(value)
+    return found
+
+
+def unmix(model: nn.Module) -> None:
+    """Make attention weak, as it is beside the residual stream of trained vision towers.
+
+    With random weights of full size a change at one place would reach all others as strongly.
+    """
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "attn" in name or "attention" in name:
+                parameter.mul_(0.3)

@@ -1,0 +1,61 @@
+"""What is known of model families: how they lay out image tokens, and for which a token stands for no one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .anyres import anyres
+from .layouts import Rule, grid
+
+__all__ = ["NO_PLACE", "NO_TOKENS", "image_token_ids", "refusal", "rule", "without_tokens"]
+
+_QUERIES = "its image tokens are learned queries that each look at the whole picture, so none stands for a place"
+_CROSS = "its decoder layers look at the picture by cross-attention: no position of their sequence is an image token"
+
+NO_PLACE: dict[str, str] = {
+    **dict.fromkeys(
+        ("blip-2", "instructblip", "instructblipvideo", "kosmos-2", "kosmos-2.5", "aria", "idefics2"), _QUERIES
+    ),
+}
+"""Model type -> why a token of it stands for no one part of a picture."""
+
+NO_TOKENS: dict[str, str] = dict.fromkeys(("idefics", "mllama", "blip"), _CROSS)
+"""Model type -> why it has no image tokens."""
+
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(("llava_next", "llava_next_video", "llava_onevision"), anyres),
+}
+
+_ID_NAMES = (
+    "image_token_id",
+    "image_token_index",
+    "image_patch_id",
+    "img_context_token_id",
+    "media_placeholder_token_id",
+)
+
+
+def rule(model_type: str) -> Rule:
+    """How a family lays out its image tokens; the grid of each piece where nothing else is known."""
+    return _RULES.get(model_type, grid)
+
+
+def refusal(model: Any) -> str | None:
+    """Why the image tokens of a model have no place, if that is known of its kind."""
+    return NO_PLACE.get(model.config.model_type) or without_tokens(model)
+
+
+def without_tokens(model: Any) -> str | None:
+    """Why no position of the decoder layers' sequence is an image token, if that is known of its kind."""
+    if getattr(model.config, "is_encoder_decoder", False):
+        return "it is an encoder-decoder: the sequence of its decoder layers is the answer alone, without image tokens"
+    return NO_TOKENS.get(model.config.model_type)
+
+
+def image_token_ids(model: Any, processor: Any) -> list[int]:
+    """Ids that may stand for a part of an image in a prompt, the likeliest first."""
+    tokenizer = getattr(processor, "tokenizer", None)
+    named = getattr(processor, "image_token", None)
+    spelled = tokenizer.convert_tokens_to_ids(named) if isinstance(named, str) and tokenizer is not None else None
+    given = [getattr(owner, name, None) for owner in (model.config, processor) for name in _ID_NAMES]
+    return list(dict.fromkeys(int(each) for each in (*given, spelled) if isinstance(each, int)))

@@ -1,0 +1,198 @@
+"""From the places that a processor shows to the rectangles that image tokens stand for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from .coordinates import NoGeometryError, Shown
+from .grids import Axis, Floats, fit_axis, grid_boxes, patch_order, shapes
+
+__all__ = ["Layout", "Places", "grid", "patch_side"]
+
+_CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The image tokens of one picture of one size.
+
+    Attributes:
+        kept: `[slots]`, bool: which of the picture's places in the prompt stand for a part of it; the others are ends
+            of rows and the like.
+        boxes: `[tokens, 4]`, fp64: of those kept, as in `ImageTokens`.
+        view: `[tokens]`, int64, as in `ImageTokens`.
+    """
+
+    kept: npt.NDArray[np.bool_] = field(repr=False)
+    boxes: Floats = field(repr=False)
+    view: npt.NDArray[np.int64] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a layout is made of.
+
+    Attributes:
+        shown: the places of the picture in the pixel input.
+        slots: how many places the picture has in the prompt.
+        model: in eval mode.
+        inputs: of a prompt with the picture alone.
+    """
+
+    shown: Shown
+    slots: int
+    model: Any = field(repr=False)
+    inputs: Mapping[str, Any] = field(repr=False)
+
+
+Rule = Callable[[Places], Layout]
+
+
+def patch_side(model: Any) -> int | None:
+    """Side of a vision tower's patches in pixels; None where the configuration does not say."""
+    config = getattr(model, "config", None)
+    for part in (getattr(config, "vision_config", None), config):
+        value = part.get("patch_size") if isinstance(part, dict) else getattr(part, "patch_size", None)
+        value = value[0] if isinstance(value, list | tuple) and value else value
+        if isinstance(value, int):
+            return value
+    return None
+
+
+def grid(places: Places) -> Layout:
+    """Each piece of the picture, in the order of the pixel input, is a grid of tokens, row by row.
+
+    Pieces are pictures (`[pieces, 3, height, width]`), or sequences of patches whose places say how they lie.
+
+    Raises:
+        NoGeometryError: says what does not fit.
+    """
+    units = [unit for tensor in places.shown.units for unit in _split(tensor)]
+    units = [unit for unit in units if torch.isfinite(unit).any()]
+    pictures = [unit for unit in units if _is_picture(unit)]
+    if len(pictures) == len(units) and len(units) <= places.slots:
+        made = [_tile(unit, places.slots, units, patch_side(places.model)) for unit in pictures]
+    elif len(pictures) == len(units):
+        made = _patches([torch.stack([_mean(unit) for unit in units])], places.slots, [_span(unit) for unit in units])
+    else:
+        sequences = [unit[torch.isfinite(unit).flatten(1).any(1)] for unit in units]
+        spans = [_span(patch) for sequence in sequences for patch in sequence]
+        centres = [torch.stack([_mean(patch) for patch in sequence]) for sequence in sequences]
+        made = _patches(centres, places.slots, spans)
+    boxes = np.concatenate(made)
+    if len(boxes) != places.slots:
+        raise NoGeometryError(f"{len(boxes)} cells were found for {places.slots} image tokens")
+    view = np.repeat(np.arange(len(made)), [len(each) for each in made])
+    return Layout(np.ones(len(boxes), dtype=bool), boxes, view)
+
+
+def _split(tensor: Tensor) -> list[Tensor]:
+    """Pictures `[height, width, 2]` (channels joined) or sequences of patches `[patches, numbers, 2]`."""
+    tensor = tensor.squeeze(0) if tensor.dim() > 3 and tensor.shape[0] == 1 else tensor
+    if tensor.dim() >= 4 and tensor.shape[-4] in _CHANNELS and min(tensor.shape[-3:-1]) > 1:
+        return list(tensor.flatten(0, -5).nanmean(-4)) if tensor.dim() > 4 else [tensor.nanmean(-4)]
+    if tensor.dim() >= 5 and tensor.shape[-2] in _CHANNELS:
+        return list(tensor.nanmean(-2).flatten(1, -4).nanmean(1)) if tensor.dim() > 5 else list(tensor.nanmean(-2))
+    if tensor.dim() == 4:
+        return list(tensor)
+    return [tensor.flatten(1, -2)]
+
+
+def _is_picture(unit: Tensor) -> bool:
+    return unit.dim() == 3 and min(unit.shape[:2]) > 1 and _varies_along_axes(unit)
+
+
+def _varies_along_axes(unit: Tensor) -> bool:
+    """Whether x is the same down each column: in a picture it is, in a sequence of flattened patches it is not."""
+    x, y = unit[..., 0], unit[..., 1]
+    by_column = float((x - x.nanmean(0, keepdim=True)).abs().nan_to_num().max())
+    by_row = float((y - y.nanmean(1, keepdim=True)).abs().nan_to_num().max())
+    return max(by_column, by_row) < 0.05
+
+
+def _mean(patch: Tensor) -> Tensor:
+    """`[2]`: the centre of a patch; NaN where a part of it is border, since the rest lies to one side."""
+    flat = patch.flatten(0, -2)
+    return flat.mean(0).double()
+
+
+def _span(patch: Tensor) -> tuple[float, float]:
+    flat = patch.flatten(0, -2)
+    flat = flat[torch.isfinite(flat).all(-1)]
+    if not len(flat):
+        return math.nan, math.nan
+    width, height = (flat.amax(0) - flat.amin(0)).tolist()
+    return width, height
+
+
+def tile_axes(unit: Tensor) -> tuple[Axis, Axis]:
+    """Where the pixels of one piece `[height, width, 2]` lie in the picture."""
+    columns = unit[..., 0].nanmean(0).double().numpy()
+    rows = unit[..., 1].nanmean(1).double().numpy()
+    return fit_axis(columns), fit_axis(rows)
+
+
+def _tile(unit: Tensor, slots: int, units: list[Tensor], patch: int | None) -> Floats:
+    height, width = unit.shape[:2]
+    area = sum(each.shape[0] * each.shape[1] for each in units)
+    tokens = slots * height * width / area
+    rows, columns, cell = token_grid(height, width, tokens, patch)
+    x, y = tile_axes(unit)
+    return grid_boxes(x.scaled(cell[0]), y.scaled(cell[1]), rows, columns)
+
+
+def token_grid(height: int, width: int, tokens: float, patch: int | None) -> tuple[int, int, tuple[float, float]]:
+    """Rows, columns and (width, height) in pixels of the tokens of a piece.
+
+    Raises:
+        NoGeometryError: the tokens make no grid of square cells.
+    """
+    count = round(tokens)
+    if abs(count - tokens) > 0.01 or count < 1:
+        raise NoGeometryError(f"{tokens:g} image tokens for a piece of {width}x{height} pixels")
+    side = math.sqrt(height * width / count)
+    near = max(1, round(side / patch)) if patch else 1
+    for cell in (near * patch, (near + 1) * patch, max(1, near - 1) * patch) if patch else ():
+        if (height // cell) * (width // cell) == count:
+            return height // cell, width // cell, (cell, cell)
+    for rows, columns in shapes(count):
+        if height % rows == 0 and width % columns == 0 and height * columns == width * rows:
+            return rows, columns, (width / columns, height / rows)
+    raise NoGeometryError(f"{count} image tokens make no grid over a piece of {width}x{height} pixels")
+
+
+def _patches(sequences: list[Tensor], slots: int, spans: list[tuple[float, float]]) -> list[Floats]:
+    """Boxes of the tokens that blocks of patches are joined into."""
+    total = sum(len(sequence) for sequence in sequences)
+    block = math.isqrt(total // slots) if slots else 0
+    if not block or block * block * slots != total:
+        raise NoGeometryError(f"{total} patches for {slots} image tokens; they are not joined in square blocks")
+    spread = np.nanmedian(np.asarray(spans, dtype=np.float64), axis=0)
+    made = []
+    for sequence in sequences:
+        centres = sequence.numpy()
+        order, _ = patch_order(centres, block)
+        rows, columns = order.shape
+        if rows % block or columns % block:
+            raise NoGeometryError(f"{columns}x{rows} patches are not joined in blocks of {block}x{block}")
+        with np.errstate(all="ignore"):
+            x = fit_axis(_line_means(centres[order][..., 0], 0), fallback=float(spread[0]))
+            y = fit_axis(_line_means(centres[order][..., 1], 1), fallback=float(spread[1]))
+        made.append(grid_boxes(x.scaled(block), y.scaled(block), rows // block, columns // block))
+    return made
+
+
+def _line_means(values: Floats, axis: int) -> Floats:
+    """Means along an axis of what is known; NaN for a line without any."""
+    known = np.isfinite(values)
+    count = known.sum(axis)
+    means: Floats = np.where(count > 0, np.where(known, values, 0).sum(axis) / np.maximum(count, 1), np.nan)
+    return means

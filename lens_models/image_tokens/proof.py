@@ -1,0 +1,117 @@
+"""Is the geometry right? A spot of a picture is painted, and the model says which of its image tokens change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import nn
+
+from lens_models.parts import find_parts
+
+from .decoder_input import decoder_input
+from .locate import ImageTokenLocator
+from .painting import Changes, paint_all, spots, textured
+from .ranking import Figures, measure
+from .tokens import ImageTokens
+
+__all__ = ["SIZES", "GeometryReport", "prove_geometry"]
+
+Status = Literal["proven", "refuted", "none", "unknown"]
+SIZES = ((336, 224), (180, 300))
+"""Pictures that are painted: (width, height) in pixels, one wide, one tall."""
+_MIN_RANK, _MIN_TOP1, _MIN_LEAD, _MAX_P = 0.9, 0.6, 0.25, 0.01
+
+
+@dataclass(frozen=True)
+class GeometryReport:
+    """What the painted spots say.
+
+    Attributes:
+        status: `proven`; `refuted` where tokens change that the geometry does not name, or other ones than it names;
+            `none` where no geometry is known, `unknown` where it could not be tried or the model mixes places so much
+            that no order of the tokens foretells the changes.
+        reason: in words; empty when proven.
+        figures: of the worst picture, see `lens_models.image_tokens.ranking.Figures`; None where nothing was measured.
+        tokens: image tokens of that picture.
+    """
+
+    status: Status
+    reason: str = ""
+    figures: Figures | None = None
+    tokens: int = 0
+
+
+def prove_geometry(
+    model: nn.Module,
+    processor: Any,
+    *,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    n_spots: int = 16,
+    locator: ImageTokenLocator | None = None,
+) -> GeometryReport:
+    """Paint spots of a wide and a tall picture and see which image tokens of the first decoder layer's input change.
+
+    Runs the vision tower `n_spots + 2` times a picture, and the decoder not at all.
+
+    Args:
+        model: in eval mode.
+        processor: the model's own.
+        sizes: (width, height) in pixels of the pictures.
+        n_spots: how many places of each picture are painted.
+        locator: what says where the image tokens are; a new one where none is given.
+    """
+    locator = locator or ImageTokenLocator(model, processor)
+    reports = []
+    for size in sizes:
+        try:
+            report = _prove(model, locator, size, n_spots)
+        except Exception as error:  # a model or processor that does not take the picture says nothing of its geometry
+            report = GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        if report.status != "proven":
+            return report
+        reports.append(report)
+    return min(reports, key=lambda each: each.figures.top1 if each.figures else 0.0)
+
+
+def _prove(model: nn.Module, locator: ImageTokenLocator, size: tuple[int, int], n_spots: int) -> GeometryReport:
+    picture = textured(size)
+    tokens = locator.locate(locator.encode([picture]), [[size]])[0]
+    if not len(tokens):
+        return GeometryReport("none", tokens.problem or "no image tokens")
+    first_layer = find_parts(model).layers[0]
+
+    def run(pictures: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
+        inputs: Any = locator.encode(pictures)
+        return decoder_input(model, first_layer, inputs.to(model.device, model.dtype))[0].numpy()
+
+    where = [] if tokens.boxes is None else spots(tokens, 0, n_spots)
+    return judge(tokens, paint_all(run, [picture], 0, where))
+
+
+def judge(tokens: ImageTokens, changes: Changes) -> GeometryReport:
+    """The verdict on the geometry of the first picture of a prompt; of positions alone, whether these are right."""
+    claimed = np.zeros(changes.whole.shape, dtype=bool)
+    claimed[tokens.positions] = True
+    if (changes.whole != claimed).any():
+        found, wrong = int(changes.whole.sum()), int((changes.whole != claimed).sum())
+        why = f"{found} positions change with the picture, {len(tokens)} were expected to; {wrong} are not the same"
+        return GeometryReport("refuted", why, tokens=len(tokens))
+    if tokens.boxes is None:
+        return GeometryReport("none", tokens.problem or "no geometry", tokens=len(tokens))
+    figures = measure(tokens, 0, changes)
+    if figures is None:
+        return GeometryReport("refuted", "no token's part of the picture holds any of the painted spots")
+    said = (
+        f"the expected token changes most in {figures.top1:.0%} of {figures.cases} cases (mean rank "
+        f"{figures.rank:.2f}, {figures.rival or 'another order'} {figures.rival_top1:.0%}, p {figures.p:.3f})"
+    )
+    good = figures.rank >= _MIN_RANK and figures.top1 >= _MIN_TOP1 and figures.p <= _MAX_P
+    if good and figures.top1 - figures.rival_top1 >= _MIN_LEAD:
+        return GeometryReport("proven", "", figures, len(tokens))
+    mixed = figures.top1 > figures.rival_top1 and figures.p <= _MAX_P
+    return GeometryReport("unknown" if mixed else "refuted", said, figures, len(tokens))
