@@ -11,9 +11,8 @@ from lens_models.continuations import ScoredContinuation
 from lens_models.memory import free_memory
 
 from .batching import in_order
-from .engine import Engine
+from .engine import UNCHANGED, Engine, Replacement
 from .failures import failure
-from .media import Images
 from .position import Unlocated
 from .sample import Choices
 
@@ -62,14 +61,14 @@ def choice_rule(
 
 
 def score_choices(
-    engine: Engine, choices: Choices, *, images: Images | None = None, observe: bool = True
+    engine: Engine, choices: Choices, *, replacement: Replacement = UNCHANGED, observe: bool = True
 ) -> list[ScoredContinuation]:
     """A score for each choice, in order; choices with the same prompt are scored together.
 
     Args:
         engine: what scores them.
         choices: their prompts and token ids.
-        images: shown in place of the document's own, as many as it has.
+        replacement: what the document is run with in place of its own.
         observe: with the layers of the lens.
     """
     by_prompt: dict[str, list[int]] = {}
@@ -78,7 +77,7 @@ def score_choices(
 
     def score(places: Sequence[int]) -> list[ScoredContinuation]:
         sequences = [choices.sequences[place] for place in places]
-        return engine.score(choices.samples[places[0]], sequences, images=images, observe=observe)
+        return engine.score(choices.samples[places[0]], sequences, replacement=replacement, observe=observe)
 
     return in_order(by_prompt.values(), score)
 

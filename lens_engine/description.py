@@ -155,14 +155,24 @@ def _lens_info(lens: LogitLens, options: LensOptions) -> LensInfo:
         "the first word that is no article",
         thresholds=asdict(options.thresholds),
         controls=options.controls,
-        extra={"layers_path": parts.decoder_path, "norm_path": parts.norm_path, **_beyond_the_logit_lens(lens)},
+        extra={
+            "layers_path": parts.decoder_path,
+            "norm_path": parts.norm_path,
+            **_beyond_the_logit_lens(lens, options),
+        },
     )
 
 
-def _beyond_the_logit_lens(lens: LogitLens) -> dict[str, Any]:
-    """Another lens and further probes, where there are any."""
-    kind, probes = lens.settings.lens, lens.settings.probes
-    return ({} if kind == "logit" else {"lens": kind}) | ({"probes": list(probes)} if probes else {})
+def _beyond_the_logit_lens(lens: LogitLens, options: LensOptions) -> dict[str, Any]:
+    """Another lens, further probes and masks, where there are any."""
+    found: dict[str, Any] = {}
+    if lens.settings.lens != "logit":
+        found["lens"] = lens.settings.lens
+    if lens.settings.probes:
+        found |= {"probes": list(lens.settings.probes), "maps": "all" if options.whole_maps else "top"}
+    if options.masks:
+        found |= {"causal": list(options.masks), "causal_by": options.mask_way}
+    return found
 
 
 def _run_part(read: ReadModel, lens: LensInfo, harness: str, settings: RunSettings) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from typing import Protocol
 
 from lens_models import CaptureError, LogitLens, TracedGeneration
 from lens_models.continuations import ScoredContinuation
+from lens_models.image_tokens import ImageTokens
 
 from .media import Images
 from .sample import Sample
 
-__all__ = ["Engine", "Generation", "Tokens"]
+__all__ = ["UNCHANGED", "Engine", "Generation", "Replacement", "Tokens"]
 
 Tokens = tuple[int, ...]
 
@@ -32,6 +33,23 @@ class Generation:
     n_tokens: int | None = None
     trace: TracedGeneration | CaptureError | None = field(default=None, repr=False)
     row: int = 0
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What a prompt is run with in place of its own.
+
+    Attributes:
+        images: shown in place of the sample's own, as many as it has.
+        masked: numbers of image tokens, in order of the prompt, that become the mean of all of them.
+    """
+
+    images: Images | None = field(default=None, repr=False)
+    masked: tuple[int, ...] = ()
+
+
+UNCHANGED = Replacement()
+"""Nothing is replaced."""
 
 
 class Engine(Protocol):
@@ -59,7 +77,7 @@ class Engine(Protocol):
         continuations: Sequence[Tokens],
         *,
         before: Tokens = (),
-        images: Images | None = None,
+        replacement: Replacement = UNCHANGED,
         observe: bool = True,
     ) -> list[ScoredContinuation]:
         """Score given continuations of a sample's prompt as the model's own generation (teacher forcing).
@@ -68,9 +86,17 @@ class Engine(Protocol):
             sample: the prompt.
             continuations: token ids of each.
             before: token ids that were generated before them.
-            images: shown in place of the sample's own, as many as it has.
+            replacement: what the prompt is run with in place of its own.
             observe: with the layers of the lens.
 
         Raises:
             ForcingError: the model cannot be given tokens.
+            MaskingError: masking image tokens does not take the picture away from this model.
+        """
+
+    def locate(self, sample: Sample) -> ImageTokens:
+        """The image tokens of a sample's prompt, in the picture where that is proven.
+
+        Raises:
+            InputError: the sample cannot be encoded.
         """

@@ -59,12 +59,14 @@ class Observed:
         label_free: scalars that neither the boxes nor the right answer had a part in.
         gold_based: scalars that boxes had a part in.
         status: of each probe and of the boxes, "ok" or one word; the reason follows a colon.
+        heats: probe -> `[image tokens]`, its one map for all layers; not stored.
     """
 
     probes: dict[str, dict[str, Any]] = field(default_factory=dict)
     label_free: dict[str, float | None] = field(default_factory=dict)
     gold_based: dict[str, float | None] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
+    heats: dict[str, Floats] = field(default_factory=dict, repr=False)
 
 
 def image_maps(seen: Seen, observed: Mapping[str, Arrays], *, whole: bool = False) -> Observed:
@@ -79,29 +81,34 @@ def image_maps(seen: Seen, observed: Mapping[str, Arrays], *, whole: bool = Fals
     maps = {name: _maps_of(name, arrays, seen) for name, arrays in observed.items() if name in (ATTENTION, WORDS)}
     for name, arrays in maps.items():
         found.label_free |= _label_free(name, observed[name], arrays)
+        if arrays is not None:
+            found.heats[name] = arrays.heat
         found.probes[name] = _small(observed[name], whole)
-    if not maps:
-        return found
+    if maps:
+        _with_boxes(found, seen, {name: arrays for name, arrays in maps.items() if arrays is not None})
+    return found
+
+
+def _with_boxes(found: Observed, seen: Seen, maps: Mapping[str, _Maps]) -> None:
+    """Add where tokens and boxes lie, and the figures of the maps against the boxes."""
     if seen.tokens.boxes is None:
         found.status["boxes"] = f"no_geometry: {seen.tokens.problem}"
-        return found
+        return
     found.probes["tokens"] = {"boxes": seen.tokens.boxes, "image": seen.tokens.image.astype(np.float32)}
     if isinstance(seen.boxes, BoxError):
         found.status["boxes"] = f"{seen.boxes.status}: {seen.boxes}"
-        return found
+        return
+    if not seen.boxes:
+        return
+    found.probes["boxes"] = _stored_boxes(seen.boxes)
     asked = _by_picture(each for each in seen.boxes if each.role == ASKED)
-    found.status["boxes"] = OK if asked else NO_BOX if seen.boxes else ""
-    if seen.boxes:
-        found.probes["boxes"] = _stored_boxes(seen.boxes)
-    if asked:
-        nulls = _null_sets(seen, asked)
-        if not nulls:
-            found.status["boxes"] = f"{NO_NULL}: a box fits nowhere else at its distance from the centre"
-        for name, arrays in maps.items():
-            if arrays is not None:
-                _against_boxes(found, name, arrays, seen, asked, nulls)
-    found.status = {name: status for name, status in found.status.items() if status}
-    return found
+    if not asked:
+        found.status["boxes"] = NO_BOX
+        return
+    nulls = _null_sets(seen, asked)
+    found.status["boxes"] = OK if nulls else f"{NO_NULL}: a box fits nowhere else at its distance from the centre"
+    for name, arrays in maps.items():
+        _against_boxes(found, name, arrays, seen, asked, nulls)
 
 
 @dataclass(frozen=True)

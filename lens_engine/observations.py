@@ -86,16 +86,11 @@ class Observations:
         return found_maps
 
     def _seen(self, trace: TracedGeneration, sample: Sample, row: int) -> Seen:
-        regions, shown = sample.reference.regions, [image.size for image in sample.media.images]
-        sizes = list(sample.sizes or shown)
-        try:
-            boxes = regions if isinstance(regions, BoxError) else regions.placed(sizes)
-        except BoxError as error:
-            boxes = error
+        boxes, regions = sample.boxes, sample.reference.regions
         if isinstance(boxes, BoxError):
             self._warn_once(f"Boxes that cannot be used: {sample.where}: {boxes}")
         asked = () if isinstance(regions, BoxError) else regions.words
-        return Seen(sample.key, trace.image_tokens[row], sizes, asked, self._n_layers, boxes)
+        return Seen(sample.key, trace.image_tokens[row], sample.picture_sizes, asked, self._n_layers, boxes)
 
     def _words(self, sample: Sample, candidates: SampleCandidates | None) -> dict[str, Tokens]:
         """The words asked about, the answer given and the right one, with the tokens that may begin them."""

@@ -16,7 +16,7 @@ from lens_models.lenses import LENSES
 from lens_models.metrics import Thresholds
 from lens_models.probes import PROBES
 
-from .controls import CONTROL_NAMES
+from .controls import CONTROL_NAMES, MASK_NAMES, MASK_WAYS
 
 __all__ = [
     "LENS_ARGUMENTS",
@@ -40,6 +40,8 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_probes": "what else is observed at each generated step: names joined by '+', such as step_entropy, or none",
     "lens_maps": "image maps kept of each sample: top (the layers that fit into a kilobyte) or all",
     "lens_controls": "read each answer again under other images: blank, shuffled, blank+shuffled, or none",
+    "lens_causal": "read answers again without image tokens: of boxes, top_attention, top_lens, joined by '+', or none",
+    "lens_causal_by": "embedding: image tokens become their mean; pixels: their places are painted over",
     "lens_dir": "folder of the records, instead of the harness's output folder",
     "lens_theta": "candidate mass above which a layer is read as being about the candidates",
     "lens_m": "layers in a row for which a lead must last",
@@ -62,6 +64,8 @@ class LensOptions:
     thumbnails: bool = True
     controls: tuple[str, ...] = ()
     whole_maps: bool = False
+    masks: tuple[str, ...] = ()
+    mask_way: str = MASK_WAYS[0]
 
 
 def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[str, Any]]:
@@ -78,7 +82,7 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         layers=parse_layers(own.get("lens_layers", "all")),
         topk=whole_number(own.get("lens_topk", 5), "lens_topk"),
         norm=_norm(own.get("lens_norm", "final")),
-        lens=_kind(own.get("lens_kind", "logit")),
+        lens=_one_of("lens_kind", own.get("lens_kind", "logit"), LENSES),
         probes=_names("lens_probes", own.get("lens_probes"), PROBES),
         memory_limit=whole_number(own["lens_memory_mb"], "lens_memory_mb") * 2**20 if "lens_memory_mb" in own else None,
     )
@@ -89,7 +93,9 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         directory=_directory(own.get("lens_dir")),
         thumbnails=flag(own.get("lens_thumbnails", True), "lens_thumbnails"),
         controls=_names("lens_controls", own.get("lens_controls"), CONTROL_NAMES),
-        whole_maps=_whole_maps(own.get("lens_maps", "top")),
+        whole_maps=_one_of("lens_maps", own.get("lens_maps", "top"), ("top", "all")) == "all",
+        masks=_names("lens_causal", own.get("lens_causal"), MASK_NAMES),
+        mask_way=_one_of("lens_causal_by", own.get("lens_causal_by", MASK_WAYS[0]), MASK_WAYS),
     )
     return options, rest
 
@@ -108,18 +114,11 @@ def _norm(value: object) -> Any:
     return "none" if value is None else value  # lm-eval reads the word as Python's None
 
 
-def _kind(value: object) -> str:
+def _one_of(argument: str, value: object, known: Collection[str]) -> str:
     name = str(value).strip().lower()
-    if name not in LENSES:
-        raise LensArgumentError(f"lens_kind={value!r}; expected one of {', '.join(LENSES)}")
+    if name not in known:
+        raise LensArgumentError(f"{argument}={value!r}; expected one of {', '.join(known)}")
     return name
-
-
-def _whole_maps(value: object) -> bool:
-    name = str(value).strip().lower()
-    if name not in ("top", "all"):
-        raise LensArgumentError(f"lens_maps={value!r}; expected top or all")
-    return name == "all"
 
 
 def _directory(value: object) -> Path | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from lens_models import CaptureError, IdentityReport, LogitLens, Readout, ReadoutRow, StepNotKeptError, TracedGeneration
 from lens_models.candidates import TEACHER_FORCED
 from lens_models.continuations import ScoredContinuation
+from lens_models.image_tokens import ImageTokens
 from lens_models.memory import free_memory
 from lens_models.metrics import Thresholds
 from lens_results import SampleRecord
@@ -21,11 +22,11 @@ from lens_tasks import AnswerSpan
 
 from .candidates import SampleCandidates, resolve_candidates
 from .choices import ChoiceRule, score_choices
-from .controls import ControlReading, Controls, ReadAgain, controlled_record, counted_passes
-from .engine import Engine, Generation, Tokens
+from .controls import CausalMasks, ControlReading, Controls, ReadAgain, controlled_record, counted_passes
+from .engine import Engine, Generation, Replacement, Tokens
 from .failures import failure
 from .forced_candidates import force_candidates, layers_of, with_scores
-from .media import Images
+from .image_maps import Observed
 from .observations import Observations
 from .position import AnswerPosition, Unlocated, find_position, n_generated
 from .prompts import end_token_ids
@@ -50,6 +51,7 @@ class Reader:
         tokenizer: of its model.
         thresholds: cut-offs of the scalar metrics.
         controls: read each sample again under other images.
+        masks: read each sample again without some of its image tokens.
         whole_maps: keep the image maps of all layers.
     """
 
@@ -61,12 +63,14 @@ class Reader:
         thresholds: Thresholds,
         controls: Controls | None = None,
         *,
+        masks: CausalMasks | None = None,
         whole_maps: bool = False,
     ) -> None:
         self._engine = engine
         self._lens = lens
         self._tokenizer = tokenizer
         self._controls = controls
+        self._masks = masks
         self._observations = Observations(tokenizer, lens.parts.n_layers, whole_maps=whole_maps)
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._end_ids = frozenset(end_token_ids(lens.model, tokenizer))
@@ -128,16 +132,31 @@ class Reader:
             step = position.step if isinstance(position, AnswerPosition) else None
             observed = self._observations.of(trace, sample, row, n_tokens, step, candidates.get(row))
             if isinstance(position, Unlocated):
-                own = identity if row in compared else None
+                checked = identity if row in compared else None
                 record = self._assembler.unread(
-                    sample, generation.text, position, n_generated=n_tokens, identity=own, observed=observed
+                    sample, generation.text, position, n_generated=n_tokens, identity=checked, observed=observed
                 )
             else:
                 read = ReadSample(sample, generation.text, n_tokens, position, candidates[row], readouts[row], observed)
                 record = self._assembler.read(read, identity, compared=row in compared)
                 again = functools.partial(self._answer_again, read, tokens[row][: position.step])
-            records.append(controlled_record(record, sample, again, self._controls))
+            record = controlled_record(record, sample, again, self._controls)
+            own = trace.image_tokens[row] if trace.image_tokens else None
+            records.append(self._masked(record, sample, again, observed, own))
         return records
+
+    def _masked(
+        self,
+        record: SampleRecord,
+        sample: Sample,
+        again: ReadAgain | None,
+        observed: Observed,
+        tokens: ImageTokens | None = None,
+    ) -> SampleRecord:
+        if self._masks is None or again is None:
+            return record
+        locate = functools.partial(self._engine.locate, sample) if tokens is None else lambda: tokens
+        return self._masks.read(record, sample, observed, locate, again)
 
     def _own_tokens(self, trace: TracedGeneration, row: int) -> Tokens:
         tokens = trace.new_tokens[row]
@@ -173,12 +192,12 @@ class Reader:
             pivots=candidates.pivots,
         )
 
-    def _answer_again(self, read: ReadSample, before: Tokens, images: Images) -> ControlReading:
+    def _answer_again(self, read: ReadSample, before: Tokens, replacement: Replacement) -> ControlReading:
         """The answer of a generated text, its tokens up to there given, read under other images."""
         candidates, token = read.candidates, read.position.token_id
         forced = [sequence for own in candidates.sequences for sequence in own]
         with counted_passes(self._lens.parts.head) as passes:
-            scored = self._engine.score(read.sample, forced or [(token,)], before=before, images=images)
+            scored = self._engine.score(read.sample, forced or [(token,)], before=before, replacement=replacement)
         ids = () if forced else candidates.ids
         row = ReadoutRow(_residual(scored[0]), token, ids, candidates.gold_ids, candidates.pivots)
         (readout,) = self._lens.read([row])
@@ -200,7 +219,8 @@ class Reader:
             read = self._choice_sample(choices, labels, scored, rule)
             record = self._assembler.read(read, self._own_identity(scored[pred]))
             again: ReadAgain = functools.partial(self._choices_again, read, choices, rule)
-            return controlled_record(record, sample, again, self._controls)
+            record = controlled_record(record, sample, again, self._controls)
+            return self._masked(record, sample, again, read.observed)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
         return self.failed(sample, labels[pred], why)
@@ -225,12 +245,14 @@ class Reader:
         readout = self._choice_readout(position.token_id, scored, pred, rule)
         return ReadSample(sample, labels[pred], len(sequences[pred]), position, candidates, readout)
 
-    def _choices_again(self, read: ReadSample, choices: Choices, rule: ChoiceRule, images: Images) -> ControlReading:
+    def _choices_again(
+        self, read: ReadSample, choices: Choices, rule: ChoiceRule, replacement: Replacement
+    ) -> ControlReading:
         """The choices of a document scored under other images."""
         pred = read.candidates.pred
         assert pred is not None
         with counted_passes(self._lens.parts.head) as passes:
-            scored = score_choices(self._engine, choices, images=images)
+            scored = score_choices(self._engine, choices, replacement=replacement)
         readout = self._choice_readout(read.position.token_id, scored, pred, rule)
         return self._assembler.control(read, readout, self._own_identity(scored[pred]), passes=passes())
 

@@ -13,7 +13,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from lens_models.continuations import ScoredContinuation
 from lens_results import SampleRecord, new_run_id
 
-from .controls import ImageControls, joined_costs
+from .controls import CausalMasks, ImageControls, joined_costs
 from .description import ReadModel, RunSettings, describe_run
 from .engine import Engine, Generation
 from .position import Unlocated
@@ -72,9 +72,16 @@ class Recording:
         info = describe_run(run_id, model, harness=harness, settings=settings)
         self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, warn=log.error)
         self.controls = ImageControls(options.controls) if options.controls else None
+        self.masks = CausalMasks(options.masks, options.mask_way) if options.masks else None
         self.cache: RecordCache | None = None
         self._reader = Reader(
-            engine, model.lens, tokenizer, options.thresholds, self.controls, whole_maps=options.whole_maps
+            engine,
+            model.lens,
+            tokenizer,
+            options.thresholds,
+            self.controls,
+            masks=self.masks,
+            whole_maps=options.whole_maps,
         )
         self._log = log
         if directory is None and advice is not None and self._processes.is_main_process:
@@ -137,8 +144,11 @@ class Recording:
             self._log.warning(f"Lens records of {len(self.recorder)} samples so far are in {self.recorder.directory}")
 
     def _control_costs(self) -> dict[str, dict[str, Any]]:
-        if self.controls is None:
-            return {}
-        for (name, reason), count in self.controls.failures.items():
-            self._log.warning(f"Lens control {name} failed for {count} samples: {reason}")
-        return self.controls.costs
+        costs: dict[str, dict[str, Any]] = {}
+        for each in (self.controls, self.masks):
+            if each is None:
+                continue
+            for (name, reason), count in each.failures.items():
+                self._log.warning(f"Lens control {name} failed for {count} samples: {reason}")
+            costs |= each.costs
+        return costs

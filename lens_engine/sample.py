@@ -14,7 +14,7 @@ from lens_results.fingerprint import digest_of
 from lens_results.record import Key
 from lens_tasks import AnswerTarget
 from lens_tasks.answers import Filters
-from lens_tasks.regions import BoxError, Regions
+from lens_tasks.regions import BoxError, PlacedBox, Regions
 
 from .media import Images, Media
 
@@ -114,6 +114,20 @@ class Sample:
     def where(self) -> str:
         """Its document, for an error."""
         return where_of(self.key)
+
+    @property
+    def picture_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of its pictures, in the pixels in which its boxes are given."""
+        return tuple(image.size for image in self.media.images) if self.sizes is None else self.sizes
+
+    @cached_property
+    def boxes(self) -> tuple[PlacedBox, ...] | BoxError:
+        """The boxes of its document, in shares of its pictures, or why they cannot be used."""
+        regions = self.reference.regions
+        try:
+            return regions if isinstance(regions, BoxError) else regions.placed(self.picture_sizes)
+        except BoxError as error:
+            return error
 
     def under(self, images: Images) -> Sample:
         """The same prompt with other images, as many as it has."""

@@ -17,6 +17,7 @@ from lens_models import (
     Forcing,
     LensSettings,
     LogitLens,
+    MaskingError,
     ModelParts,
     TracedGeneration,
     example_inputs,
@@ -27,13 +28,13 @@ from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encodable_together
 from lens_models.generation import unchanged_random_state
 from lens_models.image_tokens import ImageTokens, ProvenImageTokens
+from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
 from lens_models.interventions import Intervention, changed
 from lens_models.memory import attempted, free_memory
 from lens_models.probes import needs_image_tokens
 
 from .batching import BatchLimit, in_order
-from .engine import Generation, Tokens
-from .media import Images
+from .engine import UNCHANGED, Generation, Replacement, Tokens
 from .prompts import Prompts
 from .sample import Sample
 
@@ -72,7 +73,8 @@ class TransformersEngine:
         self.prompts = prompts
         self.interventions = tuple(interventions)
         self.lens = None if settings is None else _proven_lens(model, processor, settings, log)
-        self.image_tokens = ProvenImageTokens(model, processor, log.warning) if _looks_at_images(settings) else None
+        self.image_tokens = ProvenImageTokens(model, processor, log.warning)
+        self._looks_at_images = settings is not None and any(map(needs_image_tokens, settings.probes))
         self._limit = BatchLimit(log.warning)
         self._seconds = 0.0
 
@@ -94,15 +96,21 @@ class TransformersEngine:
         continuations: Sequence[Tokens],
         *,
         before: Tokens = (),
-        images: Images | None = None,
+        replacement: Replacement = UNCHANGED,
         observe: bool = True,
     ) -> list[ScoredContinuation]:
         """See `Engine`."""
+        images = replacement.images
         inputs = self.prompts.encode([sample if images is None else sample.under(images)])
-        with self._changed():
+        masks = [self._mask(inputs, sample, replacement.masked)] if replacement.masked else []
+        with self._changed(masks):
             return score_continuations(
                 self.forcing, inputs, continuations, before=before, lens=self.lens if observe else None
             )
+
+    def locate(self, sample: Sample) -> ImageTokens:
+        """See `Engine`."""
+        return self._image_tokens(self.prompts.encode([sample]), sample)
 
     def take_seconds(self) -> float:
         """Seconds spent in the model's `generate` since the last call."""
@@ -119,7 +127,7 @@ class TransformersEngine:
 
         def generate(inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Tensor:
             start = time.perf_counter()
-            tokens = self._image_tokens(inputs, samples) if observe else []
+            tokens = self._located(inputs, samples) if observe and self._looks_at_images else []
             sequences, trace = self._run(inputs, arguments, observe, tokens)
             self._seconds += time.perf_counter() - start
             traces.append(trace)
@@ -129,10 +137,25 @@ class TransformersEngine:
         trace = traces[-1] if len(traces) == 1 else CaptureError("the batch took several calls of generate()")
         return [Generation(each.text, each.n_tokens, trace, each.row) for each in answers]
 
-    def _image_tokens(self, inputs: Mapping[str, Any], samples: Sequence[Sample]) -> list[ImageTokens]:
-        """Those of each row of a batch; nothing where no probe asks for them."""
-        if self.image_tokens is None:
-            return []
+    def _mask(self, inputs: Mapping[str, Any], sample: Sample, masked: Sequence[int]) -> Intervention:
+        if self._masking_problem is not None:
+            raise MaskingError(self._masking_problem)
+        tokens = self._image_tokens(inputs, sample)
+        if not len(tokens) or max(masked) >= len(tokens):
+            raise MaskingError(tokens.problem or f"image token {max(masked)} of {len(tokens)} was to be masked")
+        return MaskedImageTokens(tokens.positions[list(masked)], tokens.positions)
+
+    def _image_tokens(self, inputs: Mapping[str, Any], sample: Sample) -> ImageTokens:
+        """Those of one sample, encoded alone."""
+        return self.image_tokens.locate(inputs, [[image.size for image in sample.media.images]])[0]
+
+    @functools.cached_property
+    def _masking_problem(self) -> str | None:
+        """Why image tokens of this model cannot be masked; asked of the model when the first ones are."""
+        return masking_problem(self.model, self._parts, self.image_tokens.locator)
+
+    def _located(self, inputs: Mapping[str, Any], samples: Sequence[Sample]) -> list[ImageTokens]:
+        """The image tokens of each row of a batch."""
         by_row = dict(zip(self.prompts.rows(samples), samples, strict=True))
         sizes = [[image.size for image in by_row[row].media.images] for row in range(len(samples))]
         with unchanged_random_state() as rewind:
@@ -178,16 +201,13 @@ class TransformersEngine:
         with self._changed():
             return self.model.generate(**inputs, **arguments)
 
-    def _changed(self) -> AbstractContextManager[None]:
-        return changed(self._parts, self.interventions) if self.interventions else nullcontext()
+    def _changed(self, more: Sequence[Intervention] = ()) -> AbstractContextManager[None]:
+        interventions = [*self.interventions, *more]
+        return changed(self._parts, interventions) if interventions else nullcontext()
 
     @functools.cached_property
     def _parts(self) -> ModelParts:
         return find_parts(self.model) if self.lens is None else self.lens.parts
-
-
-def _looks_at_images(settings: LensSettings | None) -> bool:
-    return settings is not None and any(needs_image_tokens(name) for name in settings.probes)
 
 
 def _example(model: Any, processor: Any) -> Any:

@@ -64,6 +64,10 @@ class StepNotKeptError(CaptureError):
     """The residuals of a step in the middle of a long generation were let go, to bound the memory."""
 
 
+class MaskingError(LensError, RuntimeError):
+    """Masking the image tokens of a model does not take the picture away from it."""
+
+
 class ForcingError(CaptureError):
     """Given tokens cannot be scored the way the model generates them."""
 

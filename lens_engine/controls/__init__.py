@@ -1,11 +1,16 @@
-"""Controls: the same answer read again under other images."""
+"""Controls: the same answer read again under other images, or without some image tokens."""
 
+from .causal import MASK_WAYS, CausalMasks
 from .image_controls import CONTROL_NAMES, ImageControls, joined_costs
+from .masks import MASK_NAMES
 from .reading import BORROWED, ControlReading, Controls, ReadAgain, controlled_record, counted_passes
 
 __all__ = [
     "BORROWED",
     "CONTROL_NAMES",
+    "MASK_NAMES",
+    "MASK_WAYS",
+    "CausalMasks",
     "ControlReading",
     "Controls",
     "ImageControls",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lens_engine.engine import Replacement
 from lens_engine.media import Images, image_digest
 from lens_engine.sample import Sample
 from lens_models.generation import unchanged_random_state
@@ -87,7 +88,7 @@ class ImageControls:
             started = time.perf_counter()
             try:
                 with unchanged_randomness():
-                    reading = again(self._images(name, sample, found))
+                    reading = again(Replacement(self._images(name, sample, found)))
             except _NotPossibleError as why:
                 found.source.pop(name, None)
                 found.status[name], found.reason[name] = why.args

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from lens_engine.media import Images
+from lens_engine.engine import Replacement
 from lens_engine.sample import Sample
 from lens_models.readout import FloatArray
 from lens_results import SampleRecord
@@ -38,8 +38,8 @@ class ControlReading:
 BORROWED = "borrowed"
 """Sample part of the fingerprint of a record that was read under another document's images."""
 
-ReadAgain = Callable[[Images], ControlReading]
-"""Images in place of the sample's own, as many as it has -> its answer, teacher-forced, read under them."""
+ReadAgain = Callable[[Replacement], ControlReading]
+"""What a sample is run with in place of its own -> its answer, teacher-forced, read under it."""
 
 
 @dataclass

@@ -23,13 +23,13 @@ class ProvenImageTokens:
     """
 
     def __init__(self, model: Any, processor: Any, warn: Callable[[str], object]) -> None:
-        self._locator = ImageTokenLocator(model, processor)
+        self.locator = ImageTokenLocator(model, processor)
         self._warn = warn
 
     @functools.cached_property
     def report(self) -> GeometryReport:
         """The proof; made when it is first asked for."""
-        report = prove_geometry(self._locator.model, self._locator.processor, locator=self._locator)
+        report = prove_geometry(self.locator.model, self.locator.processor, locator=self.locator)
         if report.status != "proven":
             self._warn(f"Image tokens have no place in the picture (geometry {report.status}): {report.reason}")
         return report
@@ -51,6 +51,6 @@ class ProvenImageTokens:
     def _located(self, inputs: Mapping[str, Any], sizes: Sequence[Sequence[Size]]) -> list[ImageTokens]:
         report = self.report
         if report.status in ("proven", "none"):
-            return self._locator.locate(inputs, sizes)
+            return self.locator.locate(inputs, sizes)
         problem = f"geometry {report.status}: {report.reason}"
         return [ImageTokens.none(problem) if own else ImageTokens.none() for own in sizes]

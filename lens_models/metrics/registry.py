@@ -30,6 +30,13 @@ class Metric:
     source: Source = "layers"
 
 
+_MASKED: tuple[tuple[Namespace, str, str], ...] = (
+    ("gold_based", "causal_drop", "the boxes' image tokens"),
+    ("label_free", "attention_drop", "the image tokens of most attention"),
+    ("label_free", "word_drop", "the image tokens where the words asked about are likeliest"),
+)
+_INSTEAD = (("", ""), ("_random", ", as many random ones instead"), ("_null", ", those of null boxes instead"))
+
 METRICS: dict[str, Metric] = {
     "commit_depth": Metric(
         "label_free", "depth", None, "Smallest depth from which the answer given leads the candidates to the end."
@@ -112,6 +119,12 @@ METRICS: dict[str, Metric] = {
             ("box_auroc", "share", "AUROC of tokens in the boxes against the others"),
         )
         for null, where in (("", ""), ("null_", ", mean over null boxes"))
+    },
+    **{
+        f"{name}{suffix}": Metric(namespace, "nats", None, f"Drop of the log-odds without {what}{as_many}.", "image")
+        for namespace, name, what in _MASKED
+        for suffix, as_many in _INSTEAD
+        if name == "causal_drop" or suffix != "_null"
     },
 }
 

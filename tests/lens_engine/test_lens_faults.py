@@ -160,7 +160,10 @@ def test_a_right_choice_of_many_tokens_emerges() -> None:
 
 def generation(*rows: tuple[int, ...]) -> Any:
     return SimpleNamespace(
-        new_tokens=rows, residual=lambda sample, step: torch.full((LAYERS, 4), float(sample)), probes=()
+        new_tokens=rows,
+        residual=lambda sample, step: torch.full((LAYERS, 4), float(sample)),
+        probes=(),
+        image_tokens=(),
     )
 
 
@@ -222,7 +225,7 @@ def test_settings_that_json_cannot_hold_are_recorded(tmp_path: Path) -> None:
 
 def test_scores_come_without_the_lens_where_it_fails() -> None:
     def engine(plain: Exception | None = None) -> Any:
-        def score(sample: Sample, sequences: Any, *, images: Any, observe: bool) -> list[str]:
+        def score(sample: Sample, sequences: Any, *, replacement: Any, observe: bool) -> list[str]:
             if observe:
                 raise CaptureError("hooks")
             if plain is not None:

@@ -86,6 +86,8 @@ def test_every_documented_argument_is_accepted() -> None:
         "lens_kind": "logit",
         "lens_probes": "step_entropy",
         "lens_maps": "all",
+        "lens_causal": "top_lens+boxes",
+        "lens_causal_by": "pixels",
     }
     given = {name: values.get(name, "1") for name in LENS_ARGUMENTS} | {"lens_tau": "0.2", "lens_theta": "0.2"}
     options, rest = take_lens_options(given)
@@ -95,6 +97,7 @@ def test_every_documented_argument_is_accepted() -> None:
     assert options.controls == ("blank", "shuffled")
     assert options.settings.memory_limit == 2**20
     assert options.whole_maps
+    assert (options.masks, options.mask_way) == (("boxes", "top_lens"), "pixels")
 
 
 @pytest.mark.parametrize("value", [True, "True", "true", "1", 1, "yes", "on", "ON"])

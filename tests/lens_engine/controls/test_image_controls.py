@@ -13,7 +13,8 @@ from PIL import Image
 from lens_engine.controls import ImageControls, joined_costs
 from lens_engine.controls.image_controls import blank_images
 from lens_engine.controls.reading import Controlled, ControlReading
-from lens_engine.media import Images, Media
+from lens_engine.engine import Replacement
+from lens_engine.media import Media
 from lens_engine.sample import Documents, Reference, Sample, ShownDocument
 from lens_tasks import AnswerTarget
 
@@ -27,7 +28,8 @@ def request(images: Sequence[Image.Image] = (Image.new("RGB", (4, 6)),), **value
     return Sample(("task", 0, 0, 0), "?", split="test", **known)  # type: ignore[arg-type]
 
 
-def reading(images: Images, status: str = "ok", reason: str | None = None) -> ControlReading:
+def reading(replacement: Replacement, status: str = "ok", reason: str | None = None) -> ControlReading:
+    images = replacement.images or ()
     values = np.full(3, float(sum(image.size[0] for image in images)), dtype=np.float32)
     return ControlReading({"logprob_pred": values} if status == "ok" else {}, 1.5, 2, status, reason)
 
@@ -41,9 +43,10 @@ def test_blank_images_have_the_size_and_no_content() -> None:
 def test_each_control_is_read_under_its_images_in_a_fixed_order() -> None:
     seen: list[list[tuple[int, int]]] = []
 
-    def again(images: Images) -> ControlReading:
+    def again(replacement: Replacement) -> ControlReading:
+        images = replacement.images or ()
         seen.append([image.size for image in images])
-        return reading(images)
+        return reading(replacement)
 
     controls = ImageControls(["shuffled", "blank"])
     found = controls.read(request(), again)
@@ -86,7 +89,7 @@ def test_no_image_other_media_and_no_other_document_are_told_apart() -> None:
 
 
 def test_what_fails_under_a_control_is_told_and_counted() -> None:
-    def again(images: Images) -> ControlReading:
+    def again(replacement: Replacement) -> ControlReading:
         raise torch.OutOfMemoryError("too large")
 
     controls = ImageControls(BOTH)
@@ -101,7 +104,7 @@ def test_what_fails_under_a_control_is_told_and_counted() -> None:
 
 @pytest.mark.parametrize("status", ["non_finite", "identity_failed"])
 def test_a_readout_that_is_not_kept_says_why(status: str) -> None:
-    found = ImageControls(["blank"]).read(request(), lambda images: reading(images, status, "because"))
+    found = ImageControls(["blank"]).read(request(), lambda other: reading(other, status, "because"))
     assert found.status == {"blank": status}
     assert found.reason == {"blank": "because"}
     assert found.arrays == {}
@@ -115,11 +118,11 @@ def test_an_unread_sample_has_unread_controls() -> None:
 
 
 def test_controls_draw_no_lots_that_the_run_would_miss() -> None:
-    def again(images: Images) -> ControlReading:
+    def again(replacement: Replacement) -> ControlReading:
         random.random()
         np.random.random()
         torch.rand(3)
-        return reading(images)
+        return reading(replacement)
 
     def draws() -> tuple[float, float, float]:
         return random.random(), float(np.random.random()), float(torch.rand(1))

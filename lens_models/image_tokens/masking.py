@@ -1,0 +1,106 @@
+"""Take image tokens away from a model's decoder, and make sure that nothing of the picture gets there another way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from lens_models.interventions import changed
+from lens_models.parts import ModelParts
+
+from .locate import ImageTokenLocator
+
+__all__ = ["MaskedImageTokens", "masking_problem"]
+
+Ints = npt.NDArray[np.int64]
+
+_SIZE = (224, 224)
+
+
+@dataclass(frozen=True)
+class MaskedImageTokens:
+    """Some image tokens of a prompt of one row become the mean of all of them; their positions stay.
+
+    The mean keeps what all image tokens have in common: zeros
+    would be an input that the decoder has never seen.
+
+    Attributes:
+        positions: of the tokens that are masked, in the sequence that the decoder layers see.
+        among: of all image tokens, which the mean is taken of.
+        zero: put zeros in their place instead, which no picture has a part in; for `masking_problem`.
+    """
+
+    positions: Ints = field(repr=False)
+    among: Ints = field(repr=False)
+    zero: bool = False
+    name: str = "masked_image_tokens"
+
+    @property
+    def strength(self) -> float:
+        """The share of the image tokens that is masked."""
+        return len(self.positions) / max(1, len(self.among))
+
+    @contextmanager
+    def attach(self, parts: ModelParts) -> Iterator[None]:
+        """Change what goes into the first decoder layer; passes over single tokens that are generated stay."""
+        handle = parts.layers[0].register_forward_pre_hook(self._masked, with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _masked(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        hidden: Tensor = args[0] if args else kwargs["hidden_states"]
+        if hidden.shape[1] <= self.among.max(initial=-1):
+            return None  # a step with the cache
+        hidden = hidden.clone()
+        mean = hidden[:, self.among].float().mean(dim=1, keepdim=True).to(hidden.dtype)
+        hidden[:, self.positions] = torch.zeros_like(mean) if self.zero else mean
+        return ((hidden, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": hidden})
+
+
+@torch.inference_mode()
+def masking_problem(model: Any, parts: ModelParts, locator: ImageTokenLocator) -> str | None:
+    """Why masking the image tokens does not take the picture away from this model; None where it does.
+
+    Two prompts that differ in their picture alone must give the same logits when all image tokens are zeros. They do
+    not where layers are given the picture again later on (DeepStack), by cross-attention, or beside the embeddings.
+    """
+    prompts = [locator.encode([picture]).to(model.device, model.dtype) for picture in _pictures()]  # type: ignore[attr-defined]
+    tokens = [locator.locate(inputs, [[_SIZE]])[0] for inputs in prompts]
+    if not len(tokens[0]) or len(tokens[0]) != len(tokens[1]):
+        return tokens[0].problem or "the example prompt has no image tokens"
+    with_picture = [_last_logits(model, inputs, parts) for inputs in prompts]
+    without = [_last_logits(model, inputs, parts, locator.slots(_ids(inputs))) for inputs in prompts]
+    if torch.equal(with_picture[0], with_picture[1]):
+        return "the logits do not depend on the picture, so nothing can be seen of a mask"
+    if torch.equal(without[0], without[1]):
+        return None
+    return (
+        "with all image tokens at zero the logits still depend on the picture: it reaches the layers another way "
+        "(DeepStack, cross-attention). Mask pixels instead: lens_causal_by=pixels"
+    )
+
+
+def _ids(inputs: Mapping[str, Any]) -> Ints:
+    found: Ints = inputs["input_ids"][0].cpu().numpy()
+    return found
+
+
+def _last_logits(model: Any, inputs: Mapping[str, Any], parts: ModelParts, slots: Ints | None = None) -> Tensor:
+    masks = [] if slots is None else [MaskedImageTokens(slots, slots, zero=True)]
+    with changed(parts, masks):
+        return model(**inputs).logits[0, -1]  # type: ignore[no-any-return]
+
+
+def _pictures() -> list[Image.Image]:
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 256, (*_SIZE, 3), dtype=np.uint8)) for _ in range(2)]
