@@ -10,8 +10,9 @@ from torch import nn
 from lens_models.image_tokens import GeometryReport, prove_geometry
 
 from .build import build
+from .processor_sizes import CONFIG, REPEATED
 from .processors import SIDE, NoProcessorError, processor_of
-from .shrink import shrunk_config
+from .shrink import assign, shrunk_config
 
 __all__ = ["check_geometry"]
 
@@ -31,11 +32,14 @@ def check_geometry(model_type: str) -> GeometryReport:
 def model_for(model_type: str, processor: Any) -> Any:
     """A tiny model whose image token is the processor's, and which mixes the places of a picture little."""
     config = shrunk_config(model_type, SIDE)
-    token = getattr(processor, "image_token_id", None)
+    named = REPEATED.get(model_type) or getattr(processor, "image_token", None)
+    token = processor.tokenizer.convert_tokens_to_ids(named) if named else None
     for part in _parts(config):
         for name in _ID_NAMES:
             if token is not None and isinstance(getattr(part, name, None), int):
                 setattr(part, name, token)
+    for path, value in CONFIG.get(model_type, {}).items():
+        assign(config, path, value)
     model = build(model_type, config=config)
     unmix(model)
     return model
