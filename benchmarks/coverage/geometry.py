@@ -10,7 +10,7 @@ from torch import nn
 from lens_models.image_tokens import GeometryReport, prove_geometry
 
 from .build import build
-from .processor_sizes import CONFIG, REPEATED
+from .processor_sizes import CONFIG, REPEATED, UNTRIED
 from .processors import SIDE, NoProcessorError, processor_of
 from .shrink import assign, shrunk_config
 
@@ -21,11 +21,15 @@ _ID_NAMES = ("image_token_id", "image_token_index", "image_patch_id")
 
 def check_geometry(model_type: str) -> GeometryReport:
     """The verdict of the painted spots on a tiny model with the family's own processor."""
+    if model_type in UNTRIED:
+        return GeometryReport("unknown", UNTRIED[model_type])
     try:
         processor = processor_of(model_type)
+        model = model_for(model_type, processor)
     except NoProcessorError as error:
         return GeometryReport("unknown", str(error))
-    model = model_for(model_type, processor)
+    except Exception as error:  # whatever a processor does without its checkpoint
+        return GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     return prove_geometry(model, processor)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["CLASSES", "CONFIG", "IMAGES", "PLACEHOLDERS", "REPEATED", "SETTINGS", "TOKENS"]
+__all__ = ["CLASSES", "CONFIG", "IMAGES", "PLACEHOLDERS", "REPEATED", "SETTINGS", "TOKENS", "UNTRIED"]
 
 _QWEN3 = {"processor": "Qwen3VLProcessor", "image_processor": "Qwen2VLImageProcessor"}
 _QWEN3 |= {"video_processor": "Qwen3VLVideoProcessor"}
@@ -65,3 +65,6 @@ CONFIG: dict[str, dict[str, Any]] = {
     "llava_onevision": _PINPOINTS,
 }
 """Values of the model's configuration: dotted path -> value."""
+
+UNTRIED: dict[str, str] = {}
+"""Why the paint test is not made with a model type."""

@@ -104,7 +104,9 @@ def _unevenness(grid: Floats) -> float:
         if (steps[np.isfinite(steps)] <= 0).any():
             return np.inf
         step = float(np.nanmedian(steps)) if np.isfinite(steps).any() else 1.0
-        off = max(off, float(np.abs(values - np.expand_dims(lines, axis)).max(initial=0, where=np.isfinite(values))) / step)
+        off = max(
+            off, float(np.abs(values - np.expand_dims(lines, axis)).max(initial=0, where=np.isfinite(values))) / step
+        )
     return off
 
 

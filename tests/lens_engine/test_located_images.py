@@ -1,4 +1,4 @@
-"""The engine locates image tokens for the probes that look at them, and never gives out a geometry that is not proven."""
+"""The engine locates image tokens for probes that look at them, and gives out no geometry that is not proven."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def test_each_row_gets_its_own(loaded: Any) -> None:
 
 
 def test_the_answers_are_the_same(loaded: Any) -> None:
-    answers = [[each.text for each in engine_of(loaded, *probes).generate(samples(loaded))] for probes in ((), ("looks",))]
+    answers = [
+        [each.text for each in engine_of(loaded, *probes).generate(samples(loaded))] for probes in ((), ("looks",))
+    ]
     assert answers[0] == answers[1]
 
 

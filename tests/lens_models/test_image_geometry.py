@@ -1,4 +1,4 @@
-"""Where image tokens lie: boxes against arithmetic by hand, the paint test, and geometries that are wrong on purpose."""
+"""Where image tokens lie: boxes against arithmetic by hand, the paint test, and geometries wrong on purpose."""
 
 from __future__ import annotations
 
