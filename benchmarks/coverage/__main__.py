@@ -1,4 +1,4 @@
-"""`python -m benchmarks.coverage [MODEL_TYPE ...]`: examine all model types, or some, and write docs/coverage.*."""
+"""`python -m benchmarks.coverage [--geometry] [MODEL_TYPE ...]`: examine model types, and write docs/coverage.*."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -13,7 +14,8 @@ import transformers
 
 from .examine import Outcome, WrongReadoutError, examine, model_types
 from .forced import ForcedError
-from .report import write_report
+from .geometry import check_geometry
+from .report import write_geometry, write_report
 
 
 def main() -> int:
@@ -21,10 +23,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
     parser.add_argument("model_types", nargs="*", help="model types to examine; without any, all, and docs are written")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of coverage.json and coverage.md")
+    parser.add_argument("--geometry", action="store_true", help="the geometry of image tokens alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # tiny models are slower with more
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
+    if arguments.geometry:
+        return _geometry(arguments.model_types, arguments.out)
     outcomes, wrong = [], 0
     for model_type in arguments.model_types or model_types():
         start = time.perf_counter()
@@ -38,8 +43,24 @@ def main() -> int:
         print(_line(outcome, time.perf_counter() - start), flush=True)
     if not arguments.model_types:
         write_report(outcomes, arguments.out)
+        _geometry([], arguments.out)
     print(f"{sum(outcome.result == 'exact' for outcome in outcomes)} exact, {wrong} wrong, of {len(outcomes) + wrong}")
     return int(wrong > 0)
+
+
+def _geometry(chosen: list[str], out: Path) -> int:
+    """Paint spots for each model type; 1 when a geometry is refuted."""
+    reports = {}
+    for model_type in chosen or model_types():
+        start = time.perf_counter()
+        report = reports[model_type] = check_geometry(model_type)
+        figures = "" if report.figures is None else f"top-1 {report.figures.top1:.2f} of {report.figures.cases}"
+        said = f"{model_type:24} {report.status:8} {report.tokens:5} {figures:18} {time.perf_counter() - start:5.1f} s"
+        print(f"{said}  {report.reason[:200]}".rstrip(), flush=True)
+    if not chosen:
+        write_geometry(reports, out)
+    print(dict(Counter(report.status for report in reports.values())))
+    return int(any(report.status == "refuted" for report in reports.values()))
 
 
 def _line(outcome: Outcome, seconds: float) -> str:

@@ -10,8 +10,9 @@ from torch import nn
 from lens_models.image_tokens import GeometryReport, prove_geometry
 
 from .build import build
+from .processor_sizes import CONFIG, REPEATED, UNTRIED
 from .processors import SIDE, NoProcessorError, processor_of
-from .shrink import shrunk_config
+from .shrink import assign, shrunk_config
 
 __all__ = ["check_geometry"]
 
@@ -20,22 +21,29 @@ _ID_NAMES = ("image_token_id", "image_token_index", "image_patch_id")
 
 def check_geometry(model_type: str) -> GeometryReport:
     """The verdict of the painted spots on a tiny model with the family's own processor."""
+    if model_type in UNTRIED:
+        return GeometryReport("unknown", UNTRIED[model_type])
     try:
         processor = processor_of(model_type)
+        model = model_for(model_type, processor)
     except NoProcessorError as error:
         return GeometryReport("unknown", str(error))
-    model = model_for(model_type, processor)
+    except Exception as error:  # whatever a processor does without its checkpoint
+        return GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     return prove_geometry(model, processor)
 
 
 def model_for(model_type: str, processor: Any) -> Any:
     """A tiny model whose image token is the processor's, and which mixes the places of a picture little."""
     config = shrunk_config(model_type, SIDE)
-    token = getattr(processor, "image_token_id", None)
+    named = REPEATED.get(model_type) or getattr(processor, "image_token", None)
+    token = processor.tokenizer.convert_tokens_to_ids(named) if named else None
     for part in _parts(config):
         for name in _ID_NAMES:
             if token is not None and isinstance(getattr(part, name, None), int):
                 setattr(part, name, token)
+    for path, value in CONFIG.get(model_type, {}).items():
+        assign(config, path, value)
     model = build(model_type, config=config)
     unmix(model)
     return model

@@ -15,7 +15,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING_NAMES
 
 from .processor_sizes import CLASSES, IMAGES, PLACEHOLDERS, SETTINGS, TOKENS
-from .shrink import VOCABULARY
+from .shrink import IMAGE, VOCABULARY
 
 __all__ = ["PATCH", "SIDE", "NoProcessorError", "processor_of"]
 
@@ -48,7 +48,9 @@ def processor_of(model_type: str) -> Any:
         made = _part(argument, model_type, tokenizer)
         if made is not None:
             arguments[argument] = made
-    processor = cls(**arguments, **SETTINGS.get(model_type, {}))
+    if "patch_size" in inspect.signature(cls.__init__).parameters:
+        arguments["patch_size"] = PATCH
+    processor = cls(**{**arguments, **SETTINGS.get(model_type, {})})
     placeholder = PLACEHOLDERS.get(model_type) or getattr(processor, "image_token", None)
     if placeholder:
         processor.chat_template = _TEMPLATE.format(image=placeholder)
@@ -62,7 +64,8 @@ def _part(argument: str, model_type: str, tokenizer: Any) -> Any:
         return _image_processor(model_type)
     named = CLASSES.get(model_type, {}).get(argument)
     if named is None and argument == "video_processor":
-        named = VIDEO_PROCESSOR_MAPPING_NAMES.get(model_type)
+        mapped = VIDEO_PROCESSOR_MAPPING_NAMES.get(model_type)
+        named = next(iter(mapped.values())) if isinstance(mapped, dict) else mapped
     return None if named is None else getattr(transformers, named)()
 
 
@@ -100,12 +103,13 @@ def _tokenizer(cls: Any, named: dict[str, str]) -> Any:
     asked = set(re.findall(r"tokenizer\.(\w+_token)\b", source)) | set(
         re.findall(r"(?:getattr|hasattr)\((?:self\.)?tokenizer, \"(\w+_token)\"", source)
     )
-    asked -= {f"{each}_token" for each in _STANDARD}
+    asked -= {f"{kind}{each}_token" for each in _STANDARD for kind in ("", "add_")}
     by_name = {each: f"<{each.removesuffix('_token')}>" for each in sorted(asked)} | named
     spelled = re.findall(r"[\"'](<[^<>\s\"'{}]+>|\[[A-Z_]+\])[\"']", source)
     special = list(dict.fromkeys([*by_name.values(), *spelled]))
     ids = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3} | {word: 10 + place for place, word in enumerate(_WORDS)}
-    free = iter(number for number in range(30, VOCABULARY))
+    ids |= {"<image>": IMAGE}
+    free = iter(number for number in range(30, VOCABULARY) if number != IMAGE)
     ids |= {token: next(free) for token in special if token not in ids}
     ids |= {f"unused{number}": number for number in range(VOCABULARY) if number not in set(ids.values())}
     made = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))

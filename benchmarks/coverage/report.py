@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from typing import Any
 import torch
 import transformers
 
+from lens_models.image_tokens import GeometryReport
+
 from .examine import TOLERANCE, Outcome
 from .forced import A_BATCH, REFUSED, TWO_IMAGES
 
-__all__ = ["rows_file", "write_report"]
+__all__ = ["rows_file", "write_geometry", "write_report"]
 
 Row = dict[str, Any]
 _NEWEST = 5
@@ -33,16 +35,23 @@ the prompt and them, `step by step` through the cache, or `refused`. Each model 
 same tokens, and the sums of log-probabilities are compared: on the prompt, on a padded batch of three prompts of
 unequal lengths (always step by step), and with two images where the model takes them.
 
+`geometry` says whether it is known which part of a picture each image token stands for, see
+[image-tokens.md](image-tokens.md): `proven` by painting spots of a wide and a tall picture that the family's own processor encodes; `none` where a token
+stands for no one part, or where that is not known; `unknown` where it could not be tried; `refuted` where the spots say
+otherwise, so that it is never used.
+
 Written by `python -m benchmarks.coverage` in an environment of each line of transformers.
 """
 _SECTION = """
 ## transformers {transformers}
 
-With torch {torch}. Of {total}: {counts}.
+With torch {torch}. Of {total}: {counts}.{geometry}
 
-| model type | class | result | deviation | forced | nats a token | layers | final norm | head | after the head |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
+_COLUMNS = (
+    *("model type", "class", "result", "deviation", "forced", "nats a token", "layers", "final norm", "head"),
+    *("after the head", "geometry"),
+)
 
 
 def rows_file(version: str) -> str:
@@ -56,6 +65,29 @@ def write_report(outcomes: Sequence[Outcome], folder: Path) -> None:
     outcomes = sorted(outcomes, key=lambda outcome: outcome.model_type)
     file = folder / rows_file(transformers.__version__)
     file.write_text(json.dumps([_row(outcome) for outcome in outcomes], indent=1) + "\n")
+    _write_page(folder)
+
+
+def write_geometry(reports: Mapping[str, GeometryReport], folder: Path) -> None:
+    """Put what was found of the geometry of image tokens into the results of the running transformers."""
+    file = folder / rows_file(transformers.__version__)
+    rows = json.loads(file.read_text())
+    for row in rows:
+        if row["model_type"] in reports:
+            row.update(_geometry(reports[row["model_type"]]))
+    file.write_text(json.dumps(rows, indent=1) + "\n")
+    _write_page(folder)
+
+
+def _geometry(report: GeometryReport) -> Row:
+    figures = report.figures
+    names = ("cases", "top1", "rank", "rival", "rival_top1", "p")
+    found = {f"geometry_{name}": None if figures is None else getattr(figures, name) for name in names}
+    rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in found.items()}
+    return {"geometry": report.status, "geometry_reason": report.reason, "geometry_tokens": report.tokens, **rounded}
+
+
+def _write_page(folder: Path) -> None:
     tables = [json.loads(each.read_text()) for each in sorted(folder.glob("coverage*.json"), reverse=True)]
     (folder / "coverage.md").write_text(_page(tables))
 
@@ -79,18 +111,38 @@ def _section(rows: Sequence[Row]) -> str:
     counted = Counter(row["result"] for row in rows)
     counts = ", ".join(f"{counted[kind]} {kind}" for kind in ("exact", "refused", "unbuildable"))
     versions = {"transformers": rows[0]["transformers"], "torch": rows[0]["torch"]}
-    section = _SECTION.format(total=len(rows), counts=counts, **versions)
+    section = _SECTION.format(total=len(rows), counts=counts, geometry=_geometry_counts(rows), **versions)
+    section += f"| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}\n"
     for row in rows:
         deviation = "" if row["deviation"] is None else f"{row['deviation']:.1e}"
         nats = "" if row.get("forced_deviation") is None else f"{row['forced_deviation']:.1e}"
         found = [row["forced"], nats, *(row[name] for name in ("layers", "norm", "head", "transform"))]
+        found.append(_geometry_cell(row))
         section += "| " + " | ".join([row["model_type"], row["class"], row["result"], deviation, *found]) + " |\n"
     section += "\nReasons:\n\n"
     section += "".join(f"- **{r['model_type']}** ({r['result']}): {r['reason']}\n" for r in rows if r["reason"])
     section += "".join(f"- **{r['model_type']}** (forced): {r['forced_reason']}\n" for r in rows if r["forced_reason"])
+    section += "".join(
+        f"- **{r['model_type']}** (geometry {r['geometry']}): {r['geometry_reason']}\n"
+        for r in rows
+        if r.get("geometry_reason")
+    )
     for name in (A_BATCH, TWO_IMAGES):
         left = [
             row["model_type"] for row in rows if row["forced"] not in ("", REFUSED) and name not in row["forced_inputs"]
         ]
         section += f"\nForced without {name}: {', '.join(left) or 'none'}.\n"
     return section
+
+
+def _geometry_counts(rows: Sequence[Row]) -> str:
+    counted = Counter(row["geometry"] for row in rows if row.get("geometry"))
+    said = ", ".join(f"{counted[status]} {status}" for status in ("proven", "none", "unknown", "refuted"))
+    return f" Geometry of image tokens: {said}." if counted else ""
+
+
+def _geometry_cell(row: Row) -> str:
+    """The status, and where spots were painted how often the expected token changed most."""
+    if row.get("geometry_top1") is None:
+        return str(row.get("geometry", ""))
+    return f"{row['geometry']} ({row['geometry_top1']:.0%} of {row['geometry_cases']})"

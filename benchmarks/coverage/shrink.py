@@ -12,7 +12,7 @@ from transformers import CONFIG_MAPPING, PretrainedConfig, __version__
 
 from .overrides import INIT, INIT_4, OVERRIDES, OVERRIDES_4
 
-__all__ = ["IMAGE", "VOCABULARY", "shrunk_config"]
+__all__ = ["IMAGE", "VOCABULARY", "assign", "shrunk_config"]
 
 VOCABULARY = 160
 IMAGE = 150
@@ -69,7 +69,7 @@ def shrunk_config(model_type: str, side: int = _SIDE) -> PretrainedConfig:
     _renumber_tokens(config)
     values = OVERRIDES.get(model_type, {}) | (OVERRIDES_4.get(model_type, {}) if _OLD else {})
     for path, value in values.items():
-        _assign(config, path.replace("rope_parameters", _ROPE), value)
+        assign(config, path.replace("rope_parameters", _ROPE), value)
     return config
 
 
@@ -166,7 +166,8 @@ def _set(config: PretrainedConfig, name: str, value: Any) -> None:
     setattr(config, name, tuple(value) if isinstance(old, tuple) else value)
 
 
-def _assign(config: Any, path: str, value: Any) -> None:
+def assign(config: Any, path: str, value: Any) -> None:
+    """Set the value at a dotted path of a configuration."""
     *parents, name = path.split(".")
     for parent in parents:
         config = config[parent] if isinstance(config, dict) else getattr(config, parent)

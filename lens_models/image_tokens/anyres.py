@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .coordinates import NoGeometryError
-from .grids import Floats, fit_axis, grid_boxes
+from .grids import Floats, fit_axis, grid_boxes, line_means
 from .layouts import Layout, Places, tile_axes
 
 __all__ = ["anyres"]
@@ -96,6 +96,5 @@ def _stitched(packed: Tensor) -> tuple[Floats, np.ndarray[Any, np.dtype[np.bool_
     known = np.isfinite(centres).all(-1)
     if not known.any():
         raise NoGeometryError("no whole cell of a piece lies in the picture")
-    x = fit_axis(np.nanmean(np.where(known, centres[..., 0], np.nan)[known.any(1)], axis=0))
-    y = fit_axis(np.nanmean(np.where(known, centres[..., 1], np.nan)[:, known.any(0)], axis=1))
+    x, y = fit_axis(line_means(centres[..., 0], 0)), fit_axis(line_means(centres[..., 1], 1))
     return grid_boxes(x, y, rows, columns), kept

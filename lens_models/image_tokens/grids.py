@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .coordinates import NoGeometryError
 
-__all__ = ["Axis", "Floats", "fit_axis", "grid_boxes", "patch_order", "shapes"]
+__all__ = ["Axis", "Floats", "fit_axis", "grid_boxes", "line_means", "patch_order", "shapes"]
 
 Floats = npt.NDArray[np.float64]
 _MOST_BLOCKS = 8
@@ -99,10 +99,20 @@ def _unevenness(grid: Floats) -> float:
     """Largest distance of a centre from that of its row and column, in cells; infinite where the order is wrong."""
     off = 0.0
     for axis, values in ((0, grid[..., 0]), (1, grid[..., 1])):
-        lines = np.nanmean(values, axis=axis)
+        lines = line_means(values, axis)
         steps = np.diff(lines)
-        if len(steps) and steps.min() <= 0:
+        if (steps[np.isfinite(steps)] <= 0).any():
             return np.inf
-        step = float(np.median(steps)) if len(steps) else 1.0
-        off = max(off, float(np.nanmax(np.abs(values - np.expand_dims(lines, axis)))) / step)
+        step = float(np.nanmedian(steps)) if np.isfinite(steps).any() else 1.0
+        off = max(
+            off, float(np.abs(values - np.expand_dims(lines, axis)).max(initial=0, where=np.isfinite(values))) / step
+        )
     return off
+
+
+def line_means(values: Floats, axis: int) -> Floats:
+    """Means along an axis of what is known; NaN for a line without any."""
+    known = np.isfinite(values)
+    count = known.sum(axis)
+    means: Floats = np.where(count > 0, np.where(known, values, 0).sum(axis) / np.maximum(count, 1), np.nan)
+    return means

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .coordinates import NoGeometryError, Shown
-from .grids import Axis, Floats, fit_axis, grid_boxes, patch_order, shapes
+from .grids import Axis, Floats, fit_axis, grid_boxes, line_means, patch_order, shapes
 
 __all__ = ["Layout", "Places", "grid", "patch_side"]
 
@@ -183,16 +183,7 @@ def _patches(sequences: list[Tensor], slots: int, spans: list[tuple[float, float
         rows, columns = order.shape
         if rows % block or columns % block:
             raise NoGeometryError(f"{columns}x{rows} patches are not joined in blocks of {block}x{block}")
-        with np.errstate(all="ignore"):
-            x = fit_axis(_line_means(centres[order][..., 0], 0), fallback=float(spread[0]))
-            y = fit_axis(_line_means(centres[order][..., 1], 1), fallback=float(spread[1]))
+        x = fit_axis(line_means(centres[order][..., 0], 0), fallback=float(spread[0]))
+        y = fit_axis(line_means(centres[order][..., 1], 1), fallback=float(spread[1]))
         made.append(grid_boxes(x.scaled(block), y.scaled(block), rows // block, columns // block))
     return made
-
-
-def _line_means(values: Floats, axis: int) -> Floats:
-    """Means along an axis of what is known; NaN for a line without any."""
-    known = np.isfinite(values)
-    count = known.sum(axis)
-    means: Floats = np.where(count > 0, np.where(known, values, 0).sum(axis) / np.maximum(count, 1), np.nan)
-    return means

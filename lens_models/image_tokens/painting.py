@@ -75,15 +75,17 @@ def paint_all(run: Run, pictures: Sequence[Image.Image], image: int, boxes: Sequ
         boxes: the spots.
     """
     plain = run(pictures)
-    other = [textured(picture.size, seed=7 + number) for number, picture in enumerate(pictures)]
-    other[image] = Image.fromarray(255 - np.asarray(pictures[image]) // 3)
-    whole = np.abs(run([o if n == image else p for n, (p, o) in enumerate(zip(pictures, other, strict=True))]) - plain)
-    rows = []
-    for number, box in enumerate(boxes):
-        painted = list(pictures)
-        painted[image] = _painted(pictures[image], box, _PAINTS[number % len(_PAINTS)])
-        rows.append(np.linalg.norm(run(painted).astype(np.float64) - plain, axis=-1))
-    return Changes(tuple(boxes), np.asarray(rows), whole.max(-1) > 0)
+
+    def change(other: Image.Image) -> Floats:
+        shown = [other if number == image else picture for number, picture in enumerate(pictures)]
+        distance: Floats = np.linalg.norm(run(shown).astype(np.float64) - plain, axis=-1)
+        return distance
+
+    # several, since a model of picture codes may give one place the same code in two pictures
+    others = [Image.new("RGB", pictures[image].size, colour) for colour in ("black", "white", *_PAINTS)]
+    whole = np.stack([change(other) for other in (*others, textured(pictures[image].size, 7))]).max(0)
+    rows = [change(_painted(pictures[image], box, _PAINTS[n % len(_PAINTS)])) for n, box in enumerate(boxes)]
+    return Changes(tuple(boxes), np.asarray(rows), whole > 0)
 
 
 def _painted(picture: Image.Image, box: Box, colour: tuple[int, int, int]) -> Image.Image:

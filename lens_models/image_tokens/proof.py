@@ -98,6 +98,8 @@ def judge(tokens: ImageTokens, changes: Changes) -> GeometryReport:
     claimed = np.zeros(changes.whole.shape, dtype=bool)
     claimed[tokens.positions] = True
     if (changes.whole != claimed).any():
+        if tokens.boxes is None and tokens.problem is not None and changes.whole.any():
+            return GeometryReport("none", tokens.problem, tokens=0)
         found, wrong = int(changes.whole.sum()), int((changes.whole != claimed).sum())
         why = f"{found} positions change with the picture, {len(tokens)} were expected to; {wrong} are not the same"
         return GeometryReport("refuted", why, tokens=len(tokens))
