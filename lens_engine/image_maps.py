@@ -14,6 +14,7 @@ from lens_models.image_tokens import ImageTokens
 from lens_models.image_tokens.boxes import BoxFigures, box_figures, null_boxes
 from lens_models.image_tokens.reading import LEVELS
 from lens_models.probes import Arrays
+from lens_models.probes.attention import middle
 from lens_results.record import Key
 from lens_tasks.regions import ASKED, Box, BoxError, PlacedBox
 
@@ -25,8 +26,6 @@ OK, NO_BOX, NO_NULL = "ok", "no_box", "no_null_box"
 ATTENTION, WORDS = "attention", "image_tokens"
 _KEPT_NUMBERS = 1024
 """Numbers of the layers of a map in a record, unless all are wanted: at about a byte each."""
-_MIDDLE = (5 / 32, 18 / 32)
-"""Relative depths between which attention maps are averaged: layers 5 to 18 of 32 (SVAR, arXiv:2411.16724)."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +126,7 @@ def _maps_of(name: str, arrays: Arrays, seen: Seen) -> _Maps | None:
     layers = arrays["layers"].astype(np.int64)
     if name == ATTENTION:
         by_layer = arrays["map"].astype(np.float64)
-        low, high = (share * seen.n_layers for share in _MIDDLE)
-        middle = (layers >= low) & (layers <= high)
-        return _Maps(layers, by_layer, by_layer[middle if middle.any() else slice(None)].mean(axis=0))
+        return _Maps(layers, by_layer, by_layer[middle(layers, seen.n_layers)].mean(axis=0))
     asked = [arrays[f"map {word}"].astype(np.float64) for word in seen.asked if f"map {word}" in arrays]
     if not asked:
         return None
@@ -218,6 +215,9 @@ def _small(arrays: Arrays, whole: bool) -> dict[str, Any]:
     """Maps in steps of 1 / 255 of their largest value, with as many of the layers of largest value as fit."""
     found: dict[str, Any] = {}
     for name, values in arrays.items():
+        if name == "mass":
+            found[name] = _steps(values)
+            continue
         if not (name == "map" or name.startswith("map ")):
             found[name] = values
             continue

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lens_models import TracedGeneration
+from lens_models import LogitLens, TracedGeneration
 from lens_models.candidates import candidate_tokens
 from lens_models.probes import Answered, Arrays
 from lens_tasks.regions import BoxError
@@ -30,13 +30,14 @@ class Observations:
 
     Args:
         tokenizer: of the model.
-        n_layers: L of the model.
+        lens: the proven lens of the model.
         whole_maps: keep the image maps of all layers.
     """
 
-    def __init__(self, tokenizer: Any, n_layers: int, *, whole_maps: bool = False) -> None:
+    def __init__(self, tokenizer: Any, lens: LogitLens, *, whole_maps: bool = False) -> None:
         self._tokenizer = tokenizer
-        self._n_layers = n_layers
+        self._n_layers = lens.parts.n_layers
+        self._refused = {name: f"refused: {why}" for name, why in lens.refused_probes.items()}
         self._whole_maps = whole_maps
         self._ids_of: dict[str, Tokens] = {}
         self._warned: set[str] = set()
@@ -61,10 +62,10 @@ class Observations:
             candidates: the answer given and the right one; None where it was not located.
         """
         if not trace.probes:
-            return Observed()
+            return Observed(status=dict(self._refused))
         words = self._words(sample, candidates)
         observed: dict[str, Arrays] = {}
-        status: dict[str, str] = {}
+        status = dict(self._refused)
         for probe in trace.probes:
             try:
                 answered = Answered(row, [trace.row(row, each) for each in range(n_tokens)], step, words)

@@ -71,7 +71,7 @@ class Reader:
         self._tokenizer = tokenizer
         self._controls = controls
         self._masks = masks
-        self._observations = Observations(tokenizer, lens.parts.n_layers, whole_maps=whole_maps)
+        self._observations = Observations(tokenizer, lens, whole_maps=whole_maps)
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._end_ids = frozenset(end_token_ids(lens.model, tokenizer))
         self._warned: set[str] = set()

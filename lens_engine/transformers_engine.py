@@ -221,6 +221,8 @@ def _proven_lens(model: Any, processor: Any, settings: LensSettings, log: Any) -
         f"Lens: {lens.parts.describe()}; last layer equals the model's logits within {report.deviation:.1e} of "
         f"their range (allowed {report.tolerance:.1e}, {report.dtype})"
     )
+    for name, why in lens.refused_probes.items():
+        log.warning(f"Lens: the probe {name} observes nothing of this model: {why}")
     if lens.forcing.refusal:
         log.warning(f"Lens: {lens.forcing.refusal}")
     return lens

@@ -18,7 +18,7 @@ from .image_tokens import ImageTokens
 from .interventions import Intervention
 from .lenses import LENSES, require_last_layer
 from .parts import ModelParts, find_parts
-from .probes import CAPTURE_LIMIT, PROBES, Batch, resolve_layer_index
+from .probes import CAPTURE_LIMIT, PROBES, Batch, refusal_of, resolve_layer_index
 from .readout import Readout, ReadoutRow, read_layers
 from .transforms import LogitTransform
 from .unembed import NormMode, Unembedding
@@ -65,6 +65,7 @@ class LogitLens:
 
     Building it runs the model on `probe` and refuses a model whose last layer is not read exactly. `forcing` says
     whether and how given tokens are scored as the model's own generation; a model that is refused there is read anyway.
+    `refused_probes` says why probes that were asked for observe nothing of this model.
 
     Raises:
         PartsError, IdentityError, CaptureError: see `lens_models.errors`.
@@ -79,6 +80,8 @@ class LogitLens:
         self._lens = LENSES[self.settings.lens](self.parts)
         require_last_layer(self.settings.lens, self._lens, self.parts, self.layer_index)
         self.forcing: Forcing = prove_forcing(model, probe)
+        refused = {name: refusal_of(name, model, self.parts, probe) for name in self.settings.probes}
+        self.refused_probes = {name: why for name, why in refused.items() if why is not None}
         self.unembedding = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
 
     @property
@@ -105,7 +108,7 @@ class LogitLens:
             inputs,
             layer_index=self.layer_index,
             capture_limit=self.settings.capture_limit,
-            probes=[PROBES[name](self, batch) for name in self.settings.probes],
+            probes=[PROBES[name](self, batch) for name in self.settings.probes if name not in self.refused_probes],
             interventions=interventions,
             **generate_kwargs,
         )

@@ -5,8 +5,14 @@ A new probe is one file in this folder and one line in `PROBES`; docs/adding-a-p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from torch import nn
+
+from lens_models.parts import ModelParts
+
+from .attention import ImageAttention
 from .image_tokens import ImageTokenLens
 from .observing import observed
 from .positions import LAST, Positions
@@ -21,6 +27,7 @@ __all__ = [
     "Answered",
     "Arrays",
     "Batch",
+    "ImageAttention",
     "ImageTokenLens",
     "Positions",
     "Probe",
@@ -31,17 +38,28 @@ __all__ = [
     "Trace",
     "needs_image_tokens",
     "observed",
+    "refusal_of",
     "resolve_layer_index",
 ]
 
 PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
     StepEntropy.name: StepEntropy,
     ImageTokenLens.name: ImageTokenLens,
+    ImageAttention.name: ImageAttention,
 }
 """Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model and the batch.
 
 The residual of the answer position (`ResidualCapture`) is not in it: it is observed in every run of the lens.
 """
+
+
+def refusal_of(name: str, model: nn.Module, parts: ModelParts, inputs: Mapping[str, Any]) -> str | None:
+    """Why the probe of this name cannot observe a model; None where it can, or has nothing to prove.
+
+    A probe class proves it with a class method `refusal(model, parts, inputs)`, asked once at load.
+    """
+    prove = getattr(PROBES[name], "refusal", None)
+    return None if prove is None else prove(model, parts, inputs)
 
 
 def needs_image_tokens(name: str) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lens_models.errors import CaptureError, StepNotKeptError
 from lens_models.parts import ModelParts
 
+from .kept_steps import KeptSteps
 from .observing import observed
 from .positions import LAST, Positions
 from .protocol import Answered, Step
@@ -22,7 +23,6 @@ __all__ = ["CAPTURE_LIMIT", "ResidualCapture", "Trace", "resolve_layer_index"]
 
 CAPTURE_LIMIT = 2**30
 """Bytes of residuals that one capture keeps: all of some 800 tokens a row of 16 at 80 layers of 8192 numbers."""
-_DEVICE_BUDGET_BYTES = 16 * 2**20
 
 
 @dataclass
@@ -77,8 +77,7 @@ class ResidualCapture:
         layer_index: which layers to keep, rising, out of 0..L; all blocks when None.
         positions: which positions to keep of each forward pass.
         keep_logits: keep the head's output of the first step, for the identity check.
-        limit: bytes of residuals to keep. When they are more, half of it goes to the first steps (at least one) and the
-            rest to the last ones (at least one), where answers stand; the steps between are let go.
+        limit: bytes of residuals to keep; of a longer generation the steps in the middle are let go.
     """
 
     name: ClassVar[str] = "residual"
@@ -99,11 +98,7 @@ class ResidualCapture:
         self._keep_logits = keep_logits
         self._pending: dict[int, Tensor] = {}
         self._alone = ExitStack()
-        self._on_device = 0
-        self._limit = limit
-        self._bytes = 0
-        self._first_kept = 0  # steps that stay whatever comes
-        self._let_go = 0  # steps after them that are gone
+        self._kept = KeptSteps(limit, self.trace.steps)
 
     def __enter__(self) -> Trace:
         self._alone.enter_context(observed(self.parts, [self]))
@@ -140,7 +135,7 @@ class ResidualCapture:
             # of a head that ran on one position that one is kept, whatever positions are chosen
             kept = LAST if step.logits.shape[1] == 1 else self._positions
             self.trace.first_logits = kept.of(step.logits)
-        self._append(torch.stack(self._filled(step.logits.device)))
+        self._kept.append(torch.stack(self._filled(step.logits.device)))
         self._pending = {}
 
     def result(self, answered: Answered) -> dict[int, Tensor]:
@@ -177,25 +172,6 @@ class ResidualCapture:
                     raise CaptureError(f"layer {number} of {self.parts.model_class} gave no residual stream")
                 kept.append(current.to(device))
         return kept
-
-    def _append(self, step: Tensor) -> None:
-        if step.device.type != "cpu":
-            self._on_device += step.numel() * step.element_size()
-            if self._on_device > _DEVICE_BUDGET_BYTES:
-                self.trace.steps = [kept.cpu() for kept in self.trace.steps]
-                self._on_device = step.numel() * step.element_size()
-        self.trace.steps.append(step)
-        self._keep_within_limit(step.numel() * step.element_size())
-
-    def _keep_within_limit(self, added: int) -> None:
-        self._bytes += added
-        steps = self.trace.steps
-        if not self._first_kept or (not self._let_go and self._bytes <= self._limit / 2):
-            self._first_kept = len(steps)
-        while self._bytes > self._limit and (oldest := self._first_kept + self._let_go) < len(steps) - 1:
-            self._bytes -= steps[oldest].numel() * steps[oldest].element_size()
-            steps[oldest] = steps[oldest].new_empty(0)
-            self._let_go += 1
 
 
 def resolve_layer_index(layer_index: Sequence[int] | None, n_layers: int) -> tuple[int, ...]:

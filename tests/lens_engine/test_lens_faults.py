@@ -57,6 +57,7 @@ def stub_lens(read: Callable[[Any], list[Readout]] = lambda rows: [readout() for
         model=SimpleNamespace(generation_config=None),
         read=read,
         finite=lambda generation: [True] * len(generation.new_tokens),
+        refused_probes={},
         check=lambda generation, known: EXACT,
         compared=lambda generation, known: list(known),
         compare=lambda residual, logits: EXACT,

@@ -75,7 +75,9 @@ def test_the_residual_of_a_sample_is_the_first_probes_result(llava: Specimen) ->
 
 
 def test_unknown_probes_and_lenses_are_refused_with_the_known_ones(llava: Specimen) -> None:
-    with pytest.raises(LensArgumentError, match="probes=entropi; expected some of step_entropy, image_tokens"):
+    with pytest.raises(
+        LensArgumentError, match="probes=entropi; expected some of step_entropy, image_tokens, attention"
+    ):
         LensSettings(probes=("entropi",))
     with pytest.raises(LensArgumentError, match="lens='tuned'; expected one of logit"):
         LensSettings(lens="tuned")

@@ -1,0 +1,143 @@
+"""Attention from the position that predicts the answer to the image tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from lens_models.attention import AttentionCall, attention_observed, last_weights, prove_attention
+from lens_models.attention.proof import self_attention
+from lens_models.image_tokens import ImageTokens
+from lens_models.parts import ModelParts
+
+from .kept_steps import KeptSteps
+from .protocol import Answered, Arrays, Batch, ProvenLens, Step
+from .residual import CAPTURE_LIMIT
+
+__all__ = ["MIDDLE_LAYERS", "ImageAttention", "middle"]
+
+Floats = npt.NDArray[np.float64]
+
+MIDDLE_LAYERS = (5 / 32, 18 / 32)
+"""Relative depths between which SVAR sums: layers 5 to 18 of 32 (Jiang et al., arXiv:2411.16724)."""
+
+
+class ImageAttention:
+    """Attention of the answer's predicting position to every image token, by layer; see docs/attention.md.
+
+    The weights are computed from the queries and keys that the model's attention functions are given, in whatever
+    implementation it runs (`lens_models.attention`). A model whose attention cannot be read so is refused at load.
+    """
+
+    name: ClassVar[str] = "attention"
+    needs_image_tokens: ClassVar[bool] = True
+
+    def __init__(self, lens: ProvenLens, batch: Batch) -> None:
+        self._n_layers = lens.parts.n_layers
+        self._tokens = batch.image_tokens
+        self._layers: list[int] = []  # that attend, in order, known after the first pass
+        self._pass: dict[int, Tensor] = {}  # layer -> [rows, heads + image tokens of the longest row]
+        self._steps = KeptSteps(CAPTURE_LIMIT)
+        self._columns: Tensor | None = None
+
+    def attach(self, parts: ModelParts) -> AbstractContextManager[Any]:
+        """Watch the decoder's attention; nothing is watched where no row has image tokens."""
+        return attention_observed(parts, self._see)
+
+    def _see(self, call: AttentionCall) -> None:
+        if not any(len(own) for own in self._tokens) or call.layer in self._pass or not self_attention(call):
+            return
+        weights = last_weights(call)
+        positions, known = self._positions(weights)
+        picked = weights.gather(-1, positions[:, None].expand(-1, weights.shape[1], -1)) * known[:, None]
+        self._pass[call.layer] = torch.cat([picked.sum(-1), picked.mean(1)], dim=-1)
+
+    def _positions(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """`[rows, width]`: places of each row's image tokens, and which of them are real."""
+        if self._columns is None:
+            width = max(len(own) for own in self._tokens)
+            padded = np.full((len(self._tokens), width), -1, dtype=np.int64)
+            for row, own in enumerate(self._tokens):
+                padded[row, : len(own)] = own.positions
+            self._columns = torch.from_numpy(padded).to(weights.device)
+        beams = weights.shape[0] // len(self._tokens)
+        columns = self._columns.to(weights.device).repeat_interleave(beams, dim=0)
+        return columns.clamp_min(0), columns >= 0
+
+    def on_step(self, step: Step) -> None:
+        """The layers of one pass are complete."""
+        if not self._pass:
+            return
+        self._layers = self._layers or sorted(self._pass)
+        width = max(each.shape[1] for each in self._pass.values())
+        # layers may differ in their number of heads, and stand on several devices
+        rows = [
+            torch.nn.functional.pad(self._pass[layer], (width - self._pass[layer].shape[1], 0))
+            for layer in self._layers
+        ]
+        self._steps.append(torch.stack([row.to(step.logits.device) for row in rows]))
+        self._pass = {}
+
+    def result(self, answered: Answered) -> Arrays:
+        """What the answer attends to; nothing where it was not located or its step was not kept.
+
+        Returns:
+            `layers` `[layers]`: the blocks that attend; `map` `[layers, image tokens]`: mean over heads of the weight
+            on each image token, as a share of the whole context; `mass` `[layers, heads]`: VAR, their sum by head;
+            `svar`, `image_mass`, `attention_entropy` `[1]`.
+        """
+        step = answered.step
+        tokens: ImageTokens | None = self._tokens[answered.sample] if self._tokens else None
+        if step is None or tokens is None or not len(tokens) or step >= len(self._steps.steps):
+            return {}
+        kept = self._steps.steps[step]
+        if not kept.numel():
+            return {}
+        own = kept[:, answered.rows[step]].float().cpu().numpy()
+        mass, maps = own[:, : -self._width], own[:, -self._width :][:, : len(tokens)]
+        return {
+            "layers": np.asarray(self._layers, dtype=np.float32),
+            "map": maps,
+            "mass": mass,
+            **figures(maps.astype(np.float64), self._layers, self._n_layers),
+        }
+
+    @classmethod
+    def refusal(cls, model: nn.Module, parts: ModelParts, inputs: Mapping[str, Any]) -> str | None:
+        """Why the attention of a model cannot be read; None where it can. Runs the model twice on example inputs."""
+        report = prove_attention(model, parts, inputs)
+        return report.reason or None
+
+    @property
+    def _width(self) -> int:
+        return max(len(own) for own in self._tokens)
+
+
+def figures(maps: Floats, layers: list[int], n_layers: int) -> dict[str, Any]:
+    """`svar`: sum over the middle layers of the attention to all image tokens, mean over heads; `image_mass`: its mean
+    over all layers that attend; `attention_entropy`: of the mean map of the middle layers as a distribution, in nats.
+
+    Args:
+        maps: `[layers, image tokens]`, mean over heads.
+        layers: number of each.
+        n_layers: L.
+    """
+    chosen = middle(np.asarray(layers), n_layers)
+    heat = maps[chosen].sum(axis=0)
+    share = heat / heat.sum() if heat.sum() > 0 else np.full(len(heat), 1 / len(heat))
+    entropy = -(share[share > 0] * np.log(share[share > 0])).sum()
+    values = {"svar": maps[chosen].sum(), "image_mass": maps.sum(axis=1).mean(), "attention_entropy": entropy}
+    return {name: np.asarray([value], dtype=np.float32) for name, value in values.items()}
+
+
+def middle(layers: npt.NDArray[np.int64], n_layers: int) -> npt.NDArray[np.bool_]:
+    """`[layers]`: which of them lie in `MIDDLE_LAYERS`; all where none does."""
+    low, high = (share * n_layers for share in MIDDLE_LAYERS)
+    found: npt.NDArray[np.bool_] = (layers >= low) & (layers <= high)
+    return found if found.any() else np.ones_like(found)
