@@ -15,6 +15,7 @@ from lens_models import LensError, LogitLens
 from lens_models.architectures import REFUSED
 from lens_models.probes import ResidualCapture
 
+from .attention import check_attention
 from .build import build
 from .forced import check_forcing
 from .inputs import InputError, find_inputs
@@ -37,7 +38,8 @@ class Outcome:
 
     `deviation` is the largest difference from the model's own logits, as a share of their range, over the last layer,
     the middle layers and the steps of a generation. The fields `forced...` say how given tokens are scored, see
-    `forced.ForcedCheck`; empty for a model that was not built.
+    `forced.ForcedCheck`, the fields `attention...` whether attention weights are read, see `attention.AttentionCheck`;
+    empty for a model that was not built.
     """
 
     model_type: str
@@ -53,6 +55,10 @@ class Outcome:
     forced_deviation: float | None = None
     forced_inputs: tuple[str, ...] = ()
     forced_reason: str = ""
+    attention: str = ""
+    attention_layers: str = ""
+    attention_deviation: float | None = None
+    attention_reason: str = ""
 
 
 def model_types() -> dict[str, str]:
@@ -66,6 +72,7 @@ def examine(model_type: str) -> Outcome:
     Raises:
         WrongReadoutError: a readout that passed the gate is wrong.
         ForcedError: forced scores that passed the check at load are wrong.
+        AttentionError: attention weights that passed the check at load are wrong.
     """
     cls = model_types()[model_type]
     if model_type in REFUSED:
@@ -78,7 +85,7 @@ def examine(model_type: str) -> Outcome:
         inputs = find_inputs(model, model_type)
     except InputError as error:
         return Outcome(model_type, cls, "unbuildable", reason=_reason(model_type, "an input with an image", error))
-    forced = _forced(model, inputs)
+    forced = _forced(model, inputs) | _attention(model, inputs)
     try:
         lens = LogitLens(model, inputs)
         deviation, note = _compare(lens, inputs)
@@ -107,6 +114,16 @@ def _forced(model: Any, inputs: dict[str, Tensor]) -> dict[str, Any]:
         "forced_deviation": check.deviation,
         "forced_inputs": check.inputs,
         "forced_reason": check.reason,
+    }
+
+
+def _attention(model: Any, inputs: dict[str, Tensor]) -> dict[str, Any]:
+    check = check_attention(model, inputs)
+    return {
+        "attention": check.status,
+        "attention_layers": check.layers,
+        "attention_deviation": check.deviation,
+        "attention_reason": check.reason,
     }
 
 
