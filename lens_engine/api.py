@@ -8,23 +8,27 @@ answer.text, answer.layers, answer.probabilities
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from lens_models import LENS_TINY, LensArgumentError, LogitLens
 from lens_models.interventions import Intervention
 from lens_results import SampleRecord
 from lens_results.record import Key
 
-from .answer import Answer
+from .answer import Answer, NotReadError
 from .description import RunSettings
 from .model_arguments import ModelArguments
 from .opening import OpenedModel, open_model
-from .options import LENS_ARGUMENTS, reject_unknown
-from .question import Candidates, Pictures, Question
+from .options import LENS_ARGUMENTS, LensOptions, reject_unknown
+from .question import Candidates, Pictures, Question, as_arguments
 from .recording import Recording
 from .session import Session
 
@@ -53,7 +57,8 @@ def load(
         UnknownModelError, NotMultimodalError, ModelLoadError: nothing there, a text-only model, weights not loadable.
         PartsError, IdentityError, CaptureError: the lens does not read this model exactly.
     """
-    model, options = ModelArguments.parse({"pretrained": pretrained, **_full_names(arguments)})
+    named = {"lens_maps": "all", **_full_names(arguments)}
+    model, options = ModelArguments.parse({"pretrained": pretrained, **named})
     if not options.enabled:
         raise LensArgumentError("lens=False leaves nothing to read; transformers alone runs a model without the lens")
     return VisionLanguageModel(open_model(model, options, log, interventions), model)
@@ -89,20 +94,26 @@ class VisionLanguageModel:
         self._system_prompt = arguments.reasoning_prompt or arguments.system_prompt
         self._numbers = itertools.count()
         self._session = Session(opened.engine, arguments.batch_size)
-        self._recording: Recording | None = Recording(
-            opened.engine,
-            read,
-            opened.loaded.tokenizer,
+        self._opened, self._arguments = opened, arguments
+        self._records = _Records()
+        self._recording: Recording | None = self._new_recording(opened.options, self._records)
+
+    def _new_recording(self, options: LensOptions, records: _Records) -> Recording:
+        """A recording that hands its records to `records` too."""
+        arguments = self._arguments
+        prompt = {"system_prompt": arguments.system_prompt}
+        recording = Recording(
+            self._opened.engine,
+            replace(self._opened.read_model, options=options),
+            self._opened.loaded.tokenizer,
             "mm-logit-lens",
-            RunSettings.of(
-                vars(arguments), ModelArguments.defaults(), prompt={"system_prompt": arguments.system_prompt}
-            ),
-            opened.options.directory,
+            RunSettings.of(vars(arguments), ModelArguments.defaults(), prompt=prompt),
+            options.directory,
             log,
             advice=None,
         )
-        self._records = _Records()
-        self._recording.recorder.mirror(self._records)
+        recording.recorder.mirror(records)
+        return recording
 
     def ask(
         self,
@@ -111,6 +122,8 @@ class VisionLanguageModel:
         candidates: Candidates | None = None,
         *,
         gold: str | None = None,
+        words: str | Sequence[str] | None = None,
+        boxes: Sequence[Any] | None = None,
         **generation: Any,
     ) -> Answer:
         """The model's answer to one question, and what each layer says at the token that decides it.
@@ -122,6 +135,8 @@ class VisionLanguageModel:
             candidates: the possible answers, which the layers are read on. Without them the layers are read on the
                 answer that was given, and on `gold` where that differs.
             gold: the right answer, where it is known; one of the candidates, if there are any.
+            words: what to look for in the picture, with `load(probes="image_tokens")`.
+            boxes: what the question is about, left, top, right, bottom in pixels, or as docs/boxes.md says.
             generation: `max_new_tokens` (64), `temperature` (0: greedy), `top_p`, `num_beams`.
 
         Raises:
@@ -129,7 +144,8 @@ class VisionLanguageModel:
             InputError: a picture cannot be read or encoded, or the checkpoint has no chat template.
             LensArgumentError: an unknown argument, with the nearest known one, or a wrong value.
         """
-        asked = {"image": image, "question": question, "candidates": candidates, "gold": gold, **generation}
+        asked = {"image": image, "question": question, "candidates": candidates, "gold": gold}
+        asked |= {"words": words, "boxes": boxes, **generation}
         return self.ask_all([asked])[0]
 
     def ask_all(
@@ -149,16 +165,31 @@ class VisionLanguageModel:
         if self._recording is None:
             raise ValueError("the records of this model are closed; load it again to ask more")
         asked = [Question.parse(each, shared) for each in questions]
-        requests = [
-            each.request(("ask", next(self._numbers), 0, 0), self.processor, self._system_prompt) for each in asked
-        ]
-        with self._session.recorded(self._recording), _bar(len(requests), progress) as bar:
-            generations = self._session.generate(requests, bar.update)
+        answered = self._answer(asked, self._recording, self._records, progress=progress)
         layers, n_layers = self.lens.layer_index, self.lens.parts.n_layers
         return [
-            Answer(generation.text, self._records.take(request.key), layers, n_layers)
-            for request, generation in zip(requests, generations, strict=True)
+            Answer(text, record, layers, n_layers, _Asked(self, question, {**shared, **as_arguments(each)}))
+            for each, question, (text, record) in zip(questions, asked, answered, strict=True)
         ]
+
+    def _answer(
+        self, asked: Sequence[Question], recording: Recording, records: _Records, *, progress: bool = False
+    ) -> list[tuple[str, SampleRecord]]:
+        """Text and record of each question."""
+        keys: list[Key] = [("ask", next(self._numbers), 0, 0) for _ in asked]
+        requests = [
+            each.request(key, self.processor, self._system_prompt) for key, each in zip(keys, asked, strict=True)
+        ]
+        with self._session.recorded(recording), _bar(len(requests), progress) as bar:
+            generations = self._session.generate(requests, bar.update)
+        return [(each.text, records.take(key)) for key, each in zip(keys, generations, strict=True)]
+
+    @functools.cached_property
+    def _aside(self) -> tuple[Recording, _Records]:
+        """For questions that are asked again: with masks of boxes, and written nowhere."""
+        options = replace(self._opened.options, directory=None, masks=("boxes",), whole_maps=True)
+        records = _Records()
+        return self._new_recording(options, records), records
 
     def close(self) -> dict[str, Path]:
         """Merge the records in `dir` into one file, for `lens_results.load` and `mmlens report`.
@@ -178,6 +209,25 @@ def _bar(total: int, shown: bool) -> Any:
     from tqdm import tqdm
 
     return tqdm(total=total, disable=not shown, unit="question")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question of a model that is still there; see `Asked`."""
+
+    model: VisionLanguageModel
+    question: Question
+    arguments: Mapping[str, Any]
+
+    def pictures(self) -> tuple[Image.Image, ...]:
+        return self.question.opened()
+
+    def again(self, **more: Any) -> SampleRecord:
+        if self.question.sampled:
+            raise NotReadError("the answer was sampled, so asking again may give another one; use temperature=0")
+        asked = Question.parse({**self.arguments, **more}, {})
+        ((_, record),) = self.model._answer([asked], *self.model._aside)
+        return record
 
 
 class _Records:

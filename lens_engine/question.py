@@ -16,12 +16,13 @@ from lens_models import InputError, LensArgumentError
 from lens_models.encoding import open_image, render_chat
 from lens_results.record import Key
 from lens_tasks import AnswerTarget, target_for
+from lens_tasks.regions import BoxError, Regions, regions_of
 
 from .media import Media
 from .options import number, reject_unknown, whole_number
 from .sample import Reference, Request, Sample
 
-__all__ = ["Candidates", "Pictures", "Question"]
+__all__ = ["Candidates", "Pictures", "Question", "as_arguments"]
 
 Picture = str | os.PathLike[str] | Image.Image | np.ndarray[Any, Any] | bytes
 Pictures = Picture | Sequence[Picture] | None
@@ -29,7 +30,7 @@ Candidates = Sequence[str]
 
 _TUPLE = ("image", "question", "candidates")
 _GENERATION = ("max_new_tokens", "temperature", "top_p", "num_beams")
-_NAMES = (*_TUPLE, "gold", *_GENERATION)
+_NAMES = (*_TUPLE, "gold", "words", "boxes", *_GENERATION)
 _ADDRESSES = ("http://", "https://", "data:", "file://")
 _MAX_NEW_TOKENS = 64
 
@@ -43,12 +44,14 @@ class Question:
         text: the user's text.
         target: the candidates and the right answer.
         generation: generation arguments.
+        regions: boxes in the pictures, and the words that are read there.
     """
 
     pictures: tuple[Picture, ...] = field(repr=False)
     text: str
     target: AnswerTarget
     generation: Mapping[str, Any]
+    regions: Regions = field(default_factory=Regions)
 
     @classmethod
     def parse(cls, given: Mapping[str, Any] | Sequence[Any], shared: Mapping[str, Any]) -> Question:
@@ -62,7 +65,7 @@ class Question:
             FileNotFoundError: no file of that name.
             LensArgumentError: an unknown argument, or a wrong value.
         """
-        asked = {**shared, **_by_name(given)}
+        asked = {**shared, **as_arguments(given)}
         reject_unknown([name for name in asked if name not in _NAMES], _NAMES, what="argument of ask")
         text = asked.get("question")
         if not isinstance(text, str):
@@ -72,15 +75,25 @@ class Question:
             text,
             _target(text, asked.get("candidates"), asked.get("gold")),
             _generation({name: asked[name] for name in _GENERATION if name in asked}),
+            _regions(asked.get("words"), asked.get("boxes")),
         )
 
     def request(self, key: Key, processor: Any, system_prompt: str | None) -> Request:
         """The request under a key, its prompt made by the checkpoint's chat template when its turn comes."""
         return Request(key, self.generation, functools.partial(self._sample, key, processor, system_prompt))
 
+    @property
+    def sampled(self) -> bool:
+        """Whether asking again may give another answer."""
+        return float(self.generation.get("temperature") or 0) > 0
+
+    def opened(self) -> tuple[Image.Image, ...]:
+        """The pictures. Raises `InputError`: one cannot be read."""
+        return tuple(_opened(picture, place) for place, picture in enumerate(self.pictures))
+
     def _sample(self, key: Key, processor: Any, system_prompt: str | None) -> Sample:
         """Raises `InputError`: a picture cannot be read, or the checkpoint has no chat template."""
-        images = tuple(_opened(picture, place) for place, picture in enumerate(self.pictures))
+        images = self.opened()
         content = [*({"type": "image"} for _ in images), {"type": "text", "text": self.text}]
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if system_prompt:
@@ -91,11 +104,12 @@ class Question:
             media=Media(images),
             question=self.text,
             generation=self.generation,
-            known=lambda: Reference(self.target),
+            known=lambda: Reference(self.target, regions=self.regions),
         )
 
 
-def _by_name(given: Mapping[str, Any] | Sequence[Any]) -> Mapping[str, Any]:
+def as_arguments(given: Mapping[str, Any] | Sequence[Any]) -> Mapping[str, Any]:
+    """The arguments of one question by their names."""
     if isinstance(given, Mapping):
         return given
     if isinstance(given, tuple) and 2 <= len(given) <= len(_TUPLE):
@@ -148,6 +162,16 @@ def _target(question: str, candidates: Any, gold: Any) -> AnswerTarget:
     if gold and target.gold is None:
         raise LensArgumentError(f"gold={gold!r} is none of the candidates: {', '.join(labels)}")
     return target
+
+
+def _regions(words: Any, boxes: Any) -> Regions:
+    try:
+        found = regions_of("ask", {"lens_words": words, "lens_boxes": boxes})
+    except BoxError as error:
+        raise LensArgumentError(f"boxes={boxes!r}: {error}") from error
+    if words is not None and not found.words:
+        raise LensArgumentError(f'words={words!r}; expected a text or texts, such as ["dining table"]')
+    return found
 
 
 def _generation(given: Mapping[str, Any]) -> dict[str, Any]:
