@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .anyres import anyres
+from .framed import ended_rows
 from .layouts import Rule, grid
 
 __all__ = ["NO_PLACE", "NO_TOKENS", "image_token_ids", "refusal", "rule", "without_tokens"]
@@ -23,7 +24,9 @@ NO_TOKENS: dict[str, str] = dict.fromkeys(("idefics", "mllama", "blip"), _CROSS)
 """Model type -> why it has no image tokens."""
 
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(("llava_next", "llava_next_video", "llava_onevision"), anyres),
+    **dict.fromkeys(("llava_next", "llava_next_video", "llava_onevision", "granite4_vision"), anyres),
+    "emu3": ended_rows(0, 0),
+    "hunyuan_vl": ended_rows(1, 1),
 }
 
 _ID_NAMES = (

@@ -14,6 +14,7 @@ from torch import nn
 from lens_models.parts import find_parts
 
 from .decoder_input import decoder_input
+from .families import refusal, without_tokens
 from .locate import ImageTokenLocator
 from .painting import Changes, paint_all, spots, textured
 from .ranking import Figures, measure
@@ -72,6 +73,8 @@ def prove_geometry(
             report = _prove(model, locator, size, n_spots)
         except Exception as error:  # a model or processor that does not take the picture says nothing of its geometry
             report = GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            known = refusal(model)
+            report = report if known is None else GeometryReport("none", known)
         if report.status != "proven":
             return report
         reports.append(report)
@@ -79,6 +82,8 @@ def prove_geometry(
 
 
 def _prove(model: nn.Module, locator: ImageTokenLocator, size: tuple[int, int], n_spots: int) -> GeometryReport:
+    if (why := without_tokens(model)) is not None:
+        return GeometryReport("none", why)
     picture = textured(size)
     tokens = locator.locate(locator.encode([picture]), [[size]])[0]
     if not len(tokens):

@@ -22,7 +22,8 @@ class Figures:
     """How well a geometry foretells the changes of the tokens.
 
     For a spot and a view that shows it, the token that is expected to change most is the one whose box shares the
-    largest area with the spot; a change is taken as a share of the token's mean change over all spots.
+    largest area with the spot; a change is taken as a share of the token's usual one (its mean over all spots
+    and that of its view, added).
 
     Attributes:
         cases: spots times views that show them.
@@ -48,9 +49,8 @@ def measure(tokens: ImageTokens, image: int, changes: Changes, seed: int = 0) ->
     assert tokens.boxes is not None
     assert tokens.view is not None
     change = changes.change[:, tokens.positions[own]]
-    mean = change.mean(0)
-    ratio = np.divide(change, mean, out=np.zeros_like(change), where=mean > 0)
     boxes, view = tokens.boxes[own].astype(np.float64), tokens.view[own]
+    ratio = _ratio(change, view)
     cases = list(_cases(boxes, view, np.asarray(changes.spots)))
     if not cases:
         return None
@@ -62,6 +62,17 @@ def measure(tokens: ImageTokens, image: int, changes: Changes, seed: int = 0) ->
     better = sum((other[1], other[0]) >= (top1, rank) for other in shuffled)
     rival = max(rivals, key=rivals.__getitem__, default="")
     return Figures(len(cases), rank, top1, rival, rivals.get(rival, 0.0), (1 + better) / (1 + _SHUFFLES))
+
+
+def _ratio(change: Floats, view: Order) -> Floats:
+    """Changes as shares of the mean change of their token, with that of its view added.
+
+    Without the addition a token that a spot barely touches, and no other spot does, would change as much as can be.
+    """
+    usual = change.mean(0)
+    usual = usual + np.array([usual[view == each].mean() for each in view])
+    ratio: Floats = np.divide(change, usual, out=np.zeros_like(change), where=usual > 0)
+    return ratio
 
 
 def _cases(boxes: Floats, view: Order, spots: Floats) -> Iterator[tuple[int, int]]:
