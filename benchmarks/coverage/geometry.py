@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lens_models.image_tokens import GeometryReport, prove_geometry
+from lens_models.image_tokens.families import without_tokens
 
 from .build import build
 from .processor_sizes import CONFIG, REPEATED, UNTRIED
@@ -27,7 +28,8 @@ def check_geometry(model_type: str) -> GeometryReport:
         processor = processor_of(model_type)
         model = model_for(model_type, processor)
     except NoProcessorError as error:
-        return GeometryReport("unknown", str(error))
+        why = without_tokens(build(model_type))
+        return GeometryReport("unknown", str(error)) if why is None else GeometryReport("none", why)
     except Exception as error:  # whatever a processor does without its checkpoint
         return GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     return prove_geometry(model, processor)

@@ -65,12 +65,20 @@ def _ramp(along: int, across: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return ramp
 
 
-def shown_places(shots: Sequence[Mapping[str, Any]]) -> Shown:
+def shown_places(shots: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Shown:
     """The places that the pixel input shows, from the inputs of the four `coordinate_pictures`.
+
+    Args:
+        shots: the inputs of each picture.
+        names: of the pixel inputs, for a model that takes its pieces in several, in the order of its image tokens; one
+            that is absent is left out. Without names, the first input that changes with the picture.
 
     Raises:
         NoGeometryError: no input changes with the picture, or not in proportion to its brightness.
     """
+    if names:
+        found = [shown_places([{name: shot[name]} for shot in shots]) for name in names if _tensors(shots[0].get(name))]
+        return Shown("+".join(each.name for each in found), tuple(unit for each in found for unit in each.units))
     for name in (*_PIXELS, *sorted(set(shots[0]) - set(_PIXELS))):
         if name not in shots[0]:
             continue

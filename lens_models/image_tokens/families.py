@@ -8,7 +8,7 @@ from .anyres import anyres
 from .framed import ended_rows
 from .layouts import Rule, grid
 
-__all__ = ["NO_PLACE", "NO_TOKENS", "image_token_ids", "refusal", "rule", "without_tokens"]
+__all__ = ["NO_PLACE", "NO_TOKENS", "PIXELS", "image_token_ids", "refusal", "rule", "without_tokens"]
 
 _QUERIES = "its image tokens are learned queries that each look at the whole picture, so none stands for a place"
 _CROSS = "its decoder layers look at the picture by cross-attention: no position of their sequence is an image token"
@@ -28,6 +28,11 @@ _RULES: dict[str, Rule] = {
     "emu3": ended_rows(0, 0),
     "hunyuan_vl": ended_rows(1, 1),
 }
+
+PIXELS: dict[str, tuple[str, ...]] = {
+    "step3p7": ("pixel_values_local", "pixel_values"),
+}
+"""Model type -> names of its pixel inputs in the order of its image tokens, where there are several."""
 
 _ID_NAMES = (
     "image_token_id",

@@ -92,7 +92,7 @@ def pieces(places: Places, tokens: int) -> list[Floats]:
     units = [unit for tensor in places.shown.units for unit in _split(tensor)]
     if all(_is_picture(unit) for unit in units):
         seen = [unit for unit in units if torch.isfinite(unit).any()]
-        if len(seen) <= tokens:
+        if len(units) < max(2, tokens):
             return [_tile(unit, tokens, seen, patch_side(places.model)) for unit in seen]
         units = [torch.stack(units)]
     side = patch_side(places.model)

@@ -15,7 +15,7 @@ from lens_models.errors import InputError
 from lens_models.example_input import example_inputs
 
 from .coordinates import NoGeometryError, coordinate_pictures, shown_places
-from .families import image_token_ids, refusal, rule, without_tokens
+from .families import PIXELS, image_token_ids, refusal, rule, without_tokens
 from .layouts import Layout, Places
 from .tokens import ImageTokens
 
@@ -67,7 +67,7 @@ class ImageTokenLocator:
         if not sizes:
             return ImageTokens.none() if not len(positions) else ImageTokens.none("image tokens of no picture")
         if (why := without_tokens(self.model)) or not len(positions):
-            return ImageTokens.none(why or _NO_IMAGE_TOKEN)
+            return ImageTokens.none(why or refusal(self.model) or _NO_IMAGE_TOKEN)
         layouts = [self.layout(size) for size in sizes]
         problem = next((each for each in layouts if isinstance(each, str)), None)
         if problem is not None:
@@ -112,7 +112,7 @@ class ImageTokenLocator:
         slots = len(self.slots(ids[0][0].numpy()))
         if not slots:
             raise NoGeometryError(_NO_IMAGE_TOKEN)
-        places = Places(shown_places(shots), slots, self.model, shots[0])
+        places = Places(shown_places(shots, PIXELS.get(self.model.config.model_type, ())), slots, self.model, shots[0])
         return rule(self.model.config.model_type)(places)
 
 
