@@ -43,7 +43,7 @@ IMAGES: dict[str, dict[str, Any]] = {
     "deepseek_ocr2": {"tile_size": 64},
     "deepseek_vl_hybrid": {"high_res_size": {"height": 64, "width": 64}},
     "dots3_note": {"temporal_patch_size": 1},
-    "fast_vlm": {"size": {"shortest_edge": 128}, "crop_size": {"height": 128, "width": 128}},
+    "fast_vlm": {"size": {"shortest_edge": 256}, "crop_size": {"height": 256, "width": 256}},
     "gemma4": {"max_soft_tokens": 70},
     "emu3": {"min_pixels": 4096, "max_pixels": 9216},
     "got_ocr2": {"size": {"height": 512, "width": 512}},
@@ -141,14 +141,24 @@ CONFIG: dict[str, dict[str, Any]] = {
 }
 """Values of the model's configuration: dotted path -> value."""
 
+_CODES = (
+    "a place of a picture gets one of a few codes of a random codebook, by what lies elsewhere too; no spot tells then"
+)
+_OCR2 = "its tower has sizes of its own, to which its processor was not fitted here"
+
 UNTRIED: dict[str, str] = {
+    "chameleon": _CODES,
+    "emu3": _CODES,
+    "fast_vlm": "the strided convolutions of its tower reach over several tokens when their weights are random",
+    "deepseek_ocr2": _OCR2,
+    "unlimited_ocr": _OCR2,
     "diffusion_gemma": "the lens refuses the model, and no tiny one was made here",
     "gemma3n": "the lens refuses the model, and no tiny one was made here",
     "inkling2": "the lens refuses the model, and its pictures were not fitted to a tiny one",
     "shieldgemma2": "its processor makes one prompt for each policy of a picture, not one a picture",
-    "evolla": "it takes proteins in place of pictures",
+    "evolla": "it takes proteins in place of pictures, and no pictures",
     "mistral4": "the mapped class is a text model: it takes no picture",
     "pi0": "it is a robot policy without generate(), which the lens refuses",
-    "udop": "its processor reads the words of the page with Tesseract, which is not installed here",
+    "fuyu": "its processor cuts off the first token, which only the tokenizer of its checkpoint adds",
 }
 """Why the paint test is not made with a model type."""

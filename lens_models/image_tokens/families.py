@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .anyres import anyres
-from .framed import ended_rows
+from .framed import ended_rows, pooled
 from .layouts import Rule, grid
 
 __all__ = ["NO_PLACE", "NO_TOKENS", "PIXELS", "image_token_ids", "refusal", "rule", "without_tokens"]
@@ -26,6 +26,7 @@ NO_TOKENS: dict[str, str] = dict.fromkeys(("idefics", "mllama", "blip"), _CROSS)
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(("llava_next", "llava_next_video", "llava_onevision", "granite4_vision"), anyres),
     "emu3": ended_rows(0, 0),
+    "molmo2": pooled,
     "hunyuan_vl": ended_rows(1, 1),
 }
 

@@ -23,7 +23,7 @@ __all__ = ["ImageTokenLocator", "Size", "locate_image_tokens"]
 
 Size = tuple[int, int]
 """(width, height) of a picture in pixels."""
-_NO_IMAGE_TOKEN = "no position of the prompt is an image token"
+_NO_IMAGE_TOKEN = "no position of the prompt holds the token that stands for a part of an image"
 
 
 class ImageTokenLocator:

@@ -102,11 +102,14 @@ def judge(tokens: ImageTokens, changes: Changes) -> GeometryReport:
     """The verdict on the geometry of the first picture of a prompt; of positions alone, whether these are right."""
     claimed = np.zeros(changes.whole.shape, dtype=bool)
     claimed[tokens.positions] = True
-    if (changes.whole != claimed).any():
-        if tokens.boxes is None and tokens.problem is not None and changes.whole.any():
-            return GeometryReport("none", tokens.problem, tokens=0)
-        found, wrong = int(changes.whole.sum()), int((changes.whole != claimed).sum())
-        why = f"{found} positions change with the picture, {len(tokens)} were expected to; {wrong} are not the same"
+    must = claimed.copy()
+    if tokens.boxes is not None:  # what shows nothing but a border need not change
+        must[tokens.positions] = tokens.inside() > 0
+    wrong = int((changes.whole & ~claimed).sum() + (must & ~changes.whole).sum())
+    if tokens.boxes is None and tokens.problem is not None and wrong:
+        return GeometryReport("none", tokens.problem)
+    if wrong:
+        why = f"{changes.whole.sum()} positions change with the picture, {len(tokens)} were named; {wrong} do not agree"
         return GeometryReport("refuted", why, tokens=len(tokens))
     if tokens.boxes is None:
         return GeometryReport("none", tokens.problem or "no geometry", tokens=len(tokens))

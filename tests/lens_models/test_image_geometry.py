@@ -239,5 +239,5 @@ def test_what_is_none_and_what_has_no_picture() -> None:
     (without,) = locate_image_tokens(model, processor, inputs, [[]])
     assert (len(without), without.problem) == (0, None)
     (lost,) = locate_image_tokens(model, processor, inputs, [[WIDE]])
-    assert lost.problem == "no position of the prompt is an image token"
+    assert lost.problem == "no position of the prompt holds the token that stands for a part of an image"
     assert isinstance(lost, ImageTokens)
