@@ -118,7 +118,7 @@ def _segments(patches: Tensor, inputs: Mapping[str, Any]) -> list[Tensor]:
         ):
             counts = value.prod(1).tolist()
             if name not in ("input_ids", "attention_mask") and sum(counts) == len(patches):
-                return list(patches.split(counts))
+                return list(torch.split(patches, counts))
     return [patches]
 
 
