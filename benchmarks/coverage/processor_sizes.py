@@ -99,12 +99,14 @@ TOKENS: dict[str, dict[str, str]] = {
         f"special_{name.split()[0]}_token": f"]<]{name}[>["
         for name in ("image", "video", "start of image", "end of image")
     },
+    "pp_chart2table": {"image_token": "<imgpad>"},
     "fuyu": {"speaker_token": "|SPEAKER|", "newline_token": "|NEWLINE|"},
     "gemma3n": {"audio_token": "<audio>", "boa_token": "<boa>", "eoa_token": "<eoa>"},
 }
 """Special tokens by the attribute that the processor asks its tokenizer for."""
 
 PLACEHOLDERS: dict[str, str] = {
+    "pp_chart2table": "<imgpad>" * 256,  # as its chat template does; its processor adds none
     "gemma3": "<boi>",
     "gemma3n": "<image>",
     "hunyuan_vl": "<image_start><image><image_end>",
@@ -118,6 +120,7 @@ REPEATED: dict[str, str] = {
     "llama4": "<|patch|>",
     "molmo2": "<im_patch>",
     "ovis2": "<IMG_ATOM>",
+    "pp_chart2table": "<imgpad>",
 }
 """What a processor puts once for each image token, where it is not its `image_token`."""
 

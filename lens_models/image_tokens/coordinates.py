@@ -101,9 +101,10 @@ def _tensors(value: Any) -> list[Tensor]:
 
 def _places(black: Tensor, white: Tensor, right: Tensor, down: Tensor) -> Tensor:
     span = white - black
-    seen = span.abs() > 0.05 * span.abs().max()
+    size = span.abs()
+    span.masked_fill_(size <= 0.05 * size.max(), torch.nan)
     places = torch.stack([(right - black) / span, (down - black) / span], dim=-1)
-    if not torch.isfinite(places[seen]).all() or bool((places[seen] < -0.5).any() or (places[seen] > 1.5).any()):
+    lowest, highest = torch.nan_to_num(places, nan=0.5).aminmax()
+    if lowest < -0.5 or highest > 1.5:
         raise NoGeometryError("the processor changes a picture by what it shows, not by its place alone")
-    places[~seen] = torch.nan
     return places

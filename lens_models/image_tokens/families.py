@@ -20,8 +20,11 @@ NO_PLACE: dict[str, str] = {
 }
 """Model type -> why a token of it stands for no one part of a picture."""
 
-NO_TOKENS: dict[str, str] = dict.fromkeys(("idefics", "mllama", "blip"), _CROSS)
-"""Model type -> why it has no image tokens."""
+NO_TOKENS: dict[str, str] = {
+    **dict.fromkeys(("blip", "idefics", "mllama"), _CROSS),
+    "git": "its image tokens stand before the prompt, which has no positions for them; they are not located",
+}
+"""Model type -> why no position of a prompt is an image token."""
 
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(("llava_next", "llava_next_video", "llava_onevision", "granite4_vision"), anyres),

@@ -144,24 +144,20 @@ def _is_picture(unit: Tensor) -> bool:
 
 def _varies_along_axes(unit: Tensor) -> bool:
     """Whether x is the same down each column: in a picture it is, in a sequence of flattened patches it is not."""
-    x, y = unit[..., 0], unit[..., 1]
+    some = unit[:: max(1, len(unit) // 64), :: max(1, unit.shape[1] // 64)]
+    x, y = some[..., 0], some[..., 1]
     by_column = float((x - x.nanmean(0, keepdim=True)).abs().nan_to_num().max())
     by_row = float((y - y.nanmean(1, keepdim=True)).abs().nan_to_num().max())
     return max(by_column, by_row) < 0.05
 
 
-def _mean(patch: Tensor) -> Tensor:
-    """`[2]`: the centre of a patch; NaN where a part of it is border, since the rest lies to one side."""
-    flat = patch.flatten(0, -2)
-    return flat.mean(0).double()
-
-
-def _span(patch: Tensor) -> tuple[float, float]:
-    flat = patch.flatten(0, -2)
-    flat = flat[torch.isfinite(flat).all(-1)]
-    if not len(flat):
-        return math.nan, math.nan
-    width, height = (flat.amax(0) - flat.amin(0)).tolist()
+def _spread(sequences: list[Tensor]) -> tuple[float | None, float | None]:
+    """Width and height of a patch, from the places inside it; None where no patch is whole."""
+    spans = torch.cat([each.flatten(1, -2).amax(1) - each.flatten(1, -2).amin(1) for each in sequences])
+    whole = spans[torch.isfinite(spans).all(-1)]
+    if not len(whole):
+        return None, None
+    width, height = whole.median(0).values.tolist()
     return width, height
 
 
@@ -211,11 +207,11 @@ def _patches(sequences: list[Tensor], slots: int) -> list[Floats]:
         block = _block(total, slots)
         if not block:
             raise NoGeometryError(f"{total} patches for {slots} image tokens; they are not joined in square blocks")
-    spans = np.asarray([_span(patch) for each in sequences for patch in each], dtype=np.float64)
-    spread = [float(np.median(axis[np.isfinite(axis)])) if np.isfinite(axis).any() else None for axis in spans.T]
+    spread = _spread(sequences)
     made = []
     for sequence in sequences:
-        centres = torch.stack([_mean(patch) for patch in sequence]).numpy()
+        # a patch with a border in it has no centre: what is known of it lies to one side
+        centres = sequence.flatten(1, -2).mean(1).double().numpy()
         order, _ = patch_order(centres, block)
         rows, columns = order.shape
         if rows % block or columns % block:

@@ -23,6 +23,7 @@ __all__ = ["ImageTokenLocator", "Size", "locate_image_tokens"]
 
 Size = tuple[int, int]
 """(width, height) of a picture in pixels."""
+_MOST_SIZES = 512  # kept at a time, the oldest go
 _NO_IMAGE_TOKEN = "no position of the prompt holds the token that stands for a part of an image"
 
 
@@ -96,13 +97,18 @@ class ImageTokenLocator:
     def layout(self, size: Size) -> Layout | str:
         """How a picture of a size lies in its image tokens, or why that is not known."""
         if size not in self._layouts:
-            try:
-                self._layouts[size] = refusal(self.model) or self._find_layout(size)
-            except (NoGeometryError, InputError) as error:
-                self._layouts[size] = str(error)
-            except Exception as error:  # what a processor makes of a picture of an unusual size is its own affair
-                self._layouts[size] = f"the picture could not be traced: {type(error).__name__}: {str(error)[:200]}"
+            if len(self._layouts) >= _MOST_SIZES:
+                del self._layouts[next(iter(self._layouts))]
+            self._layouts[size] = self._layout(size)
         return self._layouts[size]
+
+    def _layout(self, size: Size) -> Layout | str:
+        try:
+            return refusal(self.model) or self._find_layout(size)
+        except (NoGeometryError, InputError) as error:
+            return str(error)
+        except Exception as error:  # what a processor makes of a picture of an unusual size is its own affair
+            return f"the picture could not be traced: {type(error).__name__}: {str(error)[:200]}"
 
     def _find_layout(self, size: Size) -> Layout:
         shots = [self.encode([picture]) for picture in coordinate_pictures(size)]

@@ -25,7 +25,7 @@ __all__ = ["SIZES", "GeometryReport", "prove_geometry"]
 Status = Literal["proven", "refuted", "none", "unknown"]
 SIZES = ((336, 224), (180, 300))
 """Pictures that are painted: (width, height) in pixels, one wide, one tall."""
-_MIN_RANK, _MIN_TOP1, _MIN_LEAD, _MAX_P = 0.9, 0.6, 0.25, 0.01
+_MIN_RANK, _MIN_TOP1, _MIN_LEAD, _MAX_P = 0.9, 0.5, 0.25, 0.01
 
 
 @dataclass(frozen=True)
