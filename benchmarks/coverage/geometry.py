@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lens_models.image_tokens import GeometryReport, prove_geometry
+from lens_models.image_tokens.families import without_tokens
 
 from .build import build
 from .processor_sizes import CONFIG, REPEATED, UNTRIED
@@ -26,10 +27,11 @@ def check_geometry(model_type: str) -> GeometryReport:
     try:
         processor = processor_of(model_type)
         model = model_for(model_type, processor)
-    except NoProcessorError as error:
-        return GeometryReport("unknown", str(error))
     except Exception as error:  # whatever a processor does without its checkpoint
-        return GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        if (why := without_tokens(build(model_type))) is not None:
+            return GeometryReport("none", why)
+        said = str(error) if isinstance(error, NoProcessorError) else f"{type(error).__name__}: {str(error)[:200]}"
+        return GeometryReport("unknown", said)
     return prove_geometry(model, processor)
 
 
@@ -58,7 +60,7 @@ def _parts(config: Any) -> list[Any]:
 
 
 def unmix(model: nn.Module) -> None:
-    """Make attention weak, as it is beside the residual stream of trained vision towers.
+    """Make attention and the rims of convolutions weak, as attention is beside the residual stream of trained towers.
 
     With random weights of full size a change at one place would reach all others as strongly.
     """
@@ -66,3 +68,9 @@ def unmix(model: nn.Module) -> None:
         for name, parameter in model.named_parameters():
             if "attn" in name or "attention" in name:
                 parameter.mul_(0.3)
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Conv2d) and module.stride == (1, 1) and ".vq" not in name:
+                middle = module.kernel_size[0] // 2, module.kernel_size[1] // 2
+                kept = module.weight[..., middle[0], middle[1]].clone()
+                module.weight.mul_(0.2)
+                module.weight[..., middle[0], middle[1]] = kept

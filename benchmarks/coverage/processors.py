@@ -10,11 +10,12 @@ from typing import Any
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
+from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING_NAMES
 from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING_NAMES
 
-from .processor_sizes import CLASSES, IMAGES, PLACEHOLDERS, SETTINGS, TOKENS
+from .processor_sizes import ATTRIBUTES, CLASSES, IMAGES, PLACEHOLDERS, SETTINGS, TOKENS
 from .shrink import IMAGE, VOCABULARY
 
 __all__ = ["PATCH", "SIDE", "NoProcessorError", "processor_of"]
@@ -42,6 +43,9 @@ def processor_of(model_type: str) -> Any:
     if name is None:
         raise NoProcessorError("transformers maps no processor to the model type")
     cls = getattr(transformers, name)
+    module = sys.modules[cls.__module__]
+    if getattr(module, "num2words", "") is None:
+        module.num2words = str  # spells the length of a video; the package is not among ours
     tokenizer = _tokenizer(cls, TOKENS.get(model_type, {}))
     arguments: dict[str, Any] = {}
     for argument in inspect.signature(cls.__init__).parameters:
@@ -51,6 +55,8 @@ def processor_of(model_type: str) -> Any:
     if "patch_size" in inspect.signature(cls.__init__).parameters:
         arguments["patch_size"] = PATCH
     processor = cls(**{**arguments, **SETTINGS.get(model_type, {})})
+    for attribute, value in ATTRIBUTES.get(model_type, {}).items():
+        setattr(processor, attribute, value)
     placeholder = PLACEHOLDERS.get(model_type) or getattr(processor, "image_token", None)
     if placeholder:
         processor.chat_template = _TEMPLATE.format(image=placeholder)
@@ -66,6 +72,8 @@ def _part(argument: str, model_type: str, tokenizer: Any) -> Any:
     if named is None and argument == "video_processor":
         mapped = VIDEO_PROCESSOR_MAPPING_NAMES.get(model_type)
         named = next(iter(mapped.values())) if isinstance(mapped, dict) else mapped
+    if named is None and argument == "feature_extractor":
+        named = FEATURE_EXTRACTOR_MAPPING_NAMES.get(model_type, "WhisperFeatureExtractor")
     return None if named is None else getattr(transformers, named)()
 
 

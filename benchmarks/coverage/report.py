@@ -36,9 +36,9 @@ same tokens, and the sums of log-probabilities are compared: on the prompt, on a
 unequal lengths (always step by step), and with two images where the model takes them.
 
 `geometry` says whether it is known which part of a picture each image token stands for, see
-[image-tokens.md](image-tokens.md): `proven` by painting spots of a wide and a tall picture that the family's own processor encodes; `none` where a token
-stands for no one part, or where that is not known; `unknown` where it could not be tried; `refuted` where the spots say
-otherwise, so that it is never used.
+[image-tokens.md](image-tokens.md): `proven` by painting spots of a wide and a tall picture that the family's own
+processor encodes; `none` where a token stands for no one part, or where that is not known; `unknown` where it could not
+be tried; `refuted` where the spots say otherwise, so that it is never used.
 
 Written by `python -m benchmarks.coverage` in an environment of each line of transformers.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ def _packs(part: Any) -> bool:
 
 def _cells(model: Any) -> int:
     vision = model.config.vision_config
-    return int(vision.image_size) // int(vision.patch_size)
+    cells = int(vision.image_size) // int(vision.patch_size)
+    return int(cells * Fraction(str(getattr(model.config, "downsample_rate", None) or 1)))
 
 
 def _features(tile: Tensor, side: int) -> Tensor:

@@ -65,12 +65,20 @@ def _ramp(along: int, across: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return ramp
 
 
-def shown_places(shots: Sequence[Mapping[str, Any]]) -> Shown:
+def shown_places(shots: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Shown:
     """The places that the pixel input shows, from the inputs of the four `coordinate_pictures`.
+
+    Args:
+        shots: the inputs of each picture.
+        names: of the pixel inputs, for a model that takes its pieces in several, in the order of its image tokens; one
+            that is absent is left out. Without names, the first input that changes with the picture.
 
     Raises:
         NoGeometryError: no input changes with the picture, or not in proportion to its brightness.
     """
+    if names:
+        found = [shown_places([{name: shot[name]} for shot in shots]) for name in names if _tensors(shots[0].get(name))]
+        return Shown("+".join(each.name for each in found), tuple(unit for each in found for unit in each.units))
     for name in (*_PIXELS, *sorted(set(shots[0]) - set(_PIXELS))):
         if name not in shots[0]:
             continue
@@ -93,9 +101,10 @@ def _tensors(value: Any) -> list[Tensor]:
 
 def _places(black: Tensor, white: Tensor, right: Tensor, down: Tensor) -> Tensor:
     span = white - black
-    seen = span.abs() > 0.05 * span.abs().max()
+    size = span.abs()
+    span.masked_fill_(size <= 0.05 * size.max(), torch.nan)
     places = torch.stack([(right - black) / span, (down - black) / span], dim=-1)
-    if not torch.isfinite(places[seen]).all() or bool((places[seen] < -0.5).any() or (places[seen] > 1.5).any()):
+    lowest, highest = torch.nan_to_num(places, nan=0.5).aminmax()
+    if lowest < -0.5 or highest > 1.5:
         raise NoGeometryError("the processor changes a picture by what it shows, not by its place alone")
-    places[~seen] = torch.nan
     return places

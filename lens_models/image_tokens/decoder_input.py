@@ -30,7 +30,7 @@ def decoder_input(model: nn.Module, first_layer: nn.Module, inputs: Mapping[str,
 
     def stop(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = args[0] if args else kwargs["hidden_states"]
-        seen.append(hidden.detach().float().cpu().clone())
+        seen.append(hidden.detach().flatten(2).float().cpu().clone())  # some models have several streams
         raise _ReachedError
 
     handle = first_layer.register_forward_pre_hook(stop, with_kwargs=True)

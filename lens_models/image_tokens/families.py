@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .anyres import anyres
+from .framed import ended_rows, pooled
 from .layouts import Rule, grid
 
-__all__ = ["NO_PLACE", "NO_TOKENS", "image_token_ids", "refusal", "rule", "without_tokens"]
+__all__ = ["NO_PLACE", "NO_TOKENS", "PIXELS", "image_token_ids", "refusal", "rule", "without_tokens"]
 
 _QUERIES = "its image tokens are learned queries that each look at the whole picture, so none stands for a place"
 _CROSS = "its decoder layers look at the picture by cross-attention: no position of their sequence is an image token"
@@ -19,12 +20,23 @@ NO_PLACE: dict[str, str] = {
 }
 """Model type -> why a token of it stands for no one part of a picture."""
 
-NO_TOKENS: dict[str, str] = dict.fromkeys(("idefics", "mllama", "blip"), _CROSS)
-"""Model type -> why it has no image tokens."""
+NO_TOKENS: dict[str, str] = {
+    **dict.fromkeys(("blip", "idefics", "mllama"), _CROSS),
+    "git": "its image tokens stand before the prompt, which has no positions for them; they are not located",
+}
+"""Model type -> why no position of a prompt is an image token."""
 
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(("llava_next", "llava_next_video", "llava_onevision"), anyres),
+    **dict.fromkeys(("llava_next", "llava_next_video", "llava_onevision", "granite4_vision"), anyres),
+    "emu3": ended_rows(0, 0),
+    "molmo2": pooled,
+    "hunyuan_vl": ended_rows(1, 1),
 }
+
+PIXELS: dict[str, tuple[str, ...]] = {
+    "step3p7": ("pixel_values_local", "pixel_values"),
+}
+"""Model type -> names of its pixel inputs in the order of its image tokens, where there are several."""
 
 _ID_NAMES = (
     "image_token_id",

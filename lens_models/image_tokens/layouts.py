@@ -15,7 +15,7 @@ from torch import Tensor
 from .coordinates import NoGeometryError, Shown
 from .grids import Axis, Floats, fit_axis, grid_boxes, line_means, patch_order, shapes
 
-__all__ = ["Layout", "Places", "grid", "patch_side"]
+__all__ = ["Layout", "Places", "Rule", "grid", "patch_side", "pieces", "tile_axes"]
 
 _CHANNELS = (1, 3, 4)
 
@@ -75,23 +75,55 @@ def grid(places: Places) -> Layout:
     Raises:
         NoGeometryError: says what does not fit.
     """
-    units = [unit for tensor in places.shown.units for unit in _split(tensor)]
-    units = [unit for unit in units if torch.isfinite(unit).any()]
-    pictures = [unit for unit in units if _is_picture(unit)]
-    if len(pictures) == len(units) and len(units) <= places.slots:
-        made = [_tile(unit, places.slots, units, patch_side(places.model)) for unit in pictures]
-    elif len(pictures) == len(units):
-        made = _patches([torch.stack([_mean(unit) for unit in units])], places.slots, [_span(unit) for unit in units])
-    else:
-        sequences = [unit[torch.isfinite(unit).flatten(1).any(1)] for unit in units]
-        spans = [_span(patch) for sequence in sequences for patch in sequence]
-        centres = [torch.stack([_mean(patch) for patch in sequence]) for sequence in sequences]
-        made = _patches(centres, places.slots, spans)
+    made = pieces(places, places.slots)
     boxes = np.concatenate(made)
     if len(boxes) != places.slots:
         raise NoGeometryError(f"{len(boxes)} cells were found for {places.slots} image tokens")
     view = np.repeat(np.arange(len(made)), [len(each) for each in made])
     return Layout(np.ones(len(boxes), dtype=bool), boxes, view)
+
+
+def pieces(places: Places, tokens: int) -> list[Floats]:
+    """The boxes of each piece of the picture, as a grid, when `tokens` tokens are shared among them by their size.
+
+    Raises:
+        NoGeometryError: says what does not fit.
+    """
+    units = [unit for tensor in places.shown.units for unit in _split(tensor)]
+    if all(_is_picture(unit) for unit in units):
+        seen = [unit for unit in units if torch.isfinite(unit).any()]
+        if len(units) < max(2, tokens):
+            return [_tile(unit, tokens, seen, patch_side(places.model)) for unit in seen]
+        units = [torch.stack(units)]
+    side = patch_side(places.model)
+    sequences = [part for unit in units for part in _segments(_strip(unit, side), places.inputs)]
+    return _patches(sequences, tokens)
+
+
+def _strip(unit: Tensor, side: int | None) -> Tensor:
+    """Patches `[patches, ...]` of a unit; some processors lay them side by side as one low picture."""
+    if side and unit.dim() == 3 and unit.shape[0] == side and unit.shape[1] % side == 0:
+        return unit.reshape(side, -1, side, 2).transpose(0, 1)
+    return unit
+
+
+def _segments(patches: Tensor, inputs: Mapping[str, Any]) -> list[Tensor]:
+    """A sequence of patches cut into those of each piece, where an input says how many rows and columns each has."""
+    for name, value in inputs.items():
+        if (
+            isinstance(value, Tensor)
+            and value.dim() == 2
+            and value.shape[1] in (2, 3)
+            and not value.is_floating_point()
+        ):
+            counts = value.prod(1).tolist()
+            if name not in ("input_ids", "attention_mask") and sum(counts) == len(patches):
+                return list(torch.split(patches, counts))
+    return [patches]
+
+
+def _whole_numbers(value: Tensor) -> bool:
+    return not value.is_floating_point() and value.dtype != torch.bool
 
 
 def _split(tensor: Tensor) -> list[Tensor]:
@@ -112,24 +144,20 @@ def _is_picture(unit: Tensor) -> bool:
 
 def _varies_along_axes(unit: Tensor) -> bool:
     """Whether x is the same down each column: in a picture it is, in a sequence of flattened patches it is not."""
-    x, y = unit[..., 0], unit[..., 1]
+    some = unit[:: max(1, len(unit) // 64), :: max(1, unit.shape[1] // 64)]
+    x, y = some[..., 0], some[..., 1]
     by_column = float((x - x.nanmean(0, keepdim=True)).abs().nan_to_num().max())
     by_row = float((y - y.nanmean(1, keepdim=True)).abs().nan_to_num().max())
     return max(by_column, by_row) < 0.05
 
 
-def _mean(patch: Tensor) -> Tensor:
-    """`[2]`: the centre of a patch; NaN where a part of it is border, since the rest lies to one side."""
-    flat = patch.flatten(0, -2)
-    return flat.mean(0).double()
-
-
-def _span(patch: Tensor) -> tuple[float, float]:
-    flat = patch.flatten(0, -2)
-    flat = flat[torch.isfinite(flat).all(-1)]
-    if not len(flat):
-        return math.nan, math.nan
-    width, height = (flat.amax(0) - flat.amin(0)).tolist()
+def _spread(sequences: list[Tensor]) -> tuple[float | None, float | None]:
+    """Width and height of a patch, from the places inside it; None where no patch is whole."""
+    spans = torch.cat([each.flatten(1, -2).amax(1) - each.flatten(1, -2).amin(1) for each in sequences])
+    whole = spans[torch.isfinite(spans).all(-1)]
+    if not len(whole):
+        return None, None
+    width, height = whole.median(0).values.tolist()
     return width, height
 
 
@@ -169,21 +197,32 @@ def token_grid(height: int, width: int, tokens: float, patch: int | None) -> tup
     raise NoGeometryError(f"{count} image tokens make no grid over a piece of {width}x{height} pixels")
 
 
-def _patches(sequences: list[Tensor], slots: int, spans: list[tuple[float, float]]) -> list[Floats]:
+def _patches(sequences: list[Tensor], slots: int) -> list[Floats]:
     """Boxes of the tokens that blocks of patches are joined into."""
-    total = sum(len(sequence) for sequence in sequences)
-    block = math.isqrt(total // slots) if slots else 0
-    if not block or block * block * slots != total:
-        raise NoGeometryError(f"{total} patches for {slots} image tokens; they are not joined in square blocks")
-    spread = np.nanmedian(np.asarray(spans, dtype=np.float64), axis=0)
+    block = _block(sum(len(sequence) for sequence in sequences), slots)
+    if not block:  # sequences may be filled up to one length
+        sequences = [each[torch.isfinite(each).flatten(1).any(1)] for each in sequences]
+        sequences = [each for each in sequences if len(each)]
+        total = sum(len(sequence) for sequence in sequences)
+        block = _block(total, slots)
+        if not block:
+            raise NoGeometryError(f"{total} patches for {slots} image tokens; they are not joined in square blocks")
+    spread = _spread(sequences)
     made = []
     for sequence in sequences:
-        centres = sequence.numpy()
+        # a patch with a border in it has no centre: what is known of it lies to one side
+        centres = sequence.flatten(1, -2).mean(1).double().numpy()
         order, _ = patch_order(centres, block)
         rows, columns = order.shape
         if rows % block or columns % block:
             raise NoGeometryError(f"{columns}x{rows} patches are not joined in blocks of {block}x{block}")
-        x = fit_axis(line_means(centres[order][..., 0], 0), fallback=float(spread[0]))
-        y = fit_axis(line_means(centres[order][..., 1], 1), fallback=float(spread[1]))
+        x = fit_axis(line_means(centres[order][..., 0], 0), fallback=spread[0])
+        y = fit_axis(line_means(centres[order][..., 1], 1), fallback=spread[1])
         made.append(grid_boxes(x.scaled(block), y.scaled(block), rows // block, columns // block))
     return made
+
+
+def _block(patches: int, tokens: int) -> int:
+    """Side of the square blocks of patches that make a token; 0 where they are not square."""
+    side = math.isqrt(patches // tokens) if tokens else 0
+    return side if side * side * tokens == patches else 0

@@ -15,7 +15,7 @@ from lens_models.errors import InputError
 from lens_models.example_input import example_inputs
 
 from .coordinates import NoGeometryError, coordinate_pictures, shown_places
-from .families import image_token_ids, refusal, rule, without_tokens
+from .families import PIXELS, image_token_ids, refusal, rule, without_tokens
 from .layouts import Layout, Places
 from .tokens import ImageTokens
 
@@ -23,7 +23,8 @@ __all__ = ["ImageTokenLocator", "Size", "locate_image_tokens"]
 
 Size = tuple[int, int]
 """(width, height) of a picture in pixels."""
-_NO_IMAGE_TOKEN = "no position of the prompt is an image token"
+_MOST_SIZES = 512  # kept at a time, the oldest go
+_NO_IMAGE_TOKEN = "no position of the prompt holds the token that stands for a part of an image"
 
 
 class ImageTokenLocator:
@@ -67,7 +68,7 @@ class ImageTokenLocator:
         if not sizes:
             return ImageTokens.none() if not len(positions) else ImageTokens.none("image tokens of no picture")
         if (why := without_tokens(self.model)) or not len(positions):
-            return ImageTokens.none(why or _NO_IMAGE_TOKEN)
+            return ImageTokens.none(why or refusal(self.model) or _NO_IMAGE_TOKEN)
         layouts = [self.layout(size) for size in sizes]
         problem = next((each for each in layouts if isinstance(each, str)), None)
         if problem is not None:
@@ -96,13 +97,18 @@ class ImageTokenLocator:
     def layout(self, size: Size) -> Layout | str:
         """How a picture of a size lies in its image tokens, or why that is not known."""
         if size not in self._layouts:
-            try:
-                self._layouts[size] = refusal(self.model) or self._find_layout(size)
-            except (NoGeometryError, InputError) as error:
-                self._layouts[size] = str(error)
-            except Exception as error:  # what a processor makes of a picture of an unusual size is its own affair
-                self._layouts[size] = f"the picture could not be traced: {type(error).__name__}: {str(error)[:200]}"
+            if len(self._layouts) >= _MOST_SIZES:
+                del self._layouts[next(iter(self._layouts))]
+            self._layouts[size] = self._layout(size)
         return self._layouts[size]
+
+    def _layout(self, size: Size) -> Layout | str:
+        try:
+            return refusal(self.model) or self._find_layout(size)
+        except (NoGeometryError, InputError) as error:
+            return str(error)
+        except Exception as error:  # what a processor makes of a picture of an unusual size is its own affair
+            return f"the picture could not be traced: {type(error).__name__}: {str(error)[:200]}"
 
     def _find_layout(self, size: Size) -> Layout:
         shots = [self.encode([picture]) for picture in coordinate_pictures(size)]
@@ -112,7 +118,7 @@ class ImageTokenLocator:
         slots = len(self.slots(ids[0][0].numpy()))
         if not slots:
             raise NoGeometryError(_NO_IMAGE_TOKEN)
-        places = Places(shown_places(shots), slots, self.model, shots[0])
+        places = Places(shown_places(shots, PIXELS.get(self.model.config.model_type, ())), slots, self.model, shots[0])
         return rule(self.model.config.model_type)(places)
 
 

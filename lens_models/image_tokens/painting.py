@@ -36,10 +36,10 @@ class Changes:
     whole: npt.NDArray[np.bool_] = field(repr=False)
 
 
-def textured(size: tuple[int, int], seed: int = 0) -> Image.Image:
-    """Grey with a little texture: `size` is (width, height) in pixels."""
+def textured(size: tuple[int, int], seed: int = 0, brightness: tuple[int, int] = (96, 160)) -> Image.Image:
+    """Grey with a little texture: `size` is (width, height) in pixels, `brightness` the darkest and lightest."""
     random = np.random.default_rng(seed)
-    noise = random.integers(96, 160, (size[1], size[0], 3), dtype=np.uint8)
+    noise = random.integers(*brightness, (size[1], size[0], 3), dtype=np.uint8)
     return Image.fromarray(noise)
 
 
@@ -83,7 +83,8 @@ def paint_all(run: Run, pictures: Sequence[Image.Image], image: int, boxes: Sequ
 
     # several, since a model of picture codes may give one place the same code in two pictures
     others = [Image.new("RGB", pictures[image].size, colour) for colour in ("black", "white", *_PAINTS)]
-    whole = np.stack([change(other) for other in (*others, textured(pictures[image].size, 7))]).max(0)
+    others += [textured(pictures[image].size, seed, (0, 255)) for seed in (7, 8)]
+    whole = np.stack([change(other) for other in others]).max(0)
     rows = [change(_painted(pictures[image], box, _PAINTS[n % len(_PAINTS)])) for n, box in enumerate(boxes)]
     return Changes(tuple(boxes), np.asarray(rows), whole > 0)
 

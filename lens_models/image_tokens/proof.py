@@ -14,6 +14,7 @@ from torch import nn
 from lens_models.parts import find_parts
 
 from .decoder_input import decoder_input
+from .families import refusal, without_tokens
 from .locate import ImageTokenLocator
 from .painting import Changes, paint_all, spots, textured
 from .ranking import Figures, measure
@@ -24,7 +25,7 @@ __all__ = ["SIZES", "GeometryReport", "prove_geometry"]
 Status = Literal["proven", "refuted", "none", "unknown"]
 SIZES = ((336, 224), (180, 300))
 """Pictures that are painted: (width, height) in pixels, one wide, one tall."""
-_MIN_RANK, _MIN_TOP1, _MIN_LEAD, _MAX_P = 0.9, 0.6, 0.25, 0.01
+_MIN_RANK, _MIN_TOP1, _MIN_LEAD, _MAX_P = 0.9, 0.5, 0.25, 0.01
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def prove_geometry(
             report = _prove(model, locator, size, n_spots)
         except Exception as error:  # a model or processor that does not take the picture says nothing of its geometry
             report = GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            known = refusal(model)
+            report = report if known is None else GeometryReport("none", known)
         if report.status != "proven":
             return report
         reports.append(report)
@@ -79,6 +82,8 @@ def prove_geometry(
 
 
 def _prove(model: nn.Module, locator: ImageTokenLocator, size: tuple[int, int], n_spots: int) -> GeometryReport:
+    if (why := without_tokens(model)) is not None:
+        return GeometryReport("none", why)
     picture = textured(size)
     tokens = locator.locate(locator.encode([picture]), [[size]])[0]
     if not len(tokens):
@@ -97,11 +102,14 @@ def judge(tokens: ImageTokens, changes: Changes) -> GeometryReport:
     """The verdict on the geometry of the first picture of a prompt; of positions alone, whether these are right."""
     claimed = np.zeros(changes.whole.shape, dtype=bool)
     claimed[tokens.positions] = True
-    if (changes.whole != claimed).any():
-        if tokens.boxes is None and tokens.problem is not None and changes.whole.any():
-            return GeometryReport("none", tokens.problem, tokens=0)
-        found, wrong = int(changes.whole.sum()), int((changes.whole != claimed).sum())
-        why = f"{found} positions change with the picture, {len(tokens)} were expected to; {wrong} are not the same"
+    must = claimed.copy()
+    if tokens.boxes is not None:  # what shows nothing but a border need not change
+        must[tokens.positions] = tokens.inside() > 0
+    wrong = int((changes.whole & ~claimed).sum() + (must & ~changes.whole).sum())
+    if tokens.boxes is None and tokens.problem is not None and wrong:
+        return GeometryReport("none", tokens.problem)
+    if wrong:
+        why = f"{changes.whole.sum()} positions change with the picture, {len(tokens)} were named; {wrong} do not agree"
         return GeometryReport("refuted", why, tokens=len(tokens))
     if tokens.boxes is None:
         return GeometryReport("none", tokens.problem or "no geometry", tokens=len(tokens))

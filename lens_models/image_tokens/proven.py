@@ -50,7 +50,7 @@ class ProvenImageTokens:
 
     def _located(self, inputs: Mapping[str, Any], sizes: Sequence[Sequence[Size]]) -> list[ImageTokens]:
         report = self.report
-        if report.status in ("proven", "none"):
+        if report.status == "proven" or (report.status == "none" and report.tokens):
             return self.locator.locate(inputs, sizes)
-        problem = f"geometry {report.status}: {report.reason}"
+        problem = report.reason if report.status == "none" else f"geometry {report.status}: {report.reason}"
         return [ImageTokens.none(problem) if own else ImageTokens.none() for own in sizes]

@@ -22,7 +22,8 @@ class Figures:
     """How well a geometry foretells the changes of the tokens.
 
     For a spot and a view that shows it, the token that is expected to change most is the one whose box shares the
-    largest area with the spot; a change is taken as a share of the token's mean change over all spots.
+    largest area with the spot; a change is taken as a share of the token's usual one (its mean over all spots
+    and that of its view, added).
 
     Attributes:
         cases: spots times views that show them.
@@ -48,9 +49,8 @@ def measure(tokens: ImageTokens, image: int, changes: Changes, seed: int = 0) ->
     assert tokens.boxes is not None
     assert tokens.view is not None
     change = changes.change[:, tokens.positions[own]]
-    mean = change.mean(0)
-    ratio = np.divide(change, mean, out=np.zeros_like(change), where=mean > 0)
-    boxes, view = tokens.boxes[own].astype(np.float64), tokens.view[own]
+    boxes, view = tokens.boxes[own].astype(np.float64), _comparable(tokens.view[own])
+    ratio = _ratio(change, view)
     cases = list(_cases(boxes, view, np.asarray(changes.spots)))
     if not cases:
         return None
@@ -62,6 +62,24 @@ def measure(tokens: ImageTokens, image: int, changes: Changes, seed: int = 0) ->
     better = sum((other[1], other[0]) >= (top1, rank) for other in shuffled)
     rival = max(rivals, key=rivals.__getitem__, default="")
     return Figures(len(cases), rank, top1, rival, rivals.get(rival, 0.0), (1 + better) / (1 + _SHUFFLES))
+
+
+def _comparable(view: Order) -> Order:
+    """Views, with those of a single token taken as one: such a token is compared with others of its kind."""
+    alone = np.array([(view == each).sum() == 1 for each in view], dtype=bool)
+    joined: Order = np.where(alone, -1, view)
+    return joined
+
+
+def _ratio(change: Floats, view: Order) -> Floats:
+    """Changes as shares of the mean change of their token, with that of its view added.
+
+    Without the addition a token that a spot barely touches, and no other spot does, would change as much as can be.
+    """
+    usual = change.mean(0)
+    usual = usual + np.array([usual[view == each].mean() for each in view])
+    ratio: Floats = np.divide(change, usual, out=np.zeros_like(change), where=usual > 0)
+    return ratio
 
 
 def _cases(boxes: Floats, view: Order, spots: Floats) -> Iterator[tuple[int, int]]:
@@ -111,10 +129,15 @@ def _within(boxes: Floats, view: Order, change: object) -> Order:
     assert callable(change)
     for each in np.unique(view):
         there = np.flatnonzero(view == each)
-        columns = len(np.unique(boxes[there, 0].round(5)))
+        columns = _distinct(boxes[there, 0], float(np.median(boxes[there, 2] - boxes[there, 0])))
         if len(there) % columns == 0:
             order[there] = change(there.reshape(-1, columns)).reshape(-1)
     return order
+
+
+def _distinct(values: Floats, cell: float) -> int:
+    """How many values there are when those within a twentieth of a cell are one."""
+    return 1 + int((np.diff(np.sort(values)) > cell / 20).sum())
 
 
 def _next_view(view: Order) -> Order:

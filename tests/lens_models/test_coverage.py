@@ -15,6 +15,7 @@ from benchmarks.coverage import examine as examining
 from benchmarks.coverage.build import build
 from benchmarks.coverage.examine import WrongReadoutError, examine, model_types
 from benchmarks.coverage.forced import A_BATCH, A_PROMPT, REFUSED, ForcedError, check_forcing
+from benchmarks.coverage.geometry import check_geometry
 from benchmarks.coverage.inputs import find_inputs
 from benchmarks.coverage.report import rows_file, write_report
 from lens_models import Forcing, IdentityError, LensError, LogitLens, LogitTransform, PartsError
@@ -92,6 +93,29 @@ def test_every_row_says_what_it_must(file: str) -> None:
             assert len(row["reason"].split()) > 10
             assert "Error:" not in row["reason"]
     assert sum(row["result"] == "exact" for row in TABLES[file]) >= AT_LEAST[file]
+
+
+def test_every_row_says_what_is_known_of_its_image_tokens() -> None:
+    rows = TABLES["coverage.json"]
+    for row in rows:
+        assert row["geometry"] in ("proven", "none", "unknown"), "a refuted geometry is a mistake of ours"
+        if row["geometry"] == "proven":
+            assert row["geometry_top1"] - row["geometry_rival_top1"] >= 0.25
+            assert row["geometry_p"] <= 0.01
+            assert row["geometry_tokens"] > 1
+        else:
+            assert len(row["geometry_reason"].split()) > 6
+            assert "Error" not in row["geometry_reason"], row["model_type"]
+    assert sum(row["geometry"] == "proven" for row in rows) >= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", TABLES["coverage.json"], ids=lambda row: row["model_type"])
+def test_the_geometry_stays_what_it_was(row: dict[str, Any]) -> None:
+    if rows_file(transformers.__version__) != "coverage.json":
+        pytest.skip("the processors are of transformers 5")
+    report = check_geometry(row["model_type"])
+    assert (report.status, report.reason) == (row["geometry"], row["geometry_reason"])
 
 
 @pytest.mark.parametrize("file", TABLES)

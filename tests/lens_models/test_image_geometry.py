@@ -181,7 +181,9 @@ def test_the_decoder_does_not_run() -> None:
     assert not layers[0]._forward_pre_hooks
 
 
-@pytest.mark.parametrize("model_type", ["qwen2_vl", "internvl", "llava"])
+@pytest.mark.parametrize(
+    "model_type", ["gemma3", "idefics3", "internvl", "llava", "llava_next", "mistral3", "qwen2_vl"]
+)
 def test_rows_with_none_one_and_two_pictures(model_type: str) -> None:
     """Each picture's tokens are those that change when it alone is another one."""
     model, processor = built(model_type)
@@ -239,5 +241,5 @@ def test_what_is_none_and_what_has_no_picture() -> None:
     (without,) = locate_image_tokens(model, processor, inputs, [[]])
     assert (len(without), without.problem) == (0, None)
     (lost,) = locate_image_tokens(model, processor, inputs, [[WIDE]])
-    assert lost.problem == "no position of the prompt is an image token"
+    assert lost.problem == "no position of the prompt holds the token that stands for a part of an image"
     assert isinstance(lost, ImageTokens)
