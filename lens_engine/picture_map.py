@@ -78,7 +78,7 @@ class PictureMap:
         ]
         top_value = float(self.values.max(initial=0.0)) or 1.0
         shares = self.values[own] / top_value
-        shown = PatchCollection(places, cmap="magma", alpha=0.75 * shares, linewidths=0)
+        shown = PatchCollection(places, cmap="magma", alpha=0.6 * shares, linewidths=0)
         shown.set_array(self.values[own])
         shown.set_clim(0, top_value)
         ax.add_collection(shown)

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from lens_tasks.scenes.geometry import SIDE
-from lens_tasks.scenes.programs import compile_question, results
+from lens_tasks.scenes.programs import asked_and_anchors, compile_question
 from lens_tasks.scenes.questions import Question
 from lens_tasks.scenes.render import visible_silhouettes
-from lens_tasks.scenes.world import ATTRIBUTES, Scene, Solid
+from lens_tasks.scenes.world import ATTRIBUTES, Scene, Solid, related
 
 ASKED: Final = "asked"
 ANCHOR: Final = "anchor"
@@ -21,10 +21,14 @@ OTHER: Final = "other"
 
 def boxes_cell(scene: Scene, asked: Iterable[int], anchors: Iterable[int] = ()) -> str:
     """The `lens_boxes` of a document (docs/boxes.md): every solid with its visible box, in pixels, and its role."""
-    asked, anchors = set(asked), set(anchors)
-    roles = [ASKED if i in asked else ANCHOR if i in anchors else OTHER for i in range(len(scene.solids))]
-    found = zip(scene.solids, visible_boxes(scene), roles, strict=True)
+    found = zip(scene.solids, visible_boxes(scene), roles_of(len(scene.solids), asked, anchors), strict=True)
     return json.dumps([{"label": _label(solid), "box": list(box), "role": role} for solid, box, role in found])
+
+
+def roles_of(count: int, asked: Iterable[int], anchors: Iterable[int]) -> list[str]:
+    """The role of each of so many objects."""
+    about, named = set(asked), set(anchors)
+    return [ASKED if i in about else ANCHOR if i in named else OTHER for i in range(count)]
 
 
 def visible_boxes(scene: Scene) -> tuple[tuple[int, int, int, int], ...]:
@@ -43,20 +47,13 @@ def visible_boxes(scene: Scene) -> tuple[tuple[int, int, int, int], ...]:
 
 def referents(question: Question, scene: Scene) -> tuple[set[int], set[int]]:
     """Indices of the solids that the question is about, and of those that it names to say which ones those are."""
-    program = compile_question(question)
-    found = results(program, scene)
-    asked: set[int] = set()
-    open_steps = list(program[-1]["inputs"])
-    while open_steps:  # from the answer back to the sets of solids that it was computed from
-        step = open_steps.pop()
-        value = found[step]
-        if isinstance(value, frozenset):
-            asked |= value
-        else:
-            open_steps += program[step]["inputs"]
-    anchors = {i for step, value in zip(program, found, strict=True) if step["function"] == "unique"
-               and isinstance(value, frozenset) for i in value}  # fmt: skip
-    return asked, anchors - asked
+    solids = scene.solids
+
+    def there(index: int, relation: str) -> frozenset[int]:
+        return frozenset(i for i in range(len(solids)) if related(solids[index], solids[i], relation))
+
+    values = [{name: solid.value(name) for name in ATTRIBUTES} for solid in solids]
+    return asked_and_anchors(compile_question(question), values, there)
 
 
 def _label(solid: Solid) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypedDict
 
 from lens_tasks.scenes.questions import Phrase, Question
 from lens_tasks.scenes.world import ATTRIBUTES, Scene, related
@@ -109,24 +110,19 @@ def _compare_step(function: str, first: Value, second: Value) -> bool:
     raise ValueError(f"unknown function {function!r} in a program")
 
 
-def results(program: list[Step], scene: Scene) -> list[Value]:
-    """What each step of a program gives on a scene.
+def run(program: list[Step], scene: Scene) -> str:
+    """Answer of a program on a scene, one of ANSWERS.
 
     Raises DegenerateQuestion where a phrase that must fit one solid does not.
     """
-    found: list[Value] = []
+    results: list[Value] = []
     for step in program:
-        inputs = [found[i] for i in step["inputs"]]
+        inputs = [results[i] for i in step["inputs"]]
         if len(inputs) == 2:
-            found.append(_compare_step(step["function"], *inputs))
+            results.append(_compare_step(step["function"], *inputs))
         else:
-            found.append(_set_step(step, [v for v in inputs if isinstance(v, frozenset)], scene))
-    return found
-
-
-def run(program: list[Step], scene: Scene) -> str:
-    """Answer of a program on a scene, one of ANSWERS; raises as `results`."""
-    answer = results(program, scene)[-1]
+            results.append(_set_step(step, [v for v in inputs if isinstance(v, frozenset)], scene))
+    answer = results[-1]
     if isinstance(answer, bool):
         return "yes" if answer else "no"
     return str(answer)
@@ -135,3 +131,65 @@ def run(program: list[Step], scene: Scene) -> str:
 def answer(question: Question, scene: Scene) -> str:
     """Compile a question and run it."""
     return run(compile_question(question), scene)
+
+
+def asked_and_anchors(
+    program: Sequence[Mapping[str, Any]],
+    values: Sequence[Mapping[str, str]],
+    related: Callable[[int, str], frozenset[int]],
+) -> tuple[set[int], set[int]]:
+    """Indices of the objects that a program's answer is computed from, and of those that it names to find them.
+
+    Args:
+        program: of CLEVR's question files.
+        values: attribute -> value, of each object.
+        related: (object, relation) -> the objects in that direction of it.
+
+    Raises:
+        ValueError: a step that works on one object is given another number of them, or a step is not known.
+    """
+    sets: list[frozenset[int] | None] = []
+    anchors: set[int] = set()
+    for step in program:
+        given = [found for source in step["inputs"] if (found := sets[source]) is not None]
+        found = _objects(step, given, values, related)
+        sets.append(found)
+        anchors |= found if found is not None and step["function"] == "unique" else frozenset()
+    asked: set[int] = set()
+    open_steps = list(program[-1]["inputs"])
+    while open_steps:  # from the answer back to the sets of objects that it was computed from
+        number = open_steps.pop()
+        own = sets[number]
+        if own is None:
+            open_steps += program[number]["inputs"]
+        else:
+            asked |= own
+    return asked, anchors - asked
+
+
+def _objects(
+    step: Mapping[str, Any],
+    given: Sequence[frozenset[int]],
+    values: Sequence[Mapping[str, str]],
+    related: Callable[[int, str], frozenset[int]],
+) -> frozenset[int] | None:
+    """The objects that a step gives; None for one that gives a value."""
+    function = str(step["function"])
+    if function == "scene":
+        return frozenset(range(len(values)))
+    if function in ("union", "intersect"):
+        return given[0] | given[1] if function == "union" else given[0] & given[1]
+    if function.startswith("filter_"):
+        name, wanted = function.removeprefix("filter_"), step["value_inputs"][0]
+        return frozenset(i for i in given[0] if values[i][name] == wanted)
+    if function not in ("unique", "relate") and not function.startswith("same_"):
+        return None
+    if len(given[0]) != 1:
+        raise DegenerateQuestion(f"{function} needs exactly one object, found {len(given[0])}")
+    (only,) = given[0]
+    if function == "unique":
+        return given[0]
+    if function == "relate":
+        return related(only, step["value_inputs"][0])
+    name = function.removeprefix("same_")
+    return frozenset(i for i in range(len(values)) if i != only and values[i][name] == values[only][name])

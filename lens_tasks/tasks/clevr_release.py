@@ -6,7 +6,8 @@ Images are not copied: the rows hold the absolute paths of the release's own fil
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import pyarrow.parquet as pq
 
 from lens_tasks.folders import MissingDataError, data_folder
 from lens_tasks.scenes.tables import clevr_columns, with_features
+from lens_tasks.tasks.clevr_scenes import CameraError, boxes_cell, read_scenes
+
+log = logging.getLogger(__name__)
 
 HOME = "https://cs.stanford.edu/people/jcjohns/clevr/"
 SPLIT = "val"  # the test split's answers are not public
@@ -24,6 +28,8 @@ _SCHEMA = with_features(pa.schema(clevr_columns(pa.int64())))
 
 def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
     """Write the validation split of an unpacked CLEVR_v1.0 folder as `<out_dir>/clevr/validation.parquet`.
+
+    Where the release's scenes are beside it, each question carries the boxes of the objects in its picture.
 
     Args:
         source_dir: the folder `CLEVR_v1.0`, or the one it lies in.
@@ -38,7 +44,7 @@ def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
     """
     root = _release_root(Path(source_dir).expanduser().resolve())
     images = root / "images" / SPLIT
-    rows = list(_rows(_questions(root), images))
+    rows = list(_rows(_questions(root), images, _boxes(root)))
     missing = next((row["image"]["path"] for row in rows if not Path(row["image"]["path"]).is_file()), None)
     if missing:
         raise MissingDataError(f"the image {missing} is missing; unpack CLEVR_v1.0.zip again ({HOME})")
@@ -104,7 +110,26 @@ def _questions(root: Path) -> list[dict[str, Any]]:
     return questions
 
 
-def _rows(questions: Sequence[Mapping[str, Any]], images: Path) -> Iterator[dict[str, Any]]:
+def _boxes(root: Path) -> Callable[[str, Sequence[Mapping[str, Any]]], str | None]:
+    """(image file name, program) -> the `lens_boxes` of the question; None where the release has no scenes with it."""
+    file = root / "scenes" / f"CLEVR_{SPLIT}_scenes.json"
+    scenes = read_scenes(file) if file.is_file() else {}
+
+    def boxes(image: str, program: Sequence[Mapping[str, Any]]) -> str | None:
+        try:
+            return boxes_cell(scenes[image], program) if image in scenes else None
+        except (CameraError, KeyError, ValueError) as error:
+            log.warning("no boxes for %s: %s", image, error)
+            return None
+
+    return boxes
+
+
+def _rows(
+    questions: Sequence[Mapping[str, Any]],
+    images: Path,
+    boxes: Callable[[str, Sequence[Mapping[str, Any]]], str | None],
+) -> Iterator[dict[str, Any]]:
     for index, question in enumerate(questions):
         absent = [key for key in ("answer", "program", "image_filename", "question") if key not in question]
         if absent:
@@ -119,5 +144,5 @@ def _rows(questions: Sequence[Mapping[str, Any]], images: Path) -> Iterator[dict
             "answer": str(question["answer"]),
             "question_family": question_family(program),
             "program": json.dumps(program),
-            "lens_boxes": None,
+            "lens_boxes": boxes(question["image_filename"], program),
         }
