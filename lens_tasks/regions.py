@@ -142,20 +142,23 @@ def regions_of(task: str, doc: Any, metadata: Any = None) -> Regions:
             "bad_form",
             f"lens_boxes: format {form!r}, units {units!r}; expected {', '.join(FORMATS)} and {', '.join(UNITS)}",
         )
-    named = _column(doc, settings.get(WORDS, WORDS))
-    asked = tuple(_words(named)) or _asked_words(task, doc)
-    return Regions(_entries(_column(doc, own.get("column", COLUMN))), asked, form, units)
+    words = _words(_column(doc, settings.get(WORDS, WORDS))) or _from_task(task, "asked_words", doc) or ()
+    given = _entries(_column(doc, own.get("column", COLUMN)))
+    if given is None:
+        given, form, units = _from_task(task, "boxes", doc), "xyxy", "pixels"
+    return Regions(given, tuple(words), form, units)
 
 
-def _asked_words(task: str, doc: Any) -> tuple[str, ...]:
-    """As the task's own module reads them out of a document."""
+def _from_task(task: str, function: str, doc: Any) -> Any:
+    """What the task's own module says of a document; None where it says nothing."""
     module = next((each for each in (pope, clevr) if each.TASK_NAME.search(task)), None)
-    if module is None or not isinstance(doc, Mapping):
-        return ()
+    asked = getattr(module, function, None)
+    if asked is None or not isinstance(doc, Mapping):
+        return None
     try:
-        return tuple(module.asked_words(doc))
+        return asked(doc)
     except Exception:  # a strange document, of which nothing is known then
-        return ()
+        return None
 
 
 def _column(doc: Any, name: Any) -> Any:

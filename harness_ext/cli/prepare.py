@@ -27,6 +27,14 @@ def clevr(
         typer.echo(f"Prepared: {prepare_clevr(source, out)}")
 
 
-@prepare.callback()
-def _prepare() -> None:
-    """Keeps `clevr` a subcommand."""
+@prepare.command()
+def coco(
+    annotations: Annotated[Path, typer.Argument(help="COCO's instances_val2014.json.")],
+    out: Annotated[Path | None, typer.Option(help="Where to put the prepared file.")] = None,
+) -> None:
+    """Prepare the boxes of COCO's objects for POPE, see docs/boxes.md."""
+    from lens_tasks.folders import MissingDataError
+    from lens_tasks.tasks.coco import prepare as prepare_coco
+
+    with exit_on(MissingDataError, ValueError):
+        typer.echo(f"Prepared: {prepare_coco(annotations, out)}")

@@ -18,6 +18,7 @@ from lens_tasks.gold import gold_texts_of
 from lens_tasks.images import PLACEHOLDER, to_image
 from lens_tasks.scoring import short_answer_scores
 from lens_tasks.target_types import AnswerTarget, TargetError
+from lens_tasks.tasks.coco import boxes_for
 from lens_tasks.vocabulary import YES_NO
 
 TASK_NAME = re.compile(r"(^|_)pope(_|$)", re.IGNORECASE)
@@ -57,6 +58,12 @@ def asked_words(doc: Mapping[str, Any]) -> tuple[str, ...]:
     """The words of the object in "Is there a dining table in the image?"; none where the wording is another."""
     found = _OBJECT.search(str(doc.get("question") or ""))
     return tuple(found[1].split()) if found else ()
+
+
+def boxes(doc: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The objects in the document's image, from COCO's annotations where `mmlens prepare coco` was given them."""
+    words = asked_words(doc)
+    return boxes_for(doc.get("image_source"), " ".join(words)) if words else None
 
 
 def doc_to_visual(doc: Mapping[str, Any]) -> list[Image.Image]:
