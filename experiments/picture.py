@@ -74,8 +74,8 @@ HYPOTHESES: Final = (
         for family in FAMILIES
     ),
 )
-"""Fixed before the run of results/picture. A trial of the code on the first 40 to 60 questions of each task had been seen:
-it suggested the first, third, fourth and fifth kind, and neither the second nor the sixth."""
+"""Fixed before the run of results/picture. A trial of the code on the first 40 to 60 questions of each task had been
+seen: it suggested the first, third, fourth and fifth kind, and neither the second nor the sixth."""
 
 PRESENCE: Final = (
     ("image confidence of the words asked about", "label_free.image_confidence", 1),
@@ -94,9 +94,9 @@ The bundled model on all questions of pope_mini and clevr_mini, with both probes
 
 The hypotheses were written down before the run ([experiments/picture.py](../experiments/picture.py)). A trial of the
 code on the first 40 to 60 questions of each task had been seen before that: it suggested the first, third, fourth and
-fifth kind, and neither the second nor the sixth. Intervals and tests are paired over samples and clustered by picture; p
-is corrected by Holm over all {tests} tests. The model is tiny (10 layers, 4 x 4 image tokens for a picture), so an
-object is one to four tokens; what holds for it need not hold for a large one.
+fifth kind, and neither the second nor the sixth. Intervals and tests are paired over samples and clustered by
+picture; p is corrected by Holm over all {tests} tests. The model is tiny (10 layers, 4 x 4 image tokens for a picture),
+so an object is one to four tokens; what holds for it need not hold for a large one.
 """
 
 

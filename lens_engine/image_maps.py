@@ -23,7 +23,8 @@ __all__ = ["Observed", "Seen", "image_maps"]
 Floats = npt.NDArray[np.float64]
 
 OK, NO_BOX, NO_NULL = "ok", "no_box", "no_null_box"
-ATTENTION, WORDS = "attention", "image_tokens"
+ATTENTION, WORDS, NEAR = "attention", "image_tokens", "near"
+_PREFIX = {ATTENTION: "", WORDS: "word_", NEAR: "near_"}
 _KEPT_NUMBERS = 1024
 """Numbers of the layers of a map in a record, unless all are wanted: at about a byte each."""
 
@@ -78,11 +79,14 @@ def image_maps(seen: Seen, observed: Mapping[str, Arrays], *, whole: bool = Fals
     """
     found = Observed({name: dict(arrays) for name, arrays in observed.items()})
     maps = {name: _maps_of(name, arrays, seen) for name, arrays in observed.items() if name in (ATTENTION, WORDS)}
+    if WORDS in observed:
+        maps[NEAR] = _maps_of(NEAR, observed[WORDS], seen)
     for name, arrays in maps.items():
-        found.label_free |= _label_free(name, observed[name], arrays)
         if arrays is not None:
             found.heats[name] = arrays.heat
-        found.probes[name] = _small(observed[name], whole)
+        if name in observed:
+            found.label_free |= _label_free(name, observed[name], arrays)
+            found.probes[name] = _small(observed[name], whole)
     if maps:
         _with_boxes(found, seen, {name: arrays for name, arrays in maps.items() if arrays is not None})
     return found
@@ -127,7 +131,8 @@ def _maps_of(name: str, arrays: Arrays, seen: Seen) -> _Maps | None:
     if name == ATTENTION:
         by_layer = arrays["map"].astype(np.float64)
         return _Maps(layers, by_layer, by_layer[middle(layers, seen.n_layers)].mean(axis=0))
-    asked = [arrays[f"map {word}"].astype(np.float64) for word in seen.asked if f"map {word}" in arrays]
+    names = [f"map near {word}" if name == NEAR else f"map {word}" for word in seen.asked]
+    asked = [arrays[each].astype(np.float64) for each in names if each in arrays]
     if not asked:
         return None
     together = np.stack(asked)
@@ -149,7 +154,7 @@ def _against_boxes(
     nulls: Sequence[Mapping[int, Sequence[Box]]],
 ) -> None:
     """Add the figures of one kind of map: scalars of its one map, lift of every layer."""
-    prefix = "" if name == ATTENTION else "word_"
+    prefix = _PREFIX[name]
     stacked = np.vstack([maps.by_layer, maps.heat])
     own = box_figures(stacked, seen.tokens, asked)
     scalars = {"box_lift": own.lift, "pointing": own.pointing, "box_auroc": own.auroc}

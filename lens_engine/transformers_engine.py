@@ -215,7 +215,8 @@ def _example(model: Any, processor: Any) -> Any:
 
 
 def _proven_lens(model: Any, processor: Any, settings: LensSettings, log: Any) -> LogitLens:
-    lens = LogitLens(model, _example(model, processor), settings)
+    tokenizer = getattr(processor, "tokenizer", processor)
+    lens = LogitLens(model, _example(model, processor), settings, tokenizer=tokenizer)
     report = lens.identity
     log.info(
         f"Lens: {lens.parts.describe()}; last layer equals the model's logits within {report.deviation:.1e} of "

@@ -15,10 +15,12 @@ from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
 from .identity import prove_identity
 from .image_tokens import ImageTokens
+from .image_tokens.contextual import REFERENCE, ContextualBank
 from .interventions import Intervention
 from .lenses import LENSES, require_last_layer
 from .parts import ModelParts, find_parts
 from .probes import CAPTURE_LIMIT, PROBES, Batch, refusal_of, resolve_layer_index
+from .probes.image_tokens import spread_layers
 from .readout import Readout, ReadoutRow, read_layers
 from .transforms import LogitTransform
 from .unembed import NormMode, Unembedding
@@ -71,7 +73,9 @@ class LogitLens:
         PartsError, IdentityError, CaptureError: see `lens_models.errors`.
     """
 
-    def __init__(self, model: Any, probe: Mapping[str, Any], settings: LensSettings | None = None) -> None:
+    def __init__(
+        self, model: Any, probe: Mapping[str, Any], settings: LensSettings | None = None, *, tokenizer: Any = None
+    ) -> None:
         self.model = model
         self.settings = settings or LensSettings()
         self.parts: ModelParts = find_parts(model)
@@ -82,7 +86,20 @@ class LogitLens:
         self.forcing: Forcing = prove_forcing(model, probe)
         refused = {name: refusal_of(name, model, self.parts, probe) for name in self.settings.probes}
         self.refused_probes = {name: why for name, why in refused.items() if why is not None}
+        self.bank = self._contextual_bank(tokenizer)
         self.unembedding = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
+
+    def _contextual_bank(self, tokenizer: Any) -> ContextualBank | None:
+        """States of words in text, for the probe of image tokens; None where the model reads no text alone."""
+        if tokenizer is None or "image_tokens" not in self.settings.probes:
+            return None
+        bank = ContextualBank(self.model, self.parts, tokenizer, spread_layers(self.parts.n_layers))
+        try:
+            bank.prepare(REFERENCE)
+        except Exception as error:  # what a class does without a picture is its own affair
+            self.refused_probes["contextual"] = f"{type(error).__name__}: {str(error)[:200]}"
+            return None
+        return bank
 
     @property
     def transform(self) -> LogitTransform:

@@ -112,7 +112,11 @@ METRICS: dict[str, Metric] = {
     "never_correct": Metric("gold_based", "yes/no", False, "Gold led in no layer with mass above theta."),
     **{
         f"{null}{kind}{name}": Metric("gold_based", unit, None if null else True, f"{of}: {what}{where}.", "image")
-        for kind, of in (("", "Attention"), ("word_", "Words at image tokens"))
+        for kind, of in (
+            ("", "Attention"),
+            ("word_", "Words at image tokens"),
+            ("near_", "Nearness of image tokens to the words in text"),
+        )
         for name, unit, what in (
             ("box_lift", "ratio", "mass in the boxes over the share of tokens there"),
             ("pointing", "yes/no", "whether the largest token lies in a box"),

@@ -88,7 +88,8 @@ class ImageTokenLens:
 
         Returns:
             `layers` `[layers]`; for each word `map WORD` `[layers, image tokens]` (probabilities),
-            `rank WORD` `[layers]`, see `lens_models.image_tokens.reading.ImageReadout`.
+            `map near WORD` its nearness by the contextual lens (`lens_models.image_tokens.contextual`), where the model
+            reads text alone; `rank WORD` `[layers]`, see `lens_models.image_tokens.reading.ImageReadout`.
         """
         words = {word: ids for word, ids in answered.words.items() if ids}
         tokens = self._tokens[answered.sample] if self._tokens else ()
@@ -103,6 +104,10 @@ class ImageTokenLens:
         for word, own, rank in zip(words, found.maps, found.rank, strict=True):
             arrays[f"map {word}"] = own
             arrays[f"rank {word}"] = rank.astype(np.float32)
+        bank = self._lens.bank
+        if bank is not None and tuple(layers) == bank.layers:
+            names = list(words)
+            arrays |= {f"map near {n}": own for n, own in zip(names, bank.nearness(residual, names), strict=True)}
         return arrays
 
 

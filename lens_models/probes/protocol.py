@@ -66,6 +66,15 @@ class Answered:
     words: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
+class WordBank(Protocol):
+    """States of words in text; `lens_models.image_tokens.contextual.ContextualBank` is one."""
+
+    layers: tuple[int, ...]
+
+    def nearness(self, residual: Tensor, words: Sequence[str]) -> npt.NDArray[np.float32]:
+        """`[words, layers, tokens]`, 0 to 1, of image tokens `[layers, tokens, d]` at its layers."""
+
+
 class ProvenLens(Protocol):
     """What a probe is made of; `lens_models.LogitLens` is one."""
 
@@ -79,6 +88,10 @@ class ProvenLens(Protocol):
     @property
     def unembedding(self) -> Unembedding:
         """Final norm and head of the model, for residuals at any layer."""
+
+    @property
+    def bank(self) -> WordBank | None:
+        """States of words in text; None where nobody asked for them or the model reads no text alone."""
 
     def logits(self, residual: Tensor) -> Tensor:
         """Lens logits `[layers, ..., vocabulary]`, fp32, of residuals `[layers, ..., d]` at the lens's layers."""

@@ -148,7 +148,9 @@ def test_other_probes_pass_through() -> None:
 
 
 def test_every_scalar_is_in_the_registry() -> None:
-    found = image_maps(seen(), words(PEAKED, PEAKED) | attention(FLAT))
+    both = words(PEAKED, PEAKED)
+    both["image_tokens"] |= {"map near red": PEAKED, "map near cube": PEAKED}
+    found = image_maps(seen(), both | attention(FLAT))
     for namespace in ("label_free", "gold_based"):
         assert all(METRICS[name].namespace == namespace for name in getattr(found, namespace))
     assert {name for name, metric in METRICS.items() if metric.source == "image" and "box" in name} <= set(
