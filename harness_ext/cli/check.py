@@ -83,7 +83,7 @@ def check(
             loaded.model, loaded.processor, use_cache=True, warn=log.warning
         )
         engine = TransformersEngine(loaded.model, loaded.processor, prompts, LensSettings())
-        _show(f"{model} is read exactly", _findings(engine.lens, loaded.model))
+        _show(f"{model} is read exactly", _findings(engine, loaded.model))
         if asked is None:
             questions = [example_sample()] * samples
         else:
@@ -102,7 +102,8 @@ def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
     Console().print(table)
 
 
-def _findings(lens: Any, model: Any) -> list[tuple[str, str]]:
+def _findings(engine: Any, model: Any) -> list[tuple[str, str]]:
+    lens = engine.lens
     parts, report = lens.parts, lens.identity
     return [
         ("class", parts.model_class),
@@ -114,7 +115,15 @@ def _findings(lens: Any, model: Any) -> list[tuple[str, str]]:
         ("identity", f"off by {report.deviation:.1e} of the logit range (allowed {report.tolerance:.1e})"),
         ("top-1 token", "agrees" if report.argmax_agrees else "differs"),
         ("teacher forcing", _forcing(lens.forcing)),
+        ("image tokens", _geometry(engine.image_tokens.report)),
     ]
+
+
+def _geometry(report: Any) -> str:
+    figures = report.figures
+    if report.status != "proven":
+        return f"geometry {report.status}: {report.reason}"
+    return f"geometry proven ({figures.top1:.0%} of {figures.cases} painted spots)"
 
 
 def _forcing(forcing: Any) -> str:

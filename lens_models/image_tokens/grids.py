@@ -28,7 +28,7 @@ class Axis:
         return Axis(self.start, self.step * cells)
 
 
-def fit_axis(centres: Floats, *, fallback: float | None = None) -> Axis:
+def fit_axis(centres: Floats, *, fallback: float | None = None, tolerance: float = 0.35) -> Axis:
     """The axis whose cells have these centres; NaN where a centre is not known.
 
     The first and last known cell are left out where there are enough, since resizing bends the picture's border.
@@ -36,6 +36,7 @@ def fit_axis(centres: Floats, *, fallback: float | None = None) -> Axis:
     Args:
         centres: `[cells]`, in shares of the picture.
         fallback: the width of a cell, for an axis of which one cell alone is known.
+        tolerance: how far a centre may lie from where the axis has it, in cells.
 
     Raises:
         NoGeometryError: fewer than two cells are known, or they are not evenly spaced.
@@ -48,7 +49,7 @@ def fit_axis(centres: Floats, *, fallback: float | None = None) -> Axis:
     inner = known[1:-1] if len(known) >= 6 else known
     step, first = np.polyfit(inner, centres[inner], 1)
     off = np.abs(centres[inner] - (first + step * inner)).max()
-    if step <= 0 or off > max(0.35 * step, 2 / 255):
+    if step <= 0 or off > max(tolerance * step, 2 / 255):
         raise NoGeometryError(
             f"pixels are not evenly spaced over the picture (off by {off:.3g} with steps of {step:.3g})"
         )

@@ -34,8 +34,8 @@ class GeometryReport:
 
     Attributes:
         status: `proven`; `refuted` where tokens change that the geometry does not name, or other ones than it names;
-            `none` where no geometry is known, `unknown` where it could not be tried or the model mixes places so much
-            that no order of the tokens foretells the changes.
+            `none` where no geometry is known; `unknown` where it could not be tried, where the tokens are too few to
+            tell it from another order, or where the model mixes places much.
         reason: in words; empty when proven.
         figures: of the worst picture, see `lens_models.image_tokens.ranking.Figures`; None where nothing was measured.
         tokens: image tokens of that picture.
@@ -120,8 +120,9 @@ def judge(tokens: ImageTokens, changes: Changes) -> GeometryReport:
         f"the expected token changes most in {figures.top1:.0%} of {figures.cases} cases (mean rank "
         f"{figures.rank:.2f}, {figures.rival or 'another order'} {figures.rival_top1:.0%}, p {figures.p:.3f})"
     )
-    good = figures.rank >= _MIN_RANK and figures.top1 >= _MIN_TOP1 and figures.p <= _MAX_P
-    if good and figures.top1 - figures.rival_top1 >= _MIN_LEAD:
+    fits = figures.rank >= _MIN_RANK and figures.top1 >= _MIN_TOP1
+    apart = figures.p <= _MAX_P and figures.top1 > figures.rival_top1
+    if fits and apart and figures.top1 - figures.rival_top1 >= _MIN_LEAD:
         return GeometryReport("proven", "", figures, len(tokens))
-    mixed = figures.top1 > figures.rival_top1 and figures.p <= _MAX_P
-    return GeometryReport("unknown" if mixed else "refuted", said, figures, len(tokens))
+    # too few tokens to tell them from another order, or places mixed too much
+    return GeometryReport("unknown" if fits or apart else "refuted", said, figures, len(tokens))

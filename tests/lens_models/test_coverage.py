@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -20,6 +23,8 @@ from benchmarks.coverage.inputs import find_inputs
 from benchmarks.coverage.report import rows_file, write_report
 from lens_models import Forcing, IdentityError, LensError, LogitLens, LogitTransform, PartsError
 from lens_models.forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun
+from lens_models.image_tokens import ImageTokenLocator
+from lens_models.image_tokens.layouts import Layout
 from lens_models.unembed import Unembedding
 
 # what tiny random models and configurations without a tokenizer are warned of
@@ -65,6 +70,24 @@ FAST = [
 ]
 
 
+def is_proven(row: dict[str, Any]) -> bool:
+    return bool(row["geometry"] == "proven")
+
+
+def mirrored(layout: Layout) -> Layout:
+    left, top, right, bottom = layout.boxes.T
+    return replace(layout, boxes=np.stack([1 - right, top, 1 - left, bottom], axis=1))
+
+
+def a_token_late(layout: Layout) -> Layout:
+    return replace(layout, boxes=np.roll(layout.boxes, 1, axis=0))
+
+
+def a_cell_lower(layout: Layout) -> Layout:
+    height = (layout.boxes[:, 3] - layout.boxes[:, 1])[:, None]
+    return replace(layout, boxes=layout.boxes + height * np.array([[0, 1, 0, 1]]))
+
+
 def test_every_model_type_is_recorded_once() -> None:
     counted = Counter(row["model_type"] for row in TABLES[rows_file(transformers.__version__)])
     assert set(counted.values()) == {1}
@@ -107,6 +130,19 @@ def test_every_row_says_what_is_known_of_its_image_tokens() -> None:
             assert len(row["geometry_reason"].split()) > 6
             assert "Error" not in row["geometry_reason"], row["model_type"]
     assert sum(row["geometry"] == "proven" for row in rows) >= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [mirrored, a_token_late, a_cell_lower])
+@pytest.mark.parametrize("model_type", [row["model_type"] for row in TABLES["coverage.json"] if is_proven(row)])
+def test_a_wrong_geometry_is_proven_of_no_family(
+    model_type: str, wrong: Callable[[Layout], Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if rows_file(transformers.__version__) != "coverage.json":
+        pytest.skip("the processors are of transformers 5")
+    find = ImageTokenLocator._find_layout
+    monkeypatch.setattr(ImageTokenLocator, "_find_layout", lambda self, size: wrong(find(self, size)))
+    assert check_geometry(model_type).status in ("refuted", "unknown")
 
 
 @pytest.mark.slow

@@ -87,6 +87,7 @@ def test_check_with_a_task_says_how_its_candidates_are_read_and_what_a_sample_co
     done = run("lens_tiny", "--task", "pope_mini", "--documents", "6", "--samples", "2", "--device", "cpu")
     assert done.exit_code == 0, done.output
     shown = " ".join(done.output.split())
+    assert re.search(r"image tokens . geometry proven \([0-9]+% of [0-9]+ painted spots\)", shown)
     assert re.search(r"teacher forcing . one pass: off from generation by [0-9.e-]+ \(allowed 1\.0e-04\)", shown)
     assert "Candidates of pope_mini in 6 documents" in shown
     assert re.search(r"yes, no . first token \(6 documents\)", shown)
