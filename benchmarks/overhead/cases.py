@@ -16,13 +16,14 @@ from benchmarks.measure import PeakMemory, alternate
 from lens_models import find_parts
 
 from .others import OTHERS, NotAvailableError, nnsight, transformer_lens
-from .recorded import RecordedGeneration
+from .recorded import ProbedGeneration, RecordedGeneration
 from .shapes import Shape
 
-__all__ = ["LENS", "NAIVE", "PLAIN", "Case", "measure"]
+__all__ = ["LENS", "NAIVE", "PICTURE", "PLAIN", "Case", "measure"]
 
 PLAIN, LENS, HOOKS = "plain generation", "lens", "lens, hooks alone"
 NAIVE = "output_hidden_states, head everywhere"
+PICTURE = ("probe image_tokens", "probe attention")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def measure(
             LENS: lambda: recorded(inputs, arguments),
             HOOKS: lambda: recorded.generate(inputs, arguments),
         }
+        for name in PICTURE:
+            ways[name] = functools.partial(ProbedGeneration(model, probe, name.split()[1]), inputs, arguments)
         missing = _add_others(ways, case, model, inputs, arguments)
         return _timed(case, ways, device, clock) + [
             _row(case, name, {"note": reason}) for name, reason in missing.items()
@@ -105,7 +108,7 @@ def _timed(
     case: Case, ways: Mapping[str, Callable[[], object]], device: torch.device, clock: Callable[[], float]
 ) -> list[dict[str, Any]]:
     wait = functools.partial(torch.cuda.synchronize, device) if device.type == "cuda" else (lambda: None)
-    few = {name: case.others for name in ways if name not in (PLAIN, LENS, HOOKS)} | {NAIVE: case.naive}
+    few = {name: case.others for name in ways if name not in (PLAIN, LENS, HOOKS, *PICTURE)} | {NAIVE: case.naive}
     few = {name: rounds for name, rounds in few.items() if rounds < case.rounds}
     timings = alternate(ways, case.rounds, few=few, wait=wait, clock=clock)
     rows = []

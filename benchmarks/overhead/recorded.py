@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from lens_engine import Sample
@@ -16,12 +17,14 @@ from lens_engine.position import AnswerPosition
 from lens_engine.recorder import LensRecorder
 from lens_engine.records import ReadSample, RecordAssembler
 from lens_engine.sample import Reference
-from lens_models import LogitLens, ReadoutRow, TracedGeneration
+from lens_models import LensSettings, LogitLens, ReadoutRow, TracedGeneration
+from lens_models.image_tokens import ImageTokens
+from lens_models.probes import Answered
 from lens_results import new_run_id
 from lens_tasks.answers import AnswerSpan
 from lens_tasks.target_types import AnswerTarget, Candidate
 
-__all__ = ["RecordedGeneration"]
+__all__ = ["ProbedGeneration", "RecordedGeneration"]
 
 _YES, _NO = tuple(range(11, 19)), tuple(range(21, 29))  # eight surface variants each, as yes and no have
 _SPAN = AnswerSpan(0, 3, "yes", "first_content", True, "yes")
@@ -75,6 +78,29 @@ class RecordedGeneration:
             ("timed", self._asked, 0, 0), "prompt", question="Is there a dog in the image?", split="test",
             known=lambda: Reference(target),
         )  # fmt: skip
+
+
+class ProbedGeneration:
+    """Generation with one probe of the picture, and what it says of two words.
+
+    Args:
+        model: to time.
+        probe: example inputs.
+        name: of the probe.
+    """
+
+    def __init__(self, model: Any, probe: Mapping[str, Tensor], name: str) -> None:
+        self._lens = LogitLens(model, probe, LensSettings(probes=(name,)))
+        self._image_token = model.config.image_token_id
+
+    def __call__(self, inputs: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> None:
+        """Generate and ask the probe about each sample."""
+        places = [(row == self._image_token).nonzero().flatten().cpu().numpy() for row in inputs["input_ids"]]
+        tokens = [ImageTokens(own, np.zeros_like(own)) for own in places]
+        generation = self._lens.generate(inputs, image_tokens=tokens, **arguments)
+        for sample, new in enumerate(generation.new_tokens):
+            found = generation.probes[0].result(Answered(sample, [sample] * len(new), 0, {"yes": _YES, "no": _NO}))
+            assert found, "the probe saw nothing"
 
 
 class _Tokens:

@@ -7,12 +7,13 @@ from typing import Any
 
 from benchmarks.measure import Check, at_least, at_most
 
-from .cases import LENS, NAIVE, PLAIN
+from .cases import LENS, NAIVE, PICTURE, PLAIN
 
 __all__ = ["checks"]
 
 _CPU = ("qwen2-vl-0.5b", 1.10)
 _CUDA = ("qwen2-vl-2b", 1.03)
+_PROBE = 1.10
 _TIMES_LESS = 10.0
 _MEMORY_MIB = 64.0
 _SMALLEST_MS = 1.0  # what the noise makes of a cost of nothing is no cost below it
@@ -38,6 +39,9 @@ def checks(rows: Iterable[Mapping[str, Any]], device: str) -> list[Check]:
 def _of_case(name: str, ways: Mapping[str, Mapping[str, Any]], limit: float, device: str) -> Iterator[Check]:
     lens = ways[LENS]
     yield at_most(f"{name}: lens over plain generation", lens["ratio"].median, limit)
+    for probe in PICTURE:
+        if probe in ways:
+            yield at_most(f"{name}: {probe} over plain generation", ways[probe]["ratio"].median, _PROBE)
     if NAIVE in ways:
         added = max(lens["added_ms"], _SMALLEST_MS)
         yield at_least(f"{name}: time added by {NAIVE} over the lens's", ways[NAIVE]["added_ms"] / added, _TIMES_LESS)

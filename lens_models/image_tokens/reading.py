@@ -20,12 +20,14 @@ Floats = npt.NDArray[np.float32]
 LEVELS = 255
 """Steps of a stored map between 0 and its largest value."""
 _WHOLE = 2**25
-"""Logits that are all computed without asking whether they matter."""
-_CHUNK = 256
-_SAMPLED_A_LAYER = 8
-_STRONGEST = 32
-_SLACK = 1.01
-"""The bound and the value are products of different shapes, so each has rounding of its own."""
+"""Logits that are all computed, whatever they say."""
+_CHUNK = 32
+_MOST_ROWS = 32
+_DRAWN = 2048
+_SAMPLED_A_LAYER = 2
+_STRONGEST = 16
+_SURE = 4.0
+"""Standard errors by which an estimate must lie below the maximum to be left alone."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,17 @@ class ImageReadout:
 
     Attributes:
         maps: `[words, layers, tokens]`: the probability of the word at each token. Their maximum is the internal
-            confidence of arXiv:2410.02762. Where `whole` is False, values under half a step (1 / (2 * `LEVELS`)) of
-            the word's largest one may be 0 instead.
-        rank: `[words, layers]`, int64: place in the vocabulary of the word's best token where it is likeliest, from 1;
-            0 in layers where all of `maps` was left at 0.
-        whole: every value of `maps` was computed.
-        evaluated: share of the (layer, token) pairs whose logits were all computed.
+            confidence of arXiv:2410.02762.
+        rank: `[words, layers]`, int64: place of the word's best token in the vocabulary where it is likeliest, from 1;
+            0 in layers where that place was not computed from all logits.
+        exact: `[layers, tokens]`: whether the values of a place were computed from the logits of the whole vocabulary.
+        error: the largest relative standard error of the other ones; 0 where there are none.
     """
 
     maps: Floats
     rank: npt.NDArray[np.int64]
-    whole: bool
-    evaluated: float
+    exact: npt.NDArray[np.bool_]
+    error: float
 
 
 @torch.inference_mode()
@@ -54,10 +55,11 @@ def read_image_tokens(
 ) -> ImageReadout:
     """Probabilities of words at image tokens: softmax(unembed(norm(h_l(v_i)))), summed over a word's tokens.
 
-    The normaliser of a probability needs the logits of the whole vocabulary, which at every image token and layer costs
-    more than the model's own run. Most tokens say nothing of a word, so an upper bound decides where it is needed: the
-    same numerator over the logits of few tokens, those that are strong at some image tokens of this very sample. What
-    cannot be half a step of a stored map is not computed further; everything else is exact, the maximum with it.
+    The numerator needs few logits, the normaliser those of the whole vocabulary, which at every image token and layer
+    cost more than the model's own run. So it is estimated: exactly over the tokens that are strong at some image tokens
+    of this very sample, and by a fixed random part of the vocabulary over the rest, which gives its standard error too.
+    Where a word may be likeliest all logits are computed, at up to 32 places: unless a map is flat there, its maximum
+    is exact.
 
     Args:
         unembed: norm and head of the model.
@@ -71,25 +73,28 @@ def read_image_tokens(
     if not words or not all(words):
         raise ValueError(f"words={[list(word) for word in words]}; expected at least one token id for each")
     layers, tokens, _ = residual.shape
-    normed = unembed.normed(residual.reshape(layers * tokens, -1))
-    reading = _Reading(unembed, normed, words, layers)
+    reading = _Reading(unembed, unembed.normed(residual.reshape(layers * tokens, -1)), words, layers)
     if whole or layers * tokens * unembed.vocab_size <= _WHOLE:
-        reading.evaluate(torch.arange(layers * tokens, device=normed.device))
+        reading.evaluate(torch.arange(layers * tokens, device=reading.normed.device))
     else:
-        reading.evaluate_what_matters()
+        reading.estimate()
+        reading.evaluate_the_largest()
     return reading.result()
 
 
 class _Reading:
-    """Rows are (layer, image token) pairs in that order; `p` is NaN where a probability is not computed yet."""
+    """Rows are (layer, image token) pairs in that order."""
 
     def __init__(self, unembed: Unembedding, normed: Tensor, words: Sequence[Sequence[int]], layers: int) -> None:
         self.unembed, self.normed, self.layers = unembed, normed, layers
-        self.ids = torch.tensor([token for word in words for token in word], device=normed.device)
+        device = normed.device
+        self.ids = torch.tensor([token for word in words for token in word], device=device)
         ends = np.cumsum([len(word) for word in words])
         self.groups = [range(end - len(word), end) for end, word in zip(ends.tolist(), words, strict=True)]
-        self.p = torch.full((len(normed), len(words)), torch.nan, device=normed.device)
-        self.rank = torch.zeros((len(normed), len(words)), dtype=torch.int64, device=normed.device)
+        self.p = torch.zeros((len(normed), len(words)), device=device)
+        self.rank = torch.zeros((len(normed), len(words)), dtype=torch.int64, device=device)
+        self.exact = torch.zeros(len(normed), dtype=torch.bool, device=device)
+        self.error = torch.zeros(len(normed), device=device)
 
     def evaluate(self, rows: Tensor) -> None:
         """Compute the probabilities of rows from all logits."""
@@ -101,18 +106,31 @@ class _Reading:
             self.p[chunk] = (scores + dist.energy(logits).unsqueeze(-1)).exp()
             best = torch.stack([own[:, list(group)].amax(-1) for group in self.groups], dim=-1)
             self.rank[chunk] = torch.stack([dist.rank_among(logits, each) for each in best.unbind(-1)], dim=-1).long()
+            self.exact[chunk] = True
 
-    def evaluate_what_matters(self) -> None:
-        """Compute the rows that may hold half a step of a map."""
+    def estimate(self) -> None:
+        """Fill in estimates of all rows, and the relative standard error of their normaliser."""
+        strong = self._strong_tokens()
+        drawn = self._drawn_tokens(strong)
         scores = dist.pooled_logits(self.unembed.columns(self.normed, self.ids), self.groups)
-        few = self.unembed.columns(self.normed, self._strong_tokens())
-        bound = (scores - torch.logsumexp(few, -1, keepdim=True)).exp() * _SLACK
-        while True:
-            half_a_step = self.p.nan_to_num(0.0).amax(0) / (2 * LEVELS)
-            open_ = self.p.isnan() & (bound >= half_a_step)
-            promise = torch.where(open_, bound / bound.amax(0), -1.0).amax(-1)
+        known = torch.logsumexp(self.unembed.columns(self.normed, strong), -1)
+        rest = self.unembed.columns(self.normed, drawn)
+        # relative to the largest number of a row, so that nothing overflows
+        top = torch.maximum(known, rest.amax(-1))
+        part = (rest - top[:, None]).exp_()
+        size = self.unembed.vocab_size - len(strong)
+        total = (known - top).exp() + size * part.mean(-1)
+        self.p = (scores - top[:, None]).exp() / total[:, None]
+        self.error = size * part.std(-1) / len(drawn) ** 0.5 / total
+
+    def evaluate_the_largest(self) -> None:
+        """Compute the rows that may hold the largest value of a word, the likeliest first and at most `_MOST_ROWS`."""
+        for _ in range(_MOST_ROWS // _CHUNK):
+            hopes = (self.p * (1 + _SURE * self.error[:, None])).masked_fill(self.exact[:, None], -1.0)
+            largest = self.p.masked_fill(~self.exact[:, None], 0.0).amax(0)
+            promise = torch.where(hopes > largest, hopes / hopes.amax(0).clamp_min(1e-30), -1.0).amax(-1)
             rows = torch.topk(promise, min(_CHUNK, len(promise))).indices
-            rows = rows[promise[rows] >= 0]
+            rows = rows[promise[rows] > 0]
             if not len(rows):
                 return
             self.evaluate(rows)
@@ -125,16 +143,22 @@ class _Reading:
         top = torch.topk(self.unembed.of_normed(self.normed[rows]), min(_STRONGEST, self.unembed.vocab_size)).indices
         return torch.unique(torch.cat([self.ids, top.flatten()]))  # type: ignore[no-any-return]
 
+    def _drawn_tokens(self, strong: Tensor) -> Tensor:
+        """A part of the other tokens, the same in every run."""
+        order = torch.randperm(self.unembed.vocab_size, generator=torch.Generator().manual_seed(0))
+        others = order[~torch.isin(order, strong.cpu())]
+        return others[:_DRAWN].to(self.normed.device)
+
     def result(self) -> ImageReadout:
-        """The probabilities by word and layer; rows that were not computed are under half a step of every map."""
+        """The probabilities by word and layer."""
         shape = (self.layers, -1, len(self.groups))
-        known = ~self.p.isnan().any(-1)
-        maps = self.p.nan_to_num(0.0).reshape(shape)
+        maps = self.p.reshape(shape)
         best = maps.max(dim=1)
         rank = self.rank.reshape(shape).gather(1, best.indices.unsqueeze(1)).squeeze(1)
+        left = self.error[~self.exact]
         return ImageReadout(
             maps.permute(2, 0, 1).float().cpu().numpy(),
             rank.t().cpu().numpy(),
-            bool(known.all()),
-            float(known.float().mean()),
+            self.exact.reshape(self.layers, -1).cpu().numpy(),
+            float(left.max()) if len(left) else 0.0,
         )

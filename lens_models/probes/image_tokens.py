@@ -87,9 +87,10 @@ class ImageTokenLens:
         """What is read of each word; nothing without words or image tokens.
 
         Returns:
-            `layers` `[layers]`; for each word `map WORD` `[layers, image tokens]` (probabilities),
-            `map near WORD` its nearness by the contextual lens (`lens_models.image_tokens.contextual`), where the model
-            reads text alone; `rank WORD` `[layers]`, see `lens_models.image_tokens.reading.ImageReadout`.
+            `layers` `[layers]`; `error` `[1]`, the largest relative standard error of the maps; for each word
+            `map WORD` `[layers, image tokens]` (probabilities), `map near WORD` its nearness by the contextual lens
+            (`lens_models.image_tokens.contextual`), where the model reads text alone, and `rank WORD` `[layers]`; see
+            `lens_models.image_tokens.reading.ImageReadout`.
         """
         words = {word: ids for word, ids in answered.words.items() if ids}
         tokens = self._tokens[answered.sample] if self._tokens else ()
@@ -101,6 +102,7 @@ class ImageTokenLens:
         residual = torch.stack([self._kept[layer][start : start + len(tokens)].to(device) for layer in layers])
         found = read_image_tokens(self._lens.unembedding, residual, list(words.values()))
         arrays: dict[str, Any] = {"layers": np.asarray(layers, dtype=np.float32)}
+        arrays["error"] = np.asarray([found.error], dtype=np.float32)
         for word, own, rank in zip(words, found.maps, found.rank, strict=True):
             arrays[f"map {word}"] = own
             arrays[f"rank {word}"] = rank.astype(np.float32)
