@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,14 @@ from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
 from .options import LensOptions
 
-__all__ = ["ReadModel", "RunSettings", "describe_run", "non_default_arguments", "package_versions"]
+__all__ = [
+    "ReadModel",
+    "RunSettings",
+    "argument_defaults",
+    "describe_run",
+    "non_default_arguments",
+    "package_versions",
+]
 
 _PACKAGES = ("mm-logit-lens", "lmms-eval", "lm-eval", "torch", "transformers", "accelerate", "datasets", "numpy")
 _RESULT_PACKAGES = ("mm-logit-lens", "torch", "torchvision", "transformers", "tokenizers", "pillow")
@@ -84,6 +92,16 @@ def non_default_arguments(given: Mapping[str, Any], defaults: Mapping[str, Any])
         for name, value in sorted(given.items())
         if name not in _IGNORED_ARGUMENTS and str(value) != str(defaults.get(name))
     }
+
+
+def argument_defaults(cls: type) -> dict[str, Any]:
+    """Argument -> its default, of a class and of those that it hands its arguments on to."""
+    found: dict[str, Any] = {}
+    for each in cls.__mro__:
+        for name, parameter in inspect.signature(each.__init__).parameters.items():  # type: ignore[misc]
+            if parameter.default is not inspect.Parameter.empty:
+                found.setdefault(name, parameter.default)
+    return found
 
 
 def package_versions() -> dict[str, str]:

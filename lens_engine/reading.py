@@ -88,14 +88,14 @@ class Reader:
         trace = batch[0][1].trace
         if trace is None or isinstance(trace, CaptureError):
             unseen = trace or CaptureError("nothing was observed while this answer was generated")
-            return [self.failed(sample, generation.text, unseen) for sample, generation in batch]
+            return [self._failed(sample, generation.text, unseen) for sample, generation in batch]
         try:
             return self._read(trace, batch)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
         free_memory()
         if len(batch) == 1:
-            return [self.failed(batch[0][0], batch[0][1].text, why)]
+            return [self._failed(batch[0][0], batch[0][1].text, why)]
         self._warn_once(f"A batch could not be read together ({why.reason}); its samples are read one by one.")
         return [record for each in batch for record in self._read_batch([each])]
 
@@ -205,16 +205,21 @@ class Reader:
             readout, _ = force_candidates(readout, candidates, lambda _: scored)
         return self._assembler.control(read, readout, self._own_identity(scored[0]), passes=passes())
 
-    def read_choices(self, choices: Choices, scored: Sequence[ScoredContinuation]) -> SampleRecord:
+    def read_choices(
+        self, choices: Choices, scored: Sequence[ScoredContinuation], problem: Unlocated | None = None
+    ) -> SampleRecord:
         """The record of a multiple-choice document: its candidates are the continuations that were scored.
 
         Args:
             choices: the choices, in the harness's order; the target's `choices` are their labels.
             scored: their scores, with layers.
+            problem: why the scores are without layers.
         """
         sample, rule = choices.samples[0], choices.rule()
         labels = sample.target.choice_labels(len(choices.sequences))
         pred = rule.chosen(scored)
+        if problem is not None:
+            return self._failed(sample, labels[pred], problem)
         try:
             read = self._choice_sample(choices, labels, scored, rule)
             record = self._assembler.read(read, self._own_identity(scored[pred]))
@@ -223,7 +228,7 @@ class Reader:
             return self._masked(record, sample, again, read.observed)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
-        return self.failed(sample, labels[pred], why)
+        return self._failed(sample, labels[pred], why)
 
     def _choice_sample(
         self, choices: Choices, labels: tuple[str, ...], scored: Sequence[ScoredContinuation], rule: ChoiceRule
@@ -260,7 +265,7 @@ class Reader:
         readout = self._lens.read([ReadoutRow(_residual(scored[pred]), token)])[0]
         return with_scores(readout, np.stack([layers_of(each) for each in scored], axis=1), np.asarray(rule.lengths))
 
-    def failed(self, sample: Sample, response: str, why: Unlocated | CaptureError) -> SampleRecord:
+    def _failed(self, sample: Sample, response: str, why: Unlocated | CaptureError) -> SampleRecord:
         """The record of a sample that the model answered and the lens could not read."""
         why = why if isinstance(why, Unlocated) else failure(why)
         record = self._assembler.unread(sample, response, why)

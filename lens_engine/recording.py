@@ -112,9 +112,7 @@ class Recording:
 
         def read() -> list[SampleRecord]:
             self.recorder.add_images(sample.media.image_sha256, sample.media.images)
-            if problem is not None:
-                return [self._reader.failed(sample, choices.response, problem)]
-            return [self._reader.read_choices(choices, scored)]
+            return [self._reader.read_choices(choices, scored, problem)]
 
         self.recorder.add_read([(sample.key, sample.kind, "")], read)
 

@@ -177,13 +177,11 @@ class Choices:
         samples: the prompt of each choice, usually one and the same; the first one stands for the document.
         sequences: token ids of each choice.
         rule: by what the harness compares them; asked when the scores are there.
-        response: what a record that could not be read says the answer was.
     """
 
     samples: Sequence[Sample]
     sequences: Sequence[tuple[int, ...]]
     rule: Callable[[], Any] = field(repr=False)
-    response: str = ""
 
 
 def where_of(key: Key) -> str:
