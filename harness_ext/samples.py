@@ -139,7 +139,7 @@ class SampleMaker(ABC):
             until=asked.until,
             padding=asked.padding,
             documents=functools.partial(self.documents, asked) if asked.task in self.tasks.objects else None,
-            known=functools.partial(self.tasks.reference, asked.task, document, question),
+            make_reference=functools.partial(self.tasks.reference, asked.task, document, question),
             sizes=self.sizes(asked, media),
             source=asked.source,
         )

@@ -22,13 +22,13 @@ from lens_tasks import AnswerSpan
 
 from .candidates import SampleCandidates, resolve_candidates
 from .choices import ChoiceRule, score_choices
-from .controls import CausalMasks, ControlReading, Controls, ReadAgain, controlled_record, counted_passes
+from .controls import CausalMasks, ControlReading, ImageControls, ReadAgain, controlled_record, counted_passes
 from .engine import Engine, Generation, Replacement, Tokens
-from .failures import failure
+from .failures import NoReadout, failure
 from .forced_candidates import force_candidates, layers_of, with_scores
 from .image_maps import Observed
 from .observations import Observations
-from .position import AnswerPosition, Unlocated, find_position, n_generated
+from .position import AnswerPosition, find_position, n_generated
 from .prompts import end_token_ids
 from .records import NON_FINITE, ReadSample, RecordAssembler
 from .sample import Choices, Sample
@@ -61,7 +61,7 @@ class Reader:
         lens: LogitLens,
         tokenizer: Any,
         thresholds: Thresholds,
-        controls: Controls | None = None,
+        controls: ImageControls | None = None,
         *,
         masks: CausalMasks | None = None,
         whole_maps: bool = False,
@@ -112,8 +112,8 @@ class Reader:
             for sample, generation in batch
         }
         for row, finite in enumerate(self._lens.finite(trace)):
-            if not finite and isinstance(positions.get(row), Unlocated):  # such logits say nothing of the answer
-                positions[row] = Unlocated("non_finite", NON_FINITE)
+            if not finite and isinstance(positions.get(row), NoReadout):  # such logits say nothing of the answer
+                positions[row] = NoReadout("non_finite", NON_FINITE)
         by_row = {generation.row: sample for sample, generation in batch}
         found = {row: position for row, position in positions.items() if isinstance(position, AnswerPosition)}
         candidates = {row: resolve_candidates(self._tokenizer, by_row[row].target, found[row]) for row in found}
@@ -131,7 +131,7 @@ class Reader:
             position, again = positions[row], None
             step = position.step if isinstance(position, AnswerPosition) else None
             observed = self._observations.of(trace, sample, row, n_tokens, step, candidates.get(row))
-            if isinstance(position, Unlocated):
+            if isinstance(position, NoReadout):
                 checked = identity if row in compared else None
                 record = self._assembler.unread(
                     sample, generation.text, position, n_generated=n_tokens, identity=checked, observed=observed
@@ -162,7 +162,7 @@ class Reader:
         tokens = trace.new_tokens[row]
         return tuple(tokens[: n_generated(tokens, self._end_ids)])
 
-    def _position(self, sample: Sample, text: str, tokens: Tokens) -> AnswerPosition | Unlocated:
+    def _position(self, sample: Sample, text: str, tokens: Tokens) -> AnswerPosition | NoReadout:
         """Where the answer stands; in the whole generated text, where the harness dropped the text's beginning."""
         decode = functools.partial(self._tokenizer.decode, tokens, skip_special_tokens=True)
         whole = decode(clean_up_tokenization_spaces=False)
@@ -206,7 +206,7 @@ class Reader:
         return self._assembler.control(read, readout, self._own_identity(scored[0]), passes=passes())
 
     def read_choices(
-        self, choices: Choices, scored: Sequence[ScoredContinuation], problem: Unlocated | None = None
+        self, choices: Choices, scored: Sequence[ScoredContinuation], problem: NoReadout | None = None
     ) -> SampleRecord:
         """The record of a multiple-choice document: its candidates are the continuations that were scored.
 
@@ -265,9 +265,9 @@ class Reader:
         readout = self._lens.read([ReadoutRow(_residual(scored[pred]), token)])[0]
         return with_scores(readout, np.stack([layers_of(each) for each in scored], axis=1), np.asarray(rule.lengths))
 
-    def _failed(self, sample: Sample, response: str, why: Unlocated | CaptureError) -> SampleRecord:
+    def _failed(self, sample: Sample, response: str, why: NoReadout | CaptureError) -> SampleRecord:
         """The record of a sample that the model answered and the lens could not read."""
-        why = why if isinstance(why, Unlocated) else failure(why)
+        why = why if isinstance(why, NoReadout) else failure(why)
         record = self._assembler.unread(sample, response, why)
         return controlled_record(record, sample, None, self._controls)
 

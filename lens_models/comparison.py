@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -39,16 +39,6 @@ class IdentityReport:
     def exact(self) -> bool:
         """Whether the readout may be used."""
         return self.argmax_agrees and self.deviation <= self.tolerance and self.rounding <= 1.0
-
-    def worst(self, other: IdentityReport) -> IdentityReport:
-        """Both checks together: exact only when both are."""
-        worse = max(self, other, key=lambda report: report.deviation / report.tolerance)
-        return replace(
-            worse,
-            rounding=max(self.rounding, other.rounding),
-            argmax_agrees=self.argmax_agrees and other.argmax_agrees,
-            n_checked=self.n_checked + other.n_checked,
-        )
 
 
 def tolerance(logits: Tensor, dtype: torch.dtype) -> Tensor:

@@ -29,7 +29,8 @@ class Forcing:
         model: the model.
         parts: its parts; None where they were not found.
         way: "one pass" or "step by step", see `lens_models.forced_run`; None when the model is refused.
-        deviation: the largest difference from the model's own generation on the probe, as a share of the logit range.
+        deviation: the largest difference from the model's own generation on the example input, as a share of the
+            logit range.
         tolerance: what is allowed there.
         reason: why not in one pass, or why the model is refused; None for a model that is forced in one pass.
     """
@@ -93,7 +94,7 @@ def prove_forcing(model: Any, inputs: Mapping[str, Any]) -> Forcing:
     try:
         tokens, theirs = _generated(model, inputs)
     except Exception as error:  # whatever a class does in its own generate
-        return Forcing(model, parts, None, reason=f"it did not generate from the probe input ({_short(error)})")
+        return Forcing(model, parts, None, reason=f"it did not generate from the example input ({_short(error)})")
     allowed = forcing_tolerance(model.dtype, _n_layers(model, parts))
     reason, deviation = None, None
     for way in (ONE_PASS, STEP_BY_STEP):

@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from .adapters import attach_adapter
 from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, UnknownModelError
 from .memory import is_out_of_memory
+from .peft_adapters import attach_adapter
 from .quantised import is_quantised, quantisation_config
 
 __all__ = [
@@ -121,7 +121,7 @@ def load_model(
     """Load any checkpoint that `AutoModelForImageTextToText` loads.
 
     Weights in pickle files can run code when they are opened, so they are refused unless `allow_pickle` is set. `peft`
-    names an adapter, see `adapters.attach_adapter`; `quantisation` holds `quantised.QUANTISATION_ARGUMENTS`. A
+    names an adapter, see `peft_adapters.attach_adapter`; `quantisation` holds `quantised.QUANTISATION_ARGUMENTS`. A
     checkpoint with quantised weights (GPTQ, AWQ, bitsandbytes) says so itself and needs no argument.
 
     Raises:

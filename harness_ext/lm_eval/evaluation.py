@@ -171,7 +171,7 @@ def _recording(model: Any, tasks: Mapping[str, Any]) -> Recording:
     settings, advice = _settings(model, tasks, call), ADVICE if call else _UNTOLD
     directory = _directory(model.options.directory, call.get("evaluation_tracker"))
     return Recording(
-        model.session.engine, model.read_model, model.tokenizer, "lm-eval", settings, directory, log, advice=advice
+        model.session.engine, model.model_of_run, model.tokenizer, "lm-eval", settings, directory, log, advice=advice
     )
 
 

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from harness_ext.wrapping import shadowed
 from lens_engine import Request, Sample, Session, TransformersEngine
 from lens_engine.batching import in_order
-from lens_engine.description import ReadModel
-from lens_engine.encoding_guard import CutPrompts, cut_alike, encode_or_name
+from lens_engine.description import ModelOfRun
+from lens_engine.encoding_guard import TruncationWatch, encode_or_name, truncate_alike
 from lens_engine.options import flag, take_lens_options
 from lens_engine.placement import require_whole_layers, require_whole_model
 from lens_engine.prompts import Answer, Generate, GeneratingModel
@@ -71,7 +71,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         settings = self.options.settings if self.options.enabled else None
         if settings is not None:
             require_whole_layers(getattr(self, "accelerator", None), "parallelize=True")
-        self._cut = CutPrompts(log.warning)
+        self._cut = TruncationWatch(log.warning)
         self._batch: Sequence[Sample] = ()
         self._encoding: Mapping[str, Any] = {}
         self._rows: list[int] = []
@@ -86,10 +86,10 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         return self.session.engine.lens
 
     @property
-    def read_model(self) -> ReadModel:
+    def model_of_run(self) -> ModelOfRun:
         """What the records say of the model; it has a lens."""
         assert self.lens is not None
-        return ReadModel(self.lens, self.options, self.processor, self.name_or_path, self.path, self.commit, self.rank)
+        return ModelOfRun(self.lens, self.options, self.processor, self.name_or_path, self.path, self.commit, self.rank)
 
     @property
     def model(self) -> Any:
@@ -196,7 +196,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             return self._as_stock([texts[row] for row in rows], [images[row] for row in rows], *args, **kwargs)
 
         inputs = encode_or_name(together, where, self.processor)
-        cut_alike(inputs)
+        truncate_alike(inputs)
         if self._batch and inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
             whole = lambda row: self._as_stock([texts[row]], [images[row]])  # noqa: E731
             self._cut.see(inputs, where, whole, getattr(self, "image_token_id", None))

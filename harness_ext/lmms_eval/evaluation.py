@@ -59,7 +59,7 @@ def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, k
     cli_args = kwargs.get("cli_args")
     settings, directory = _settings(lm, tasks, cli_args), _directory(lm, cli_args)
     recording = Recording(
-        lm.opened.engine, lm.opened.read_model, lm.tokenizer, "lmms-eval", settings, directory, logger
+        lm.opened.engine, lm.opened.model_of_run, lm.tokenizer, "lmms-eval", settings, directory, logger
     )
     cache = kwargs.get("response_cache")
     if cache is not None:
@@ -70,7 +70,7 @@ def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, k
     evaluate = functools.partial(original, lm=lm, task_dict=task_dict, **kwargs)
     scoring = shadowed(evaluator, _process_document_results=_scoring(evaluator._process_document_results, recording))
     with shadowed(lm, tasks=Tasks(tasks)):
-        return evaluate_recorded(lm.session, recording, tasks, scoring, evaluate, mean=mean)
+        return evaluate_recorded(lm.opened.session, recording, tasks, scoring, evaluate, mean=mean)
 
 
 class _Passing:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from harness_ext.samples import HarnessRequest
 from harness_ext.tasks import Tasks
-from lens_engine import Generation, Request, Session
+from lens_engine import Generation, Request
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.opening import OpenedModel, open_model
 from lens_engine.sample import Choices
@@ -43,7 +43,6 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         super().__init__()
         self.arguments, self.options = ModelArguments.parse(arguments)
         self.opened: OpenedModel | None = open_model(self.arguments, self.options, logger)
-        self.session: Session | None = Session(self.opened.engine, self.arguments.batch_size)
         self.tasks = Tasks()
         loaded, placement = self.opened.loaded, self.opened.placement
         self._rank, self._world_size = placement.rank, placement.world_size
@@ -71,7 +70,8 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         """Answer each request; the results come back in the order of the requests."""
         maker = self._maker()
         asked = normalise(requests)
-        generations = self._generate([maker.request(each) for each in asked])
+        with self._progress(len(asked)) as bar:
+            generations = self._open().session.generate([maker.request(each) for each in asked], bar.update)
         self._log_speed(generations)
         for each, generation in zip(asked, generations, strict=True):
             self.cache_hook.add_partial("generate_until", (each.context, dict(each.generation)), generation.text)
@@ -88,7 +88,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             return maker.choices([asked[place] for place in places])
 
         with self._progress(len(asked)) as bar:
-            scored = self._session().score([each.choice_set for each in asked], choices_of, bar.update)
+            scored = self._open().session.score([each.choice_set for each in asked], choices_of, bar.update)
         return [GenerationResult((each.loss, each.greedy)) for each in scored]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[list[str]]:
@@ -107,7 +107,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             numbered = replace(asked, key=(task, doc_id, len(texts), repeat), messages=messages)
             sample = functools.partial(maker.sample, numbered, document, kind="multi_round")
             request = Request(numbered.key, numbered.generation, sample, numbered.padding)
-            texts.append(self._session().generate([request], cached=False)[0].text)
+            texts.append(self._open().session.generate([request], cached=False)[0].text)
             yield texts[-1]
             payload = asked.messages(
                 document, round_idx=len(texts), previous_output=list(texts), previous_round_info=previous
@@ -125,7 +125,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         In place of the base class's method, which collects garbage twice, first for models that were handed to the
         accelerator; this one never was.
         """
-        self.opened = self.session = None
+        self.opened = None
         free_memory()
 
     def _open(self) -> OpenedModel:
@@ -133,17 +133,8 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             raise AttributeError("the model was freed by clean()")
         return self.opened
 
-    def _session(self) -> Session:
-        if self.session is None:
-            raise AttributeError("the model was freed by clean()")
-        return self.session
-
     def _maker(self) -> LmmsEvalSamples:
         return LmmsEvalSamples(self.processor, self.arguments, self.task_dict, self.tasks)
-
-    def _generate(self, requests: list[Request]) -> list[Generation]:
-        with self._progress(len(requests)) as bar:
-            return self._session().generate(requests, bar.update)
 
     def _progress(self, total: int) -> Any:
         return tqdm(total=total, disable=self.rank != 0, desc="Model Responding", unit="request")

@@ -12,7 +12,7 @@ import pytest
 
 from harness_ext.tasks import task_definition
 from lens_engine import description
-from lens_engine.description import ReadModel, RunSettings, argument_defaults, describe_run, non_default_arguments
+from lens_engine.description import ModelOfRun, RunSettings, argument_defaults, describe_run, non_default_arguments
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.options import take_lens_options
 from lens_models import LENS_TINY, LogitLens, example_inputs, load_model
@@ -31,7 +31,7 @@ def part() -> Part:
         options, _ = take_lens_options(arguments or {})
         lens = LogitLens(loaded.model, example_inputs(loaded.processor), options.settings)
         path = resolve_pretrained(LENS_TINY)
-        read = ReadModel(lens, options, loaded.processor, LENS_TINY, path, None, 0)
+        read = ModelOfRun(lens, options, loaded.processor, LENS_TINY, path, None, 0)
         return dict(
             describe_run("r", read, harness="lmms-eval", settings=RunSettings(non_default=non_default)).fingerprint
         )
