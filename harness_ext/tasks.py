@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness_ext.wrapping import shadowed
 from lens_engine.choices import ChoiceRule, choice_rule
 from lens_engine.sample import Reference
 from lens_engine.table import METRIC_NAMES, higher_is_better
+from lens_models.shadowing import shadowed
 from lens_results.fingerprint import digest_of
 from lens_tasks import AnswerTarget, target_for
 from lens_tasks.answers import Filters

@@ -1,15 +1,14 @@
-"""Other functions and attributes in the place of a harness's own: checked, once, or for a while."""
+"""Put functions around those of a harness, checked and once."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from typing import Any
 
-__all__ = ["UnsupportedHarnessError", "require_function", "shadowed", "wrap"]
+__all__ = ["UnsupportedHarnessError", "require_function", "wrap"]
 
 _MARK = "_lens_wrapped"
 
@@ -48,19 +47,3 @@ def wrap(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable
         wrapped = functools.wraps(original)(wrapper(original))
         setattr(wrapped, _MARK, True)
         setattr(owner, name, wrapped)
-
-
-@contextmanager
-def shadowed(target: Any, **attributes: Any) -> Iterator[None]:
-    """Give an object other attributes for a while; what it had of its own comes back."""
-    own = {name: vars(target)[name] for name in attributes if name in vars(target)}
-    for name, value in attributes.items():
-        setattr(target, name, value)
-    try:
-        yield
-    finally:
-        for name in attributes:
-            if name in own:
-                setattr(target, name, own[name])
-            else:
-                delattr(target, name)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from lens_models.encoding import encode_texts
+from lens_models.encoding import encode_texts, tokenizer_of
 from lens_models.generation import generated_columns
 
 from .encoding_guard import ContextWatch, encode_or_name
@@ -93,7 +93,7 @@ class ProcessorPrompts:
     def __init__(self, model: Any, processor: Any, *, use_cache: bool, warn: Callable[[str], object]) -> None:
         self._model = model
         self._processor = processor
-        self._tokenizer = getattr(processor, "tokenizer", processor)
+        self._tokenizer = tokenizer_of(processor)
         self._use_cache = use_cache
         self._context = ContextWatch(model.config, warn)
 

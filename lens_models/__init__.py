@@ -10,7 +10,7 @@
     lens, lenses, readout*, distributions   the lens: quantities of each layer at chosen positions
     candidates, alignment                   candidates in tokens; from a character to its generated token
     metrics/                                scalars of one sample's layers
-    definition, memory, errors              what defines a model's answers; lack of memory; exceptions
+    definition, memory, shadowing, errors   a model's definition; memory; other attributes for a while; exceptions
 
 Importing this package loads torch and transformers, registers nothing and touches no network.
 """

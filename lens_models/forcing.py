@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers.generation import GenerationMixin
 
 from .errors import ForcingError, PartsError
-from .forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun, greedy_settings, replaced, run_forced
+from .forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun, greedy_settings, run_forced
 from .parts import ModelParts, find_parts
+from .shadowing import shadowed
 
 __all__ = ["Forcing", "forcing_deviation", "forcing_tolerance", "prove_forcing"]
 
@@ -145,7 +146,7 @@ def _generated(model: Any, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         for module in model.modules():
             if isinstance(module, GenerationMixin) and getattr(module, "generation_config", None) is not None:
                 settings = greedy_settings(module.generation_config, never_said=True)
-                stack.enter_context(replaced(module, "generation_config", settings))
+                stack.enter_context(shadowed(module, generation_config=settings))
         output = model.generate(**inputs, max_new_tokens=_N_TOKENS, output_logits=True, return_dict_in_generate=True)
     theirs = torch.stack(output.logits, dim=1)
     return output.sequences[:, -theirs.shape[1] :], theirs

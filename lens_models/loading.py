@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
+from .encoding import tokenizer_of
 from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, UnknownModelError
 from .memory import is_out_of_memory
 from .peft_adapters import attach_adapter
@@ -61,7 +62,7 @@ class LoadedModel:
     @property
     def tokenizer(self) -> Any:
         """The processor's tokenizer."""
-        return getattr(self.processor, "tokenizer", self.processor)
+        return tokenizer_of(self.processor)
 
 
 def default_device() -> torch.device:
@@ -152,7 +153,7 @@ def load_model(
     if device_map is None:
         model = _to_device(model, device or default_device())
     processor = _load_processor(pretrained, path, {**hub, **(processor_kwargs or {})})
-    _require_padding(pretrained, getattr(processor, "tokenizer", processor), model)
+    _require_padding(pretrained, tokenizer_of(processor), model)
     return LoadedModel(model.eval(), processor, pretrained, revision or getattr(config, "_commit_hash", None))
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import lm_eval.api.model as lm_eval_model
 from lm_eval.api.model import CachingLM
 
-from harness_ext.wrapping import shadowed
 from lens_engine import Recording
 from lens_engine.batching import in_order
+from lens_models.shadowing import shadowed
 from lens_results.fingerprint import digest_of
 
 from .samples import visuals

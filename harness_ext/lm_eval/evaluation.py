@@ -25,12 +25,13 @@ from lm_eval.api.metrics import mean
 
 from harness_ext.evaluation import evaluate_recorded, run_settings, scored_document
 from harness_ext.tasks import Tasks, config_value, leaf_tasks
-from harness_ext.wrapping import require_function, shadowed, wrap
+from harness_ext.wrapping import require_function, wrap
 from lens_engine import Recording
 from lens_engine.description import RunSettings, argument_defaults
 from lens_engine.recording import ADVICE
 from lens_models import LENS_TINY, InputError
 from lens_models.encoding import UNREADABLE
+from lens_models.shadowing import shadowed
 
 from .cache import records_beside
 from .repairs import repaired

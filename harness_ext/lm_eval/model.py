@@ -13,7 +13,6 @@ from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
 from lm_eval.models.utils import Collator, replace_placeholders, resize_image
 from tqdm import tqdm
 
-from harness_ext.wrapping import shadowed
 from lens_engine import Request, Sample, Session, TransformersEngine
 from lens_engine.batching import in_order
 from lens_engine.description import ModelOfRun
@@ -27,6 +26,7 @@ from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
+from lens_models.shadowing import shadowed
 
 from .evaluation import install
 from .samples import LmEvalSamples, visuals
@@ -71,7 +71,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         settings = self.options.settings if self.options.enabled else None
         if settings is not None:
             require_whole_layers(getattr(self, "accelerator", None), "parallelize=True")
-        self._cut = TruncationWatch(log.warning)
+        self._truncation = TruncationWatch(log.warning)
         self._batch: Sequence[Sample] = ()
         self._encoding: Mapping[str, Any] = {}
         self._rows: list[int] = []
@@ -199,7 +199,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         truncate_alike(inputs)
         if self._batch and inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
             whole = lambda row: self._as_stock([texts[row]], [images[row]])  # noqa: E731
-            self._cut.see(inputs, where, whole, getattr(self, "image_token_id", None))
+            self._truncation.see(inputs, where, whole, getattr(self, "image_token_id", None))
         return inputs
 
     def _as_stock(self, strings: list[str], images: list[Any], *args: Any, **kwargs: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lm_eval import evaluator, utils
 
-from harness_ext.wrapping import shadowed
+from lens_models.shadowing import shadowed
 
 __all__ = ["repaired"]
 

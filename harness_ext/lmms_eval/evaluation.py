@@ -21,10 +21,11 @@ from loguru import logger
 from harness_ext.evaluation import evaluate_recorded, run_settings, scored_document
 from harness_ext.submission.samples import noted_id
 from harness_ext.tasks import Tasks, config_value, leaf_tasks
-from harness_ext.wrapping import require_function, shadowed, wrap
+from harness_ext.wrapping import require_function, wrap
 from lens_engine import Recording
 from lens_engine.description import RunSettings
 from lens_engine.model_arguments import ModelArguments
+from lens_models.shadowing import shadowed
 
 __all__ = ["install"]
 

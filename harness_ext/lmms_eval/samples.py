@@ -18,7 +18,7 @@ from lens_engine.media_kinds import message_parts
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.sample import Documents, ShownDocument
 from lens_models import InputError
-from lens_models.encoding import UNREADABLE, open_image, render_chat
+from lens_models.encoding import UNREADABLE, open_image, render_chat, tokenizer_of
 from lens_models.video import open_video
 
 __all__ = ["LmmsEvalSamples", "normalise"]
@@ -63,8 +63,7 @@ class LmmsEvalSamples(SampleMaker):
 
     def continuation_tokens(self, asked: HarnessRequest, text: str) -> Sequence[int]:
         """See `SampleMaker`."""
-        tokenizer = getattr(self.processor, "tokenizer", self.processor)
-        tokens: Sequence[int] = tokenizer.encode(text, add_special_tokens=False)
+        tokens: Sequence[int] = tokenizer_of(self.processor).encode(text, add_special_tokens=False)
         return tokens
 
     def documents(self, asked: HarnessRequest) -> Documents:

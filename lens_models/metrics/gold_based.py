@@ -29,7 +29,7 @@ def gold_based_scalars(
     Args:
         layers: The readout of the answer position.
         gold_index: Which candidate is the gold answer; None when the task has no gold or it is no candidate.
-        correct: Whether the harness scored the answer as right; None when it did not say.
+        correct: Whether the answer given is the gold answer; None when that cannot be said.
         thresholds: Cut-offs; the defaults when None.
 
     Returns:

@@ -241,6 +241,12 @@ def test_scores_come_without_the_lens_where_it_fails() -> None:
         scored_beside(engine(ValueError("the model's own")), choices(SUM), observe=True)
 
 
+def test_a_document_whose_layers_could_not_be_read_keeps_its_answer() -> None:
+    record = reader().read_choices(choices(SUM), scored(-3.0, -2.0, -4.0), NoReadout("capture_failed", "hooks"))
+    assert (record.status, record.status_reason) == ("capture_failed", "hooks")
+    assert record.response == TARGET.choice_labels(3)[1]
+
+
 def info(**changes: Any) -> RunInfo:
     return RunInfo(**{"run_id": new_run_id(), "model": ModelInfo("m", 3), "lens": LensInfo((1, 2, 3))} | changes)
 
