@@ -24,13 +24,12 @@ class IdentityReport:
     allowed; of several rows the pair of the worst one. `rounding` is the root mean square of Δ over that of the logits
     in units of the dtype's eps, 0 for fp32: rounding alone gives about 0.2, and a wrong part that hides below the
     largest deviation allowed gives more than 1. `argmax_agrees` is True when, in every row, the model's first choice is
-    the readout's first choice or lies within `tolerance` of it. `n_checked` counts rows.
+    the readout's first choice or lies within `tolerance` of it.
     """
 
     deviation: float
     tolerance: float
     argmax_agrees: bool
-    n_checked: int
     dtype: str
     transform: str = "none"
     rounding: float = 0.0
@@ -81,7 +80,6 @@ def compare_logits(
         deviation=float(share[worst]),
         tolerance=float(allowed[worst]),
         argmax_agrees=bool((behind <= allowed).all()),
-        n_checked=int(ours.shape[0]),
         dtype=str(dtype).removeprefix("torch."),
         rounding=float(rounding.max()) if torch.finfo(dtype).bits == 16 else 0.0,
     )

@@ -34,7 +34,7 @@ CANDIDATES = tuple(Candidate(text, (text,)) for text in CHOICES)
 TARGET = AnswerTarget(CANDIDATES, "a dog", gold_texts=("a dog",), choices=CHOICES)
 SEQUENCES = [(1, 2, 3, 4), (5, 6), (7, 8, 9)]
 TOKENS = tuple(float(len(sequence)) for sequence in SEQUENCES)
-EXACT = IdentityReport(0.0, 1e-3, True, 1, torch.float32)
+EXACT = IdentityReport(0.0, 1e-3, True, torch.float32)
 
 
 def readout(**changes: Any) -> Readout:

@@ -31,7 +31,7 @@ def tokenizer() -> Any:
 
 def request(target: AnswerTarget, until: tuple[str, ...] = ()) -> Sample:
     known = Reference(target)
-    return Sample(("t", 0, 0, 0), "prompt", question="Is there a cat?", until=until, known=lambda: known)
+    return Sample(("t", 0, 0, 0), "prompt", question="Is there a cat?", until=until, make_reference=lambda: known)
 
 
 YES_NO = target_for("pope", {"question": "Is there a cat?", "answer": "yes", "image_source": "i", "category": "random"})
