@@ -8,6 +8,7 @@
     generation, probes/, interventions      `generate` while probes observe and interventions change it
     forced_run, forcing, continuations      given tokens scored as the model's own generation (teacher forcing)
     lens, lenses, readout*, distributions   the lens: quantities of each layer at chosen positions
+    image_tokens/, attention/               where the image tokens lie in sequence and picture; what attention looks at
     candidates, alignment                   candidates in tokens; from a character to its generated token
     metrics/                                scalars of one sample's layers
     definition, memory, shadowing, errors   a model's definition; memory; other attributes for a while; exceptions
