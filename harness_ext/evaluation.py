@@ -1,63 +1,39 @@
-"""What both harnesses need around an evaluation: wrapped functions are checked, records kept, scores joined."""
+"""What both adapters put around a harness's evaluation: records are kept, scores and lens metrics are joined."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from importlib.metadata import version
-from types import ModuleType
 from typing import Any
 
-from harness_ext.tasks import config_value, metric_directions
+from harness_ext.tasks import config_value, metric_directions, table_knows_lens_metrics
 from lens_engine import Recording, Session
 from lens_engine.description import RunSettings
 from lens_engine.table import numeric_scores, scores_of_filter
 
-__all__ = ["UnsupportedHarnessError", "evaluate_recorded", "require_function", "run_settings", "scored_document"]
-
-
-class UnsupportedHarnessError(RuntimeError):
-    """This version of a harness lacks a function that the lens metrics need."""
-
-
-def require_function(
-    module: ModuleType, name: str, parameters: Collection[str], *, distribution: str, tested: str
-) -> None:
-    """Check that `module` has a function `name` with these parameters, perhaps among others.
-
-    Args:
-        module: module of the harness.
-        name: the function.
-        parameters: names it must accept.
-        distribution: the harness's name for pip.
-        tested: versions to recommend.
-
-    Raises:
-        UnsupportedHarnessError: names the function, what was expected of it and what was found.
-    """
-    function = getattr(module, name, None)
-    found = tuple(inspect.signature(inspect.unwrap(function)).parameters) if callable(function) else ()
-    if not set(parameters) <= set(found):
-        raise UnsupportedHarnessError(
-            f"{distribution} {version(distribution)}: {module.__name__}.{name} was expected with the parameters "
-            f"{', '.join(parameters)}; found {', '.join(found) or 'no such function'}. "
-            f"Install {distribution} {tested}, or run with lens=False."
-        )
+__all__ = ["evaluate_recorded", "run_settings", "scored_document"]
 
 
 def evaluate_recorded(
-    session: Session, recording: Recording, scoring: AbstractContextManager[None], evaluate: Callable[[], Any]
+    session: Session,
+    recording: Recording,
+    tasks: Mapping[str, Any],
+    scoring: AbstractContextManager[None],
+    evaluate: Callable[[], Any],
+    *,
+    mean: Callable[..., float],
 ) -> Any:
-    """What a harness's `evaluate` returns, with the files of the run's records in it.
+    """What a harness's `evaluate` returns, with the lens metrics and the files of the run's records in it.
 
     Args:
         session: puts the requests of the model to its engine.
         recording: takes the records while the evaluation lasts.
-        scoring: lets the harness's scoring know the lens metrics.
+        tasks: name -> task object, of the tasks that the lens reads.
+        scoring: the harness's scoring of documents adds their lens metrics.
         evaluate: the harness's function, with its arguments.
+        mean: the harness's average, for the lens metrics.
     """
-    with session.recorded(recording), scoring:
+    with session.recorded(recording), table_knows_lens_metrics(tasks, mean), scoring:
         results = evaluate()
     files = recording.finish()
     if results is not None:

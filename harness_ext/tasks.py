@@ -8,11 +8,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lens_engine.choices import ChoiceRule, choice_rule
 from lens_engine.sample import Reference
 from lens_engine.table import METRIC_NAMES, higher_is_better
+from lens_models.shadowing import shadowed
 from lens_results.fingerprint import digest_of
 from lens_tasks import AnswerTarget, target_for
 from lens_tasks.answers import Filters
@@ -24,10 +26,10 @@ __all__ = [
     "answer_target",
     "ask",
     "config_value",
+    "folders",
     "leaf_tasks",
     "metric_directions",
     "metric_names",
-    "shadowed",
     "table_knows_lens_metrics",
     "task_definition",
 ]
@@ -44,6 +46,11 @@ def leaf_tasks(task_dict: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
             yield from leaf_tasks(task)
         elif task is not None:
             yield str(getattr(task.config, "task", None) or name), task
+
+
+def folders(include_path: Any) -> list[Any]:
+    """The folders of `--include_path`: none, one, or a list of them."""
+    return [include_path] if isinstance(include_path, str | Path) else list(include_path or [])
 
 
 def config_value(task: Any, name: str) -> Any:
@@ -198,22 +205,6 @@ def _taken(pipeline: Any, response: str, document: Any) -> str | None:
         answer = answer[0] if len(answer) == 1 else None
     same = isinstance(answer, str) and " ".join(answer.split()).casefold() == " ".join(response.split()).casefold()
     return answer if isinstance(answer, str) and not same else None
-
-
-@contextmanager
-def shadowed(target: Any, **attributes: Any) -> Iterator[None]:
-    """Give an object other attributes for a while; what it had of its own comes back."""
-    own = {name: vars(target)[name] for name in attributes if name in vars(target)}
-    for name, value in attributes.items():
-        setattr(target, name, value)
-    try:
-        yield
-    finally:
-        for name in attributes:
-            if name in own:
-                setattr(target, name, own[name])
-            else:
-                delattr(target, name)
 
 
 @contextmanager

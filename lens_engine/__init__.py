@@ -1,4 +1,21 @@
-"""One answered prompt from end to end: samples and media in; answers, observations and records out."""
+"""One answered prompt from end to end: samples and media in; answers, observations and records out.
+
+The modules in the order of a sample's way, which docs/architecture.md draws:
+
+    sample, media, media_kinds              what is asked, beside which images, and what the answer is compared with
+    session, batching, record_cache         requests in batches, or with the answer and record of an earlier run
+    engine, transformers_engine, prompts    a model answers and scores while probes observe it
+    encoding_guard                          which document an error of encoding is about
+    recording, reading                      the records of one evaluation, made of answers and observations
+    position, candidates, choices           where the answer stands, and the tokens that are compared there
+    forced_candidates, controls/            scores of whole sequences; the answer under other images, or without tokens
+    observations, image_maps                what probes observed of a sample; maps over its image tokens and its boxes
+    records, failures, recorder, table      one record, why it has no readout, its way to disk, its values in a table
+    opening, options, model_arguments       what a user asks for: a checkpoint, the lens's settings
+    placement, description                  on which device; what defines the numbers of a run
+    api, question, answer                   the Python API
+    plots, picture_map                      its heat maps: top tokens by layer, image tokens in the picture
+"""
 
 from .answer import Answer, NotReadError
 from .api import VisionLanguageModel, load

@@ -30,7 +30,6 @@ from .opening import OpenedModel, open_model
 from .options import LENS_ARGUMENTS, LensOptions, reject_unknown
 from .question import Candidates, Pictures, Question, as_arguments
 from .recording import Recording
-from .session import Session
 
 __all__ = ["VisionLanguageModel", "load"]
 
@@ -87,13 +86,13 @@ class VisionLanguageModel:
     """
 
     def __init__(self, opened: OpenedModel, arguments: ModelArguments) -> None:
-        read = opened.read_model
+        described = opened.model_of_run
         self.model: Any = opened.loaded.model
         self.processor: Any = opened.loaded.processor
-        self.lens: LogitLens = read.lens
+        self.lens: LogitLens = described.lens
         self._system_prompt = arguments.reasoning_prompt or arguments.system_prompt
         self._numbers = itertools.count()
-        self._session = Session(opened.engine, arguments.batch_size)
+        self._session = opened.session
         self._opened, self._arguments = opened, arguments
         self._records = _Records()
         self._recording: Recording | None = self._new_recording(opened.options, self._records)
@@ -104,7 +103,7 @@ class VisionLanguageModel:
         prompt = {"system_prompt": arguments.system_prompt}
         recording = Recording(
             self._opened.engine,
-            replace(self._opened.read_model, options=options),
+            replace(self._opened.model_of_run, options=options),
             self._opened.loaded.tokenizer,
             "mm-logit-lens",
             RunSettings.of(vars(arguments), ModelArguments.defaults(), prompt=prompt),

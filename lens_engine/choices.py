@@ -12,8 +12,7 @@ from lens_models.memory import free_memory
 
 from .batching import in_order
 from .engine import UNCHANGED, Engine, Replacement
-from .failures import failure
-from .position import Unlocated
+from .failures import NoReadout, failure
 from .sample import Choices
 
 __all__ = ["ChoiceRule", "choice_rule", "score_choices", "scored_beside"]
@@ -84,7 +83,7 @@ def score_choices(
 
 def scored_beside(
     engine: Engine, choices: Choices, *, observe: bool
-) -> tuple[list[ScoredContinuation], Unlocated | None]:
+) -> tuple[list[ScoredContinuation], NoReadout | None]:
     """Scores with the lens beside them, and None; scores without it and why, where that failed with it.
 
     What fails without the lens too is the model's own failure and is raised.

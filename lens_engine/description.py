@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,14 @@ from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
 from .options import LensOptions
 
-__all__ = ["ReadModel", "RunSettings", "describe_run", "non_default_arguments", "package_versions"]
+__all__ = [
+    "ModelOfRun",
+    "RunSettings",
+    "argument_defaults",
+    "describe_run",
+    "non_default_arguments",
+    "package_versions",
+]
 
 _PACKAGES = ("mm-logit-lens", "lmms-eval", "lm-eval", "torch", "transformers", "accelerate", "datasets", "numpy")
 _RESULT_PACKAGES = ("mm-logit-lens", "torch", "torchvision", "transformers", "tokenizers", "pillow")
@@ -53,7 +61,7 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
-class ReadModel:
+class ModelOfRun:
     """What a run needs to know of the model that is read.
 
     Attributes:
@@ -86,6 +94,16 @@ def non_default_arguments(given: Mapping[str, Any], defaults: Mapping[str, Any])
     }
 
 
+def argument_defaults(cls: type) -> dict[str, Any]:
+    """Argument -> its default, of a class and of those that it hands its arguments on to."""
+    found: dict[str, Any] = {}
+    for each in cls.__mro__:
+        for name, parameter in inspect.signature(each.__init__).parameters.items():  # type: ignore[misc]
+            if parameter.default is not inspect.Parameter.empty:
+                found.setdefault(name, parameter.default)
+    return found
+
+
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on; those not installed are left out."""
     return {"python": platform.python_version(), **_versions(_PACKAGES)}
@@ -103,28 +121,28 @@ def _versions(packages: Iterable[str], *, builds: bool = True) -> dict[str, str]
     return versions
 
 
-def describe_run(run_id: str, read: ReadModel, *, harness: str, settings: RunSettings) -> RunInfo:
+def describe_run(run_id: str, described: ModelOfRun, *, harness: str, settings: RunSettings) -> RunInfo:
     """What defines the numbers of a run.
 
     Args:
         run_id: name of the run, the same in all its processes.
-        read: the model and what the user asked of the lens.
+        described: the model and what the user asked of the lens.
         harness: distribution name of the harness.
         settings: the settings of the harness.
     """
-    lens, parts, report = read.lens, read.lens.parts, read.lens.identity
+    lens, parts, report = described.lens, described.lens.parts, described.lens.identity
     model = lens.model
     versions = package_versions()
-    about = _lens_info(lens, read.options)
+    about = _lens_info(lens, described.options)
     return RunInfo(
         run_id=run_id,
         harness=HarnessInfo(harness, versions.get(harness, "")),
         model=ModelInfo(
-            read.name_or_path,
+            described.name_or_path,
             parts.n_layers,
             hidden_size=parts.hidden_size,
             vocab_size=parts.vocab_size,
-            revision=read.revision,
+            revision=described.revision,
             model_class=parts.model_class,
             dtype=str(model.dtype).removeprefix("torch."),
             device=str(model.device),
@@ -138,7 +156,7 @@ def describe_run(run_id: str, read: ReadModel, *, harness: str, settings: RunSet
         seeds=_storable(settings.seeds),
         args=_storable(settings.args),
         metrics=settings.metrics,
-        fingerprint=_storable(_run_part(read, about, harness, settings)),
+        fingerprint=_storable(_run_part(described, about, harness, settings)),
     )
 
 
@@ -175,13 +193,13 @@ def _beyond_the_logit_lens(lens: LogitLens, options: LensOptions) -> dict[str, A
     return found
 
 
-def _run_part(read: ReadModel, lens: LensInfo, harness: str, settings: RunSettings) -> dict[str, Any]:
+def _run_part(described: ModelOfRun, lens: LensInfo, harness: str, settings: RunSettings) -> dict[str, Any]:
     """The run part of the fingerprint, see docs/fingerprint.md."""
-    model = model_definition(read.lens.model, read.processor, read.path, commit=read.revision)
+    model = model_definition(described.lens.model, described.processor, described.path, commit=described.revision)
     packages: tuple[str, ...] = (harness, *_RESULT_PACKAGES)
     packages += _ADAPTER_PACKAGES if model["adapter"] else ()
     packages += _QUANTISING_PACKAGES if model["quantisation"] else ()
-    changes = [[each.name, each.strength] for each in read.interventions if each.strength]
+    changes = [[each.name, each.strength] for each in described.interventions if each.strength]
     own = {name: value for name, value in asdict(lens).items() if name not in ("thresholds", "controls")}
     return {
         **model,

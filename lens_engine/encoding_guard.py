@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from lens_models import InputError, example_inputs
 from lens_models.memory import is_out_of_memory
 
-__all__ = ["ContextWatch", "CutPrompts", "context_length", "cut_alike", "encode_or_name"]
+__all__ = ["ContextWatch", "TruncationWatch", "context_length", "encode_or_name", "truncate_alike"]
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ _ADVICE = "Pass a larger max_length in --model_args if the model has one, or mak
 _ONE_A_TOKEN = ("mm_token_type_ids", "token_type_ids", "cross_attention_mask")
 
 
-def cut_alike(inputs: MutableMapping[str, Any]) -> None:
+def truncate_alike(inputs: MutableMapping[str, Any]) -> None:
     """Cut what else has one entry a token; the harness cuts ids and mask alone, and newer models stop over that."""
     tokens = inputs["input_ids"].shape[1]
     for name in _ONE_A_TOKEN:
@@ -107,7 +107,7 @@ def cut_alike(inputs: MutableMapping[str, Any]) -> None:
             inputs[name] = value[:, -tokens:]
 
 
-class CutPrompts:
+class TruncationWatch:
     """Tells, once, of a prompt that the harness cut, and refuses one that lost a part of its images.
 
     Args:

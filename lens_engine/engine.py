@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lens_models import CaptureError, LogitLens, TracedGeneration
-from lens_models.continuations import ScoredContinuation
+from lens_models.continuations import ScoredContinuation, Tokens
 from lens_models.image_tokens import ImageTokens
 
 from .media import Images
 from .sample import Sample
 
 __all__ = ["UNCHANGED", "Engine", "Generation", "Replacement", "Tokens"]
-
-Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)

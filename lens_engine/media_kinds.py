@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
-__all__ = ["parts_of"]
+__all__ = ["message_parts"]
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _SOUNDS = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus")
@@ -20,7 +20,7 @@ _SOUND_BEGINS = (b"ID3", b"fLaC", b"OggS", b"\xff\xfb")
 _KINDS = ("image", "video", "audio")
 
 
-def parts_of(visuals: object) -> list[dict[str, Any]]:
+def message_parts(visuals: object) -> list[dict[str, Any]]:
     """One part of a message for each visual that a task's `doc_to_visual` gives, in order.
 
     lmms-eval decides by the ending of a path, in any case, and takes for a video what it does not know; that is done

@@ -12,12 +12,13 @@ from lens_models import LoadedModel, load_model
 from lens_models.interventions import Intervention
 from lens_models.loading import resolve_pretrained
 
-from .description import ReadModel
+from .description import ModelOfRun
 from .model_arguments import ModelArguments
 from .options import LensOptions
 from .placement import Placement, place
 from .prompts import ProcessorPrompts
 from .recording import Log
+from .session import Session
 from .transformers_engine import TransformersEngine
 
 __all__ = ["OpenedModel", "open_model"]
@@ -25,19 +26,20 @@ __all__ = ["OpenedModel", "open_model"]
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A loaded model with its engine."""
+    """A loaded model with its engine, and the session that puts requests to it."""
 
     engine: TransformersEngine
+    session: Session
     loaded: LoadedModel
     placement: Placement
     options: LensOptions
 
     @property
-    def read_model(self) -> ReadModel:
+    def model_of_run(self) -> ModelOfRun:
         """What the records say of it; the engine has a lens."""
         assert self.engine.lens is not None
         path = resolve_pretrained(self.loaded.name_or_path)
-        return ReadModel(
+        return ModelOfRun(
             self.engine.lens,
             self.options,
             self.loaded.processor,
@@ -75,4 +77,4 @@ def open_model(
     prompts = ProcessorPrompts(model, loaded.processor, use_cache=arguments.use_cache, warn=log.warning)
     settings = options.settings if options.enabled else None
     engine = TransformersEngine(model, loaded.processor, prompts, settings, interventions=interventions, log=log)
-    return OpenedModel(engine, loaded, placement, options)
+    return OpenedModel(engine, Session(engine, arguments.batch_size), loaded, placement, options)

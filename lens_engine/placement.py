@@ -1,7 +1,9 @@
-"""On which device this process runs the model."""
+"""On which device this process runs the model, and which ways to spread one are refused."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,7 @@ from lens_models.loading import default_device
 
 from .model_arguments import ModelArguments
 
-__all__ = ["Placement", "place", "require_whole_layers"]
+__all__ = ["Placement", "place", "require_whole_layers", "require_whole_model"]
 
 
 @dataclass(frozen=True)
@@ -59,4 +61,24 @@ def require_whole_layers(accelerator: Any, alternative: str) -> None:
         raise LensArgumentError(
             f"{kind} splits each layer over processes, so none of them can read it. Launch with plain data parallelism "
             f"(accelerate launch --multi_gpu), or one process with {alternative}."
+        )
+
+
+def require_whole_model(arguments: Mapping[str, Any]) -> None:
+    """Refuse tensor parallelism: each process then holds a part of every layer, and of the head.
+
+    Args:
+        arguments: of the model; `tp_plan` and MERA's `HARNESS_TENSOR_PARALLEL` are looked at.
+
+    Raises:
+        LensArgumentError: says what was found and what to use.
+    """
+    found = [f"tp_plan={arguments['tp_plan']}"] if arguments.get("tp_plan") is not None else []
+    if os.environ.get("HARNESS_TENSOR_PARALLEL", "0") not in ("", "0"):
+        found.append(f"HARNESS_TENSOR_PARALLEL={os.environ['HARNESS_TENSOR_PARALLEL']}")
+    if found:
+        raise LensArgumentError(
+            f"{' and '.join(found)}: tensor parallelism splits each layer over processes, and every process would "
+            "write the same records. Use parallelize=True (layers on several GPUs, one process) or accelerate launch "
+            "(one whole model a GPU); lens=False runs tensor parallelism without the lens."
         )

@@ -9,11 +9,12 @@ from typing import Any
 
 from lens_models.alignment import AlignmentError, chars_of, step_of_char
 from lens_tasks import AnswerSpan, NoAnswer, locate_answer
-from lens_tasks.answers import begins_thought, ends_thought, opens_thought
+from lens_tasks.answers import closes_reasoning, ends_in_reasoning, opens_reasoning
 
+from .failures import NoReadout
 from .sample import Sample
 
-__all__ = ["AnswerPosition", "Unlocated", "find_position", "n_generated"]
+__all__ = ["AnswerPosition", "find_position", "n_generated"]
 
 
 @dataclass(frozen=True)
@@ -25,40 +26,32 @@ class AnswerPosition:
     token_id: int
 
 
-@dataclass(frozen=True)
-class Unlocated:
-    """No readout position; `status` is a record status."""
-
-    status: str
-    reason: str
-
-
-def find_position(tokenizer: Any, sample: Sample, response: str, tokens: Sequence[int]) -> AnswerPosition | Unlocated:
-    """Locate the answer in `response`, which is `tokens` decoded without special tokens."""
+def find_position(tokenizer: Any, sample: Sample, response: str, tokens: Sequence[int]) -> AnswerPosition | NoReadout:
+    """Locate the answer in `response`, which is `tokens` decoded without special tokens; or why it is not located."""
     if not response.strip():
-        return Unlocated("no_answer", "the model generated no text")
-    hidden = hidden_thought(tokenizer, tokens, response)
+        return NoReadout("no_answer", "the model generated no text")
+    hidden = hidden_reasoning(tokenizer, tokens, response)
     span = locate_answer(
         response[hidden.end :],
         sample.target.candidates,
         sample.until,
         kind=sample.target.kind,
-        thought_open=hidden.open or (not hidden.end and opens_thought(sample.prompt)),
+        in_reasoning=hidden.open or (not hidden.end and ends_in_reasoning(sample.prompt)),
         filters=sample.reference.filters,
         question=sample.question,
     )
     if isinstance(span, NoAnswer):
-        return Unlocated("no_answer", span.reason)
+        return NoReadout("no_answer", span.reason)
     span = span.moved(hidden.end)
     try:
         step = step_of_char(tokenizer, tokens, span.decided_at, text=response)
     except AlignmentError as error:
-        return Unlocated("unaligned", str(error))
+        return NoReadout("unaligned", str(error))
     return AnswerPosition(span, step, tokens[step])
 
 
 @dataclass(frozen=True)
-class HiddenThought:
+class HiddenReasoning:
     """A reasoning block whose marks are special tokens, which the response's text no longer shows.
 
     Attributes:
@@ -70,24 +63,25 @@ class HiddenThought:
     open: bool = False
 
 
-def hidden_thought(tokenizer: Any, tokens: Sequence[int], response: str) -> HiddenThought:
+def hidden_reasoning(tokenizer: Any, tokens: Sequence[int], response: str) -> HiddenReasoning:
     """The reasoning block in `tokens` by its special tokens; `response` is their text."""
-    marks = _thought_marks(tokenizer)
+    marks = _reasoning_marks(tokenizer)
     end, opened = 0, False
     for place, token in enumerate(tokens):
         if token in marks:
             opened = not marks[token]
             if marks[token]:
                 end = chars_of(tokenizer, tokens[: place + 1], response)
-    return HiddenThought(end, opened)
+    return HiddenReasoning(end, opened)
 
 
 @lru_cache(maxsize=4)
-def _thought_marks(tokenizer: Any) -> dict[int, bool]:
+def _reasoning_marks(tokenizer: Any) -> dict[int, bool]:
     """Special tokens that mark a reasoning block -> whether they close it."""
     special = getattr(tokenizer, "all_special_ids", None) or ()
     texts = {int(token): str(tokenizer.decode([token], skip_special_tokens=False)) for token in special}
-    return {token: ends_thought(text) for token, text in texts.items() if ends_thought(text) or begins_thought(text)}
+    marks = {token: text for token, text in texts.items() if opens_reasoning(text) or closes_reasoning(text)}
+    return {token: closes_reasoning(text) for token, text in marks.items()}
 
 
 def n_generated(tokens: Sequence[int], end_ids: frozenset[int]) -> int:

@@ -8,13 +8,21 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from lens_models.encoding import encode_texts
+from lens_models.encoding import encode_texts, tokenizer_of
 from lens_models.generation import generated_columns
 
 from .encoding_guard import ContextWatch, encode_or_name
 from .sample import Sample
 
-__all__ = ["Answer", "Generate", "ProcessorPrompts", "Prompts", "end_token_ids", "generate_arguments"]
+__all__ = [
+    "Answer",
+    "Generate",
+    "GeneratingModel",
+    "ProcessorPrompts",
+    "Prompts",
+    "end_token_ids",
+    "generate_arguments",
+]
 
 Generate = Callable[[Mapping[str, Any], Mapping[str, Any]], Tensor]
 """(encoded batch, further arguments of `model.generate`) -> the sequences that it returns."""
@@ -50,6 +58,28 @@ class Prompts(Protocol):
         """Which row of the batch that `answer` has encoded each sample is."""
 
 
+class GeneratingModel:
+    """Stands for a model in a harness's own code; all but `generate`, which is the engine's, is the model's own."""
+
+    n_tokens = 0
+    """Tokens that the last call generated, padding included."""
+
+    def __init__(self, model: Any, generate: Generate) -> None:
+        self._model = model
+        self._generate = generate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, **arguments: Any) -> Any:
+        """What the model's `generate` returns."""
+        inputs = {name: value for name, value in arguments.items() if isinstance(value, Tensor)}
+        rest = {name: value for name, value in arguments.items() if name not in inputs}
+        sequences = self._generate(inputs, rest)
+        self.n_tokens = int(sequences.shape[1] - inputs["input_ids"].shape[1])
+        return sequences
+
+
 class ProcessorPrompts:
     """Prompts encoded by the checkpoint's own processor, generated with as lmms-eval's stock wrapper does.
 
@@ -63,7 +93,7 @@ class ProcessorPrompts:
     def __init__(self, model: Any, processor: Any, *, use_cache: bool, warn: Callable[[str], object]) -> None:
         self._model = model
         self._processor = processor
-        self._tokenizer = getattr(processor, "tokenizer", processor)
+        self._tokenizer = tokenizer_of(processor)
         self._use_cache = use_cache
         self._context = ContextWatch(model.config, warn)
 

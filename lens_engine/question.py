@@ -104,7 +104,7 @@ class Question:
             media=Media(images),
             question=self.text,
             generation=self.generation,
-            known=lambda: Reference(self.target, regions=self.regions),
+            make_reference=lambda: Reference(self.target, regions=self.regions),
         )
 
 

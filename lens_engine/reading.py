@@ -22,13 +22,13 @@ from lens_tasks import AnswerSpan
 
 from .candidates import SampleCandidates, resolve_candidates
 from .choices import ChoiceRule, score_choices
-from .controls import CausalMasks, ControlReading, Controls, ReadAgain, controlled_record, counted_passes
+from .controls import CausalMasks, ControlReading, ImageControls, ReadAgain, controlled_record, counted_passes
 from .engine import Engine, Generation, Replacement, Tokens
-from .failures import failure
+from .failures import NoReadout, failure
 from .forced_candidates import force_candidates, layers_of, with_scores
 from .image_maps import Observed
 from .observations import Observations
-from .position import AnswerPosition, Unlocated, find_position, n_generated
+from .position import AnswerPosition, find_position, n_generated
 from .prompts import end_token_ids
 from .records import NON_FINITE, ReadSample, RecordAssembler
 from .sample import Choices, Sample
@@ -61,7 +61,7 @@ class Reader:
         lens: LogitLens,
         tokenizer: Any,
         thresholds: Thresholds,
-        controls: Controls | None = None,
+        controls: ImageControls | None = None,
         *,
         masks: CausalMasks | None = None,
         whole_maps: bool = False,
@@ -88,14 +88,14 @@ class Reader:
         trace = batch[0][1].trace
         if trace is None or isinstance(trace, CaptureError):
             unseen = trace or CaptureError("nothing was observed while this answer was generated")
-            return [self.failed(sample, generation.text, unseen) for sample, generation in batch]
+            return [self._failed(sample, generation.text, unseen) for sample, generation in batch]
         try:
             return self._read(trace, batch)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
         free_memory()
         if len(batch) == 1:
-            return [self.failed(batch[0][0], batch[0][1].text, why)]
+            return [self._failed(batch[0][0], batch[0][1].text, why)]
         self._warn_once(f"A batch could not be read together ({why.reason}); its samples are read one by one.")
         return [record for each in batch for record in self._read_batch([each])]
 
@@ -112,8 +112,8 @@ class Reader:
             for sample, generation in batch
         }
         for row, finite in enumerate(self._lens.finite(trace)):
-            if not finite and isinstance(positions.get(row), Unlocated):  # such logits say nothing of the answer
-                positions[row] = Unlocated("non_finite", NON_FINITE)
+            if not finite and isinstance(positions.get(row), NoReadout):  # such logits say nothing of the answer
+                positions[row] = NoReadout("non_finite", NON_FINITE)
         by_row = {generation.row: sample for sample, generation in batch}
         found = {row: position for row, position in positions.items() if isinstance(position, AnswerPosition)}
         candidates = {row: resolve_candidates(self._tokenizer, by_row[row].target, found[row]) for row in found}
@@ -131,7 +131,7 @@ class Reader:
             position, again = positions[row], None
             step = position.step if isinstance(position, AnswerPosition) else None
             observed = self._observations.of(trace, sample, row, n_tokens, step, candidates.get(row))
-            if isinstance(position, Unlocated):
+            if isinstance(position, NoReadout):
                 checked = identity if row in compared else None
                 record = self._assembler.unread(
                     sample, generation.text, position, n_generated=n_tokens, identity=checked, observed=observed
@@ -162,7 +162,7 @@ class Reader:
         tokens = trace.new_tokens[row]
         return tuple(tokens[: n_generated(tokens, self._end_ids)])
 
-    def _position(self, sample: Sample, text: str, tokens: Tokens) -> AnswerPosition | Unlocated:
+    def _position(self, sample: Sample, text: str, tokens: Tokens) -> AnswerPosition | NoReadout:
         """Where the answer stands; in the whole generated text, where the harness dropped the text's beginning."""
         decode = functools.partial(self._tokenizer.decode, tokens, skip_special_tokens=True)
         whole = decode(clean_up_tokenization_spaces=False)
@@ -205,16 +205,21 @@ class Reader:
             readout, _ = force_candidates(readout, candidates, lambda _: scored)
         return self._assembler.control(read, readout, self._own_identity(scored[0]), passes=passes())
 
-    def read_choices(self, choices: Choices, scored: Sequence[ScoredContinuation]) -> SampleRecord:
+    def read_choices(
+        self, choices: Choices, scored: Sequence[ScoredContinuation], problem: NoReadout | None = None
+    ) -> SampleRecord:
         """The record of a multiple-choice document: its candidates are the continuations that were scored.
 
         Args:
             choices: the choices, in the harness's order; the target's `choices` are their labels.
             scored: their scores, with layers.
+            problem: why the scores are without layers.
         """
         sample, rule = choices.samples[0], choices.rule()
         labels = sample.target.choice_labels(len(choices.sequences))
         pred = rule.chosen(scored)
+        if problem is not None:
+            return self._failed(sample, labels[pred], problem)
         try:
             read = self._choice_sample(choices, labels, scored, rule)
             record = self._assembler.read(read, self._own_identity(scored[pred]))
@@ -223,7 +228,7 @@ class Reader:
             return self._masked(record, sample, again, read.observed)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
-        return self.failed(sample, labels[pred], why)
+        return self._failed(sample, labels[pred], why)
 
     def _choice_sample(
         self, choices: Choices, labels: tuple[str, ...], scored: Sequence[ScoredContinuation], rule: ChoiceRule
@@ -260,9 +265,9 @@ class Reader:
         readout = self._lens.read([ReadoutRow(_residual(scored[pred]), token)])[0]
         return with_scores(readout, np.stack([layers_of(each) for each in scored], axis=1), np.asarray(rule.lengths))
 
-    def failed(self, sample: Sample, response: str, why: Unlocated | CaptureError) -> SampleRecord:
+    def _failed(self, sample: Sample, response: str, why: NoReadout | CaptureError) -> SampleRecord:
         """The record of a sample that the model answered and the lens could not read."""
-        why = why if isinstance(why, Unlocated) else failure(why)
+        why = why if isinstance(why, NoReadout) else failure(why)
         record = self._assembler.unread(sample, response, why)
         return controlled_record(record, sample, None, self._controls)
 

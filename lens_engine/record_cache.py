@@ -26,7 +26,7 @@ from lens_results import (
 from lens_results.fingerprint import ANSWER_PARTS, differing_parts
 from lens_results.record import Key
 
-from .controls import BORROWED, Controls
+from .controls import BORROWED, ImageControls
 from .engine import Generation
 from .recorder import PART_SECONDS, LensRecorder
 from .sample import Request, Sample
@@ -56,7 +56,7 @@ class RecordCache:
         directory: Path,
         recorder: LensRecorder,
         report: Callable[[str], object] = log.info,
-        controls: Controls | None = None,
+        controls: ImageControls | None = None,
     ) -> None:
         self._directory = directory
         self._controls = controls

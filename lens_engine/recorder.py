@@ -27,8 +27,7 @@ from lens_results import (
 )
 from lens_results.record import Key
 
-from .failures import failure
-from .position import Unlocated
+from .failures import NoReadout, failure
 from .records import bare_record, without_readout
 from .table import harness_metrics
 
@@ -50,7 +49,7 @@ class Mirror(Protocol):
     def close(self) -> None: ...
 
 
-_TAKEN_OTHERWISE = Unlocated(
+_CONTRADICTED = NoReadout(
     "no_answer", "the task's metric counts this answer as right, so it took another answer than the one that was read"
 )
 
@@ -92,15 +91,15 @@ class LensRecorder:
         self._writer = (
             RecordWriter(directory, run_info, rank=rank, part_seconds=PART_SECONDS) if directory is not None else None
         )
-        self._store: Mirror | None = None
+        self._mirror: Mirror | None = None
         self._thumbnails = (
             ThumbnailWriter(directory, run_info.run_id, rank) if directory is not None and thumbnails else None
         )
         self._metrics: dict[Key, dict[str, float]] = {}
         self._scores: dict[Key, dict[str, float]] = {}
-        self._unfinite: Counter[str] = Counter()
-        self._read_as_wrong: dict[Key, SampleRecord] = {}  # what is left of them if the task counts them as right
-        self._taken_otherwise: set[Key] = set()
+        self._non_finite: Counter[str] = Counter()
+        self._wrong_as_read: dict[Key, SampleRecord] = {}  # what is left of them if the task counts them as right
+        self._contradicted: set[Key] = set()
         self._lock = threading.Lock()
         self._warn = warn
         self._warned: set[str] = set()
@@ -115,23 +114,23 @@ class LensRecorder:
         """Why something is not on disk that should be, or None."""
         return next(iter(self._refusals.values()), None)
 
-    def mirror(self, store: Mirror) -> None:
+    def mirror(self, mirror: Mirror) -> None:
         """Hand new records on to a second place."""
-        self._store = store
+        self._mirror = mirror
 
     def add(self, records: Iterable[SampleRecord]) -> None:
         """Take new records; a later one replaces an earlier one of the same key."""
         for record in map(self._fitting, records):
             self.restore(record)
-            if self._store is not None:
-                self._attempt(self._store, functools.partial(self._store.append, record))
+            if self._mirror is not None:
+                self._attempt(self._mirror, functools.partial(self._mirror.append, record))
 
     def restore(self, record: SampleRecord) -> None:
-        """Take a record that an earlier run made; it is in the second place already."""
+        """Take a record that an earlier run made; it is in the mirror already."""
         self._metrics[record.key] = harness_metrics(record)
-        self._read_as_wrong.pop(record.key, None)
+        self._wrong_as_read.pop(record.key, None)
         if record.correct is False and record.kind != "loglikelihood":
-            self._read_as_wrong[record.key] = without_readout(record, _TAKEN_OTHERWISE)
+            self._wrong_as_read[record.key] = without_readout(record, _CONTRADICTED)
         if self._writer is not None:
             self._attempt(self._writer, functools.partial(self._writer.append, record))
 
@@ -177,10 +176,10 @@ class LensRecorder:
         """
         key: Key = (task, doc_id, 0, 0)
         with self._lock:
-            if key in self._read_as_wrong and self._counts_as_right(task, scores):
-                self._taken_otherwise.add(key)
-                self._metrics[key] = harness_metrics(self._read_as_wrong[key])
-            self._unfinite.update(f"{name} of {task}" for name, value in scores.items() if not isfinite(value))
+            if key in self._wrong_as_read and self._counts_as_right(task, scores):
+                self._contradicted.add(key)
+                self._metrics[key] = harness_metrics(self._wrong_as_read[key])
+            self._non_finite.update(f"{name} of {task}" for name, value in scores.items() if not isfinite(value))
             self._scores.setdefault(key, {}).update(scores)
 
     def _counts_as_right(self, task: str, scores: Mapping[str, float]) -> bool:
@@ -194,19 +193,19 @@ class LensRecorder:
 
     def close(self) -> dict[Key, dict[str, float]]:
         """Write what waits and hand over the scores of this process, for `finish` of the first one."""
-        self.add(self._read_as_wrong.pop(key) for key in sorted(self._taken_otherwise))
-        if self._taken_otherwise:
+        self.add(self._wrong_as_read.pop(key) for key in sorted(self._contradicted))
+        if self._contradicted:
             self._warn(
-                f"{len(self._taken_otherwise)} answers count as right by their task and were read as another "
+                f"{len(self._contradicted)} answers count as right by their task and were read as another "
                 "candidate; their readouts are dropped (status no_answer)"
             )
-        self._taken_otherwise.clear()
+        self._contradicted.clear()
         for writer in self._all_writers():
             self._attempt(writer, writer.close)
         lost = 0 if self._writer is None else self._writer.waiting
         if lost:
             self._warn(f"Lens records of {lost} samples could not be written and are lost; their answers are not")
-        for name, count in self._unfinite.items():
+        for name, count in self._non_finite.items():
             self._warn(
                 f"The harness's score {name} is NaN or infinite in {count} documents; it is missing in their records"
             )
@@ -266,7 +265,7 @@ class LensRecorder:
             self._warn(message)
 
     def _all_writers(self) -> Iterator[RecordWriter | ThumbnailWriter | Mirror]:
-        for writer in (self._writer, self._store, self._thumbnails):
+        for writer in (self._writer, self._mirror, self._thumbnails):
             if writer is not None:
                 yield writer
 

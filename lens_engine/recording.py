@@ -14,9 +14,9 @@ from lens_models.continuations import ScoredContinuation
 from lens_results import SampleRecord, new_run_id
 
 from .controls import CausalMasks, ImageControls, joined_costs
-from .description import ReadModel, RunSettings, describe_run
+from .description import ModelOfRun, RunSettings, describe_run
 from .engine import Engine, Generation
-from .position import Unlocated
+from .failures import NoReadout
 from .reading import Reader
 from .record_cache import RecordCache
 from .recorder import LensRecorder
@@ -57,7 +57,7 @@ class Recording:
     def __init__(
         self,
         engine: Engine,
-        model: ReadModel,
+        model: ModelOfRun,
         tokenizer: Any,
         harness: str,
         settings: RunSettings,
@@ -104,7 +104,7 @@ class Recording:
         kept = [(sample.key, sample.kind, each.text) for sample, each in answered if not sample.padding]
         self.recorder.add_read(kept, read)
 
-    def add_choices(self, choices: Choices, scored: Sequence[ScoredContinuation], problem: Unlocated | None) -> None:
+    def add_choices(self, choices: Choices, scored: Sequence[ScoredContinuation], problem: NoReadout | None) -> None:
         """Record a multiple-choice document; `problem` is why it could not be read."""
         sample = choices.samples[0]
         if sample.padding:
@@ -112,9 +112,7 @@ class Recording:
 
         def read() -> list[SampleRecord]:
             self.recorder.add_images(sample.media.image_sha256, sample.media.images)
-            if problem is not None:
-                return [self._reader.failed(sample, choices.response, problem)]
-            return [self._reader.read_choices(choices, scored)]
+            return [self._reader.read_choices(choices, scored, problem)]
 
         self.recorder.add_read([(sample.key, sample.kind, "")], read)
 

@@ -25,8 +25,9 @@ from lens_results.record import Key
 
 from .candidates import SampleCandidates
 from .controls import ControlReading
+from .failures import NoReadout
 from .image_maps import Observed
-from .position import AnswerPosition, Unlocated
+from .position import AnswerPosition
 from .sample import Sample, text_digest
 
 __all__ = ["NON_FINITE", "ReadSample", "RecordAssembler", "bare_record", "without_readout"]
@@ -117,7 +118,7 @@ class RecordAssembler:
         self,
         sample: Sample,
         response: str,
-        why: Unlocated,
+        why: NoReadout,
         *,
         n_generated: int | None = None,
         identity: IdentityReport | None = None,
@@ -146,18 +147,18 @@ class RecordAssembler:
             sequences=candidates.score != "logit",
         )
 
-    def _doubt(self, read: ReadSample, identity: IdentityReport | None, what: str) -> Unlocated | None:
+    def _doubt(self, read: ReadSample, identity: IdentityReport | None, what: str) -> NoReadout | None:
         """Why a readout is not kept; None when all is well."""
         if not read.readout.finite:
-            return Unlocated("non_finite", NON_FINITE)
+            return NoReadout("non_finite", NON_FINITE)
         if identity is not None and not identity.exact:
             reason = f"the readout of {what} was off by {identity.deviation:.2e} (allowed {identity.tolerance:.2e})"
-            return Unlocated("identity_failed", reason)
+            return NoReadout("identity_failed", reason)
         names = (*_READ_OF_CANDIDATES, *_READ) if read.candidates.ids else _READ
         for name in (*names, "pivot_scores") if _pivots(read.candidates) else names:
             values = getattr(read.readout, name)
             if values is not None and not np.isfinite(values).all():
-                return Unlocated("non_finite", self._not_finite(name, values, read.candidates.labels))
+                return NoReadout("non_finite", self._not_finite(name, values, read.candidates.labels))
         return None
 
     def _not_finite(self, name: str, values: FloatArray, labels: tuple[str, ...]) -> str:
@@ -189,11 +190,11 @@ def _record(sample: Sample, response: str, common: Mapping[str, Any], **found: A
     try:
         return SampleRecord(**common, **found)
     except Exception as error:  # fields that contradict each other, or of a kind that no record holds
-        why = Unlocated("not_run", f"what was read is no valid record: {error}")
+        why = NoReadout("not_run", f"what was read is no valid record: {error}")
     return bare_record(sample.key, sample.kind, response, why)
 
 
-def bare_record(key: Key, kind: str, response: str, why: Unlocated) -> SampleRecord:
+def bare_record(key: Key, kind: str, response: str, why: NoReadout) -> SampleRecord:
     """A sample of which nothing is known but its answer and why there is no more."""
     task, doc_id, request_idx, repeat = key
     return SampleRecord(
@@ -214,7 +215,7 @@ _WITHOUT_READOUT = (
 )  # fmt: skip
 
 
-def without_readout(record: SampleRecord, why: Unlocated) -> SampleRecord:
+def without_readout(record: SampleRecord, why: NoReadout) -> SampleRecord:
     """What a record says of its sample apart from the readout and what was taken for the answer."""
     kept = {name: getattr(record, name) for name in _WITHOUT_READOUT}
     return SampleRecord(**kept, status=why.status, status_reason=why.reason)

@@ -80,7 +80,7 @@ class Sample:
         until: strings at which the harness cuts the answer; text from the first of them on is no part of it.
         padding: the sample only evens out the work of several processes and is not recorded.
         documents: gives all documents of the split, for controls that take another one's image; None where not known.
-        known: what the answer is compared with; called once, when the answer is there.
+        make_reference: gives what the answer is compared with; called once, when the answer is there.
         sizes: width and height of the document's own pictures, of which its boxes are given in pixels; None where they
             are those of `media`.
         source: the harness's own form of the request, for adapters that let the harness put it to the model.
@@ -96,14 +96,14 @@ class Sample:
     until: tuple[str, ...] = ()
     padding: bool = False
     documents: Callable[[], Documents] | None = field(default=None, repr=False)
-    known: Callable[[], Reference] = field(default=Reference, repr=False)
+    make_reference: Callable[[], Reference] = field(default=Reference, repr=False)
     sizes: tuple[tuple[int, int], ...] | None = None
     source: Any = field(default=None, repr=False)
 
     @cached_property
     def reference(self) -> Reference:
         """What the answer is compared with."""
-        return self.known()
+        return self.make_reference()
 
     @property
     def target(self) -> AnswerTarget:
@@ -177,13 +177,11 @@ class Choices:
         samples: the prompt of each choice, usually one and the same; the first one stands for the document.
         sequences: token ids of each choice.
         rule: by what the harness compares them; asked when the scores are there.
-        response: what a record that could not be read says the answer was.
     """
 
     samples: Sequence[Sample]
     sequences: Sequence[tuple[int, ...]]
     rule: Callable[[], Any] = field(repr=False)
-    response: str = ""
 
 
 def where_of(key: Key) -> str:

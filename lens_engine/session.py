@@ -50,7 +50,7 @@ class Session:
     def generate(
         self,
         requests: Sequence[Request],
-        answered: Callable[[int], object] = lambda count: None,
+        progress: Callable[[int], object] = lambda count: None,
         *,
         cached: bool = True,
     ) -> list[Generation]:
@@ -58,25 +58,25 @@ class Session:
 
         Args:
             requests: what is asked.
-            answered: is called with how many requests a batch had when it is done.
+            progress: is called with how many requests a batch had when it is done.
             cached: answers of earlier runs may be taken, where the recording has a cache.
         """
         cache = self.recording.cache if self.recording is not None and cached else None
 
         def ask(places: Sequence[int]) -> list[Generation]:
-            return self._generate([requests[place] for place in places], answered)
+            return self._generate([requests[place] for place in places], progress)
 
         found = ask(range(len(requests))) if cache is None else cache.answers(requests, ask)
         self._flush()
         return found
 
-    def _generate(self, requests: Sequence[Request], answered: Callable[[int], object]) -> list[Generation]:
+    def _generate(self, requests: Sequence[Request], progress: Callable[[int], object]) -> list[Generation]:
         def answer(places: Sequence[int]) -> list[Generation]:
             samples = [requests[place].sample() for place in places]
             generations = self.engine.generate(samples, observe=self.recording is not None)
             if self.recording is not None:
                 self.recording.add(samples, generations)
-            answered(len(places))
+            progress(len(places))
             # what was observed is in the records; it must not fill the memory until the last batch
             return [Generation(each.text, each.n_tokens) for each in generations]
 
@@ -86,14 +86,14 @@ class Session:
         self,
         documents: Sequence[Hashable],
         choices_of: Callable[[Sequence[int]], Choices],
-        answered: Callable[[int], object] = lambda count: None,
+        progress: Callable[[int], object] = lambda count: None,
     ) -> list[ScoredContinuation]:
         """The score of each continuation, in order; those of one document are scored and recorded together.
 
         Args:
             documents: the document of each continuation.
             choices_of: the places of a document's continuations -> the document's choices, in their order.
-            answered: is called with how many continuations are done with a document.
+            progress: is called with how many continuations are done with a document.
         """
         places: dict[Hashable, list[int]] = {}
         for place, document in enumerate(documents):
@@ -105,7 +105,7 @@ class Session:
             scored, problem = alone(choices.samples[0].where, beside)
             if self.recording is not None:
                 self.recording.add_choices(choices, scored, problem)
-            answered(len(own))
+            progress(len(own))
             return scored
 
         found = in_order(places.values(), score)

@@ -1,5 +1,18 @@
 """The logit lens for vision-language models: capture, exact readout, identity check, metrics.
 
+    loading, peft_adapters, quantised       load a checkpoint
+    encoding, example_input, video          conversations, images and videos as model inputs
+    parts, architectures, placement         decoder layers, final norm and head: which they are, where they compute
+    unembed, transforms, head_positions     from a residual to logits, as the model does it
+    identity, comparison, chain             proof that the last layer's readout is the model's own logits
+    generation, probes/, interventions      `generate` while probes observe and interventions change it
+    forced_run, forcing, continuations      given tokens scored as the model's own generation (teacher forcing)
+    lens, lenses, readout*, distributions   the lens: quantities of each layer at chosen positions
+    image_tokens/, attention/               where the image tokens lie in sequence and picture; what attention looks at
+    candidates, alignment                   candidates in tokens; from a character to its generated token
+    metrics/                                scalars of one sample's layers
+    definition, memory, shadowing, errors   a model's definition; memory; other attributes for a while; exceptions
+
 Importing this package loads torch and transformers, registers nothing and touches no network.
 """
 

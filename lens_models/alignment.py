@@ -7,6 +7,8 @@ from typing import Any
 
 from lens_models.errors import LensError
 
+__all__ = ["REPLACEMENT", "AlignmentError", "chars_of", "step_of_char"]
+
 REPLACEMENT = "\ufffd"
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+__all__ = ["FIRST_TOKEN", "TEACHER_FORCED", "CandidateTokens", "candidate_tokens", "has_text", "variant_ids"]
+
 FIRST_TOKEN = "first_token"
 TEACHER_FORCED = "teacher_forced"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,13 +24,12 @@ class IdentityReport:
     allowed; of several rows the pair of the worst one. `rounding` is the root mean square of Δ over that of the logits
     in units of the dtype's eps, 0 for fp32: rounding alone gives about 0.2, and a wrong part that hides below the
     largest deviation allowed gives more than 1. `argmax_agrees` is True when, in every row, the model's first choice is
-    the readout's first choice or lies within `tolerance` of it. `n_checked` counts rows.
+    the readout's first choice or lies within `tolerance` of it.
     """
 
     deviation: float
     tolerance: float
     argmax_agrees: bool
-    n_checked: int
     dtype: str
     transform: str = "none"
     rounding: float = 0.0
@@ -39,16 +38,6 @@ class IdentityReport:
     def exact(self) -> bool:
         """Whether the readout may be used."""
         return self.argmax_agrees and self.deviation <= self.tolerance and self.rounding <= 1.0
-
-    def worst(self, other: IdentityReport) -> IdentityReport:
-        """Both checks together: exact only when both are."""
-        worse = max(self, other, key=lambda report: report.deviation / report.tolerance)
-        return replace(
-            worse,
-            rounding=max(self.rounding, other.rounding),
-            argmax_agrees=self.argmax_agrees and other.argmax_agrees,
-            n_checked=self.n_checked + other.n_checked,
-        )
 
 
 def tolerance(logits: Tensor, dtype: torch.dtype) -> Tensor:
@@ -91,7 +80,6 @@ def compare_logits(
         deviation=float(share[worst]),
         tolerance=float(allowed[worst]),
         argmax_agrees=bool((behind <= allowed).all()),
-        n_checked=int(ours.shape[0]),
         dtype=str(dtype).removeprefix("torch."),
         rounding=float(rounding.max()) if torch.finfo(dtype).bits == 16 else 0.0,
     )

@@ -13,9 +13,10 @@ from .errors import ForcingError
 from .forcing import Forcing
 from .lens import LogitLens
 
-__all__ = ["ScoredContinuation", "score_continuations"]
+__all__ = ["ScoredContinuation", "Tokens", "score_continuations"]
 
 Tokens = tuple[int, ...]
+"""Token ids of a text."""
 _PROMPTS = ("input_ids", "decoder_input_ids")
 
 

@@ -15,7 +15,7 @@ from transformers.image_utils import load_image
 from .errors import InputError
 from .memory import is_out_of_memory
 
-__all__ = ["UNREADABLE", "encodable_together", "encode_texts", "open_image", "render_chat"]
+__all__ = ["UNREADABLE", "encodable_together", "encode_texts", "open_image", "render_chat", "tokenizer_of"]
 
 Conversation = Sequence[Mapping[str, Any]]
 _ADDRESSES = ("http://", "https://", "data:image/")
@@ -81,6 +81,11 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def tokenizer_of(processor: Any) -> Any:
+    """The tokenizer of a processor; one that takes text alone is a tokenizer itself."""
+    return getattr(processor, "tokenizer", processor)
+
+
 def render_chat(processor: Any, conversation: Conversation) -> str:
     """The prompt text of one conversation, by the model's own chat template, with the generation prompt.
 
@@ -119,8 +124,7 @@ def encode_texts(
     """
     media = {"videos": list(videos), "audio": list(audios)}
     given = {name: values for name, values in media.items() if values}
-    tokenizer = getattr(processor, "tokenizer", processor)
-    tokenizer.padding_side = "left"
+    tokenizer_of(processor).padding_side = "left"
     call = functools.partial(processor, text=list(texts), padding=True, return_tensors="pt", **given, **kwargs)
     return _with_images(call, [list(own) for own in images])
 

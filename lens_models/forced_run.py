@@ -24,8 +24,9 @@ from .errors import ForcingError
 from .head_positions import last_positions_alone
 from .parts import ModelParts
 from .probes import LAST, Positions, ResidualCapture
+from .shadowing import shadowed
 
-__all__ = ["ONE_PASS", "STEP_BY_STEP", "ForcedRun", "greedy_settings", "replaced", "run_forced"]
+__all__ = ["ONE_PASS", "STEP_BY_STEP", "ForcedRun", "greedy_settings", "run_forced"]
 
 ONE_PASS, STEP_BY_STEP = "one pass", "step by step"
 _ROLES = ("bos_token_id", "pad_token_id", "decoder_start_token_id")
@@ -153,25 +154,11 @@ def _answered_by(loop: _Loop, model: Any) -> Iterator[None]:
         for module in modules:
             forward = module.forward
             through = functools.wraps(forward)(functools.partial(loop.call, forward))
-            stack.enter_context(replaced(module, "forward", through))
+            stack.enter_context(shadowed(module, forward=through))
             if getattr(module, "generation_config", None) is not None:
                 settings = greedy_settings(module.generation_config)
-                stack.enter_context(replaced(module, "generation_config", settings))
+                stack.enter_context(shadowed(module, generation_config=settings))
         yield
-
-
-@contextmanager
-def replaced(module: Any, name: str, value: Any) -> Iterator[None]:
-    """While this lasts, an attribute of the instance has another value."""
-    own = module.__dict__.get(name)
-    module.__dict__[name] = value
-    try:
-        yield
-    finally:
-        if own is None:
-            del module.__dict__[name]
-        else:
-            module.__dict__[name] = own
 
 
 def greedy_settings(settings: GenerationConfig, *, never_said: bool = False) -> GenerationConfig:

@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers.generation import GenerationMixin
 
 from .errors import ForcingError, PartsError
-from .forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun, greedy_settings, replaced, run_forced
+from .forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun, greedy_settings, run_forced
 from .parts import ModelParts, find_parts
+from .shadowing import shadowed
 
 __all__ = ["Forcing", "forcing_deviation", "forcing_tolerance", "prove_forcing"]
 
@@ -29,7 +30,8 @@ class Forcing:
         model: the model.
         parts: its parts; None where they were not found.
         way: "one pass" or "step by step", see `lens_models.forced_run`; None when the model is refused.
-        deviation: the largest difference from the model's own generation on the probe, as a share of the logit range.
+        deviation: the largest difference from the model's own generation on the example input, as a share of the
+            logit range.
         tolerance: what is allowed there.
         reason: why not in one pass, or why the model is refused; None for a model that is forced in one pass.
     """
@@ -93,7 +95,7 @@ def prove_forcing(model: Any, inputs: Mapping[str, Any]) -> Forcing:
     try:
         tokens, theirs = _generated(model, inputs)
     except Exception as error:  # whatever a class does in its own generate
-        return Forcing(model, parts, None, reason=f"it did not generate from the probe input ({_short(error)})")
+        return Forcing(model, parts, None, reason=f"it did not generate from the example input ({_short(error)})")
     allowed = forcing_tolerance(model.dtype, _n_layers(model, parts))
     reason, deviation = None, None
     for way in (ONE_PASS, STEP_BY_STEP):
@@ -144,7 +146,7 @@ def _generated(model: Any, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         for module in model.modules():
             if isinstance(module, GenerationMixin) and getattr(module, "generation_config", None) is not None:
                 settings = greedy_settings(module.generation_config, never_said=True)
-                stack.enter_context(replaced(module, "generation_config", settings))
+                stack.enter_context(shadowed(module, generation_config=settings))
         output = model.generate(**inputs, max_new_tokens=_N_TOKENS, output_logits=True, return_dict_in_generate=True)
     theirs = torch.stack(output.logits, dim=1)
     return output.sequences[:, -theirs.shape[1] :], theirs

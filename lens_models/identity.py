@@ -57,7 +57,7 @@ def prove_identity(
     _require_whole_vocabulary(parts, trace.first_logits)
     if not torch.isfinite(trace.first_logits).all():
         raise IdentityError(
-            f"{parts.model_class} gave NaN or infinite logits on the probe input in {logits.dtype}; nothing can be "
+            f"{parts.model_class} gave NaN or infinite logits on the example input in {logits.dtype}; nothing can be "
             "read. Load the model in its checkpoint's dtype (dtype=auto) or in float32."
         )
     residual = trace.steps[0][-1]

@@ -65,26 +65,27 @@ class LensSettings:
 class LogitLens:
     """The proven lens of a loaded model.
 
-    Building it runs the model on `probe` and refuses a model whose last layer is not read exactly. `forcing` says
-    whether and how given tokens are scored as the model's own generation; a model that is refused there is read anyway.
-    `refused_probes` says why probes that were asked for observe nothing of this model.
+    Building it runs the model on `example`, one encoded prompt with an image (`example_inputs`), and refuses a model
+    whose last layer is not read exactly. `forcing` says whether and how given tokens are scored as the model's own
+    generation; a model that is refused there is read anyway. `refused_probes` says why probes that were asked for
+    observe nothing of this model.
 
     Raises:
         PartsError, IdentityError, CaptureError: see `lens_models.errors`.
     """
 
     def __init__(
-        self, model: Any, probe: Mapping[str, Any], settings: LensSettings | None = None, *, tokenizer: Any = None
+        self, model: Any, example: Mapping[str, Any], settings: LensSettings | None = None, *, tokenizer: Any = None
     ) -> None:
         self.model = model
         self.settings = settings or LensSettings()
         self.parts: ModelParts = find_parts(model)
         self.layer_index = resolve_layer_index(self.settings.layers, self.parts.n_layers)
-        self._exact, self.identity = prove_identity(model, self.parts, probe)
+        self._exact, self.identity = prove_identity(model, self.parts, example)
         self._lens = LENSES[self.settings.lens](self.parts)
         require_last_layer(self.settings.lens, self._lens, self.parts, self.layer_index)
-        self.forcing: Forcing = prove_forcing(model, probe)
-        refused = {name: refusal_of(name, model, self.parts, probe) for name in self.settings.probes}
+        self.forcing: Forcing = prove_forcing(model, example)
+        refused = {name: refusal_of(name, model, self.parts, example) for name in self.settings.probes}
         self.refused_probes = {name: why for name, why in refused.items() if why is not None}
         self.bank = self._contextual_bank(tokenizer)
         self.unembedding = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
@@ -191,7 +192,7 @@ class LogitLens:
         return given or finite[:1]
 
     def describe(self) -> dict[str, Any]:
-        """The definition of this lens for records: parts, norm, transform, layers, identity at load."""
+        """The definition of this lens for records: parts, norm, transform, layers."""
         return {
             "model_class": self.parts.model_class,
             "layers_path": self.parts.decoder_path,

@@ -16,9 +16,10 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from .adapters import attach_adapter
+from .encoding import tokenizer_of
 from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, UnknownModelError
 from .memory import is_out_of_memory
+from .peft_adapters import attach_adapter
 from .quantised import is_quantised, quantisation_config
 
 __all__ = [
@@ -61,7 +62,7 @@ class LoadedModel:
     @property
     def tokenizer(self) -> Any:
         """The processor's tokenizer."""
-        return getattr(self.processor, "tokenizer", self.processor)
+        return tokenizer_of(self.processor)
 
 
 def default_device() -> torch.device:
@@ -121,7 +122,7 @@ def load_model(
     """Load any checkpoint that `AutoModelForImageTextToText` loads.
 
     Weights in pickle files can run code when they are opened, so they are refused unless `allow_pickle` is set. `peft`
-    names an adapter, see `adapters.attach_adapter`; `quantisation` holds `quantised.QUANTISATION_ARGUMENTS`. A
+    names an adapter, see `peft_adapters.attach_adapter`; `quantisation` holds `quantised.QUANTISATION_ARGUMENTS`. A
     checkpoint with quantised weights (GPTQ, AWQ, bitsandbytes) says so itself and needs no argument.
 
     Raises:
@@ -152,7 +153,7 @@ def load_model(
     if device_map is None:
         model = _to_device(model, device or default_device())
     processor = _load_processor(pretrained, path, {**hub, **(processor_kwargs or {})})
-    _require_padding(pretrained, getattr(processor, "tokenizer", processor), model)
+    _require_padding(pretrained, tokenizer_of(processor), model)
     return LoadedModel(model.eval(), processor, pretrained, revision or getattr(config, "_commit_hash", None))
 
 

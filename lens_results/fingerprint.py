@@ -45,10 +45,6 @@ class Fingerprint:
     run: Mapping[str, Any] = field(default_factory=dict)
     sample: Mapping[str, str] = field(default_factory=dict)
 
-    def differences(self, other: Fingerprint) -> tuple[str, ...]:
-        """Names of the parts in which two definitions differ; nothing equals a definition that was not recorded."""
-        return differing_parts(self.run, other.run) + differing_parts(self.sample, other.sample)
-
 
 def differing_parts(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the parts that differ, in order; `part.entry` where two parts with entries differ in some of them.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lens_engine import Sample
 from lens_engine.candidates import SampleCandidates
-from lens_engine.description import ReadModel, RunSettings, describe_run
+from lens_engine.description import ModelOfRun, RunSettings, describe_run
 from lens_engine.options import LensOptions
 from lens_engine.position import AnswerPosition
 from lens_engine.recorder import LensRecorder
@@ -41,7 +41,9 @@ class RecordedGeneration:
         self._lens = LogitLens(model, probe)
         options = LensOptions()
         self._assembler = RecordAssembler(self._lens, _Tokens(), options.thresholds)
-        read = ReadModel(self._lens, options, processor=None, name_or_path="shape", path="shape", revision=None, rank=0)
+        read = ModelOfRun(
+            self._lens, options, processor=None, name_or_path="shape", path="shape", revision=None, rank=0
+        )
         info = describe_run(new_run_id(), read, harness="lmms-eval", settings=RunSettings())
         self._recorder = LensRecorder(info, folder)
         self._asked = 0
@@ -76,7 +78,7 @@ class RecordedGeneration:
         )  # fmt: skip
         return Sample(
             ("timed", self._asked, 0, 0), "prompt", question="Is there a dog in the image?", split="test",
-            known=lambda: Reference(target),
+            make_reference=lambda: Reference(target),
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,30 +20,32 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval import evaluator
+from lm_eval.api import model as lm_eval_model
 from lm_eval.api.metrics import mean
-from lm_eval.api.model import CachingLM
 
-from harness_ext.evaluation import evaluate_recorded, require_function, run_settings, scored_document
-from harness_ext.tasks import Tasks, config_value, leaf_tasks, shadowed, table_knows_lens_metrics
+from harness_ext.evaluation import evaluate_recorded, run_settings, scored_document
+from harness_ext.tasks import Tasks, config_value, leaf_tasks
+from harness_ext.wrapping import require_function, wrap
 from lens_engine import Recording
-from lens_engine.description import ReadModel, RunSettings
+from lens_engine.description import RunSettings, argument_defaults
 from lens_engine.recording import ADVICE
 from lens_models import LENS_TINY, InputError
 from lens_models.encoding import UNREADABLE
+from lens_models.shadowing import shadowed
 
-from .cache import RecordingCache
+from .cache import records_beside
 from .repairs import repaired
-from .samples import SampleMaker
+from .samples import LmEvalSamples
 
 __all__ = ["install"]
 
 log = logging.getLogger(__name__)
 
-_MARK = "_lens_run"
-_SIGNATURES = {
-    "simple_evaluate": ("model", "model_args", "evaluation_tracker"),
-    "evaluate": ("lm", "task_dict", "samples"),
-}
+_SIGNATURES = (
+    (evaluator, "simple_evaluate", ("model", "model_args", "evaluation_tracker")),
+    (evaluator, "evaluate", ("lm", "task_dict", "samples")),
+    (lm_eval_model, "hash_args", ("attr", "args")),
+)
 _PLACEHOLDER_METRIC = "bypass"  # what --predict_only puts in the place of a task's metrics
 _UNTOLD = (
     "lm-eval did not tell where its results go; start it as lm-eval-lens (from Python: harness_ext.lm_eval.plugin."
@@ -57,19 +60,15 @@ def install() -> None:
     Raises:
         UnsupportedHarnessError: names the function, what was expected of it and what was found.
     """
-    if getattr(evaluator.evaluate, _MARK, False):
-        return
-    for name, parameters in _SIGNATURES.items():
-        require_function(evaluator, name, parameters, distribution="lm-eval", tested="0.4.9 or 0.4.13")
-    evaluator.simple_evaluate = _remembering_its_call(evaluator.simple_evaluate)
-    evaluator.evaluate = _with_lens(evaluator.evaluate)
-    setattr(evaluator.evaluate, _MARK, True)
+    for module, name, parameters in _SIGNATURES:
+        require_function(module, name, parameters, distribution="lm-eval", tested="0.4.9 or 0.4.13")
+    wrap(evaluator, "simple_evaluate", _remembering_its_call)
+    wrap(evaluator, "evaluate", _with_lens)
 
 
 def _remembering_its_call(original: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(inspect.unwrap(original))
 
-    @functools.wraps(original)
     def simple_evaluate(*args: Any, **kwargs: Any) -> Any:
         call = signature.bind(*args, **kwargs)
         if call.arguments.get("model") == "hf-multimodal-lens":
@@ -94,21 +93,24 @@ def _with_default_checkpoint(model_args: Any) -> Any:
 def _with_lens(original: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(inspect.unwrap(original))
 
-    @functools.wraps(original)
     def evaluate(lm: Any, task_dict: Any, *args: Any, **kwargs: Any) -> Any:
-        model = lm.lm if isinstance(lm, CachingLM) else lm
+        cached = isinstance(lm, lm_eval_model.CachingLM)
+        model = lm.lm if cached else lm
+        harness = functools.partial(original, lm, task_dict, *args, **kwargs)
         if getattr(model, "lens", None) is None:
-            return original(lm, task_dict, *args, **kwargs)
+            return harness()
         samples = signature.bind(lm, task_dict, *args, **kwargs).arguments.get("samples")
         chosen = {task: sorted(set(numbers)) for task, numbers in (samples or {}).items()}
         nested = task_dict.get("tasks", task_dict)
         tasks = {name: task for name, task in leaf_tasks(nested) if _read_by_lens(task)}
-        maker = replace(model.maker, tasks=Tasks(tasks), chosen=chosen, documents={})
+        maker = replace(model.maker, tasks=Tasks(tasks), chosen=chosen)
         recording = _recording(model, tasks)
-        recorded = lm if lm is model else RecordingCache(lm, recording)
-        harness = functools.partial(original, recorded, task_dict, *args, **kwargs)
-        with shadowed(model, maker=maker):
-            return evaluate_recorded(model.session, recording, _lens_metrics(recording, maker), harness)
+        with ExitStack() as stack:
+            stack.enter_context(shadowed(model, maker=maker))
+            if cached:
+                stack.enter_context(records_beside(lm, recording))
+            scoring = _scoring(recording, maker)
+            return evaluate_recorded(model.session, recording, tasks, scoring, harness, mean=mean)
 
     return evaluate
 
@@ -121,79 +123,67 @@ def _read_by_lens(task: Any) -> bool:
 
 
 @contextmanager
-def _lens_metrics(recording: Recording, maker: SampleMaker) -> Iterator[None]:
-    """While this lasts, scored documents carry the lens metrics and the tasks know how to average them."""
-    tasks = maker.tasks.objects
+def _scoring(recording: Recording, maker: LmEvalSamples) -> Iterator[None]:
+    """While this lasts, scored documents carry the lens metrics."""
     with ExitStack() as stack:
-        stack.enter_context(table_knows_lens_metrics(tasks, mean))
-        for name, task in tasks.items():
-            stack.enter_context(_scoring_with_lens(recording, maker, name, task))
+        for name, task in maker.tasks.objects.items():
+            stack.enter_context(_scoring_of(recording, maker, name, task))
         stack.enter_context(repaired())
         yield
 
 
 @contextmanager
-def _scoring_with_lens(recording: Recording, maker: SampleMaker, name: str, task: Any) -> Iterator[None]:
+def _scoring_of(recording: Recording, maker: LmEvalSamples, name: str, task: Any) -> Iterator[None]:
     """While this lasts, the task's scored documents carry the lens metrics.
 
-    The harness walks `doc_iterator` once for each of the task's filters and calls `process_results` for each document
-    in turn, so the iterator knows which filter and which document is scored.
+    The harness walks `doc_iterator` to ask, when no answer is filtered yet, and then once for each of the task's
+    filters, and calls `process_results` for each document in turn: so the iterator knows what is scored.
     """
-    current: list[int] = [0]
-    filters: list[str] = []
-    walks = 0
+    doc_id, chosen, filters = 0, "", ()  # type: tuple[int, str, tuple[str, ...]]
+    scorings = itertools.count()
 
     def doc_iterator(*args: Any, **kwargs: Any) -> Iterator[tuple[int, Any]]:
-        nonlocal walks
+        nonlocal doc_id, chosen, filters
         instances = getattr(task, "instances", None) or ()
-        # the harness walks the documents to ask, when no answer is filtered yet, and then to score each filter
-        filters[:] = [str(each) for each in instances[0].filtered_resps] if instances else []
-        walks += bool(filters)
-        documents = task_iterator(*args, **kwargs)
-        last: int | None = None
-        while True:
-            try:
-                position, document = next(documents)
-            except StopIteration:
-                return
-            except UNREADABLE as error:  # the data set decodes a document's images here
-                place = "the first document" if last is None else f"the document after {last}"
-                raise InputError(f"task {name}, {place}: it cannot be read ({error}); check or remove it") from error
-            last = current[0] = maker.doc_id(name, position)
-            yield position, document
+        filters = tuple(str(each) for each in instances[0].filtered_resps) if instances else ()
+        chosen = filters[next(scorings) % len(filters)] if filters else ""
+        place = "the first document"
+        try:
+            for position, document in documents(*args, **kwargs):
+                doc_id = maker.doc_id(name, position)
+                place = f"the document after {doc_id}"
+                yield position, document
+        except UNREADABLE as error:  # the data set decodes a document's images here
+            raise InputError(f"task {name}, {place}: it cannot be read ({error}); check or remove it") from error
 
     def process_results(document: Any, results: Any) -> dict[str, Any]:
-        metrics = dict(task_process(document, results))
-        scores = {key: value for key, value in metrics.items() if key != _PLACEHOLDER_METRIC}
-        chosen = filters[(walks - 1) % len(filters)] if filters else ""
-        return {**metrics, **scored_document(recording, name, current[0], scores, chosen, filters)}
+        metrics = dict(score(document, results))
+        own = {key: value for key, value in metrics.items() if key != _PLACEHOLDER_METRIC}
+        return {**metrics, **scored_document(recording, name, doc_id, own, chosen, filters)}
 
-    task_iterator: Callable[..., Iterator[tuple[int, Any]]] = task.doc_iterator
-    task_process: Callable[..., Any] = task.process_results
+    documents: Callable[..., Any] = task.doc_iterator
+    score: Callable[..., Any] = task.process_results
     with shadowed(task, doc_iterator=doc_iterator, process_results=process_results):
         yield
 
 
 def _recording(model: Any, tasks: Mapping[str, Any]) -> Recording:
     call = _call.get()
-    read = ReadModel(
-        model.lens, model.options, model.processor, model.name_or_path, model.path, model.commit, model.rank
-    )
     settings, advice = _settings(model, tasks, call), ADVICE if call else _UNTOLD
+    directory = _directory(model.options.directory, call.get("evaluation_tracker"))
     return Recording(
-        model.session.engine, read, model.tokenizer, "lm-eval", settings, _directory(model, call), log, advice=advice
+        model.session.engine, model.model_of_run, model.tokenizer, "lm-eval", settings, directory, log, advice=advice
     )
 
 
-def _directory(model: Any, call: Mapping[str, Any]) -> Path | None:
+def _directory(named: Path | None, tracker: Any) -> Path | None:
     """Folder of the records: the user's, else beside the harness's own results, `<output_path>/<model name>/`."""
-    tracker = call.get("evaluation_tracker")
     output = getattr(tracker, "output_path", None)
-    if model.options.directory is not None or not output:
-        return model.options.directory  # type: ignore[no-any-return]
+    if named is not None or not output:
+        return named
     if Path(output).suffix == ".json":
         return Path(output).parent
-    return Path(output) / str(tracker.general_config_tracker.model_name_sanitized)  # type: ignore[union-attr]
+    return Path(output) / str(tracker.general_config_tracker.model_name_sanitized)
 
 
 def _settings(model: Any, tasks: Mapping[str, Any], call: Mapping[str, Any]) -> RunSettings:
@@ -203,18 +193,8 @@ def _settings(model: Any, tasks: Mapping[str, Any], call: Mapping[str, Any]) -> 
     return run_settings(
         tasks,
         model.arguments,
-        _defaults(type(model)),
+        argument_defaults(type(model)),
         prompt=named("system_instruction", "apply_chat_template", "fewshot_as_multiturn"),
         limits=named("limit", "samples", "batch_size"),
         seeds=named("random_seed", "numpy_random_seed", "torch_random_seed", "fewshot_random_seed"),
     )
-
-
-def _defaults(model: type) -> dict[str, Any]:
-    """Model argument -> its default, of a class and those it hands its arguments on to."""
-    found: dict[str, Any] = {}
-    for each in model.__mro__:
-        for name, parameter in inspect.signature(each.__init__).parameters.items():  # type: ignore[misc]
-            if parameter.default is not inspect.Parameter.empty:
-                found.setdefault(name, parameter.default)
-    return found

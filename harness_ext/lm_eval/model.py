@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
+from lm_eval.api.model import CacheHook
 from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
 from lm_eval.models.utils import Collator, replace_placeholders, resize_image
 from tqdm import tqdm
 
-from harness_ext.tasks import shadowed
 from lens_engine import Request, Sample, Session, TransformersEngine
 from lens_engine.batching import in_order
-from lens_engine.encoding_guard import CutPrompts, cut_alike, encode_or_name
+from lens_engine.description import ModelOfRun
+from lens_engine.encoding_guard import TruncationWatch, encode_or_name, truncate_alike
 from lens_engine.options import flag, take_lens_options
-from lens_engine.placement import require_whole_layers
-from lens_engine.prompts import Answer, Generate
+from lens_engine.placement import require_whole_layers, require_whole_model
+from lens_engine.prompts import Answer, Generate, GeneratingModel
 from lens_engine.sample import Choices
-from lens_models import LENS_TINY, LensArgumentError, LogitLens
+from lens_models import LENS_TINY, LogitLens
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
+from lens_models.shadowing import shadowed
 
 from .evaluation import install
-from .samples import SampleMaker, keyed, require_readable, visuals
+from .samples import LmEvalSamples, visuals
 
 __all__ = ["HFMultimodalLens"]
 
@@ -48,8 +48,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         LensArgumentError, UnknownModelError, PartsError, IdentityError: see `lens_models.errors`.
     """
 
-    _generating: _Generating | None = None
-    cache_hook: Any
+    _generating: GeneratingModel | None = None
 
     def __init__(self, pretrained: Any = LENS_TINY, *, device: str | None = None, **arguments: Any) -> None:
         self.options, own = take_lens_options(arguments)
@@ -57,7 +56,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         if own.get("trust_remote_code") is not None:
             own["trust_remote_code"] = flag(own["trust_remote_code"], "trust_remote_code")
         if self.options.enabled:
-            _require_no_tensor_parallelism(own)
+            require_whole_model(own)
         path = resolve_pretrained(pretrained) if isinstance(pretrained, str) else pretrained
         self.name_or_path = pretrained if isinstance(pretrained, str) else str(pretrained.name_or_path)
         self.path = path if isinstance(path, str) else self.name_or_path
@@ -72,19 +71,25 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         settings = self.options.settings if self.options.enabled else None
         if settings is not None:
             require_whole_layers(getattr(self, "accelerator", None), "parallelize=True")
-        self._cut = CutPrompts(log.warning)
+        self._truncation = TruncationWatch(log.warning)
         self._batch: Sequence[Sample] = ()
         self._encoding: Mapping[str, Any] = {}
         self._rows: list[int] = []
         engine = TransformersEngine(super().model, self.processor, self, settings, log=log)
         self.session = Session(engine, self.batch_size, self._batches)
-        self.maker = SampleMaker(self.fitted, self._as_read, self.tokenizer)
+        self.maker = LmEvalSamples(self.fitted, self._as_read, self.tokenizer)
         install()
 
     @property
     def lens(self) -> LogitLens | None:
         """The proven lens; None with `lens=False`."""
         return self.session.engine.lens
+
+    @property
+    def model_of_run(self) -> ModelOfRun:
+        """What the records say of the model; it has a lens."""
+        assert self.lens is not None
+        return ModelOfRun(self.lens, self.options, self.processor, self.name_or_path, self.path, self.commit, self.rank)
 
     @property
     def model(self) -> Any:
@@ -101,8 +106,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
             if self.session.recording is None:
                 return self._stock(requests, disable_tqdm)
-            require_readable(requests)
-            asked = [self.maker.request(each, *key) for each, key in zip(requests, keyed(requests), strict=True)]
+            asked = [self.maker.request(each) for each in self.maker.asked(requests)]
             with tqdm(total=len(asked), disable=disable_tqdm or self.rank != 0, desc="Running requests") as bar:
                 return [generation.text for generation in self.session.generate(asked, bar.update)]
 
@@ -116,16 +120,14 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         """(sum of log-probabilities in nats, whether every token is the first choice) of each, with images too."""
         if not requests or len(requests[0].args) < 3:
             return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
-        require_readable(requests)  # all of them, before the model is asked anything
-        keys = keyed(requests)
+        asked = self.maker.asked(requests)  # all of them are looked at before the model is asked anything
 
         def choices_of(places: Sequence[int]) -> Choices:
-            return self.maker.choices([requests[place] for place in places], *keys[places[0]])
+            return self.maker.choices([asked[place] for place in places])
 
-        documents = [(task, doc_id, repeat) for (task, doc_id, _, repeat), _ in keys]
         title = "Running loglikelihood requests with images"
         with tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc=title) as bar:
-            scored = self.session.score(documents, choices_of, bar.update)
+            scored = self.session.score([each.choice_set for each in asked], choices_of, bar.update)
         return [(each.logprob, each.greedy) for each in scored]
 
     def _batches(self, requests: Sequence[Request], size: int) -> Iterator[Sequence[int]]:
@@ -153,14 +155,10 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
 
     def answer(self, samples: Sequence[Sample], generate: Generate) -> list[Answer]:
         """See `lens_engine.prompts.Prompts`: lm-eval's own code, with the engine in the place of its model."""
-        generating = _Generating(super().model, generate)
-        self._batch, self._generating = samples, generating
-        hook = self.cache_hook
-        self.cache_hook = _NoCache()
-        try:
+        generating = GeneratingModel(super().model, generate)
+        # answers are kept with their records, under keys that include the model, and not by the harness's hook
+        with shadowed(self, _batch=samples, _generating=generating, cache_hook=CacheHook(None)):
             texts = super().generate_until([sample.source for sample in samples], disable_tqdm=True)
-        finally:
-            self._batch, self._generating, self.cache_hook = (), None, hook
         return [Answer(text, generating.n_tokens, row) for text, row in zip(texts, self._rows, strict=True)]
 
     def rows(self, samples: Sequence[Sample]) -> Sequence[int]:
@@ -198,10 +196,10 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             return self._as_stock([texts[row] for row in rows], [images[row] for row in rows], *args, **kwargs)
 
         inputs = encode_or_name(together, where, self.processor)
-        cut_alike(inputs)
+        truncate_alike(inputs)
         if self._batch and inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
             whole = lambda row: self._as_stock([texts[row]], [images[row]])  # noqa: E731
-            self._cut.see(inputs, where, whole, getattr(self, "image_token_id", None))
+            self._truncation.see(inputs, where, whole, getattr(self, "image_token_id", None))
         return inputs
 
     def _as_stock(self, strings: list[str], images: list[Any], *args: Any, **kwargs: Any) -> Any:
@@ -233,48 +231,3 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
             identity = {"deviation": report.deviation, "tolerance": report.tolerance, "dtype": str(report.dtype)}
             info["lens"] = {**self.lens.describe(), "identity": identity}
         return info
-
-
-class _Generating:
-    """Stands for the model in lm-eval's code while a batch is answered; all but `generate` is the model's own."""
-
-    n_tokens = 0
-
-    def __init__(self, model: Any, generate: Generate) -> None:
-        self._model = model
-        self._generate = generate
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def generate(self, **arguments: Any) -> Any:
-        """What the model's `generate` returns."""
-        inputs = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
-        rest = {name: value for name, value in arguments.items() if name not in inputs}
-        sequences = self._generate(inputs, rest)
-        self.n_tokens = int(sequences.shape[1] - inputs["input_ids"].shape[1])
-        return sequences
-
-
-class _NoCache:
-    """In the place of lm-eval's cache hook: answers are kept with their records, under keys that include the model."""
-
-    def add_partial(self, attr: str, req: Any, res: Any) -> None:
-        """Nothing."""
-
-
-def _require_no_tensor_parallelism(arguments: Mapping[str, Any]) -> None:
-    """Refuse tensor parallelism: each process then holds a part of every layer, and of the head.
-
-    Raises:
-        LensArgumentError: says what was found and what to use.
-    """
-    found = [f"tp_plan={arguments['tp_plan']}"] if arguments.get("tp_plan") is not None else []
-    if os.environ.get("HARNESS_TENSOR_PARALLEL", "0") not in ("", "0"):
-        found.append(f"HARNESS_TENSOR_PARALLEL={os.environ['HARNESS_TENSOR_PARALLEL']}")
-    if found:
-        raise LensArgumentError(
-            f"{' and '.join(found)}: tensor parallelism splits each layer over processes, and every process would "
-            "write the same records. Use parallelize=True (layers on several GPUs, one process) or accelerate launch "
-            "(one whole model a GPU); lens=False runs tensor parallelism without the lens."
-        )

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from harness_ext.tasks import folders
+from harness_ext.wrapping import wrap
+from lens_tasks.folders import lm_eval_tasks
+
 __all__ = ["MODEL_ID", "register"]
 
 MODEL_ID = "hf-multimodal-lens"
@@ -15,12 +22,27 @@ def register() -> None:
     """
     import lm_eval.models  # noqa: F401  # a lone registration would hide the built-in models
     from lm_eval.api.registry import MODEL_REGISTRY, register_model
+    from lm_eval.tasks import TaskManager
 
     from .evaluation import install
     from .model import HFMultimodalLens
-    from .task_folder import register_task_folder
 
     if MODEL_ID not in MODEL_REGISTRY:
         register_model(MODEL_ID)(HFMultimodalLens)
-    register_task_folder()
+    wrap(TaskManager, "__init__", _with_our_folder)
     install()
+
+
+def _with_our_folder(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Our folder in every task search; tasks of `--include_path` win on equal names."""
+    from lm_eval.tasks import TaskManager
+
+    later_wins = hasattr(TaskManager, "load")  # since the task manager was rewritten for 0.4.10
+
+    def init(self: Any, verbosity: Any = None, include_path: Any = None, *args: Any, **kwargs: Any) -> None:
+        given = folders(include_path)
+        # releases of the 0.4.9 line differ in which of two tasks of one name they keep: the first, or the last
+        around = [] if later_wins else given
+        original(self, verbosity, [*around, str(lm_eval_tasks()), *given], *args, **kwargs)
+
+    return init

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import functools
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from PIL import Image
 
+from harness_ext.samples import HarnessRequest, SampleMaker, appearances
 from harness_ext.tasks import Tasks, answer_target, ask, config_value
-from lens_engine import Media, Request, Sample
-from lens_engine.sample import Choices, Documents, ShownDocument, where_of
+from lens_engine import Media
+from lens_engine.sample import Documents, ShownDocument, where_of
 from lens_models import InputError
-from lens_results.record import Key
 
-__all__ = ["SampleMaker", "keyed", "require_readable", "visuals"]
+__all__ = ["LmEvalSamples", "require_readable", "visuals"]
 
 _LOAD_VARIABLES = ("LOAD_BASE64", "LOAD_BYTES", "LOAD_FILES")
 
 
-def keyed(instances: Iterable[Any]) -> list[tuple[Key, bool]]:
-    """(key, padding) of each request; the n-th appearance of one object is its repeat n - 1, padding beyond them."""
-    seen: Counter[tuple[str, int, int]] = Counter()
-    keys = []
-    for instance in instances:
-        identity = (str(instance.task_name), int(instance.doc_id), int(instance.idx))
-        repeat = seen[identity]
-        seen[identity] += 1
-        keys.append(((*identity, repeat), repeat >= (instance.repeats or 1)))
-    return keys
-
-
 @dataclass(frozen=True)
-class SampleMaker:
-    """Makes samples.
+class LmEvalSamples(SampleMaker):
+    """Makes samples of lm-eval's requests.
 
     Attributes:
         fitted: a document's images as lm-eval shows them to the model: resized, converted, no more than it takes.
@@ -44,7 +31,6 @@ class SampleMaker:
         tokenizer: of the model.
         tasks: of the evaluation that is under way.
         chosen: task -> numbers of the documents that were chosen with `--samples`.
-        documents: task -> its documents, as long as the evaluation lasts.
     """
 
     fitted: Callable[[Iterable[Any]], list[Any]] = field(repr=False)
@@ -52,89 +38,84 @@ class SampleMaker:
     tokenizer: Any = field(repr=False)
     tasks: Tasks = field(default_factory=Tasks)
     chosen: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    documents: dict[str, Documents] = field(default_factory=dict, repr=False)
+    per_token: ClassVar[bool] = False
 
     def doc_id(self, task: str, position: int) -> int:
         """Number of a document in its split; lm-eval counts the chosen ones."""
         chosen = self.chosen.get(task)
         return chosen[position] if chosen else position
 
-    def _record_key(self, key: Key) -> Key:
-        task, position, index, repeat = key
-        return task, self.doc_id(task, position), index, repeat
+    def asked(self, instances: Sequence[Any]) -> list[HarnessRequest]:
+        """The requests of `Instance` objects, in order; the n-th appearance of one gets repeat number n - 1.
 
-    def request(self, instance: Any, key: Key, padding: bool) -> Request:
-        """A request whose sample is made when its turn comes."""
-        key = self._record_key(key)
-        sample = functools.partial(self.sample, instance, key, padding)
-        return Request(key, instance.args[1], sample, padding, instance.args[0])
+        Raises:
+            InputError: one of them cannot be read, see `require_readable`.
+        """
+        identities = [(str(each.task_name), int(each.doc_id), int(each.idx)) for each in instances]
+        return [
+            self._request(instance, (task, self.doc_id(task, position), index, repeat))
+            for instance, (task, position, index), repeat in zip(
+                instances, identities, appearances(identities), strict=True
+            )
+        ]
 
-    def sample(self, instance: Any, key: Key, padding: bool = False, kind: str = "generate") -> Sample:
-        """The sample of a request."""
-        name, document = key[0], instance.doc
-        task = self.tasks.objects.get(name)
-        prompt = self.as_read(instance.args[0])
-        question = ask(task, "doc_to_text", document)
-        question = question if isinstance(question, str) else prompt
-        generation = instance.args[1] if isinstance(instance.args[1], Mapping) else {}
+    def _request(self, instance: Any, key: tuple[str, int, int, int]) -> HarnessRequest:
+        require_readable(instance, where_of(key))
+        context, second, *_ = instance.args
+        generation = second if isinstance(second, Mapping) else {}
         until = generation.get("until")
-        shown = visuals(instance)
-        images = tuple(self.fitted(shown))
-        return Sample(
-            key=key,
-            prompt=prompt,
-            media=Media(images),
-            question=question,
+        task = self.tasks.objects.get(key[0])
+        return HarnessRequest(
+            key,
+            context,
             split=config_value(task, "test_split") or config_value(task, "validation_split"),
-            kind=kind,
             generation=generation,
             until=(until,) if isinstance(until, str) else tuple(str(stop) for stop in until or ()),
-            padding=padding,
-            documents=None if task is None else functools.partial(self._documents_of, name, task),
-            known=functools.partial(self.tasks.reference, name, document, question),
-            sizes=tuple(image.size for image in shown[: len(images)]),
+            continuation=second,
+            padding=key[3] >= (instance.repeats or 1),
             source=instance,
         )
 
-    def choices(self, instances: Sequence[Any], key: Key, padding: bool) -> Choices:
-        """The choices of one document, one request each; they are about the same images."""
-        key = self._record_key(key)
-        first = self.sample(instances[0], key, padding, "loglikelihood")
-        prompts = [self.as_read(instance.args[0]) for instance in instances]
-        samples = [replace(first, prompt=prompt, source=each) for prompt, each in zip(prompts, instances, strict=True)]
-        sequences = [self._continuation(instance, first.where) for instance in instances]
-        lengths = [len(sequence) for sequence in sequences]
-        # the harness is handed sums of log-probabilities
-        rule = functools.partial(self.tasks.choice_rule, key[0], instances[0].doc, lengths, per_token=False)
-        return Choices(samples, sequences, rule, response=instances[0].args[1].strip())
+    def document(self, asked: HarnessRequest) -> Any:
+        """See `SampleMaker`; lm-eval has decoded it already."""
+        return asked.source.doc
 
-    def _continuation(self, instance: Any, where: str) -> tuple[int, ...]:
+    def question(self, asked: HarnessRequest, document: Any) -> str:
+        """The user's text, before few-shot examples and chat template are put around it."""
+        question = ask(self.tasks.objects.get(asked.task), "doc_to_text", document)
+        return question if isinstance(question, str) else self.as_read(asked.context)
+
+    def shown(self, asked: HarnessRequest, document: Any) -> tuple[str, Media]:
+        """See `SampleMaker`."""
+        return self.as_read(asked.context), Media(tuple(self.fitted(visuals(asked.source))))
+
+    def sizes(self, asked: HarnessRequest, media: Media) -> tuple[tuple[int, int], ...]:
+        """Those of the document's pictures, which lm-eval may have resized."""
+        return tuple(image.size for image in visuals(asked.source)[: len(media.images)])
+
+    def continuation_tokens(self, asked: HarnessRequest, text: str) -> Sequence[int]:
         """The tokens that a continuation adds to its context; on its own where the two share no beginning."""
-        context, continuation = instance.args[:2]
-        if not context:
+        if not asked.context:
             raise InputError(
-                f"{where}: a request with images and an empty prompt cannot be scored; metrics that need one "
+                f"{asked.where}: a request with images and an empty prompt cannot be scored; metrics that need one "
                 "(acc_mutual_info) are not available for tasks with images"
             )
         encode = functools.partial(self.tokenizer.encode, add_special_tokens=False)
-        before, whole = encode(context), encode(context + continuation)
-        tokens = whole[len(before) :] if whole[: len(before)] == before else encode(continuation)
-        if not tokens:
-            raise InputError(f"{where}: the continuation {continuation!r} has no tokens")
-        return tuple(int(token) for token in tokens)
+        before, whole = encode(asked.context), encode(asked.context + text)
+        tokens: Sequence[int] = whole[len(before) :] if whole[: len(before)] == before else encode(text)
+        return tokens
 
-    def _documents_of(self, name: str, task: Any) -> Documents:
-        """The documents of a task; asked for once, because lm-eval processes them again on every request."""
-        if name not in self.documents:
-            documents = task.eval_docs
-            show = functools.partial(self._shown, task, name, documents)
-            self.documents[name] = Documents(len(documents), show)
-        return self.documents[name]
+    def documents(self, asked: HarnessRequest) -> Documents:
+        """See `SampleMaker`."""
+        task = self.tasks.objects[asked.task]
+        documents = task.eval_docs
 
-    def _shown(self, task: Any, name: str, documents: Any, number: int) -> ShownDocument:
-        document = documents[number]
-        images = self.fitted(task.doc_to_image(document) or ())
-        return ShownDocument(tuple(images), answer_target(task, name, document, "").cluster)
+        def show(doc_id: int) -> ShownDocument:
+            document = documents[doc_id]
+            images = self.fitted(task.doc_to_image(document) or ())
+            return ShownDocument(tuple(images), answer_target(task, asked.task, document, "").cluster)
+
+        return Documents(len(documents), show)
 
 
 def visuals(instance: Any) -> list[Any]:
@@ -147,17 +128,12 @@ def _media(instance: Any, kind: str) -> list[Any]:
     return list((auxiliary.get(kind) if isinstance(auxiliary, Mapping) else None) or [])
 
 
-def require_readable(instances: Iterable[Any]) -> None:
-    """Refuse requests whose prompt is no text or whose media are no images.
+def require_readable(instance: Any, where: str) -> None:
+    """Refuse a request whose prompt is no text or whose media are no images; `where` names its document.
 
     Raises:
-        InputError: names the task, the document, what was found and what to use.
+        InputError: names the document, what was found and what to use.
     """
-    for instance in instances:
-        _require_readable(instance, where_of((instance.task_name, instance.doc_id, 0, 0)))
-
-
-def _require_readable(instance: Any, where: str) -> None:
     if not isinstance(instance.args[0], str):
         raise InputError(
             f"{where}: the request is a chat history ({type(instance.args[0]).__name__}), which the lens does not "

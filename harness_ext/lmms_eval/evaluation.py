@@ -8,8 +8,7 @@ scores one document. The second is replaced only while a lens model is evaluated
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,17 @@ from lmms_eval.loggers.evaluation_tracker import GeneralConfigTracker
 from lmms_eval.utils import sanitize_model_name
 from loguru import logger
 
-from harness_ext.evaluation import (
-    UnsupportedHarnessError,
-    evaluate_recorded,
-    require_function,
-    run_settings,
-    scored_document,
-)
+from harness_ext.evaluation import evaluate_recorded, run_settings, scored_document
 from harness_ext.submission.samples import noted_id
-from harness_ext.tasks import Tasks, config_value, leaf_tasks, shadowed, table_knows_lens_metrics
+from harness_ext.tasks import Tasks, config_value, leaf_tasks
+from harness_ext.wrapping import require_function, wrap
 from lens_engine import Recording
 from lens_engine.description import RunSettings
 from lens_engine.model_arguments import ModelArguments
+from lens_models.shadowing import shadowed
 
-__all__ = ["UnsupportedHarnessError", "install"]
+__all__ = ["install"]
 
-_MARK = "_lens_run"
 _SIGNATURES = {
     "evaluate": ("lm", "task_dict", "cli_args", "response_cache"),
     "_process_document_results": ("item", "task", "filter_key", "log_samples"),
@@ -47,20 +41,18 @@ def install() -> None:
     Raises:
         UnsupportedHarnessError: names the function, what was expected of it and what was found.
     """
-    original = evaluator.evaluate
-    if getattr(original, _MARK, False):
-        return
     for name, parameters in _SIGNATURES.items():
         require_function(evaluator, name, parameters, distribution="lmms-eval", tested="0.7.3")
+    wrap(evaluator, "evaluate", _with_lens)
 
-    @functools.wraps(original)
+
+def _with_lens(original: Callable[..., Any]) -> Callable[..., Any]:
     def evaluate(lm: Any, task_dict: Any, *args: Any, **kwargs: Any) -> Any:
         if getattr(lm, "lens", None) is None:
             return original(lm, task_dict, *args, **kwargs)
         return _evaluate_with_lens(functools.partial(original, *args), lm, task_dict, kwargs)
 
-    setattr(evaluate, _MARK, True)
-    evaluator.evaluate = evaluate
+    return evaluate
 
 
 def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, kwargs: dict[str, Any]) -> Any:
@@ -68,7 +60,7 @@ def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, k
     cli_args = kwargs.get("cli_args")
     settings, directory = _settings(lm, tasks, cli_args), _directory(lm, cli_args)
     recording = Recording(
-        lm.opened.engine, lm.opened.read_model, lm.tokenizer, "lmms-eval", settings, directory, logger
+        lm.opened.engine, lm.opened.model_of_run, lm.tokenizer, "lmms-eval", settings, directory, logger
     )
     cache = kwargs.get("response_cache")
     if cache is not None:
@@ -77,8 +69,9 @@ def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, k
         if (root := getattr(cache, "_cache_root", None)) is not None:
             recording.keep_cache(Path(root) / "lens")
     evaluate = functools.partial(original, lm=lm, task_dict=task_dict, **kwargs)
+    scoring = shadowed(evaluator, _process_document_results=_scoring(evaluator._process_document_results, recording))
     with shadowed(lm, tasks=Tasks(tasks)):
-        return evaluate_recorded(lm.session, recording, _lens_metrics(recording, tasks), evaluate)
+        return evaluate_recorded(lm.opened.session, recording, tasks, scoring, evaluate, mean=mean)
 
 
 class _Passing:
@@ -95,16 +88,8 @@ class _Passing:
         return list(getattr(lm, request_type)(instances))
 
 
-@contextmanager
-def _lens_metrics(recording: Recording, tasks: Mapping[str, Any]) -> Iterator[None]:
-    """While this lasts, scored documents carry the lens metrics and the tasks know how to average them."""
-    process = _with_lens(evaluator._process_document_results, recording)
-    with shadowed(evaluator, _process_document_results=process), table_knows_lens_metrics(tasks, mean):
-        yield
-
-
-def _with_lens(original: Callable[..., Any], recording: Recording) -> Callable[..., Any]:
-    """Runs in the harness's thread pool."""
+def _scoring(original: Callable[..., Any], recording: Recording) -> Callable[..., Any]:
+    """The harness's scoring of a document with the lens metrics in what it gives; runs in the harness's thread pool."""
 
     @functools.wraps(original)
     def process(item: Any, **kwargs: Any) -> Any:

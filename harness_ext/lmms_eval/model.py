@@ -13,16 +13,16 @@ from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from loguru import logger
 from tqdm import tqdm
 
+from harness_ext.samples import HarnessRequest
 from harness_ext.tasks import Tasks
-from lens_engine import Generation, Request, Session
+from lens_engine import Generation, Request
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.opening import OpenedModel, open_model
 from lens_engine.sample import Choices
 from lens_models.memory import free_memory
 
 from .evaluation import install
-from .requests import HarnessRequest, normalise
-from .samples import SampleMaker
+from .samples import LmmsEvalSamples, normalise
 
 __all__ = ["HFMultimodalLens", "HFMultimodalLensSimple"]
 
@@ -43,7 +43,6 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         super().__init__()
         self.arguments, self.options = ModelArguments.parse(arguments)
         self.opened: OpenedModel | None = open_model(self.arguments, self.options, logger)
-        self.session: Session | None = Session(self.opened.engine, self.arguments.batch_size)
         self.tasks = Tasks()
         loaded, placement = self.opened.loaded, self.opened.placement
         self._rank, self._world_size = placement.rank, placement.world_size
@@ -71,7 +70,8 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         """Answer each request; the results come back in the order of the requests."""
         maker = self._maker()
         asked = normalise(requests)
-        generations = self._generate([maker.request(each) for each in asked])
+        with self._progress(len(asked)) as bar:
+            generations = self._open().session.generate([maker.request(each) for each in asked], bar.update)
         self._log_speed(generations)
         for each, generation in zip(asked, generations, strict=True):
             self.cache_hook.add_partial("generate_until", (each.context, dict(each.generation)), generation.text)
@@ -83,14 +83,12 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         The pair travels as the text of a result: the evaluator of lmms-eval 0.7.3 turns a bare pair into a string.
         """
         asked, maker = normalise(requests), self._maker()
-        # a padding request repeats a document that is already there
-        documents = [(each.task, each.doc_id, -1 if each.padding else each.key[3]) for each in asked]
 
         def choices_of(places: Sequence[int]) -> Choices:
-            return maker.choices([asked[place] for place in places], self.tokenizer)
+            return maker.choices([asked[place] for place in places])
 
         with self._progress(len(asked)) as bar:
-            scored = self._session().score(documents, choices_of, bar.update)
+            scored = self._open().session.score([each.choice_set for each in asked], choices_of, bar.update)
         return [GenerationResult((each.loss, each.greedy)) for each in scored]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[list[str]]:
@@ -99,25 +97,27 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
 
     def _rounds(self, asked: HarnessRequest) -> Iterator[str]:
         """The answers to one request; each round is recorded under its own request number."""
+        assert asked.messages is not None
         maker = self._maker()
         document = maker.document(asked)
         texts: list[str] = []
-        messages, previous = None, None
+        messages, previous = asked.messages, None
         while True:
             task, doc_id, _, repeat = asked.key
-            numbered = replace(asked, key=(task, doc_id, len(texts), repeat))
-            sample = functools.partial(maker.sample, numbered, document, messages, kind="multi_round")
+            numbered = replace(asked, key=(task, doc_id, len(texts), repeat), messages=messages)
+            sample = functools.partial(maker.sample, numbered, document, kind="multi_round")
             request = Request(numbered.key, numbered.generation, sample, numbered.padding)
-            texts.append(self._session().generate([request], cached=False)[0].text)
+            texts.append(self._open().session.generate([request], cached=False)[0].text)
             yield texts[-1]
             payload = asked.messages(
                 document, round_idx=len(texts), previous_output=list(texts), previous_round_info=previous
             )
             if not (isinstance(payload, tuple) and len(payload) == 4):
                 return
-            messages, terminal, _, previous = payload
+            conversation, terminal, _, previous = payload
             if terminal:
                 return
+            messages = functools.partial(_given, conversation)
 
     def clean(self) -> None:
         """Free the model before the harness scores the answers.
@@ -125,7 +125,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         In place of the base class's method, which collects garbage twice, first for models that were handed to the
         accelerator; this one never was.
         """
-        self.opened = self.session = None
+        self.opened = None
         free_memory()
 
     def _open(self) -> OpenedModel:
@@ -133,17 +133,8 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
             raise AttributeError("the model was freed by clean()")
         return self.opened
 
-    def _session(self) -> Session:
-        if self.session is None:
-            raise AttributeError("the model was freed by clean()")
-        return self.session
-
-    def _maker(self) -> SampleMaker:
-        return SampleMaker(self.processor, self.arguments, self.task_dict, self.tasks)
-
-    def _generate(self, requests: list[Request]) -> list[Generation]:
-        with self._progress(len(requests)) as bar:
-            return self._session().generate(requests, bar.update)
+    def _maker(self) -> LmmsEvalSamples:
+        return LmmsEvalSamples(self.processor, self.arguments, self.task_dict, self.tasks)
 
     def _progress(self, total: int) -> Any:
         return tqdm(total=total, disable=self.rank != 0, desc="Model Responding", unit="request")
@@ -159,6 +150,11 @@ class HFMultimodalLensSimple(HFMultimodalLens):
     """The same model for `--force_simple`: lmms-eval's older request layout, the only one with multiple choice."""
 
     is_simple = True
+
+
+def _given(conversation: Any, document: Any) -> Any:
+    """The conversation of a later round, which the task has made already."""
+    return conversation
 
 
 def _result(generation: Generation) -> Any:

@@ -1,19 +1,25 @@
-"""The entry point that lmms-eval loads from the group `lmms_eval.models`."""
+"""What lmms-eval loads: the lens model, by an entry point of the group `lmms_eval.models`, and the bundled tasks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from lmms_eval.models.registry_v2 import ModelManifest
+from lmms_eval.tasks import TaskManager
 
-from .task_folder import register_task_folder
+from harness_ext.tasks import folders
+from harness_ext.wrapping import wrap
+from lens_tasks.folders import lmms_eval_tasks
 
-__all__ = ["MODEL_ID", "manifest"]
+__all__ = ["MODEL_ID", "manifest", "register_tasks"]
 
 MODEL_ID = "hf-multimodal-lens"
 
 
 def manifest() -> list[ModelManifest]:
     """Register the model under its name, and the folder of our tasks so that `--tasks pope_mini` needs no flag."""
-    register_task_folder()
+    register_tasks()
     return [
         ModelManifest(
             model_id=MODEL_ID,
@@ -21,3 +27,16 @@ def manifest() -> list[ModelManifest]:
             simple_class_path="harness_ext.lmms_eval.model.HFMultimodalLensSimple",
         )
     ]
+
+
+def register_tasks() -> None:
+    """Append our folder to every task search; the harness's own tasks and `--include_path` win on equal names."""
+    wrap(TaskManager, "initialize_tasks", _with_our_folder)
+
+
+def _with_our_folder(original: Callable[..., Any]) -> Callable[..., Any]:
+    def initialize_tasks(self: Any, include_path: Any = None, include_defaults: bool = True) -> Any:
+        searched = [*folders(include_path), str(lmms_eval_tasks())]
+        return original(self, include_path=searched, include_defaults=include_defaults)
+
+    return initialize_tasks

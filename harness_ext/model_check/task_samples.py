@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness_ext.lmms_eval.task_folder import register_task_folder
 from harness_ext.tasks import Tasks, leaf_tasks
 from lens_engine import Sample
 from lens_engine.model_arguments import ModelArguments
@@ -30,10 +29,12 @@ def load_task(name: str, include_path: Path | None = None) -> Any:
     """
     try:
         from lmms_eval.tasks import TaskManager, get_task_dict
+
+        from harness_ext.lmms_eval.plugin import register_tasks
     except ModuleNotFoundError as error:
         raise TaskError(f"--task needs lmms-eval, which is not installed ({error}): pip install lmms-eval") from error
 
-    register_task_folder()
+    register_tasks()
     given = None if include_path is None else str(include_path)
     manager = TaskManager("ERROR", include_path=given, include_defaults=False)
     if name not in manager.all_tasks:
@@ -56,20 +57,23 @@ def task_samples(task: Any, loaded: LoadedModel, count: int) -> list[Sample]:
     Raises:
         InputError: an image cannot be read, or the checkpoint has no chat template.
     """
-    from harness_ext.lmms_eval.requests import HarnessRequest
-    from harness_ext.lmms_eval.samples import SampleMaker
+    from harness_ext.lmms_eval.samples import LmmsEvalSamples
+    from harness_ext.samples import HarnessRequest
 
     name, documents = str(task.config.task), task.eval_docs
-    maker = SampleMaker(loaded.processor, ModelArguments(), {name: {"": documents}}, Tasks({name: task}))
+    maker = LmmsEvalSamples(loaded.processor, ModelArguments(), {name: {"": documents}}, Tasks({name: task}))
     generation = task.config.generation_kwargs or {"max_new_tokens": _EXAMPLE_TOKENS}
-    return [
-        maker.sample(
-            HarnessRequest(
-                (name, place, 0, 0), "", str(task.doc_to_text(documents[place])), task.doc_to_messages, generation
-            )
+    requests = [
+        HarnessRequest(
+            (name, place, 0, 0),
+            str(task.doc_to_text(documents[place])),
+            "",
+            generation,
+            messages=task.doc_to_messages,
         )
         for place in _spread(len(documents), count)
     ]
+    return [maker.sample(request) for request in requests]
 
 
 def _spread(n: int, count: int) -> Sequence[int]:

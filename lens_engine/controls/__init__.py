@@ -1,9 +1,9 @@
 """Controls: the same answer read again under other images, or without some image tokens."""
 
 from .causal import MASK_WAYS, CausalMasks
-from .image_controls import CONTROL_NAMES, ImageControls, joined_costs
+from .image_controls import CONTROL_NAMES, ImageControls, controlled_record, joined_costs
 from .masks import MASK_NAMES
-from .reading import BORROWED, ControlReading, Controls, ReadAgain, controlled_record, counted_passes
+from .reading import BORROWED, ControlReading, ReadAgain, counted_passes
 
 __all__ = [
     "BORROWED",
@@ -12,7 +12,6 @@ __all__ = [
     "MASK_WAYS",
     "CausalMasks",
     "ControlReading",
-    "Controls",
     "ImageControls",
     "ReadAgain",
     "controlled_record",

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from lens_engine.engine import Replacement
 from lens_engine.media import Images, image_digest
 from lens_engine.sample import Sample
 from lens_models.generation import unchanged_random_state
+from lens_results import SampleRecord
 from lens_results.fingerprint import digest_of
 
 from .other_images import OtherImages, OtherImagesOf
-from .reading import Controlled, ControlReading, ReadAgain
+from .reading import BORROWED, Controlled, ControlReading, ReadAgain
 
-__all__ = ["CONTROL_NAMES", "ImageControls", "joined_costs"]
+__all__ = ["CONTROL_NAMES", "ImageControls", "controlled_record", "joined_costs"]
 
 BLANK, SHUFFLED = "blank", "shuffled"
 CONTROL_NAMES: tuple[str, ...] = (BLANK, SHUFFLED)
@@ -153,6 +154,32 @@ class ImageControls:
         if key not in self._choosers:
             self._choosers[key] = OtherImagesOf(sample.key[0], sample.documents())
         return self._choosers[key]
+
+
+def controlled_record(
+    record: SampleRecord, sample: Sample, again: ReadAgain | None, controls: ImageControls | None
+) -> SampleRecord:
+    """The record with what the controls gave; everything else in it stays what it was.
+
+    Args:
+        record: of the sample itself.
+        sample: what was answered.
+        again: reads its answer under other images; None where it has no readout.
+        controls: of the run.
+    """
+    if controls is None or sample.padding:
+        return record
+    found = controls.skipped() if again is None or record.status != "ok" else controls.read(sample, again)
+    borrowed = {} if found.borrowed is None else {BORROWED: found.borrowed}
+    return replace(
+        record,
+        fingerprint={**record.fingerprint, **borrowed},
+        controls=found.arrays,
+        control_source=found.source,
+        control_status=found.status,
+        control_reason=found.reason,
+        label_free={**record.label_free, **found.scalars},
+    )
 
 
 def _digest(other: OtherImages | None) -> str:

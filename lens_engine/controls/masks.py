@@ -1,4 +1,4 @@
-"""Which image tokens are taken away to see whether the answer hangs on them, and against which others."""
+"""Which image tokens are taken away to see whether the answer depends on them, and against which others."""
 
 from __future__ import annotations
 

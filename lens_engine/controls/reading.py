@@ -1,18 +1,16 @@
-"""The same answer read again under other images: what a reader hands out for it, and what comes into the record."""
+"""The same answer read again under other images: what a reader hands out for it, and what is kept of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 from lens_engine.engine import Replacement
-from lens_engine.sample import Sample
 from lens_models.readout import FloatArray
-from lens_results import SampleRecord
 
-__all__ = ["BORROWED", "ControlReading", "Controlled", "Controls", "ReadAgain", "controlled_record", "counted_passes"]
+__all__ = ["BORROWED", "ControlReading", "Controlled", "ReadAgain", "counted_passes"]
 
 
 @dataclass(frozen=True)
@@ -55,38 +53,6 @@ class Controlled:
     reason: dict[str, str] = field(default_factory=dict)
     scalars: dict[str, float | None] = field(default_factory=dict)
     borrowed: str | None = None
-
-
-class Controls(Protocol):
-    """Decides under which images a sample is read again."""
-
-    def read(self, sample: Sample, again: ReadAgain) -> Controlled:
-        """Read a sample under each control; never raises for what only a control cannot do."""
-
-    def skipped(self) -> Controlled:
-        """What is recorded of the controls of a sample that was not read itself."""
-
-    def borrowed(self, sample: Sample) -> str | None:
-        """Digest of another document's images that the sample is read under; None without such a control."""
-
-
-def controlled_record(
-    record: SampleRecord, sample: Sample, again: ReadAgain | None, controls: Controls | None
-) -> SampleRecord:
-    """The record with what the controls gave; everything else in it stays what it was."""
-    if controls is None or sample.padding:
-        return record
-    found = controls.skipped() if again is None or record.status != "ok" else controls.read(sample, again)
-    borrowed = {} if found.borrowed is None else {BORROWED: found.borrowed}
-    return replace(
-        record,
-        fingerprint={**record.fingerprint, **borrowed},
-        controls=found.arrays,
-        control_source=found.source,
-        control_status=found.status,
-        control_reason=found.reason,
-        label_free={**record.label_free, **found.scalars},
-    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Who leads among the candidates: small functions of pooled candidate scores [layers, candidates]."""
+"""Who leads among the candidates: small functions of pooled scores [layers, C] of C candidates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lens_models.metrics.arrays import Bools, Floats
+
+__all__ = ["NOBODY", "leaders", "log_odds", "margins", "readable", "runs", "shares", "start_of_last_run"]
 
 NOBODY = -1
 
@@ -18,13 +20,13 @@ def readable(scores: Floats) -> bool:
 
 
 def shares(scores: Floats) -> NDArray[np.float64]:
-    """q_l(c), the softmax of the scores over the candidates: float [L, C] -> float [L, C] with rows that sum to 1."""
+    """q_l(c), the softmax of the scores over the candidates, float [layers, C] -> [layers, C]; each row sums to 1."""
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True), dtype=np.float64)
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 def margins(scores: Floats) -> NDArray[np.float64]:
-    """z_l(c) minus the highest score among the others, in nats: float [L, C] -> float [L, C]; needs C >= 2."""
+    """z_l(c) minus the highest score among the others, in nats, float [layers, C] -> [layers, C]; needs C >= 2."""
     ordered = np.sort(np.asarray(scores, dtype=np.float64), axis=1)
     best, second = ordered[:, -1:], ordered[:, -2:-1]
     # A candidate on top is compared with the second (equal to it in a tie), all the others with the top.
@@ -32,14 +34,14 @@ def margins(scores: Floats) -> NDArray[np.float64]:
 
 
 def leaders(scores: Floats) -> NDArray[np.int64]:
-    """The candidate with strictly the highest score, ``NOBODY`` in a tie: float [L, C] -> int [L]; needs C >= 2."""
+    """The candidate with the highest score, ``NOBODY`` in a tie: float [layers, C] -> int [layers]; needs C >= 2."""
     first = np.argmax(scores, axis=1)
     tied = (scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1
     return np.where(tied, NOBODY, first).astype(np.int64)
 
 
 def log_odds(scores: Floats, index: int) -> NDArray[np.float64]:
-    """log q_l(c) / (1 - q_l(c)) of candidate ``index``, in nats: float [L, C] -> float [L]; needs C >= 2.
+    """log q_l(c) / (1 - q_l(c)) of candidate ``index``, in nats: float [layers, C] -> float [layers]; needs C >= 2.
 
     For two candidates this is the difference of their scores.
     """
@@ -48,7 +50,7 @@ def log_odds(scores: Floats, index: int) -> NDArray[np.float64]:
 
 
 def runs(holds: Bools) -> list[tuple[int, int]]:
-    """Stretches of True as (first position, one past the last), in order: bool [L]."""
+    """Stretches of True as (first position, one past the last), in order: bool [layers]."""
     found, start = [], None
     # layers are few: a loop over them takes a tenth of the time of array functions
     for position, held in enumerate([*holds.tolist(), False]):
@@ -61,6 +63,6 @@ def runs(holds: Bools) -> list[tuple[int, int]]:
 
 
 def start_of_last_run(holds: Bools) -> int | None:
-    """Position from which ``holds`` is True up to the end; None when it is False at the end: bool [L]."""
+    """Position from which ``holds`` is True up to the end; None when it is False at the end: bool [layers]."""
     stretches = runs(holds)
     return stretches[-1][0] if stretches and stretches[-1][1] == holds.size else None

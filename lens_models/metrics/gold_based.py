@@ -15,6 +15,8 @@ from lens_models.metrics.layers import LayerReadout
 from lens_models.metrics.registry import names
 from lens_models.metrics.thresholds import Thresholds
 
+__all__ = ["first_lead", "gold_based_scalars"]
+
 
 def gold_based_scalars(
     layers: LayerReadout,
@@ -27,7 +29,7 @@ def gold_based_scalars(
     Args:
         layers: The readout of the answer position.
         gold_index: Which candidate is the gold answer; None when the task has no gold or it is no candidate.
-        correct: Whether the harness scored the answer as right; None when it did not say.
+        correct: Whether the answer given is the gold answer; None when that cannot be said.
         thresholds: Cut-offs; the defaults when None.
 
     Returns:
@@ -54,7 +56,7 @@ def gold_based_scalars(
 
 
 def first_lead(leads: Bools, m: int, *, has_last: bool) -> int | None:
-    """Position at which a candidate leads first for ``m`` recorded layers in a row: bool [L].
+    """Position at which a candidate leads first for ``m`` recorded layers in a row: bool [layers].
 
     A run that reaches the last block of the model counts whatever its length: no later layer is left to end it.
     """

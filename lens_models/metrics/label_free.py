@@ -16,6 +16,21 @@ from lens_models.metrics.layers import LayerReadout
 from lens_models.metrics.registry import names
 from lens_models.metrics.thresholds import Thresholds
 
+__all__ = [
+    "dola_jsd",
+    "dola_layer",
+    "final_log_odds",
+    "final_margin",
+    "label_free_scalars",
+    "late_drop",
+    "max_alt",
+    "overthinking",
+    "peak_layer",
+    "settle_depth",
+    "visual_gain",
+    "visual_gain_by_layer",
+]
+
 
 def label_free_scalars(layers: LayerReadout, thresholds: Thresholds | None = None) -> dict[str, float | None]:
     """All label-free metrics of one sample that follow from its layers (``visual_gain`` needs a second readout).
@@ -75,7 +90,7 @@ def _of_vocabulary(layers: LayerReadout) -> dict[str, float | None]:
 
 
 def _committed(layers: LayerReadout, line: Ints, answer: int | None) -> float | None:
-    """Smallest depth from which ``answer`` leads in every layer up to the last; ``line`` int [L], who leads."""
+    """Smallest depth from which ``answer`` leads in every layer up to the last; ``line`` int [layers], who leads."""
     if answer is None or not layers.has_last:
         return None
     start = start_of_last_run(line == answer)
@@ -92,7 +107,7 @@ def _at_end(layers: LayerReadout, share: Floats | None) -> float | None:
 
 
 def settle_depth(layers: LayerReadout, tau: float) -> float | None:
-    """Smallest depth from which JSD(p_l, p_N) <= tau in every layer up to the last."""
+    """Smallest depth from which JSD(p_l, p_L) <= tau in every layer up to the last."""
     if not layers.has_last or not np.all(np.isfinite(layers.jsd_last)):
         return None
     start = start_of_last_run(layers.jsd_last <= tau)
@@ -144,14 +159,14 @@ def dola_jsd(layers: LayerReadout) -> float | None:
 
 
 def final_margin(layers: LayerReadout) -> float | None:
-    """z_N(answer given) minus the highest other candidate at the last layer, in nats."""
+    """z_L(answer given) minus the highest other candidate at the last layer, in nats."""
     if not _comparable(layers) or layers.pred_index is None or not layers.has_last:
         return None
     return float(layers.margins[-1, layers.pred_index])
 
 
 def final_log_odds(layers: LayerReadout) -> float | None:
-    """log q_N / (1 - q_N) of the answer given, in nats: what ``visual_gain`` compares between two images."""
+    """log q_L / (1 - q_L) of the answer given, in nats: what ``visual_gain`` compares between two images."""
     if not _comparable(layers) or layers.pred_index is None or not layers.has_last:
         return None
     value = float(log_odds(layers.cand_scores, layers.pred_index)[-1])
@@ -181,7 +196,7 @@ def visual_gain_by_layer(with_image: LayerReadout, with_other: LayerReadout) -> 
         with_other: the same answer at the same layers, read with a blank image or with another document's.
 
     Returns:
-        float [L]; None where the candidates may not be looked at, or the answer is none of them.
+        float [layers]; None where the candidates may not be looked at, or the answer is none of them.
     """
     if not (_comparable(with_image) and _comparable(with_other)) or with_image.pred_index is None:
         return None

@@ -11,24 +11,26 @@ from numpy.typing import NDArray
 from lens_models.metrics import candidates
 from lens_models.metrics.arrays import Bools, Floats, Ints
 
+__all__ = ["LayerReadout"]
+
 
 @dataclass(frozen=True, eq=False)
 class LayerReadout:
-    """What the lens read at the recorded layers, L of them, at the position that predicts the answer.
+    """What the lens read at the recorded layers, at the position that predicts the answer.
 
     The arrays belong to the caller; nothing here changes them. Logarithms are natural, entropies and divergences in
     nats. A value that could not be read is NaN and makes the metrics that need it missing.
 
     Attributes:
-        layer_index: int [L], rising. 0 is the embedding output (if recorded), l in 1..N the output of decoder block l.
-        n_layers: N, the number of decoder blocks of the model. Relative depth is ``layer_index / n_layers``.
-        cand_scores: float [L, C], z_l(c): logsumexp of the layer's logits over the surface variants of candidate c; of
-            ``sequences`` the log-probability of the whole candidate. C is 0 when the task has no candidates.
-        cand_mass: float [L], probability of all variants of all candidates together, in [0, 1].
-        logprob_pred: float [L], log p_l of the first token of the answer given, over the whole vocabulary.
-        entropy: float [L], H(p_l) over the whole vocabulary.
-        jsd_last: float [L], Jensen-Shannon divergence between p_l and p_N.
-        top1_ids: int [L], the token of the highest logit.
+        layer_index: int [layers], rising. 0 is the embedding output (if recorded), l in 1..L the output of block l.
+        n_layers: L, the number of decoder blocks of the model. Relative depth is ``layer_index / n_layers``.
+        cand_scores: float [layers, C], z_l(c): logsumexp of the layer's logits over the surface variants of candidate
+            c; of ``sequences`` the log-probability of the whole candidate. C is 0 when the task has no candidates.
+        cand_mass: float [layers], probability of all variants of all candidates together, in [0, 1].
+        logprob_pred: float [layers], log p_l of the first token of the answer given, over the whole vocabulary.
+        entropy: float [layers], H(p_l) over the whole vocabulary.
+        jsd_last: float [layers], Jensen-Shannon divergence between p_l and p_L.
+        top1_ids: int [layers], the token of the highest logit.
         pred_index: Which candidate was answered; None when the answer is outside the candidate set.
         candidates_fixed: True when the candidates were known without looking at the gold answer (yes/no, the options
             of the question). False on open tasks, where they are the answer given and the gold answer: then they say
@@ -76,7 +78,7 @@ class LayerReadout:
         return int(self.cand_scores.shape[1])
 
     def heavy(self, theta: float) -> Bools:
-        """bool [L], the layers that are about the candidates: mass above theta; all of them for ``sequences``."""
+        """bool [layers], the layers that are about the candidates: mass above theta; all of them for ``sequences``."""
         if self.sequences:
             return np.ones(self.layer_index.shape, dtype=np.bool_)
         return np.asarray(self.cand_mass > theta)
@@ -90,22 +92,22 @@ class LayerReadout:
 
     @cached_property
     def leaders(self) -> NDArray[np.int64]:
-        """int [L], the leading candidate of each layer, see ``candidates.leaders``; needs C >= 2."""
+        """int [layers], the leading candidate of each layer, see ``candidates.leaders``; needs C >= 2."""
         return candidates.leaders(self.cand_scores)
 
     @cached_property
     def shares(self) -> NDArray[np.float64]:
-        """float [L, C], q_l(c); needs readable scores."""
+        """float [layers, C], q_l(c); needs readable scores."""
         return candidates.shares(self.cand_scores)
 
     @cached_property
     def margins(self) -> NDArray[np.float64]:
-        """float [L, C], each candidate's lead over the best other one, in nats; needs C >= 2."""
+        """float [layers, C], each candidate's lead over the best other one, in nats; needs C >= 2."""
         return candidates.margins(self.cand_scores)
 
     @cached_property
     def depth(self) -> Floats:
-        """float [L], relative depth in [0, 1]."""
+        """float [layers], relative depth in [0, 1]."""
         return np.asarray(self.layer_index / self.n_layers, dtype=np.float64)
 
     @property
@@ -115,11 +117,11 @@ class LayerReadout:
 
     @cached_property
     def upper_half(self) -> Bools:
-        """bool [L], the layers with l > N / 2; the last layer is one of them."""
+        """bool [layers], the layers with l > L / 2; the last layer is one of them."""
         return np.asarray(2 * self.layer_index > self.n_layers)
 
     @cached_property
     def lower_half(self) -> Bools:
-        """bool [L], the blocks with 1 <= l <= N / 2; neither the embedding output nor the last layer is one."""
+        """bool [layers], the blocks with 1 <= l <= L / 2; neither the embedding output nor the last layer is one."""
         index = self.layer_index
         return np.asarray((index >= 1) & (2 * index <= self.n_layers))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+__all__ = ["METRICS", "Metric", "Namespace", "names"]
+
 Namespace = Literal["label_free", "gold_based"]
 Source = Literal["layers", "control", "image"]
 
@@ -15,7 +17,7 @@ class Metric:
 
     Attributes:
         namespace: ``label_free`` or ``gold_based``. Only label-free metrics may be ranked as predictors of error.
-        unit: ``depth`` (l / N), ``layer`` (number of a decoder block), ``nats``, ``share`` (0 to 1), ``count`` or
+        unit: ``depth`` (l / L), ``layer`` (number of a decoder block), ``nats``, ``share`` (0 to 1), ``count`` or
             ``yes/no`` (1 or 0; its mean is a share of samples), ``ratio``, or
             ``sum`` (of shares, over layers).
         higher_is_better: For a model's mean; None where neither direction is better.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
+__all__ = ["Thresholds"]
+
 
 @dataclass(frozen=True)
 class Thresholds:

@@ -14,7 +14,7 @@ types       what is searched and what is found
 
 from .locate import locate_answer, part_after_marker
 from .open import same_answer, without_article
-from .scope import begins_thought, ends_thought, opens_thought
+from .scope import closes_reasoning, ends_in_reasoning, opens_reasoning
 from .taken import Filters
 from .types import AnswerSpan, NoAnswer
 
@@ -22,10 +22,10 @@ __all__ = [
     "AnswerSpan",
     "Filters",
     "NoAnswer",
-    "begins_thought",
-    "ends_thought",
+    "closes_reasoning",
+    "ends_in_reasoning",
     "locate_answer",
-    "opens_thought",
+    "opens_reasoning",
     "part_after_marker",
     "same_answer",
     "without_article",

@@ -29,7 +29,7 @@ def locate_answer(
     until: Sequence[str] = (),
     *,
     kind: str | None = None,
-    thought_open: bool = False,
+    in_reasoning: bool = False,
     filters: Filters | None = None,
     question: str | None = None,
 ) -> AnswerSpan | NoAnswer:
@@ -40,14 +40,14 @@ def locate_answer(
         candidates: the closed set of answers; without it the answer is open.
         until: the harness's stop strings; text from the first of them on does not belong to the answer.
         kind: the kind of candidate that the question asks for (`Candidate.kind`), where it is known.
-        thought_open: the prompt ends inside a reasoning block, so the response begins in one.
+        in_reasoning: the prompt ends inside a reasoning block, so the response begins in one.
         filters: the task's own: what they take from the response decides.
         question: what was asked. It distinguishes a repeated question from a new one, and "No, there is a dog" from an
             answer.
     """
     body = plain(response)
     found: AnswerSpan | NoAnswer
-    scope = answer_scope(body, until, thought_open=thought_open, question=question)
+    scope = answer_scope(body, until, in_reasoning=in_reasoning, question=question)
     if isinstance(scope, NoAnswer):
         found = scope
     elif candidates:

@@ -10,7 +10,7 @@ from lens_tasks.surface import fold
 from .types import NoAnswer, Scope
 from .words import CONTENT
 
-__all__ = ["answer_scope", "begins_thought", "ends_thought", "opens_thought", "repeats"]
+__all__ = ["answer_scope", "closes_reasoning", "ends_in_reasoning", "opens_reasoning", "repeats"]
 
 _THINK = r"[\w:]*(?:think|thought|reason|rationale|reflection|analysis|scratchpad)\w*"
 _THINK_START = re.compile(
@@ -64,46 +64,46 @@ _QUESTION_LINE = re.compile(
 _REPEATED = re.compile(r"\W*?(?P<turn>(?<![^\W_])[#*_>\[ ]*[^\W\d_]+[^\n:]{0,12}[:\n])(?P<question>[^\n?]*\??)")
 _ANSWERS = re.compile(r"[\s*_]*A[*_]*\s*:")  # behind "Q:"
 _SHORT_ANSWER_WORDS = 3
-_LONGEST_BEGUN_THOUGHT = 200
+_LONGEST_OPEN_REASONING = 200
 
 
-def begins_thought(mark: str) -> bool:
+def opens_reasoning(mark: str) -> bool:
     """Whether a text is the mark that opens a reasoning block."""
     return _THINK_START.fullmatch(mark.strip()) is not None
 
 
-def ends_thought(mark: str) -> bool:
+def closes_reasoning(mark: str) -> bool:
     """Whether a text is the mark that closes a reasoning block."""
     return _THINK_END.fullmatch(mark.strip()) is not None
 
 
-def opens_thought(prompt: str) -> bool:
+def ends_in_reasoning(prompt: str) -> bool:
     """Whether a prompt ends inside a reasoning block, so that the response begins in it."""
     ends = [match.end() for match in _THINK_END.finditer(prompt)]
     begins = [match.end() for match in _THINK_START.finditer(prompt)]
     inside = bool(begins) and begins[-1] > (ends[-1] if ends else 0)
-    return inside and len(prompt) - begins[-1] <= _LONGEST_BEGUN_THOUGHT
+    return inside and len(prompt) - begins[-1] <= _LONGEST_OPEN_REASONING
 
 
 def answer_scope(
-    text: str, until: Sequence[str] = (), *, thought_open: bool = False, question: str | None = None
+    text: str, until: Sequence[str] = (), *, in_reasoning: bool = False, question: str | None = None
 ) -> Scope | NoAnswer:
     """Where in a response the answer may stand.
 
     Args:
         text: the response, with plain characters (see `lens_tasks.surface.plain`).
         until: stop strings of the harness; what follows the first of them does not count.
-        thought_open: the prompt ends inside a reasoning block.
+        in_reasoning: the prompt ends inside a reasoning block.
         question: what was asked; a response that begins with another question answers that one.
     """
     stops = [place for stop in until if stop and (place := text.find(stop)) >= 0]
     end = min(stops, default=len(text))
     begin, rule = 0, "first_content"
-    for thought in _THINK_END.finditer(text, 0, end):
-        begin, rule = thought.end(), "after_think"
+    for block in _THINK_END.finditer(text, 0, end):
+        begin, rule = block.end(), "after_think"
     if _THINK_START.search(text, begin, end):
         return NoAnswer("the reasoning block is never closed")
-    if thought_open and rule == "first_content":
+    if in_reasoning and rule == "first_content":
         return NoAnswer("the reasoning block that the prompt opens is never closed")
     for opening in (_FENCE, _ROLE, _INSTRUCTION):
         opened = opening.match(text, begin, end)

@@ -20,10 +20,10 @@ from scipy.special import log_softmax, softmax
 from transformers import BertConfig
 
 from lens_engine import NotReadError, VisionLanguageModel, load
+from lens_engine.failures import NoReadout
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.options import LENS_ARGUMENTS
 from lens_engine.plots import TokenTable, draw, interactive
-from lens_engine.position import Unlocated
 from lens_engine.records import without_readout
 from lens_models import InputError, LensArgumentError, NotMultimodalError
 from lens_models.parts import ModelParts
@@ -180,7 +180,7 @@ def test_an_answer_outside_of_the_candidates_names_none(vlm: VisionLanguageModel
 
 def test_an_answer_that_was_not_read_says_why(vlm: VisionLanguageModel, pictures: list[Image.Image]) -> None:
     answer = vlm.ask(pictures[0], QUESTION)
-    unread = without_readout(answer.record, Unlocated("no_answer", "two answers are given"))
+    unread = without_readout(answer.record, NoReadout("no_answer", "two answers are given"))
     lost = replace(answer, record=unread)
     asked: list[Callable[[], object]] = [lambda: lost.layers, lambda: lost.probabilities, lambda: lost.top_tokens]
     for ask in (*asked, lost.plot, lost.plot_html):

@@ -73,7 +73,7 @@ class Engine(TransformersEngine):
 
 
 def asked(target: AnswerTarget, **media: Any) -> Sample:
-    return Sample(("t", 0, 0, 0), "prompt", Media(**media), "question", known=lambda: Reference(target))
+    return Sample(("t", 0, 0, 0), "prompt", Media(**media), "question", make_reference=lambda: Reference(target))
 
 
 def reader(engine: TransformersEngine, loaded: Any, controls: Any = None) -> Reader:

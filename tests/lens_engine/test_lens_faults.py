@@ -17,8 +17,7 @@ import lens_engine.recorder as recorder_module
 from lens_engine.choices import ChoiceRule, choice_rule, scored_beside
 from lens_engine.description import _storable
 from lens_engine.engine import Generation
-from lens_engine.failures import failure
-from lens_engine.position import Unlocated
+from lens_engine.failures import NoReadout, failure
 from lens_engine.reading import Reader
 from lens_engine.recorder import LensRecorder
 from lens_engine.records import RecordAssembler, bare_record
@@ -35,7 +34,7 @@ CANDIDATES = tuple(Candidate(text, (text,)) for text in CHOICES)
 TARGET = AnswerTarget(CANDIDATES, "a dog", gold_texts=("a dog",), choices=CHOICES)
 SEQUENCES = [(1, 2, 3, 4), (5, 6), (7, 8, 9)]
 TOKENS = tuple(float(len(sequence)) for sequence in SEQUENCES)
-EXACT = IdentityReport(0.0, 1e-3, True, 1, torch.float32)
+EXACT = IdentityReport(0.0, 1e-3, True, torch.float32)
 
 
 def readout(**changes: Any) -> Readout:
@@ -84,7 +83,7 @@ def reader(**lens: Any) -> Reader:
 def request(doc_id: int = 0, target: AnswerTarget = TARGET) -> Sample:
     return Sample(
         ("t", doc_id, 0, 0), "prompt", question="Which?", split="test", kind="loglikelihood",
-        known=lambda: Reference(target),
+        make_reference=lambda: Reference(target),
     )  # fmt: skip
 
 
@@ -194,23 +193,23 @@ def test_one_sample_that_cannot_be_read_costs_the_others_nothing() -> None:
     ],
 )
 def test_each_failure_is_named(error: Exception, status: str, reason: str) -> None:
-    assert failure(error) == Unlocated(status, reason)
+    assert failure(error) == NoReadout(status, reason)
 
 
 def test_fields_that_contradict_each_other_become_a_record_that_says_so() -> None:
     assembler = RecordAssembler(stub_lens(), Letters(), Thresholds())
     for changes in ({"media": SimpleNamespace(image_sha256="no tuple", other_sha256=())}, {"question": ["no text"]}):
-        record = assembler.unread(replace(request(), **changes), "a", Unlocated("no_answer", "why"))
+        record = assembler.unread(replace(request(), **changes), "a", NoReadout("no_answer", "why"))
         assert record.status == "not_run"
         assert "what was read is no valid record" in str(record.status_reason)
-    record = assembler.unread(request(), "a", Unlocated("no_answer", "why"), n_generated=2**40)
+    record = assembler.unread(request(), "a", NoReadout("no_answer", "why"), n_generated=2**40)
     assert "n_generated: found 1099511627776" in str(record.status_reason)
 
 
 def test_texts_that_utf8_cannot_hold_are_recorded() -> None:
     assembler = RecordAssembler(stub_lens(), Letters(), Thresholds())
     record = assembler.unread(
-        replace(request(), prompt="\ud800", question="\ud800"), "\ud800", Unlocated("no_answer", "x")
+        replace(request(), prompt="\ud800", question="\ud800"), "\ud800", NoReadout("no_answer", "x")
     )
     assert (record.status, record.question, record.response) == ("no_answer", "\ufffd", "\ufffd")
 
@@ -219,7 +218,7 @@ def test_settings_that_json_cannot_hold_are_recorded(tmp_path: Path) -> None:
     settings = _storable({"t": {"temperature": np.inf, "until": ("\ud800", float("nan"))}})
     assert settings == {"t": {"temperature": "inf", "until": ["\ud800", "nan"]}}
     recorder = LensRecorder(info(generation=settings), tmp_path)
-    recorder.add([bare_record(("t", 0, 0, 0), "generate", "yes", Unlocated("no_answer", "x"))])
+    recorder.add([bare_record(("t", 0, 0, 0), "generate", "yes", NoReadout("no_answer", "x"))])
     recorder.finish(recorder.close())
     assert load(tmp_path).info.generation["t"]["until"] == ["\ufffd", "nan"]
 
@@ -237,9 +236,15 @@ def test_scores_come_without_the_lens_where_it_fails() -> None:
 
     three = ["score"] * 3
     assert scored_beside(engine(), choices(SUM), observe=False) == (three, None)
-    assert scored_beside(engine(), choices(SUM), observe=True) == (three, Unlocated("capture_failed", "hooks"))
+    assert scored_beside(engine(), choices(SUM), observe=True) == (three, NoReadout("capture_failed", "hooks"))
     with pytest.raises(ValueError, match="the model's own"):
         scored_beside(engine(ValueError("the model's own")), choices(SUM), observe=True)
+
+
+def test_a_document_whose_layers_could_not_be_read_keeps_its_answer() -> None:
+    record = reader().read_choices(choices(SUM), scored(-3.0, -2.0, -4.0), NoReadout("capture_failed", "hooks"))
+    assert (record.status, record.status_reason) == ("capture_failed", "hooks")
+    assert record.response == TARGET.choice_labels(3)[1]
 
 
 def info(**changes: Any) -> RunInfo:
@@ -254,8 +259,8 @@ def test_what_fails_before_the_reading_becomes_records_too(tmp_path: Path) -> No
         raise TypeError("a list is no answer")
 
     recorder.add_read([(("t", n, 0, 0), "generate", "yes") for n in (0, 1)], target_of_a_strange_document)
-    recorder.add([replace(bare_record(("t", 2, 0, 0), "generate", "no", Unlocated("no_answer", "x")), status="ok")])
-    recorder.add([replace(bare_record(("t", 3, 0, 0), "generate", "no", Unlocated("ok", "")), entropy=np.ones(2))])
+    recorder.add([replace(bare_record(("t", 2, 0, 0), "generate", "no", NoReadout("no_answer", "x")), status="ok")])
+    recorder.add([replace(bare_record(("t", 3, 0, 0), "generate", "no", NoReadout("ok", "")), entropy=np.ones(2))])
     recorder.finish(recorder.close())
     samples = load(tmp_path).samples
     assert samples["status"].tolist() == ["not_run", "not_run", "ok", "not_run"]
@@ -268,7 +273,7 @@ def test_what_fails_before_the_reading_becomes_records_too(tmp_path: Path) -> No
 def test_a_score_that_is_no_finite_number_is_missing_and_said(tmp_path: Path) -> None:
     told: list[str] = []
     recorder = LensRecorder(info(), tmp_path, warn=told.append)
-    recorder.add([bare_record(("t", n, 0, 0), "generate", "yes", Unlocated("no_answer", "x")) for n in (0, 1)])
+    recorder.add([bare_record(("t", n, 0, 0), "generate", "yes", NoReadout("no_answer", "x")) for n in (0, 1)])
     recorder.add_scores("t", 0, {"acc": np.nan, "other": 1.0})
     recorder.add_scores("t", 1, {"acc": 0.0})
     recorder.finish(recorder.close())
@@ -284,7 +289,7 @@ def test_a_merge_that_fails_leaves_the_parts_and_says_so(
 ) -> None:
     told: list[str] = []
     recorder = LensRecorder(info(), tmp_path, warn=told.append)
-    recorder.add([bare_record(("t", 0, 0, 0), "generate", "yes", Unlocated("no_answer", "x"))])
+    recorder.add([bare_record(("t", 0, 0, 0), "generate", "yes", NoReadout("no_answer", "x"))])
     scores = recorder.close()
 
     def failing(*_: Any, **__: Any) -> Any:
@@ -302,7 +307,7 @@ def test_a_write_that_fails_in_an_unexpected_way_ends_no_run(tmp_path: Path, mon
 
     told: list[str] = []
     recorder = LensRecorder(info(), tmp_path, warn=told.append)
-    record = bare_record(("t", 0, 0, 0), "generate", "yes", Unlocated("no_answer", "x"))
+    record = bare_record(("t", 0, 0, 0), "generate", "yes", NoReadout("no_answer", "x"))
     with monkeypatch.context() as patch:
         patch.setattr(writer, "to_table", lambda _: (_ for _ in ()).throw(pa.ArrowInvalid("odd")))
         recorder.add([record])

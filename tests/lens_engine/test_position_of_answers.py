@@ -1,4 +1,4 @@
-"""Where answers are read: behind thoughts between special tokens, and open answers against the gold answer."""
+"""Where answers are read: behind reasoning between special tokens, and open answers against the gold answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
 from lens_engine.candidates import SampleCandidates, resolve_candidates
-from lens_engine.position import AnswerPosition, Unlocated, find_position
+from lens_engine.failures import NoReadout
+from lens_engine.position import AnswerPosition, find_position
 from lens_engine.sample import Reference, Sample
 from lens_tasks import AnswerTarget
 from lens_tasks.vocabulary import YES_NO
@@ -46,14 +47,14 @@ def tokenizer() -> Any:
     return tokenizer_of("Yes", "No", "The", "Beatles", "Who", "Paris")
 
 
-def located(tokenizer: Any, generated: str, target: AnswerTarget, prompt: str = "p") -> AnswerPosition | Unlocated:
+def located(tokenizer: Any, generated: str, target: AnswerTarget, prompt: str = "p") -> AnswerPosition | NoReadout:
     tokens = tokenizer.encode(generated, add_special_tokens=False)
     response = tokenizer.decode(tokens, skip_special_tokens=True)
-    request = Sample(("t", 0, 0, 0), prompt, question="Is there a cat?", known=lambda: Reference(target))
+    request = Sample(("t", 0, 0, 0), prompt, question="Is there a cat?", make_reference=lambda: Reference(target))
     return find_position(tokenizer, request, response, tokens)
 
 
-def test_the_answer_after_a_thought_between_special_tokens_is_read(tokenizer: Any) -> None:
+def test_the_answer_after_reasoning_between_special_tokens_is_read(tokenizer: Any) -> None:
     found = located(tokenizer, "<think>No, or is it?</think>Yes", CLOSED)
     assert isinstance(found, AnswerPosition)
     assert (found.span.label, tokenizer.decode([found.token_id])) == ("yes", "Yes")
@@ -67,13 +68,13 @@ def test_the_answer_after_a_thought_between_special_tokens_is_read(tokenizer: An
         ("No", "<think></think><think>"),
     ],
 )
-def test_a_thought_that_is_cut_off_is_no_answer(tokenizer: Any, generated: str, prompt: str) -> None:
+def test_reasoning_that_is_cut_off_is_no_answer(tokenizer: Any, generated: str, prompt: str) -> None:
     found = located(tokenizer, generated, CLOSED, prompt)
-    assert isinstance(found, Unlocated)
+    assert isinstance(found, NoReadout)
     assert "never closed" in found.reason
 
 
-def test_a_thought_that_the_prompt_closes_leaves_the_answer_alone(tokenizer: Any) -> None:
+def test_reasoning_that_the_prompt_closes_leaves_the_answer_alone(tokenizer: Any) -> None:
     found = located(tokenizer, "No", CLOSED, "Is there a cat?<think>\n\n</think>\n\n")
     assert isinstance(found, AnswerPosition)
     assert found.span.label == "no"
@@ -123,7 +124,7 @@ def test_case_and_marks_around_an_answer_do_not_make_it_another(tokenizer: Any, 
 
 def test_an_answer_within_a_sentence_is_not_located(tokenizer: Any) -> None:
     found = located(tokenizer, "The capital of France is Paris", AnswerTarget((), None, gold_texts=("Paris",)))
-    assert isinstance(found, Unlocated)
+    assert isinstance(found, NoReadout)
     assert "is a sentence" in found.reason
 
 

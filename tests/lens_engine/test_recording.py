@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from lens_engine.candidates import resolve_candidates
+from lens_engine.failures import NoReadout
 from lens_engine.media import image_digest
-from lens_engine.position import AnswerPosition, Unlocated, find_position, n_generated
+from lens_engine.position import AnswerPosition, find_position, n_generated
 from lens_engine.recorder import LensRecorder
 from lens_engine.sample import Reference, Sample
 from lens_engine.table import METRIC_NAMES, harness_metrics, higher_is_better, numeric_scores
@@ -30,7 +31,7 @@ def tokenizer() -> Any:
 
 def request(target: AnswerTarget, until: tuple[str, ...] = ()) -> Sample:
     known = Reference(target)
-    return Sample(("t", 0, 0, 0), "prompt", question="Is there a cat?", until=until, known=lambda: known)
+    return Sample(("t", 0, 0, 0), "prompt", question="Is there a cat?", until=until, make_reference=lambda: known)
 
 
 YES_NO = target_for("pope", {"question": "Is there a cat?", "answer": "yes", "image_source": "i", "category": "random"})
@@ -58,14 +59,14 @@ def test_the_step_is_the_token_that_began_the_answer(tokenizer: Any, response: s
     ("response", "reason"), [("", "the model generated no text"), ("  \n", "the model generated no text")]
 )
 def test_a_missing_answer_has_a_status_and_a_reason(tokenizer: Any, response: str, reason: str) -> None:
-    assert find_position(tokenizer, request(YES_NO), response, []) == Unlocated("no_answer", reason)
+    assert find_position(tokenizer, request(YES_NO), response, []) == NoReadout("no_answer", reason)
 
 
 def test_text_after_a_stop_string_is_no_answer(tokenizer: Any) -> None:
     response = "\n\nyes"
     tokens = tokenizer.encode(response, add_special_tokens=False)
     found = find_position(tokenizer, request(YES_NO, until=("\n\n",)), response, tokens)
-    assert isinstance(found, Unlocated)
+    assert isinstance(found, NoReadout)
 
 
 def test_tokens_are_counted_up_to_the_end_of_sequence() -> None:

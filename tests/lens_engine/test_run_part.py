@@ -12,7 +12,7 @@ import pytest
 
 from harness_ext.tasks import task_definition
 from lens_engine import description
-from lens_engine.description import ReadModel, RunSettings, describe_run, non_default_arguments
+from lens_engine.description import ModelOfRun, RunSettings, argument_defaults, describe_run, non_default_arguments
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.options import take_lens_options
 from lens_models import LENS_TINY, LogitLens, example_inputs, load_model
@@ -31,7 +31,7 @@ def part() -> Part:
         options, _ = take_lens_options(arguments or {})
         lens = LogitLens(loaded.model, example_inputs(loaded.processor), options.settings)
         path = resolve_pretrained(LENS_TINY)
-        read = ReadModel(lens, options, loaded.processor, LENS_TINY, path, None, 0)
+        read = ModelOfRun(lens, options, loaded.processor, LENS_TINY, path, None, 0)
         return dict(
             describe_run("r", read, harness="lmms-eval", settings=RunSettings(non_default=non_default)).fingerprint
         )
@@ -80,10 +80,9 @@ def test_arguments_count_when_they_can_change_an_answer_and_are_not_the_default(
 
 
 def test_arguments_of_lm_eval_are_compared_with_the_defaults_of_all_its_classes() -> None:
-    from harness_ext.lm_eval.evaluation import _defaults
     from harness_ext.lm_eval.model import HFMultimodalLens
 
-    defaults = _defaults(HFMultimodalLens)
+    defaults = argument_defaults(HFMultimodalLens)
     given = {"max_images": 999, "interleave": True, "batch_size": 4, "softmax_dtype": None, "device": "cuda"}
     assert non_default_arguments(given, defaults) == {}
     assert non_default_arguments({"max_images": 1, "image_width": 80, "max_length": 64}, defaults) == {

@@ -77,7 +77,7 @@ def requests(n: int = 3, **changes: Any) -> list[Sample]:
     known |= {name: changes.pop(name) for name in known if name in changes}
     plain = Sample(
         ("t", 0, 0, 0), "<image>A cat?", Media((picture("grey"),)), question="A cat?", split="test", generation=GREEDY,
-        known=lambda: Reference(**known),
+        make_reference=lambda: Reference(**known),
     )  # fmt: skip
     return [replace(plain, key=("t", number, 0, 0), **changes) for number in range(n)]
 

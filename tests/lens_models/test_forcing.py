@@ -188,7 +188,7 @@ def test_a_model_that_does_not_take_given_tokens_is_refused_and_still_generates(
 def test_a_model_that_does_not_generate_from_the_probe_is_refused(llava: Specimen) -> None:
     forcing = prove_forcing(built("llava"), {**llava.inputs(), "nonsense": torch.zeros(1)})
     assert forcing.way is None
-    assert "it did not generate from the probe input (ValueError: The following `model_kwargs`" in str(forcing.reason)
+    assert "it did not generate from the example input (ValueError: The following `model_kwargs`" in str(forcing.reason)
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -17,7 +17,7 @@ from zoo import VOCABULARY, ZOO, Specimen
 from benchmarks.coverage.build import build
 from benchmarks.coverage.inputs import find_inputs
 from lens_models import CaptureError, IdentityError, LogitLens, ModelParts, PartsError, find_parts, prove_identity
-from lens_models.comparison import IdentityReport, compare_logits, tolerance
+from lens_models.comparison import compare_logits, tolerance
 from lens_models.probes import ResidualCapture
 from lens_models.transforms import LogitTransform, observe_transform
 from lens_models.unembed import Unembedding
@@ -403,15 +403,6 @@ def test_a_known_unreadable_architecture_is_refused() -> None:
     model.config = type("Config", (), {"model_type": "gemma3n"})()  # type: ignore[assignment]
     with pytest.raises(PartsError, match=r"Module cannot be read: its layers carry four parallel streams \(AltUp\)"):
         find_parts(model)
-
-
-def test_two_reports_are_exact_together_only_when_both_are() -> None:
-    strict = IdentityReport(2e-4, 1e-4, True, 1, "float32")
-    loose = IdentityReport(1e-3, 1e-2, True, 2, "bfloat16", rounding=0.3)
-    for both in (strict.worst(loose), loose.worst(strict)):
-        assert not both.exact
-        assert (both.deviation, both.tolerance, both.n_checked, both.rounding) == (2e-4, 1e-4, 3, 0.3)
-    assert not replace(loose, argmax_agrees=False).worst(loose).exact
 
 
 def test_tolerance_is_that_of_the_dtype() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lens_tasks.answers import AnswerSpan, locate_answer, opens_thought
+from lens_tasks.answers import AnswerSpan, ends_in_reasoning, locate_answer
 from lens_tasks.options.candidates import Option, option_candidates
 from lens_tasks.target_types import Candidate
 from lens_tasks.vocabulary import CLEVR, RUCLEVR, YES_NO, YES_NO_RUSSIAN
@@ -66,7 +66,7 @@ def reading(case: dict[str, Any]) -> str:
         response,
         candidates_of(case),
         kind=case.get("type"),
-        thought_open=opens_thought(case.get("prompt_ends", "")),
+        in_reasoning=ends_in_reasoning(case.get("prompt_ends", "")),
         question=case.get("question"),
     )
     if not isinstance(found, AnswerSpan) or (case["set"] != "open" and found.label is None):

@@ -13,27 +13,27 @@ from lm_eval import evaluator
 from lm_eval_outcome import Evaluate
 from PIL import Image
 
-from harness_ext.evaluation import UnsupportedHarnessError
 from harness_ext.lm_eval import evaluation
-from harness_ext.lm_eval.model import HFMultimodalLens, _require_no_tensor_parallelism
+from harness_ext.lm_eval.model import HFMultimodalLens
 from harness_ext.lm_eval.samples import require_readable
-from lens_engine.placement import require_whole_layers
+from harness_ext.wrapping import UnsupportedHarnessError
+from lens_engine.placement import require_whole_layers, require_whole_model
 from lens_models import InputError, LensArgumentError, UnknownModelError
 from lens_tasks.folders import lm_eval_tasks
 
 
 def request(*args: Any) -> SimpleNamespace:
-    return SimpleNamespace(args=args, task_name="ruclevr", doc_id=7)
+    return SimpleNamespace(args=args)
 
 
 def test_tensor_parallelism_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LensArgumentError, match=r"tp_plan=auto: tensor parallelism splits .* Use parallelize=True"):
-        _require_no_tensor_parallelism({"tp_plan": "auto"})
+        require_whole_model({"tp_plan": "auto"})
     monkeypatch.setenv("HARNESS_TENSOR_PARALLEL", "1")
     with pytest.raises(LensArgumentError, match="HARNESS_TENSOR_PARALLEL=1"):
-        _require_no_tensor_parallelism({})
+        require_whole_model({})
     monkeypatch.setenv("HARNESS_TENSOR_PARALLEL", "0")
-    _require_no_tensor_parallelism({"tp_plan": None})
+    require_whole_model({"tp_plan": None})
 
 
 @pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED])
@@ -46,7 +46,7 @@ def test_split_layers_are_refused(kind: DistributedType) -> None:
 def test_chat_histories_are_refused() -> None:
     history = [{"role": "user", "content": [{"type": "text", "text": "?"}]}]
     with pytest.raises(InputError, match=r"document 7: the request is a chat history.*Run without --pass_multimodal"):
-        require_readable([request(history, {})])
+        require_readable(request(history, {}), "document 7")
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,14 @@ def test_media_in_other_forms_are_refused(variable: str, media: object, monkeypa
     with pytest.raises(
         InputError, match=rf"document 7, image 0: expected a PIL image, found .*{variable}=1 is set.*unset"
     ):
-        require_readable([request("?", {}, {"visual": [media]})])
+        require_readable(request("?", {}, {"visual": [media]}), "document 7")
 
 
 def test_audio_and_video_are_refused() -> None:
     with pytest.raises(InputError, match=r"the request has video.*use lmms-eval"):
-        require_readable([request("?", {}, {"visual": [], "video": ["clip.mp4"]})])
-    require_readable([request("?", {}, {"visual": [Image.new("RGB", (2, 2))]}), request("?", {})])
+        require_readable(request("?", {}, {"visual": [], "video": ["clip.mp4"]}), "document 7")
+    for readable in (request("?", {}, {"visual": [Image.new("RGB", (2, 2))]}), request("?", {})):
+        require_readable(readable, "document 7")
 
 
 def test_a_run_with_unloaded_media_stops_before_the_model_is_asked(evaluate: Evaluate) -> None:
@@ -106,7 +107,7 @@ def test_an_unsupported_lm_eval_is_named_with_both_signatures(monkeypatch: pytes
 @pytest.mark.end_to_end
 def test_importing_registers_nothing(tmp_path: Path) -> None:
     program = (
-        "import harness_ext.lm_eval, harness_ext.lm_eval.cli, harness_ext.lm_eval.plugin, sys;"
+        "import harness_ext.lm_eval, harness_ext.lm_eval.__main__, harness_ext.lm_eval.plugin, sys;"
         "assert 'lm_eval' not in sys.modules, 'lm_eval was imported';"
         "import harness_ext.lm_eval.model;"
         "from lm_eval.api.registry import MODEL_REGISTRY;"

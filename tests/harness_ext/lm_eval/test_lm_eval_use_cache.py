@@ -6,8 +6,10 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import lm_eval.api.model as lm_eval_model
 import pytest
 from cached_runs import bytes_in, reads_alike, stored
 from lm_eval.tasks import TaskManager
@@ -15,7 +17,7 @@ from lm_eval_fault_tasks import write_lm_eval_fault_tasks
 from lm_eval_outcome import Evaluate, Outcome
 from resizing import resizing_works
 
-from harness_ext.lm_eval.cache import ConfiguredDatabase
+from harness_ext.lm_eval.cache import keys_of_run
 from harness_ext.lm_eval.plugin import register
 
 pytestmark = [
@@ -133,13 +135,12 @@ def test_choices_and_texts_of_another_model_are_scored_anew(cached: Cached, adap
 
 
 def test_the_database_of_log_probabilities_tells_configurations_apart() -> None:
-    answers: dict[str, Any] = {}
-    one, other = ConfiguredDatabase(answers, "a"), ConfiguredDatabase(answers, "b")
-    one["request"] = (-1.0, True)
-    assert "request" in one and "request" not in other
-    assert one["request"] == (-1.0, True)
-    again = ConfiguredDatabase(one, "b")
-    again["request"] = (-2.0, False)
-    assert other["request"] == (-2.0, False) and one["request"] == (-1.0, True)
-    assert len(answers) == 2
-    assert list(again.keys()) == list(answers), "everything else is the database's own"
+    plain = lm_eval_model.hash_args("loglikelihood", ("a", "b"))
+    keys = []
+    for fingerprint in ({"dtype": "float32"}, {"dtype": "bfloat16"}, {"dtype": "float32"}):
+        info = SimpleNamespace(fingerprint=fingerprint)
+        with keys_of_run(SimpleNamespace(recorder=SimpleNamespace(run_info=info))):  # type: ignore[arg-type]
+            keys.append(lm_eval_model.hash_args("loglikelihood", ("a", "b")))
+    assert keys[0] == keys[2] != keys[1]
+    assert all(key.endswith(plain) and key != plain for key in keys)
+    assert lm_eval_model.hash_args("loglikelihood", ("a", "b")) == plain

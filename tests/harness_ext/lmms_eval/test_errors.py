@@ -10,8 +10,8 @@ from lmms_eval.models import get_model
 from lmms_eval_outcome import Evaluate
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from harness_ext.lmms_eval import evaluation
-from harness_ext.lmms_eval.evaluation import UnsupportedHarnessError, install
+from harness_ext.lmms_eval.evaluation import install
+from harness_ext.wrapping import UnsupportedHarnessError
 from lens_models import InputError, LensArgumentError, NotMultimodalError, UnknownModelError
 
 
@@ -78,4 +78,3 @@ def test_an_unsupported_harness_is_named_with_both_signatures(monkeypatch: pytes
         install()
     assert "lmms_eval.evaluator.evaluate was expected with the parameters lm, task_dict" in str(caught.value)
     assert "found model, tasks" in str(caught.value)
-    assert evaluation.install is install

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness_ext.lmms_eval.requests import HarnessRequest
-from harness_ext.lmms_eval.samples import SampleMaker
+from harness_ext.lmms_eval.samples import LmmsEvalSamples
+from harness_ext.samples import HarnessRequest
 from harness_ext.tasks import Tasks
 from lens_engine.model_arguments import ModelArguments
 from lens_models import load_model
@@ -28,15 +28,15 @@ def messages(document: Any, **_: Any) -> list[dict[str, Any]]:
 
 def test_choices_and_rounds_share_a_document() -> None:
     loaded, split = load_model(device="cpu"), Split()
-    maker = SampleMaker(loaded.processor, ModelArguments(), {"t": {"test": split}}, Tasks())
+    maker = LmmsEvalSamples(loaded.processor, ModelArguments(), {"t": {"test": split}}, Tasks())
     asked = [
-        HarnessRequest(("t", 3, index, 0), "test", "?", messages, {}, continuation)
+        HarnessRequest(("t", 3, index, 0), "?", "test", continuation=continuation, messages=messages)
         for index, continuation in enumerate((" yes", " no", " maybe"))
     ]
-    choices = maker.choices(asked, loaded.tokenizer)
+    choices = maker.choices(asked)
     assert split.decoded == 1
     assert [sample.key for sample in choices.samples] == [request.key for request in asked]
     assert all("Is it 3?" in sample.prompt for sample in choices.samples)
     document = maker.document(asked[0])
-    maker.sample(asked[0], document, messages({"question": "And now?"}), kind="multi_round")
+    maker.sample(asked[0], document, kind="multi_round")
     assert split.decoded == 2

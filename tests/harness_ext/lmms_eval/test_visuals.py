@@ -14,7 +14,7 @@ from lmms_eval.api.task import ConfigurableMessagesTask
 from lmms_eval.models import get_model
 from PIL import Image
 
-from lens_engine.media_kinds import parts_of
+from lens_engine.media_kinds import message_parts
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 56, 3), dtype=np.uint8))
 
@@ -48,26 +48,26 @@ SOUND = {"array": np.zeros(4), "sampling_rate": 16000, "path": "a.mp4"}
     ],
 )
 def test_the_kind_follows_from_ending_or_content(visual: object, kind: str) -> None:
-    assert [part["type"] for part in parts_of([visual])] == [kind]
+    assert [part["type"] for part in message_parts([visual])] == [kind]
 
 
 def test_a_file_without_an_ending_is_looked_into(tmp_path: Path) -> None:
     for name, content in (("picture", PNG), ("sound", WAVE), ("clip", MP4)):
         (tmp_path / name).write_bytes(content)
-    kinds = [part["type"] for part in parts_of([str(tmp_path / name) for name in ("picture", "sound", "clip")])]
+    kinds = [part["type"] for part in message_parts([str(tmp_path / name) for name in ("picture", "sound", "clip")])]
     assert kinds == ["image", "audio", "video"]
 
 
 @pytest.mark.parametrize(("visuals", "n"), [(None, 0), ([], 0), (PICTURE, 1), ([[PICTURE, PICTURE]], 2), ("a.png", 1)])
 def test_nothing_one_and_nested_lists_are_taken(visuals: object, n: int) -> None:
-    assert len(parts_of(visuals)) == n
+    assert len(message_parts(visuals)) == n
 
 
 @pytest.mark.parametrize(
     "visual", [PICTURE, "a.png", "a.GIF", "a.mp4", "a.wav", "a", {"url": "a.png", "type": "image"}]
 )
 def test_what_the_harness_decides_for_chat_tasks_is_decided_here(visual: Any) -> None:
-    assert parts_of([visual]) == [ConfigurableMessagesTask._visual_to_content(visual)]
+    assert message_parts([visual]) == [ConfigurableMessagesTask._visual_to_content(visual)]
 
 
 def test_an_image_is_answered_alike_whatever_it_comes_as(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_no_image_other_media_and_no_other_document_are_told_apart() -> None:
     assert alone.status["blank"] == "ok"
     same = Documents(2, lambda number: ShownDocument((OTHER,), "same"))
     target = AnswerTarget((), None, cluster="same")
-    within = request(documents=lambda: same, known=lambda: Reference(target))
+    within = request(documents=lambda: same, make_reference=lambda: Reference(target))
     refused(controls.read(within, reading), "no_other_image", "another cluster", ["shuffled"])
 
 

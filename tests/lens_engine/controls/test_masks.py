@@ -85,7 +85,10 @@ def test_what_cannot_be_masked_says_why(given: dict[str, Any], status: str, says
 
 def sample(**changes: Any) -> Sample:
     regions = Regions([{"box": [16, 0, 32, 16]}])
-    given = {"media": Media((Image.new("RGB", (64, 64), (9, 9, 9)),)), "known": lambda: Reference(regions=regions)}
+    given = {
+        "media": Media((Image.new("RGB", (64, 64), (9, 9, 9)),)),
+        "make_reference": lambda: Reference(regions=regions),
+    }
     return Sample(KEY, "prompt", **{**given, **changes})
 
 

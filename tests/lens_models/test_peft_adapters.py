@@ -17,8 +17,8 @@ from tolerances import bounds, sums_of
 from zoo import ZOO, Specimen
 
 from lens_models import LensArgumentError, LogitLens, ModelLoadError, find_parts
-from lens_models.adapters import attach_adapter
 from lens_models.forced_run import ONE_PASS
+from lens_models.peft_adapters import attach_adapter
 from lens_models.probes import ResidualCapture
 
 # peft asks transformers for a property under its old name, and says what it saves
