@@ -112,8 +112,8 @@ def grid(arrays: Ragged, parent: npt.NDArray[np.int64], places: Sequence[Any], s
     return out
 
 
-def control_arrays(column: pa.ListArray, name: str, quantity: str) -> tuple[Ragged, npt.NDArray[np.int64]]:
-    """The arrays of one quantity of one control, and the sample each belongs to."""
+def named_arrays(column: pa.ListArray, name: str, quantity: str) -> tuple[Ragged, npt.NDArray[np.int64]]:
+    """The arrays of one quantity of one control or probe, and the sample each belongs to."""
     items = column.flatten()
     parent = np.repeat(np.arange(len(column)), np.asarray(pc.list_value_length(column)))
     chosen = pc.and_(
@@ -122,6 +122,16 @@ def control_arrays(column: pa.ListArray, name: str, quantity: str) -> tuple[Ragg
     kept = items.filter(chosen)
     arrays = ragged_flat(pc.struct_field(kept, "values"), pc.struct_field(kept, "width"))
     return arrays, parent[np.asarray(chosen, dtype=bool)]
+
+
+def names_in(column: pa.ListArray) -> dict[str, tuple[str, ...]]:
+    """Control or probe -> its quantities in any sample, in order of appearance."""
+    items = column.flatten()
+    pairs = pa.table({name: pc.struct_field(items, name) for name in ("name", "quantity")})
+    found: dict[str, list[str]] = {}
+    for pair in pairs.group_by(["name", "quantity"], use_threads=False).aggregate([]).to_pylist():
+        found.setdefault(pair["name"], []).append(pair["quantity"])
+    return {name: tuple(quantities) for name, quantities in found.items()}
 
 
 def column_arrays(column: pa.ListArray) -> tuple[Ragged, npt.NDArray[np.int64]]:

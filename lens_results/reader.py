@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lens_results import frames
 from lens_results.codec import from_table
 from lens_results.discovery import RunFiles, find_runs
-from lens_results.errors import EmptyRunError, MissingRecordError, SeveralRunsError
+from lens_results.errors import EmptyRunError, MissingRecordError, RecordFormatError, SeveralRunsError
 from lens_results.fingerprint import Fingerprint
 from lens_results.frames import FloatGrid
-from lens_results.record import LAYER_QUANTITIES, WIDE_QUANTITIES, Key, SampleRecord
+from lens_results.ragged import Ragged
+from lens_results.record import LAYER_QUANTITIES, WIDE_QUANTITIES, FloatArray, IntArray, Key, SampleRecord
 from lens_results.run_info import PARTS_LEFT_ASIDE
 from lens_results.schema import KEY_FIELDS, SCHEMA
 from lens_results.sources import pick, sorted_rows, with_identity_of
@@ -127,7 +130,7 @@ class Run:
         """
         if control is not None:
             column = frames.single(pick(self._rows, ["controls"]), "controls")
-            arrays, parent = frames.control_arrays(column, control, quantity)
+            arrays, parent = frames.named_arrays(column, control, quantity)
             if not len(parent):
                 raise MissingRecordError(
                     f"Found no {quantity!r} of control {control!r}; the run has {self.controls or 'no controls'}."
@@ -142,12 +145,66 @@ class Run:
     @cached_property
     def controls(self) -> dict[str, tuple[str, ...]]:
         """Control -> its per-layer quantities; empty for a run without controls."""
-        items = frames.single(pick(self._rows, ["controls"]), "controls").flatten()
-        pairs = zip(*(pc.struct_field(items, name).to_pylist() for name in ("name", "quantity")), strict=True)
-        found: dict[str, list[str]] = {}
-        for name, quantity in dict.fromkeys(pairs):
-            found.setdefault(name, []).append(quantity)
-        return {name: tuple(quantities) for name, quantities in found.items()}
+        return frames.names_in(frames.single(pick(self._rows, ["controls"]), "controls"))
+
+    @cached_property
+    def probes(self) -> dict[str, tuple[str, ...]]:
+        """Probe -> its quantities in any sample; empty for a run without further probes."""
+        return frames.names_in(self._probes)
+
+    def probe(self, name: str, quantity: str) -> list[FloatArray | None]:
+        """An array of a probe for every sample, rows as in `samples`: [values] or [rows, width], None without.
+
+        float32, read-only views into one column. Raises `MissingRecordError` for a quantity that no sample has.
+        """
+        arrays, parent = self._probe_arrays(name, quantity)
+        found: list[FloatArray | None] = [None] * len(self)
+        for place, sample in enumerate(parent):
+            found[sample] = arrays.row(place)
+        return found
+
+    def probe_layers(self, name: str, quantity: str, layers: str) -> tuple[IntArray, FloatGrid]:
+        """Numbers by layer of a probe that names its layers in another of its arrays.
+
+        Args:
+            name: Of the probe, such as `boxes`.
+            quantity: [layers] of each sample, such as `attention lift`.
+            layers: The numbers of these layers, such as `attention layers`.
+
+        Returns:
+            int32 [L], every layer that a sample has, rising; float64 [samples, L], NaN where a sample has nothing.
+
+        Raises:
+            MissingRecordError: No sample has one of the two.
+            RecordFormatError: A sample has other than one number for each of its layers.
+        """
+        numbers, values = self.probe(name, layers), self.probe(name, quantity)
+        known = [own.astype(np.int32) for own in numbers if own is not None]
+        index = np.unique(np.concatenate(known))
+        grid = np.full((len(self), len(index)), np.nan)
+        for row, (own, value) in enumerate(zip(numbers, values, strict=True)):
+            if value is None:
+                continue
+            if own is None or own.shape != value.shape:
+                raise RecordFormatError(
+                    f"probe {name!r}, sample {row}: found {value.shape} numbers of {quantity!r} and "
+                    f"{None if own is None else own.shape} of {layers!r}, expected as many."
+                )
+            grid[row, np.searchsorted(index, own.astype(np.int32))] = value
+        return index, grid
+
+    def _probe_arrays(self, name: str, quantity: str) -> tuple[Ragged, npt.NDArray[np.int64]]:
+        arrays, parent = frames.named_arrays(self._probes, name, quantity)
+        if not len(parent):
+            raise MissingRecordError(
+                f"Found no {quantity!r} of probe {name!r}; the run has {self.probes or 'no probes'}."
+            )
+        return arrays, parent
+
+    @cached_property
+    def _probes(self) -> pa.ListArray:
+        """The whole column: a report asks for many arrays of it."""
+        return frames.single(pick(self._rows, ["probes"]), "probes")
 
     def records(self) -> Iterator[SampleRecord]:
         """Every sample as a `SampleRecord`, a few thousand in memory at a time."""
