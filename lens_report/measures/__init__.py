@@ -12,6 +12,7 @@ from lens_report.measures.curves import Curves, curves
 from lens_report.measures.decoders import Decoders, decoders
 from lens_report.measures.emergence import Emergence, emergence
 from lens_report.measures.overview import Overview, Scores, overview, scores
+from lens_report.measures.picture import Picture, picture
 from lens_report.measures.pivot import Pivot, pivot
 from lens_report.measures.prediction import PREREGISTERED, Draws, Prediction, prediction
 from lens_report.measures.question_types import Order, QuestionType, QuestionTypes, question_types
@@ -29,6 +30,7 @@ __all__ = [
     "Emergence",
     "Order",
     "Overview",
+    "Picture",
     "Pivot",
     "Prediction",
     "QuestionType",
@@ -60,6 +62,7 @@ class Analysis:
         question_types: Emergence by question type; None where there are not several types.
         decoders: What other decoders would have answered.
         abstentions: Giving up answers by how stable the layers are.
+        picture: Where in the picture; None when no probe of it ran.
     """
 
     task_run: TaskRun
@@ -73,6 +76,7 @@ class Analysis:
     question_types: QuestionTypes | None
     decoders: Decoders
     abstentions: Abstentions
+    picture: Picture | None
 
 
 def analyse(run: Run, tasks: Iterable[str] | None = None, *, draws: Draws | None = None) -> list[Analysis]:
@@ -103,4 +107,5 @@ def analyse_task_run(task_run: TaskRun, draws: Draws | None = None) -> Analysis:
         question_types(task_run, emerged, n_draws=amount.bootstrap, seed=amount.seed),
         decoders(task_run, seed=amount.seed),
         abstentions(task_run),
+        picture(task_run),
     )

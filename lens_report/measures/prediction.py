@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from lens_report.measures.columns import strata_labels
 from lens_report.measures.error_rows import UNSCORED, ErrorRows, error_rows
-from lens_report.measures.predictors import HIGHER_MEANS_ERROR, LABEL_FREE, STRATA, Ranking, rank_predictors, sign
+from lens_report.measures.predictors import (
+    HIGHER_MEANS_ERROR,
+    LABEL_FREE,
+    PICTURE,
+    STRATA,
+    Ranking,
+    rank_predictors,
+    sign,
+)
 from lens_report.measures.task_run import CONFIDENCES, TaskRun
 from lens_report.stats import (
     BestLayer,
@@ -113,7 +121,12 @@ def prediction(task_run: TaskRun, draws: Draws) -> Prediction:
 
 
 def _applies(column: str, task_run: TaskRun) -> bool:
-    """Whether a metric could have a value in the task: those of the vocabulary are for samples without candidates."""
+    """Whether a metric could have a value in the task.
+
+    Those of the vocabulary are for samples without candidates, those of the picture for runs with a probe of it.
+    """
+    if column.removeprefix(LABEL_FREE) in PICTURE and column not in task_run.run.samples:
+        return False
     return not column.startswith(LABEL_FREE + "vocab_") or not task_run.closed_rows.all()
 
 

@@ -55,6 +55,11 @@ HIGHER_MEANS_ERROR = {
 }
 """Direction of each label-free metric, fixed before any data are seen: whether high values should go with errors."""
 
+PICTURE = (
+    "image_confidence", "svar", "image_mass", "attention_entropy", "attention_drop", "attention_drop_random",
+    "word_drop", "word_drop_random",
+)  # fmt: skip
+"""Those of them that a probe of the picture or a mask gives: listed only for runs with one."""
 
 STRATA = ("answered", "question_type")
 """Answer given and question type: permutations stay within them, regressions adjust for them."""

@@ -211,6 +211,13 @@ class TaskRun:
         values = self.stack(quantity, control)
         return values if values.ndim == 3 and np.isfinite(values).any() else None
 
+    def probe(self, name: str, quantity: str) -> list[NDArray[np.float32] | None]:
+        """An array of a probe for each sample of the task, None where it has none (`Run.probe`)."""
+        if quantity not in self.run.probes.get(name, ()):
+            return [None] * self.rows.size
+        found = self.run.probe(name, quantity)
+        return [found[row] for row in self.rows]
+
     def threshold(self, name: str, default: float) -> float:
         """A threshold of the run's scalars (theta, m, delta, tau)."""
         return float(self.run.info.lens.thresholds.get(name, default))

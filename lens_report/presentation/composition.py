@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from lens_report.measures import Analysis, RunComparison
 from lens_report.measures.runs import Problem
 from lens_report.presentation.document.blocks import Block, Document, Paragraph, Picture, Section, Sentence, bullets
-from lens_report.presentation.findings import decoders, errors, inputs, layers, question_types, score, setting
+from lens_report.presentation.findings import (
+    decoders,
+    errors,
+    hallucination,
+    inputs,
+    layers,
+    picture,
+    question_types,
+    score,
+    setting,
+)
 from lens_results import Run
 
 TITLE = "Where the answers appeared"
@@ -19,17 +29,19 @@ def compose(
     problems: Iterable[Problem],
     parts: Sequence[tuple[Analysis, Pictures]],
     pairs: list[RunComparison],
+    over_tasks: Sequence[Picture] = (),
 ) -> Document:
-    """The document of analyses, their pictures (figure name -> picture) and comparisons of runs."""
+    """The document of analyses, their pictures (figure name -> picture), comparisons of runs, figures of all tasks."""
     details = [_task_run(analysis, pictures) for analysis, pictures in parts]
     compared = inputs.comparison_blocks(pairs)
     analyses = [analysis for analysis, _ in parts]
     setup = Section("What was run", setting.run_blocks(runs, tuple(problems)))
     table = Section("Score and lens side by side", (setting.table_of_task_runs(analyses),) if analyses else ())
+    together = [Section("Where in the picture, task by task", tuple(over_tasks))] if over_tasks else []
     pairwise = [Section("Runs compared on the same samples", compared)] if compared else []
     reading = Section("How to read this report", setting.reading_blocks())
     summary = Section("Summary", (), tuple(_summary([setup, *details, *pairwise])))
-    return Document(TITLE, (summary, table, setup, *details, *pairwise, reading))
+    return Document(TITLE, (summary, table, setup, *details, *together, *pairwise, reading))
 
 
 def _task_run(analysis: Analysis, pictures: Pictures) -> Section:
@@ -50,6 +62,8 @@ def _task_run(analysis: Analysis, pictures: Pictures) -> Section:
         ("What was not found", errors.not_found_blocks(analysis), ()),
         ("What other decoders would have answered", decoders.decoder_blocks(analysis), ("decoders",)),
         ("Abstaining by stability over the layers", decoders.abstention_blocks(analysis), ("risk_coverage",)),
+        ("Where in the picture", picture.picture_blocks(analysis), ("lift_by_layer", "own_and_null")),
+        ("Answers about what is absent", hallucination.hallucination_blocks(analysis), ()),
         ("Controls with another image", inputs.control_blocks(analysis), ("controls",)),
         ("English equivalents by layer", inputs.pivot_blocks(analysis), ("english",)),
     ]

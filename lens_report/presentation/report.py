@@ -18,7 +18,7 @@ from lens_report.presentation.document.blocks import Document, Picture
 from lens_report.presentation.document.html import render_html
 from lens_report.presentation.document.markdown import markdown
 from lens_report.presentation.explorer.payload import ExplorerLimits, explorer_data
-from lens_report.presentation.figures import report_figures, save
+from lens_report.presentation.figures import figures_over_tasks, report_figures, save
 from lens_results import LensResultsError, Run
 from lens_results.storage import safe_name
 
@@ -76,9 +76,11 @@ def build_report(
     runs = tuple({one.task_run.run.info.run_id: one.task_run.run for one in analyses}.values())
     pairs = comparisons([one.task_run for one in analyses])
     parts = [(one, _draw(one, folder)) for one in analyses]
-    document = compose(runs, problems, parts, pairs)
+    together = _draw_over_tasks(analyses, folder)
+    document = compose(runs, problems, parts, pairs, together)
     data = explorer_data([one.task_run for one in analyses], limits or ExplorerLimits())
-    stems = [folder / picture.stem for _, found in parts for picture in found.values()]
+    pictures = [*(picture for _, found in parts for picture in found.values()), *together]
+    stems = [folder / picture.stem for picture in pictures]
     drawn = tuple(stem.with_name(f"{stem.name}.{kind}") for stem in stems for kind in ("png", "svg"))
     files = Report(folder, folder / "report.md", folder / "index.html", folder / "stats.json", drawn, problems)
     files.markdown.write_text(markdown(document), encoding="utf-8")
@@ -111,6 +113,16 @@ def _draw(analysis: Analysis, folder: Path) -> dict[str, Picture]:
         save(figure.draw(), folder / picture.stem)
         found[figure.name] = picture
     return found
+
+
+def _draw_over_tasks(analyses: Sequence[Analysis], folder: Path) -> tuple[Picture, ...]:
+    """Write the figures over all tasks of a report."""
+    found = []
+    for figure in figures_over_tasks(analyses):
+        picture = Picture(f"figures/{figure.name}", figure.caption)
+        save(figure.draw(), folder / picture.stem)
+        found.append(picture)
+    return tuple(found)
 
 
 def _stats(
@@ -147,4 +159,5 @@ def _results(analysis: Analysis) -> dict[str, Any]:
         "run": task_run.label,
         "run_id": task_run.run.info.run_id,
         **{name: plain.plain(getattr(analysis, name)) for name in parts},
+        **({"picture": plain.plain(analysis.picture)} if analysis.picture is not None else {}),
     }

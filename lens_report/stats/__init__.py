@@ -7,7 +7,7 @@ figures.
 - `associate`, `delta_auroc`, `logistic_increment`, `stratified_auroc`: how well a score ranks errors, and what it adds
 - `permutation_null`, `max_t`, `random_walk_null`, `holm`: nulls and multiplicity
 - `auroc_by_layer`, `held_out_best_layer`, `layer_curve`, `emergence`: statements about layers
-- `score_interval`, `paired`: scores, and differences of two values of the same rows
+- `score_interval`, `paired`: scores, and differences of two values of the same rows; `paired_difference`: of two AUROCs
 - `risk_coverage`: what abstaining by a score leaves of the errors
 - `above_chance`, `depth_difference`, `precedence`: which kind of answer arises at which depth, and in what order
 - `power`, `design_effect`: whether a set is large enough
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from lens_report.stats.above_chance import AboveChance, Leaders, above_chance, depth_difference
 from lens_report.stats.association import Association, associate
-from lens_report.stats.auroc import Stratified, auroc_by_layer, stratified_auroc
+from lens_report.stats.auroc import Stratified, auroc_by_layer, paired_difference, stratified_auroc
 from lens_report.stats.best_layer import BestLayer, held_out_best_layer
 from lens_report.stats.clusters import Clusters, bootstrap
 from lens_report.stats.emergence import EmergenceCurve, Precedence, emergence, precedence
@@ -63,6 +63,7 @@ __all__ = [
     "logistic_increment",
     "max_t",
     "paired",
+    "paired_difference",
     "path_metrics",
     "permutation_null",
     "power",

@@ -20,7 +20,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lens_report.stats.clusters import Clusters
-from lens_report.stats.results import Estimate, Sizes, join_notes, logit_interval, t_interval, t_quantile, wilson
+from lens_report.stats.results import (
+    Estimate,
+    Sizes,
+    join_notes,
+    logit_interval,
+    p_of_interval,
+    t_interval,
+    t_quantile,
+    wilson,
+)
 from lens_report.stats.scored import Bools, Floats, Scored
 
 METHOD = "clustered DeLong variance (Obuchowski 1997)"
@@ -127,6 +136,29 @@ def difference(first: Auroc, second: Auroc, error: Bools, clusters: Clusters, no
         return sizes.estimate(gap, None, None, method, join_notes(note, sizes.too_small))
     spread = standard_error(second.influence - first.influence, error, clusters)
     return sizes.estimate(gap, *t_interval(gap, spread, sizes.n_clusters), method, note)
+
+
+def paired_difference(
+    score: ArrayLike, baseline: ArrayLike, error: ArrayLike, clusters: Clusters | ArrayLike
+) -> tuple[Estimate, float | None]:
+    """AUROC of error of a score minus that of a baseline, on the rows that have both.
+
+    Args:
+        score: float [n]; high values are meant to go with errors.
+        baseline: float [n], likewise.
+        error: [n], 1 for a wrong answer.
+        clusters: Labels [n].
+
+    Returns:
+        The difference, and its two-sided p by the t distribution; no p without an interval.
+    """
+    values, other = np.asarray(score, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    both = np.isfinite(values) & np.isfinite(other)
+    rows = Scored.of(np.where(both, values, np.nan), error, clusters)
+    known = both & np.isfinite(np.asarray(error, dtype=np.float64))
+    found = [auroc(each[known], rows.error) for each in (other, values)]
+    gap = difference(found[0], found[1], rows.error, rows.clusters, rows.note)
+    return gap, p_of_interval(gap)
 
 
 def auroc_by_layer(values: ArrayLike, error: ArrayLike, clusters: Clusters | ArrayLike) -> list[Estimate]:

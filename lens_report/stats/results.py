@@ -116,6 +116,14 @@ def t_interval(value: Value, error: Value, n_clusters: int) -> tuple[Value, Valu
     return value - half, value + half
 
 
+def p_of_interval(estimate: Estimate) -> float | None:
+    """Two-sided p of an estimate being zero, from its t interval; None where that has no width or there is none."""
+    if estimate.value is None or estimate.low is None or estimate.high is None or estimate.high <= estimate.low:
+        return None
+    error = (estimate.high - estimate.low) / 2 / t_quantile(estimate.n_clusters)
+    return float(2 * student.sf(abs(estimate.value) / error, max(estimate.n_clusters - 1, 1)))
+
+
 def logit_interval(value: float, error: float, n_clusters: int) -> tuple[float, float]:
     """The same on the logit scale, for a number between 0 and 1."""
     centre, half = logit(value), t_quantile(n_clusters) * error / (value * (1 - value))

@@ -85,14 +85,14 @@ def test_arrays_of_a_probe(tmp_path: Path, make_record: Any, make_info: Any) -> 
     layers, lift = run.probe_layers("boxes", "attention lift", "attention layers")
     assert layers.tolist() == [1, 2, 4]
     np.testing.assert_array_equal(lift, [[np.nan, 1.5, 3.0], [np.nan] * 3, [0.5, 0.25, np.nan]])
-    with pytest.raises(MissingRecordError, match="Found no 'rank' of probe 'attention'; the run has {'attention'"):
+    with pytest.raises(MissingRecordError, match=r"Found no 'rank' of probe 'attention'; the run has {'attention'"):
         run.probe("attention", "rank")
 
 
 def test_a_probe_with_other_layers_than_values_is_damaged(tmp_path: Path, make_record: Any, make_info: Any) -> None:
     damaged = make_record(0, probes={"boxes": {"attention layers": [1, 2], "attention lift": [0.5]}})
     run = load(write(tmp_path, make_info("r"), damaged))
-    with pytest.raises(RecordFormatError, match="found \\(1,\\) numbers of 'attention lift'"):
+    with pytest.raises(RecordFormatError, match=r"found \(1,\\) numbers of 'attention lift'"):
         run.probe_layers("boxes", "attention lift", "attention layers")
 
 

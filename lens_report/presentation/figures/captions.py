@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
 from lens_report.measures import Analysis
+from lens_report.measures.picture.contrasts import DROP, LIFT
 from lens_report.presentation.figures.controls import controls_by_layer, pivot_by_layer
 from lens_report.presentation.figures.decoders import decoder_differences, risk_coverage_curves
 from lens_report.presentation.figures.emergence import emergence_curves, lost_and_corrected
 from lens_report.presentation.figures.layers import accuracy_by_layer, log_odds_by_layer, uncertainty_by_layer
+from lens_report.presentation.figures.picture import lift_by_layer, lift_over_tasks, own_and_null
 from lens_report.presentation.figures.prediction import auroc_by_layer, by_stratum, forest
 from lens_report.presentation.figures.question_types import accuracy_by_type, depth_by_type
 
@@ -52,6 +54,7 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     yield from _concept_figures(analysis)
     yield from _prediction_figures(analysis)
     yield from _decoder_figures(analysis)
+    yield from _picture_figures(analysis)
     controls, pivot = analysis.controls, analysis.pivot
     if controls is not None:
         yield ReportFigure(
@@ -64,6 +67,41 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
             "english",
             "English equivalent of the answer against the answer in the task's own language, by layer.",
             lambda: pivot_by_layer(pivot, n_layers),
+        )
+
+
+def figures_over_tasks(analyses: Sequence[Analysis]) -> Iterator[ReportFigure]:
+    """Figures that put the tasks and runs of a report side by side; none for one of them."""
+    parts = [
+        (f"{one.task_run.task}: {one.task_run.label}", one.task_run.n_layers, one.picture.by_layer)
+        for one in analyses
+        if one.picture is not None and one.picture.by_layer
+    ]
+    if len(parts) > 1:
+        yield ReportFigure(
+            "lift_over_tasks",
+            "Lift of each kind of map in the boxes of what is asked about and in null boxes, by layer, for each task "
+            "and run.",
+            lambda: lift_over_tasks(parts),
+        )
+
+
+def _picture_figures(analysis: Analysis) -> Iterator[ReportFigure]:
+    found, n_layers = analysis.picture, analysis.task_run.n_layers
+    if found is None:
+        return
+    if found.by_layer:
+        yield ReportFigure(
+            "lift_by_layer",
+            "Lift of each kind of map in the boxes of what is asked about and in null boxes, by layer.",
+            lambda: lift_by_layer(found.by_layer, n_layers),
+        )
+    if any(one.measure in (LIFT, DROP) for one in found.contrasts):
+        yield ReportFigure(
+            "own_and_null",
+            "Lift by verdict beside that in null boxes, and drops of the answer's log-odds without the image tokens of "
+            "each mask, beside those without random ones and without those of null boxes.",
+            lambda: own_and_null(found),
         )
 
 

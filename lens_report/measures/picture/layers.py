@@ -1,0 +1,67 @@
+"""Lift of the maps in the boxes by layer, beside that in null boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lens_report.measures.picture.contrasts import ATTENTION, WORDS, Asked
+from lens_report.measures.task_run import TaskRun
+from lens_report.stats import LayerCurve, holm, layer_curve, paired
+
+PROBES = {ATTENTION: "attention", WORDS: "image_tokens"}
+"""Kind of map -> its probe in records."""
+
+
+@dataclass(frozen=True, eq=False)
+class LiftByLayer:
+    """One kind of map, layer by layer, over the samples with a lift and a null.
+
+    Attributes:
+        of: `ATTENTION` or `WORDS`.
+        layers: int [L], the layers of the maps.
+        n: Samples.
+        own: Lift in the boxes.
+        null: Lift in null boxes.
+        p: At each layer, of own minus null: clustered paired t test.
+        p_holm: Corrected over the layers of both kinds of maps.
+    """
+
+    of: str
+    layers: NDArray[np.int64]
+    n: int
+    own: LayerCurve
+    null: LayerCurve
+    p: tuple[float | None, ...]
+    p_holm: tuple[float | None, ...] = ()
+
+
+def lift_by_layer(task_run: TaskRun, asked: Asked) -> tuple[LiftByLayer, ...]:
+    """Of both kinds of maps, those that the records have."""
+    found = list(_uncorrected(task_run, asked))
+    corrected = holm({f"{one.of} {place}": p for one in found for place, p in enumerate(one.p)})
+    return tuple(
+        replace(one, p_holm=tuple(corrected[f"{one.of} {place}"] for place in range(len(one.p)))) for one in found
+    )
+
+
+def _uncorrected(task_run: TaskRun, asked: Asked) -> Iterator[LiftByLayer]:
+    recorded = task_run.run.probes.get("boxes", ())
+    for of, probe in PROBES.items():
+        names = (f"{probe} lift", f"{probe} null lift")
+        if not {*names, f"{probe} layers"} <= set(recorded):
+            continue
+        rows = task_run.rows[asked.rows]
+        (layers, own), (_, null) = (task_run.run.probe_layers("boxes", name, f"{probe} layers") for name in names)
+        own, null = own[rows], null[rows]
+        both = np.isfinite(own) & np.isfinite(null)
+        if not both.any():
+            continue
+        kept = both.any(axis=0)
+        layers, own, null = layers[kept], (np.where(both, own, np.nan))[:, kept], np.where(both, null, np.nan)[:, kept]
+        p = tuple(paired(null[:, place], own[:, place], asked.clusters).p_value for place in range(layers.size))
+        curves = [layer_curve(values, asked.clusters) for values in (own, null)]
+        yield LiftByLayer(of, layers.astype(np.int64), int(both.any(axis=1).sum()), curves[0], curves[1], p)

@@ -1,0 +1,231 @@
+"""Sentences about where in the picture: no more than intervals and tests corrected over the whole section allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lens_report.measures import Analysis, Picture
+from lens_report.measures.curves import ALL, RIGHT, WRONG
+from lens_report.measures.picture import ATTENTION, BOXES, WORDS, Contrast, LiftByLayer
+from lens_report.measures.picture.contrasts import AUROC, DROP, LIFT, NULL_BOXES, POINTING, RANDOM
+from lens_report.measures.picture.other_question import MOST_SHARED
+from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
+from lens_report.presentation.document.shown import Shown, count, decimal, interval, listed, p_value, percent, words
+from lens_report.presentation.findings.errors import ranges
+from lens_report.presentation.findings.rules import LEVEL
+
+MAPS = {ATTENTION: "attention map", WORDS: "map of the words asked about"}
+MASKS = {
+    BOXES: "in the boxes of what is asked about",
+    ATTENTION: "with the largest values of the attention map",
+    WORDS: "with the largest values of the map of the words asked about",
+}
+
+
+def picture_blocks(analysis: Analysis) -> tuple[Block, ...]:
+    """Maps against boxes, masks, other questions; nothing where no probe of the picture ran."""
+    found = analysis.picture
+    if found is None:
+        return ()
+    sentences = [
+        *(_map(one) for one in found.contrasts if one.measure == LIFT and one.group == ALL),
+        *(_further(one) for one in found.contrasts if one.measure in (POINTING, AUROC) and one.group == ALL),
+        *_by_verdict(found),
+        *(_layers(one) for one in found.by_layer),
+        *(_drop(one) for one in found.contrasts if one.measure == DROP),
+        *_moves(found),
+        *_other_questions(found),
+    ]
+    if not sentences:
+        why = "No map could be held against a box and no mask was read; the table says why."
+        return (*paragraph(say(why, headline=True)), *_unmeasured(found))
+    return (*bullets(sentences), *_table(found), *_unmeasured(found), *paragraph(_family(found)))
+
+
+def above(one: Contrast) -> bool:
+    """Whether the figure may be said to exceed what it is held against: by its interval and after correction."""
+    return (one.difference.low or 0) > 0 and one.p_holm is not None and one.p_holm < LEVEL
+
+
+def below(one: Contrast) -> bool:
+    """Whether it may be said to fall short of it."""
+    high = one.difference.high
+    return high is not None and high < 0 and one.p_holm is not None and one.p_holm < LEVEL
+
+
+def moves_nothing(one: Contrast) -> bool:
+    """Whether the interval of a mask's drop over that of other tokens includes zero or lies below it."""
+    return one.difference.low is not None and one.difference.low <= 0
+
+
+def _verdict(one: Contrast, more: str, less: str) -> Shown:
+    if one.difference.low is None:
+        return words(f"no interval can be given ({one.difference.note})")
+    if above(one):
+        return words(more)
+    if below(one):
+        return words(less)
+    if one.difference.excludes_zero:
+        return words("the interval is apart from zero, but the difference does not hold after correction for all tests")
+    return words("no difference could be shown")
+
+
+def _map(one: Contrast) -> Sentence:
+    return say(
+        "The {map} has lift {own} in the boxes of what is asked about and {other} in null boxes of the same size and "
+        "distance from the centre; difference {gap}, p {p} after correction (n = {n}): {verdict}.",
+        map=words(MAPS[one.of]), own=interval(one.own, 2), other=interval(one.other, 2), n=count(one.difference.n),
+        gap=interval(one.difference, 2), p=p_value(one.p_holm), headline=True,
+        verdict=_verdict(one, "it is denser there than in null boxes", "it is less dense there than in null boxes"),
+    )  # fmt: skip
+
+
+def _further(one: Contrast) -> Sentence:
+    return say(
+        "By {measure}, the {map} has {own} for the boxes and {other} for null boxes; difference {gap}, p {p} after "
+        "correction (n = {n}): {verdict}.",
+        measure=words(one.measure), map=words(MAPS[one.of]), own=interval(one.own, 2), other=interval(one.other, 2),
+        n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm),
+        verdict=_verdict(one, "the boxes are told from null boxes", "null boxes are favoured"),
+    )  # fmt: skip
+
+
+def _by_verdict(found: Picture) -> Iterator[Sentence]:
+    lifts = {(one.of, one.group): one for one in found.contrasts if one.measure == LIFT}
+    for of in MAPS:
+        right, wrong = lifts.get((of, RIGHT)), lifts.get((of, WRONG))
+        if right is not None and wrong is not None:
+            yield say(
+                "Among right answers the lift of the {map} is {right} above its null (n = {n_right}), among wrong ones "
+                "{wrong} (n = {n_wrong}); the two groups were not tested against each other.",
+                map=words(MAPS[of]), right=interval(right.difference, 2), n_right=count(right.difference.n),
+                wrong=interval(wrong.difference, 2), n_wrong=count(wrong.difference.n),
+            )  # fmt: skip
+
+
+def _layers(one: LiftByLayer) -> Sentence:
+    higher = one.own.mean > one.null.mean
+    hit = [
+        int(layer)
+        for layer, p, up in zip(one.layers, one.p_holm, higher, strict=True)
+        if up and p is not None and p < LEVEL
+    ]
+    return say(
+        "Layer by layer, the lift of the {map} is above its null at layers: {layers} (of {n} read, p below {level} "
+        "after correction for the layers of all maps).",
+        map=words(MAPS[one.of]), layers=words(ranges(hit) or "none"), n=count(one.layers.size), level=decimal(LEVEL, 2),
+    )  # fmt: skip
+
+
+def _drop(one: Contrast) -> Sentence:
+    others = "as many in null boxes" if one.against == NULL_BOXES else "as many random ones"
+    return say(
+        "Without the image tokens {mask} the log-odds of the answer drop by {own} nats, without {others} by {other}; "
+        "difference {gap}, p {p} after correction (n = {n}): {verdict}.",
+        mask=words(MASKS[one.of]), others=words(others), own=interval(one.own, 2), other=interval(one.other, 2),
+        n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm), headline=one.of == BOXES,
+        verdict=_verdict(
+            one, "the answer depends on them more than on the others", "it depends on the others more than on them"
+        ),
+    )  # fmt: skip
+
+
+def _moves(found: Picture) -> Iterator[Sentence]:
+    """What a map's figures in the boxes and its mask say together, where it beats its null by any of the figures."""
+    drops = {one.of: one for one in found.contrasts if one.measure == DROP and one.against == RANDOM}
+    for of, name in MAPS.items():
+        won = [
+            one.measure
+            for one in found.contrasts
+            if one.of == of and one.against == NULL_BOXES and one.measure != DROP and one.group == ALL and above(one)
+        ]
+        drop = drops.get(of)
+        if not won:
+            continue
+        if drop is None:
+            yield say(
+                "The {map} beats its null ({by}), but no mask of its largest values was read, so nothing here says "
+                "whether the answer depends on them.",
+                map=words(name), by=listed(won),
+            )  # fmt: skip
+        elif moves_nothing(drop):
+            yield say(
+                "The {map} looks right and moves nothing that could be shown: it beats its null ({by}), but without "
+                "the image tokens of its largest values the answer drops no more than without as many random ones "
+                "(difference {gap} nats).",
+                map=words(name), by=listed(won), gap=interval(drop.difference, 2), headline=True,
+            )  # fmt: skip
+        elif above(drop):
+            yield say(
+                "The {map} beats its null ({by}), and the answer depends on the image tokens of its largest values "
+                "more than on random ones (difference {gap} nats).",
+                map=words(name), by=listed(won), gap=interval(drop.difference, 2), headline=True,
+            )  # fmt: skip
+
+
+def _other_questions(found: Picture) -> Iterator[Sentence]:
+    for of, compared in found.other_question.items():
+        one = compared.contrast
+        if one is not None:
+            yield say(
+                "In this question's boxes, its own {map} has lift {own}, that of other questions about the same "
+                "picture {other}; difference {gap}, p {p} after correction (n = {n}): {verdict}. It is taken from the "
+                "stored maps; of the other question's boxes at most {share} lie in this one's.",
+                map=words(MAPS[of]), own=interval(one.own, 2), other=interval(one.other, 2),
+                n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm),
+                share=percent(MOST_SHARED),
+                verdict=_verdict(
+                    one, "the map follows the question", "the maps of other questions lie there more than its own"
+                ),
+            )  # fmt: skip
+        if compared.left_out:
+            why = "; ".join(f"{reason}: {n}" for reason, n in compared.left_out.items())
+            yield say(
+                "Not compared with the {map} of another question, because the stored maps do not allow it: {why}.",
+                map=words(MAPS[of]), why=words(why),
+            )  # fmt: skip
+
+
+def _table(found: Picture) -> tuple[Block, ...]:
+    others = [one.contrast for one in found.other_question.values() if one.contrast is not None]
+    columns = ("figure", "of", "answers", "samples", "own", "held against", "other", "own minus other", "p", "p (Holm)")
+    rows = tuple(
+        (
+            words(one.measure), words(_subject(one)), words(one.group), count(one.difference.n), interval(one.own),
+            words(one.against), interval(one.other), interval(one.difference), p_value(one.p), p_value(one.p_holm),
+        )
+        for one in (*found.contrasts, *others)
+    )  # fmt: skip
+    note = say(
+        "Lift: share of the map in the boxes over the share of image tokens in them. Pointing: the largest value lies "
+        "in a box. AUROC: image tokens in the boxes against those outside. Drop: log-odds of the answer given, in "
+        "nats. All with {level} intervals clustered by picture, each distinct question about a picture once.",
+        level=percent(0.95),
+    )
+    return (Table("picture", columns, rows, (note,)),)
+
+
+def _subject(one: Contrast) -> str:
+    return f"mask {MASKS[one.of]}" if one.measure == DROP else MAPS[one.of]
+
+
+def _unmeasured(found: Picture) -> tuple[Block, ...]:
+    if not found.unmeasured:
+        return ()
+    rows = tuple((words(one.probe), words(one.status), count(one.n), words(one.reason)) for one in found.unmeasured)
+    note = say("What was not measured, over all samples of the task, with the most frequent reason.")
+    return (Table("picture_not_measured", ("probe or mask", "status", "samples", "reason"), rows, (note,)),)
+
+
+def _family(found: Picture) -> Sentence:
+    kinds = [
+        f"{one.measure} of {one.of} against {one.against} ({one.group})" for one in found.contrasts if one.p is not None
+    ]
+    others = (one.contrast for one in found.other_question.values())
+    kinds += [f"lift of {one.of} against {one.against}" for one in others if one is not None and one.p is not None]
+    detectors = found.hallucination.detectors if found.hallucination else ()
+    kinds += [f"AUROC of {one.column.split('.', 1)[-1]} for absent objects" for one in detectors if one.p is not None]
+    return say(
+        "Holm's correction is over all {n} tests of this section: {kinds}. The layers are corrected by themselves.",
+        n=count(found.n_tests), kinds=words("; ".join(kinds) or "none"),
+    )  # fmt: skip
