@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lens_report.measures.picture.contrasts import ATTENTION, WORDS, Asked
+from lens_report.measures.picture.stored_maps import ATTENTION_PROBE, WORD_PROBE
 from lens_report.measures.task_run import TaskRun
 from lens_report.stats import LayerCurve, holm, layer_curve, paired
 
-PROBES = {ATTENTION: "attention", WORDS: "image_tokens"}
+PROBES = {ATTENTION: ATTENTION_PROBE, WORDS: WORD_PROBE}
 """Kind of map -> its probe in records."""
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_report.measures.candidates import indices
 from lens_report.measures.curves import ALL
 from lens_report.measures.picture.contrasts import ATTENTION, LIFT, WORDS, Asked, Contrast, contrast
-from lens_report.measures.picture.layers import PROBES
 from lens_report.measures.picture.places import PICTURE, lifts, shares, shares_by_picture
+from lens_report.measures.picture.stored_maps import StoredMaps
 from lens_report.measures.task_run import TaskRun
 
 Floats = NDArray[np.float64]
@@ -23,9 +21,6 @@ MOST_SHARED = 0.25
 """Share of the other question's boxes that may lie in this one's."""
 TOLERANCE = 0.05
 """Relative deviation up to which the lift of a stored map counts as the recorded one; maps are kept in steps."""
-_MIDDLE = (5 / 32, 18 / 32)
-"""Relative depths over which the attention map is the mean (docs/metrics.md)."""
-MAP, LARGEST = "map ", " max"
 
 
 @dataclass(frozen=True)
@@ -53,34 +48,34 @@ class _Seen:
     image: Floats
 
 
-@dataclass
 class _Stored:
     """The arrays of all samples of a task that the comparison needs, each None where a sample has none."""
 
-    task_run: TaskRun
-    tokens: list[Any] = field(init=False)
-    image: list[Any] = field(init=False)
-    box: list[Any] = field(init=False)
-    box_image: list[Any] = field(init=False)
-    asked: list[Any] = field(init=False)
+    def __init__(self, task_run: TaskRun) -> None:
+        self.maps = StoredMaps(task_run)
+        self.tokens, self.image = (task_run.probe("tokens", name) for name in ("boxes", "image"))
+        self.box, self.box_image, self.asked = (task_run.probe("boxes", name) for name in ("box", "image", "asked"))
 
-    def __post_init__(self) -> None:
-        self.tokens, self.image = (self.task_run.probe("tokens", name) for name in ("boxes", "image"))
-        self.box, self.box_image, self.asked = (
-            self.task_run.probe("boxes", name) for name in ("box", "image", "asked")
-        )
+    def heat(self, of: str, row: int) -> Floats | None:
+        """The one map for all layers of a sample, [tokens]; None where what was stored does not give it."""
+        if of == ATTENTION:
+            return self.maps.middle_attention(row)
+        found = self.maps.together(row)
+        return None if found is None else found.largest
 
     def seen(self, row: int, heat: Floats) -> _Seen | None:
         """A sample with its map; None where tokens or boxes are missing or do not fit."""
-        tokens, image = (
-            None if each is None else each.astype(np.float64) for each in (self.tokens[row], self.image[row])
+        tokens, image, box, box_image, asked = (
+            each[row] for each in (self.tokens, self.image, self.box, self.box_image, self.asked)
         )
-        if tokens is None or image is None or self.box[row] is None or len(tokens) != heat.size:
+        if tokens is None or image is None or box is None or box_image is None or asked is None:
             return None
-        chosen = self.asked[row] == 1
-        boxes, place = (each[row][chosen].astype(np.float64) for each in (self.box, self.box_image))
-        within = shares(tokens, PICTURE) > 0
-        inside = shares_by_picture(tokens, image, boxes, place)
+        if len(tokens) != heat.size:
+            return None
+        rectangles, numbers = tokens.astype(np.float64), image.astype(np.float64)
+        boxes, place = box[asked == 1].astype(np.float64), box_image[asked == 1].astype(np.float64)
+        within = shares(rectangles, PICTURE) > 0
+        inside = shares_by_picture(rectangles, numbers, boxes, place)
         return _Seen(heat[within], inside[within], boxes, place)
 
 
@@ -102,19 +97,16 @@ def other_question(task_run: TaskRun, asked: Asked) -> dict[str, OtherQuestion]:
     for of, column in ((ATTENTION, "gold_based.box_lift"), (WORDS, "gold_based.word_box_lift")):
         recorded = asked.column(task_run, column)
         if np.isfinite(recorded).any():
-            heats = _attention(task_run) if of == ATTENTION else _words(task_run)
-            found[of] = _of_maps(of, stored, asked, several, recorded, heats)
+            found[of] = _of_maps(of, stored, asked, several, recorded)
     return found
 
 
-def _of_maps(
-    of: str, stored: _Stored, asked: Asked, several: Sequence[list[int]], recorded: Floats, heats: list[Floats | None]
-) -> OtherQuestion:
+def _of_maps(of: str, stored: _Stored, asked: Asked, several: Sequence[list[int]], recorded: Floats) -> OtherQuestion:
     left_out: dict[str, int] = {}
     seen: dict[int, _Seen] = {}
     for place in np.flatnonzero(np.isfinite(recorded)):
         row = int(asked.rows[place])
-        heat = heats[row]
+        heat = stored.heat(of, row)
         one = None if heat is None else stored.seen(row, heat)
         why = "not all layers of its map were stored" if heat is None else "its image tokens or boxes were not stored"
         if one is not None:
@@ -153,59 +145,3 @@ def _apart(one: _Seen, other: _Seen) -> bool:
     return len(one.boxes) > 0 and bool(
         (shares_by_picture(one.boxes, one.image, other.boxes, other.image) <= MOST_SHARED).all()
     )
-
-
-def _words(task_run: TaskRun) -> list[Floats | None]:
-    """The words' map of each sample: the least over the words asked about of the largest value over layers.
-
-    The words asked about are those with a map that are neither the answer given nor the right one.
-    """
-    n = len(task_run.frame)
-    largest: list[list[Floats]] = [[] for _ in range(n)]
-    frame = task_run.frame
-    named = [
-        {candidates[place] for place in places if place >= 0}
-        for candidates, places in zip(
-            frame["candidates"],
-            zip(*(indices(task_run, f"{name}_candidate") for name in ("pred", "gold")), strict=True),
-            strict=True,
-        )
-    ]
-    for word in map_names(task_run.run.probes.get(PROBES[WORDS], ())):
-        for row, values in enumerate(_largest(task_run, PROBES[WORDS], word)):
-            if values is not None and word.removeprefix(MAP) not in named[row]:
-                largest[row].append(values)
-    return [np.stack(maps).min(axis=0) if maps else None for maps in largest]
-
-
-def map_names(quantities: Sequence[str]) -> Iterator[str]:
-    """The maps among the quantities of a probe: `map` or `map WORD`, without those beside them."""
-    for name in quantities:
-        if f"{name} layers" in quantities and (name == "map" or name.startswith(MAP)):
-            yield name
-
-
-def _largest(task_run: TaskRun, probe: str, name: str) -> Iterator[Floats | None]:
-    """Largest value over all layers, [tokens] of each sample."""
-    kept, whole = task_run.probe(probe, name), task_run.probe(probe, name + LARGEST)
-    for own, over_all in zip(kept, whole, strict=True):
-        values = own if over_all is None else over_all
-        yield None if values is None else np.atleast_2d(values).max(axis=0).astype(np.float64)
-
-
-def _attention(task_run: TaskRun) -> list[Floats | None]:
-    """The attention map of each sample, the mean over the middle layers; None where not all of these were stored."""
-    probe = PROBES[ATTENTION]
-    low, high = (share * task_run.n_layers for share in _MIDDLE)
-    found: list[Floats | None] = []
-    for layers, values, kept in zip(
-        *(task_run.probe(probe, name) for name in ("layers", "map", "map layers")), strict=True
-    ):
-        if layers is None or values is None or kept is None:
-            found.append(None)
-            continue
-        middle = layers[(layers >= low) & (layers <= high)]
-        wanted = middle if middle.size else layers
-        rows = np.isin(kept, wanted)
-        found.append(values[rows].astype(np.float64).mean(axis=0) if rows.sum() == wanted.size else None)
-    return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from lens_report.measures.candidates import indices
 from lens_report.measures.task_run import Floats, TaskRun
+from lens_report.presentation.explorer.heat import Heat
 
 GOLD, ANSWER, OTHER = 1, 2, 4
 """Bits of a top-k cell: the token stands for the gold answer, for the answer given, for another candidate."""
@@ -24,7 +25,8 @@ class Details:
     A sample's entry: `status` and `reason` where it was not read, `rule` by which the answer was found, `candidates`,
     `gold` and `pred` (numbers of candidates or None), `z` [layers][candidates] in thousandths, `controls` name -> the
     same, `pivot` the same in English, `tokens` [layers][k], `logprobs` [layers][k] in hundredths of a nat, `marks`
-    [[layer, place, bits]], `lines` quantity -> [layers] in thousandths. What a sample has not is not in its entry.
+    [[layer, place, bits]], `lines` quantity -> [layers] in thousandths, `picture` as in `Heat`. What a sample
+    has not is not in its entry.
     """
 
     def __init__(self, task_run: TaskRun, number: int) -> None:
@@ -35,6 +37,7 @@ class Details:
         self._wide = {name: values for name, key in wide.items() if (values := task_run.wide(*key)) is not None}
         self._lines = {name: task_run.stack(name) for name in LINES}
         ids, logprobs = task_run.wide("topk_ids"), task_run.wide("topk_logprobs")
+        self._heat = Heat(task_run)
         self._top = None if ids is None or logprobs is None else (ids, logprobs)
 
     def block(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
@@ -63,6 +66,9 @@ class Details:
             if top is not None and any(top[0][place]):
                 bits = bits_of(own.candidate_token_ids, gold, pred)
                 entry |= self._topk(top[0][place], top[1][place], bits)
+            heat = self._heat.entry(start + place)
+            if heat is not None:
+                entry["picture"] = heat
             yield entry
 
     def _topk(self, ids: Rows, logprobs: Rows, bits: dict[int, int]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _drops(axes: Axes, drops: Sequence[Contrast]) -> None:
     labels = []
     for place, of in enumerate(masks):
         own = [one for one in drops if one.of == of]
-        point(axes, own[0].own, place - 0.2, Line(BLUE, "", "o"), "the mask itself" if place == 0 else "")
+        point(axes, own[0].own, place - 0.2, Line(BLUE, "", "o"), "own mask" if place == 0 else "")
         for one in own:
             look, shift = looks[one.against]
             known = axes.get_legend_handles_labels()[1]
@@ -114,7 +114,7 @@ def _drops(axes: Axes, drops: Sequence[Contrast]) -> None:
     axes.axvline(0, color=GREY, linewidth=1)
     _rows(axes, labels)
     axes.set_xlabel("drop of the answer's log-odds (nats)")
-    titled(axes, "Masked image tokens", columns=3, rows=1)
+    titled(axes, "Masked image tokens", columns=2, rows=2)
 
 
 def _rows(axes: Axes, labels: Sequence[str]) -> None:

@@ -57,7 +57,8 @@ def _claims(found: Hallucination) -> Iterator[Sentence]:
         yield say(
             "No figure of the picture was shown to tell absent objects better than the best baseline, {best} (AUROC "
             "{best_auroc}); tried: {names}.",
-            best=name, best_auroc=auroc, names=listed([_name(one.column).text for one in found.detectors]), headline=True,
+            best=name, best_auroc=auroc, headline=True,
+            names=listed([_name(one.column).text for one in found.detectors]),
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ function page(row, sample) {
   const taskRun = index.task_runs[columns.task_run[row]];
   const title = make("h2", {}, `${taskRun.task}, document ${columns.doc[row]} (${taskRun.run})`);
   const parts = [title, make("div", { class: "head" }, shown(row), facts(row, sample))];
+  parts.push(...where(row, sample));
   if (sample.z) parts.push(...shares(sample, taskRun));
   parts.push(...table(sample, taskRun), ...lines(sample, taskRun), ...scalars(row));
   return parts;

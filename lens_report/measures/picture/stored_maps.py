@@ -1,0 +1,120 @@
+"""Maps as records keep them: some layers in steps, and the largest value over all layers where not all are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lens_report.measures.candidates import indices
+from lens_report.measures.task_run import TaskRun
+
+Floats = NDArray[np.float64]
+
+ATTENTION_PROBE, WORD_PROBE = "attention", "image_tokens"
+MAP = "map "
+_MIDDLE = (5 / 32, 18 / 32)
+"""Relative depths over which the attention map is the mean (docs/metrics.md)."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredMap:
+    """One map of one sample.
+
+    Attributes:
+        word: What is read; empty for attention.
+        layers: int [L], the layers kept.
+        values: float [L, tokens].
+        largest: float [tokens], over all layers that were read.
+    """
+
+    word: str
+    layers: NDArray[np.int64]
+    values: Floats
+    largest: Floats
+
+
+class StoredMaps:
+    """The maps of all samples of a task, by its rows."""
+
+    def __init__(self, task_run: TaskRun) -> None:
+        recorded = task_run.run.probes
+        self._arrays = {
+            (probe, name): [task_run.probe(probe, part) for part in (name, f"{name} layers", f"{name} max")]
+            for probe in (ATTENTION_PROBE, WORD_PROBE)
+            for name in map_names(recorded.get(probe, ()))
+        }
+        self._read = task_run.probe(ATTENTION_PROBE, "layers")
+        self._n_layers = task_run.n_layers
+        self._answers = _answers(task_run)
+
+    def attention(self, row: int) -> StoredMap | None:
+        """Attention to each image token, mean over heads."""
+        return self._map(ATTENTION_PROBE, "map", row)
+
+    def asked(self, row: int) -> list[StoredMap]:
+        """Those of the words asked about: of words that are neither the answer given nor the right one."""
+        return [one for one in self._words(row) if one.word not in self._answers[row]]
+
+    def answers(self, row: int) -> list[StoredMap]:
+        """Those of the answer given and of the right one."""
+        return [one for one in self._words(row) if one.word in self._answers[row]]
+
+    def together(self, row: int) -> StoredMap | None:
+        """The words' map: the least over the words asked about, by layer and of the largest values over layers."""
+        asked = self.asked(row)
+        if not asked:
+            return None
+        layers = asked[0].layers
+        for one in asked[1:]:
+            layers = np.intersect1d(layers, one.layers)
+        values = np.stack([one.values[np.isin(one.layers, layers)] for one in asked]).min(axis=0)
+        return StoredMap("", layers, values, np.stack([one.largest for one in asked]).min(axis=0))
+
+    def middle_attention(self, row: int) -> Floats | None:
+        """The attention map, [tokens]: mean over the middle layers; None where not all of these were kept."""
+        found, read = self.attention(row), self._read[row]
+        if found is None or read is None:
+            return None
+        low, high = (share * self._n_layers for share in _MIDDLE)
+        middle = read[(read >= low) & (read <= high)]
+        wanted = middle if middle.size else read
+        kept = np.isin(found.layers, wanted)
+        return found.values[kept].mean(axis=0) if kept.sum() == wanted.size else None
+
+    def _words(self, row: int) -> Iterator[StoredMap]:
+        for probe, name in self._arrays:
+            if probe == WORD_PROBE:
+                found = self._map(probe, name, row)
+                if found is not None:
+                    yield found
+
+    def _map(self, probe: str, name: str, row: int) -> StoredMap | None:
+        arrays = self._arrays.get((probe, name))
+        if arrays is None:
+            return None
+        values, layers, largest = (each[row] for each in arrays)
+        if values is None or layers is None or values.ndim != 2:
+            return None
+        over_all = values.max(axis=0) if largest is None else largest
+        word = name.removeprefix(MAP) if name.startswith(MAP) else ""
+        return StoredMap(word, layers.astype(np.int64), values.astype(np.float64), over_all.astype(np.float64))
+
+
+def map_names(quantities: Sequence[str]) -> Iterator[str]:
+    """The maps among the quantities of a probe: `map` or `map WORD`, without those beside them."""
+    known = set(quantities)
+    for name in quantities:
+        if f"{name} layers" in known and (name == "map" or name.startswith(MAP)):
+            yield name
+
+
+def _answers(task_run: TaskRun) -> list[set[str]]:
+    """Labels of the answer given and of the right one."""
+    places = (indices(task_run, f"{name}_candidate") for name in ("pred", "gold"))
+    return [
+        {candidates[place] for place in both if place >= 0}
+        for candidates, both in zip(task_run.frame["candidates"], zip(*places, strict=True), strict=True)
+    ]

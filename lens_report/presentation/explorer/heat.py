@@ -1,0 +1,107 @@
+"""What a sample's page shows of the picture: maps over image tokens, boxes and lifts by layer, packed as bytes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lens_report.measures.picture import ATTENTION, WORDS
+from lens_report.measures.picture.layers import PROBES
+from lens_report.measures.picture.section import STATUS
+from lens_report.measures.picture.stored_maps import StoredMaps
+from lens_report.measures.task_run import TaskRun
+from lens_report.presentation.explorer.index import rounded
+
+PLACES = 10_000
+"""Steps of a picture's width and height in which places are packed."""
+STEPS = 255
+LARGEST, MIDDLE = "all layers (largest)", "middle layers (mean)"
+Arrays = list[NDArray[np.float32] | None]
+
+
+class Heat:
+    """Pictures of the samples of one task.
+
+    A sample's entry: `tokens` int16 [tokens, 4] left, top, right, bottom in parts of `PLACES` and `image` uint8
+    [tokens], the number of each one's picture; `maps` [{`name`, `kind` whose lifts are of it, `layers`, `values` uint8
+    [layers, tokens], `whole` uint8 [tokens], the one map for all layers, made as `of` says, and whether the figures of
+    records are of it (`scored`), `top`}], where 255 stands for `top`; `boxes` [[left, top, right, bottom, picture,
+    asked]]; `lifts` kind of map -> `layers`, `lift`, `null`; `status` probe -> why there is nothing. Bytes are Base64,
+    numbers in them little-endian.
+    """
+
+    def __init__(self, task_run: TaskRun) -> None:
+        get = task_run.probe
+        self._tokens, self._image = get("tokens", "boxes"), get("tokens", "image")
+        self._boxes = [get("boxes", name) for name in ("box", "image", "asked")]
+        self._maps = StoredMaps(task_run)
+        self._lifts = {
+            kind: [get("boxes", f"{probe} {part}") for part in ("layers", "lift", "null lift")]
+            for kind, probe in PROBES.items()
+        }
+        frame = task_run.frame
+        self._status = {
+            str(name).removeprefix(STATUS): frame[name].to_numpy(dtype=object)
+            for name in frame
+            if str(name).startswith(STATUS)
+        }
+
+    def entry(self, row: int) -> dict[str, Any] | None:
+        """The entry of a sample; None where no probe of the picture has anything to show or to say."""
+        found: dict[str, Any] = {}
+        status = {name: values[row] for name, values in self._status.items() if isinstance(values[row], str)}
+        told = {name: text for name, text in status.items() if text != "ok"}
+        if told:
+            found["status"] = told
+        tokens, image = self._tokens[row], self._image[row]
+        if tokens is not None and image is not None:
+            places = np.clip(np.rint(tokens.astype(np.float64) * PLACES), -32768, 32767)
+            found |= {"tokens": _packed(places, "<i2"), "image": _packed(image, "u1")}
+            found["maps"] = list(self._shown(row, len(tokens)))
+        box, picture, asked = (each[row] for each in self._boxes)
+        if box is not None and picture is not None and asked is not None:
+            whole = np.column_stack([np.rint(box * PLACES), picture, asked]).astype(np.int64)
+            found["boxes"] = whole.tolist()
+        lifts = {kind: self._lift(arrays, row) for kind, arrays in self._lifts.items()}
+        known = {kind: one for kind, one in lifts.items() if one is not None}
+        return found | ({"lifts": known} if known else {}) or None
+
+    def _shown(self, row: int, n_tokens: int) -> Iterator[dict[str, Any]]:
+        """Attention, the words asked about together and one by one, then the answers."""
+        asked = self._maps.asked(row)
+        together = self._maps.together(row) if len(asked) > 1 else None
+        listed = [(ATTENTION, ATTENTION, self._maps.attention(row)), (WORDS, "all words asked about", together)]
+        listed += [("" if together else WORDS, f"word asked about: {one.word}", one) for one in asked]
+        listed += [("", f"answer: {one.word}", one) for one in self._maps.answers(row)]
+        for kind, name, one in listed:
+            if one is not None and one.values.shape[1] == n_tokens:
+                middle = self._maps.middle_attention(row) if kind == ATTENTION else None
+                top = float(one.largest.max(initial=0.0))
+                yield {
+                    "name": name, "kind": kind, "layers": one.layers.tolist(), "top": float(f"{top:.4g}"),
+                    "values": _packed(_steps(one.values, top), "u1"),
+                    "whole": _packed(_steps(one.largest if middle is None else middle, top), "u1"),
+                    "of": LARGEST if middle is None else MIDDLE, "scored": kind == WORDS or middle is not None,
+                }  # fmt: skip
+
+    @staticmethod
+    def _lift(arrays: list[Arrays], row: int) -> dict[str, Any] | None:
+        layers, lift, null = (each[row] for each in arrays)
+        if layers is None or lift is None:
+            return None
+        found = {"layers": layers.astype(int).tolist(), "lift": rounded(lift.astype(np.float64), 3)}
+        return found | ({"null": rounded(null.astype(np.float64), 3)} if null is not None else {})
+
+
+def _steps(values: NDArray[np.float64], top: float) -> NDArray[np.float64]:
+    """Values in steps of 1 / 255 of the largest one: those in which records keep them, so nothing is lost."""
+    scale = STEPS / top if top > 0 else 0.0
+    return np.clip(np.rint(values * scale), 0, STEPS)
+
+
+def _packed(values: NDArray[Any], kind: str) -> str:
+    return base64.b64encode(values.astype(kind).tobytes()).decode("ascii")

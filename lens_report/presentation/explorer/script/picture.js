@@ -1,0 +1,146 @@
+// Where in the picture: a map over image tokens on top of the pictures of a sample, with boxes, lifts and drops.
+
+const PLACES = 10000;
+const CANVAS = 400;
+const KINDS = { attention: "attention", words: "words asked about" };
+const FIGURES = [
+  ["lift", "box_lift"], ["pointing", "pointing"], ["AUROC", "box_auroc"],
+];
+const DROPS = [
+  ["boxes", "gold_based.causal_drop"], ["top of attention", "label_free.attention_drop"], ["top of words", "label_free.word_drop"],
+];
+
+function where(row, sample) {
+  const own = sample.picture;
+  if (!own) return [];
+  const parts = [make("h4", {}, "Where in the picture")];
+  if (own.tokens && (own.maps.length || own.boxes)) parts.push(heat(row, own));
+  parts.push(...boxFigures(row), ...liftCurves(own, row), ...dropTable(row));
+  const told = Object.entries(own.status || {}).map(([name, text]) => `${name}: ${text}`);
+  if (told.length) parts.push(make("p", { class: "note" }, `Not measured: ${told.join("; ")}.`));
+  return parts;
+}
+
+function bytes(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+function heat(row, own) {
+  const places = new Int16Array(bytes(own.tokens).buffer);
+  const image = bytes(own.image);
+  const frames = columns.images[row].map((number, place) => frame(number, place, own.boxes || []));
+  const map = make("select", { id: "heat-map" });
+  fill(map, own.maps.map((one, place) => [String(place), one.name]));
+  const layer = make("input", { id: "heat-layer", type: "range", min: 0, step: 1 });
+  const said = make("output", { for: "heat-map heat-layer" });
+  const redraw = () => {
+    const one = own.maps[Number(map.value)];
+    if (!one) return;
+    layer.max = one.layers.length;
+    const at = Number(layer.value);
+    const name = at === 0 ? one.of : `layer ${one.layers[at - 1]}`;
+    const values = at === 0 ? bytes(one.whole) : bytes(one.values).subarray((at - 1) * image.length, at * image.length);
+    const top = values.reduce((most, value) => Math.max(most, value), 0);
+    layer.setAttribute("aria-valuetext", name);
+    said.textContent = `${name}, largest value ${probability((top / 255) * one.top)}${liftAt(own, row, one, at)}`;
+    frames.forEach((each, place) => paint(each.querySelector("canvas"), place, places, image, values, top));
+  };
+  layer.value = 0;
+  map.addEventListener("change", redraw);
+  layer.addEventListener("input", redraw);
+  redraw();
+  const controls = make("div", { class: "heat-controls" });
+  if (own.maps.length) {
+    controls.append(make("label", {}, "Map ", map), make("label", {}, "Layer ", layer), said);
+  }
+  const note = "Colour: share of the largest value of what is shown; where tokens overlap, the larger one. "
+    + "Solid frame: what is asked about. Dashed: other boxes.";
+  return make("div", { class: "heat" }, controls, make("div", { class: "heat-pictures" }, ...frames), make("p", { class: "note" }, note));
+}
+
+// The lift of the map shown and that of its null boxes, for the two kinds of maps that have one.
+function liftAt(own, row, map, at) {
+  const lifts = (own.lifts || {})[map.kind];
+  if (!lifts || (at === 0 && !map.scored)) return "";
+  const place = lifts.layers.indexOf(map.layers[at - 1]);
+  const prefix = map.kind === "words" ? "word_" : "";
+  const [lift, none] = at === 0
+    ? [metric(`gold_based.${prefix}box_lift`, row), metric(`gold_based.null_${prefix}box_lift`, row)]
+    : [lifts.lift[place], (lifts.null || [])[place]];
+  return `; lift ${number(lift)}, in null boxes ${number(none)}`;
+}
+
+// A picture with a canvas for the map and the boxes above it, all in shares of its width and height.
+function frame(number, place, boxes) {
+  const data = picture(number);
+  const found = make("div", { class: "heat-picture" });
+  if (data) found.append(make("img", { src: `data:image/jpeg;base64,${data}`, alt: `picture ${place + 1}` }));
+  else found.classList.add("missing");
+  const canvas = make("canvas", { width: CANVAS, height: CANVAS, role: "img", "aria-label": `map over picture ${place + 1}` });
+  const svg = draw("svg", { viewBox: `0 0 ${PLACES} ${PLACES}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  for (const [left, top, right, bottom, image, asked] of boxes) {
+    if (image !== place) continue;
+    for (const layer of ["under", "over"]) {
+      svg.append(draw("rect", {
+        x: left, y: top, width: right - left, height: bottom - top, class: `${asked ? "asked" : "other"} ${layer}`,
+      }));
+    }
+  }
+  found.append(canvas, svg);
+  return found;
+}
+
+// Tokens in rising order, each in the place of what lies below it: a place in two views shows the larger value.
+function paint(canvas, place, places, image, values, top) {
+  const context = canvas.getContext("2d");
+  context.clearRect(0, 0, CANVAS, CANVAS);
+  const order = [...values.keys()].filter((token) => image[token] === place).sort((a, b) => values[a] - values[b]);
+  for (const token of order) {
+    const [left, up, right, down] = [0, 1, 2, 3].map((side) => Math.round((places[4 * token + side] / PLACES) * CANVAS));
+    context.clearRect(left, up, right - left, down - up);
+    context.fillStyle = `rgba(213, 60, 0, ${(top ? (0.85 * values[token]) / top : 0).toFixed(3)})`;
+    context.fillRect(left, up, right - left, down - up);
+  }
+}
+
+function metric(name, row) {
+  return metrics[name] ? metrics[name][row] : null;
+}
+
+// Lift, pointing and AUROC of each kind of map beside those of its null boxes.
+function boxFigures(row) {
+  const rows = [];
+  for (const [kind, prefix] of [["attention", ""], ["words", "word_"]]) {
+    for (const [name, column] of FIGURES) {
+      const own = metric(`gold_based.${prefix}${column}`, row);
+      if (own !== null) rows.push([`${name}, ${KINDS[kind]}`, own, metric(`gold_based.null_${prefix}${column}`, row)]);
+    }
+  }
+  return small(rows, ["in the boxes", "boxes", "null boxes"]);
+}
+
+function dropTable(row) {
+  const rows = DROPS.map(([name, column]) => [name, ...["", "_random", "_null"].map((suffix) => metric(column + suffix, row))]);
+  const known = rows.filter(([, own]) => own !== null);
+  return small(known, ["masked: drop of log-odds (nats)", "own", "random tokens", "null boxes"]);
+}
+
+function small(rows, titles) {
+  if (!rows.length) return [];
+  const head = make("tr", {}, ...titles.map((title) => make("th", { scope: "col" }, title)));
+  const body = rows.map(([name, ...values]) =>
+    make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, number(value)))));
+  return [make("table", { class: "figures" }, make("thead", {}, head), make("tbody", {}, ...body))];
+}
+
+function liftCurves(own, row) {
+  const taskRun = index.task_runs[columns.task_run[row]];
+  const found = Object.entries(own.lifts || {}).flatMap(([kind, one]) => {
+    const series = [{ name: "boxes", values: one.lift }];
+    if (one.null) series.push({ name: "null boxes", values: one.null, thin: true });
+    const known = series.flatMap((line) => line.values).filter((value) => value !== null);
+    const axis = { label: `lift of ${KINDS[kind]}`, low: 0, high: Math.max(1, ...known) };
+    return chart(series, { layers: one.layers, n_layers: taskRun.n_layers }, axis);
+  });
+  return found.length ? [disclosure("Lift by layer", found)] : [];
+}
