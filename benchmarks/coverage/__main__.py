@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 import transformers
 
+from .attention import AttentionError
 from .examine import Outcome, WrongReadoutError, examine, model_types
 from .forced import ForcedError
 from .geometry import check_geometry
@@ -35,7 +36,7 @@ def main() -> int:
         start = time.perf_counter()
         try:
             outcome = examine(model_type)
-        except (WrongReadoutError, ForcedError) as error:
+        except (WrongReadoutError, ForcedError, AttentionError) as error:
             wrong += 1
             print(f"{model_type:24} WRONG {error}", flush=True)
             continue

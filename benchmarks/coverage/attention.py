@@ -14,9 +14,9 @@ from lens_models import LensError, find_parts
 from lens_models.attention import AttentionCall, attention_observed, last_weights, prove_attention
 from lens_models.attention.proof import self_attention
 
-__all__ = ["AttentionCheck", "AttentionError", "check_attention"]
+__all__ = ["TOLERANCE", "AttentionCheck", "AttentionError", "check_attention"]
 
-_TOLERANCE = 1e-5
+TOLERANCE = 1e-5
 
 
 class AttentionError(AssertionError):
@@ -70,7 +70,7 @@ def check_attention(model: Any, inputs: Mapping[str, Tensor]) -> AttentionCheck:
     deviation = _deviation(seen, theirs)
     if deviation is None:
         return AttentionCheck("exact", layers, None, "it gives no weights of its own to compare with")
-    if deviation > _TOLERANCE:
+    if deviation > TOLERANCE:
         raise AttentionError(f"{type(model).__name__}: attention weights off by {deviation:.1e}")
     return AttentionCheck("exact", layers, deviation)
 

@@ -40,17 +40,21 @@ unequal lengths (always step by step), and with two images where the model takes
 processor encodes; `none` where a token stands for no one part, or where that is not known; `unknown` where it could not
 be tried; `refuted` where the spots say otherwise, so that it is never used.
 
+`attention` says whether the attention of the decoder is read from the queries and keys in use, see
+[attention.md](attention.md): `exact` with the largest difference from the weights that the model gives itself
+(`output_attentions`, eager), or `refused`; and how many of its blocks attend.
+
 Written by `python -m benchmarks.coverage` in an environment of each line of transformers.
 """
 _SECTION = """
 ## transformers {transformers}
 
-With torch {torch}. Of {total}: {counts}.{geometry}
+With torch {torch}. Of {total}: {counts}.{geometry}{attention}
 
 """
 _COLUMNS = (
     *("model type", "class", "result", "deviation", "forced", "nats a token", "layers", "final norm", "head"),
-    *("after the head", "geometry"),
+    *("after the head", "geometry", "attention"),
 )
 
 
@@ -111,13 +115,15 @@ def _section(rows: Sequence[Row]) -> str:
     counted = Counter(row["result"] for row in rows)
     counts = ", ".join(f"{counted[kind]} {kind}" for kind in ("exact", "refused", "unbuildable"))
     versions = {"transformers": rows[0]["transformers"], "torch": rows[0]["torch"]}
-    section = _SECTION.format(total=len(rows), counts=counts, geometry=_geometry_counts(rows), **versions)
+    section = _SECTION.format(
+        total=len(rows), counts=counts, geometry=_geometry_counts(rows), attention=_attention_counts(rows), **versions
+    )
     section += f"| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}\n"
     for row in rows:
         deviation = "" if row["deviation"] is None else f"{row['deviation']:.1e}"
         nats = "" if row.get("forced_deviation") is None else f"{row['forced_deviation']:.1e}"
         found = [row["forced"], nats, *(row[name] for name in ("layers", "norm", "head", "transform"))]
-        found.append(_geometry_cell(row))
+        found += [_geometry_cell(row), _attention_cell(row)]
         section += "| " + " | ".join([row["model_type"], row["class"], row["result"], deviation, *found]) + " |\n"
     section += "\nReasons:\n\n"
     section += "".join(f"- **{r['model_type']}** ({r['result']}): {r['reason']}\n" for r in rows if r["reason"])
@@ -126,6 +132,9 @@ def _section(rows: Sequence[Row]) -> str:
         f"- **{r['model_type']}** (geometry {r['geometry']}): {r['geometry_reason']}\n"
         for r in rows
         if r.get("geometry_reason")
+    )
+    section += "".join(
+        f"- **{r['model_type']}** (attention): {r['attention_reason']}\n" for r in rows if r.get("attention_reason")
     )
     for name in (A_BATCH, TWO_IMAGES):
         left = [
@@ -139,6 +148,19 @@ def _geometry_counts(rows: Sequence[Row]) -> str:
     counted = Counter(row["geometry"] for row in rows if row.get("geometry"))
     said = ", ".join(f"{counted[status]} {status}" for status in ("proven", "none", "unknown", "refuted"))
     return f" Geometry of image tokens: {said}." if counted else ""
+
+
+def _attention_counts(rows: Sequence[Row]) -> str:
+    counted = Counter(row["attention"] for row in rows if row.get("attention"))
+    return f" Attention: {counted['exact']} exact, {counted['refused']} refused." if counted else ""
+
+
+def _attention_cell(row: Row) -> str:
+    """The status, the largest difference from the model's own weights, and how many blocks attend."""
+    if row.get("attention") != "exact":
+        return str(row.get("attention", ""))
+    own = "" if row["attention_deviation"] is None else f" {row['attention_deviation']:.0e}"
+    return f"exact{own} ({row['attention_layers']})"
 
 
 def _geometry_cell(row: Row) -> str:

@@ -14,6 +14,7 @@ import pytest
 import torch
 import transformers
 
+from benchmarks.coverage import attention
 from benchmarks.coverage import examine as examining
 from benchmarks.coverage.build import build
 from benchmarks.coverage.examine import WrongReadoutError, examine, model_types
@@ -22,6 +23,7 @@ from benchmarks.coverage.geometry import check_geometry
 from benchmarks.coverage.inputs import find_inputs
 from benchmarks.coverage.report import rows_file, write_report
 from lens_models import Forcing, IdentityError, LensError, LogitLens, LogitTransform, PartsError
+from lens_models.attention import last_weights
 from lens_models.forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun
 from lens_models.image_tokens import ImageTokenLocator
 from lens_models.image_tokens.layouts import Layout
@@ -118,6 +120,24 @@ def test_every_row_says_what_it_must(file: str) -> None:
     assert sum(row["result"] == "exact" for row in TABLES[file]) >= AT_LEAST[file]
 
 
+def test_every_row_says_whether_its_attention_is_read() -> None:
+    rows = TABLES["coverage.json"]
+    for row in rows:
+        if row["attention"] == "exact":
+            assert row["attention_layers"] and (row["attention_deviation"] or 0) <= attention.TOLERANCE
+        else:
+            assert row["attention"] in ("refused", "")
+            assert row["attention_reason"] or row["result"] != "exact"
+    assert sum(row["attention_deviation"] is not None for row in rows) >= 80
+
+
+def test_weights_that_are_not_the_models_own_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build("llava")
+    monkeypatch.setattr(attention, "last_weights", lambda call: last_weights(call).roll(1, -1))
+    with pytest.raises(attention.AttentionError, match="attention weights off by"):
+        attention.check_attention(model, find_inputs(model, "llava"))
+
+
 def test_every_row_says_what_is_known_of_its_image_tokens() -> None:
     rows = TABLES["coverage.json"]
     for row in rows:
@@ -180,6 +200,7 @@ def test_kinds_of_models_stay_exact(model_type: str) -> None:
     recorded = RECORDED[model_type]
     assert (outcome.result, outcome.reason) == ("exact", recorded["reason"])
     assert (outcome.forced, list(outcome.forced_inputs)) == (recorded["forced"], recorded["forced_inputs"])
+    assert (outcome.attention, outcome.attention_layers) == (recorded["attention"], recorded["attention_layers"])
 
 
 @pytest.mark.slow
