@@ -107,6 +107,7 @@ def fields_of(plan: Pictured, image: int, question: int, floor: float, rng: np.r
         "word_drop": random + plan.drop + 0.1 * float(rng.normal()),
     }  # fmt: skip
     fields["gold_based"] = {
+        "near_box_lift": float(TOKENS), "null_near_box_lift": 15.0 + null,
         "word_box_lift": own, "null_word_box_lift": null,
         "box_lift": own, "null_box_lift": own + 0.1 * float(rng.normal()),
         "causal_drop": 2.0 + 0.1 * float(rng.normal()), "causal_drop_random": 0.5, "causal_drop_null": 1.0,
@@ -124,7 +125,13 @@ def probes_of(plan: Pictured, question: int, floor: float, rng: np.random.Genera
     by_layer = np.stack([heat * (layer / LAYERS) for layer in MAP_LAYERS])
     kept = np.isin(MAP_LAYERS, plan.layers)
     stored = {"map": by_layer[kept], "map layers": np.array(plan.layers), "layers": np.array(MAP_LAYERS)}
-    answers = {"map yes": np.full((1, TOKENS), 0.5), "map yes layers": np.array([2])}
+    near = np.where(np.arange(TOKENS) == question, 1.0, 0.0)[None]
+    answers = {
+        "map near sphere": near,
+        "map near sphere layers": np.array([2]),
+        "map yes": np.full((1, TOKENS), 0.5),
+        "map yes layers": np.array([2]),
+    }
     words = {"map sphere": stored["map"], "map sphere layers": stored["map layers"], "layers": stored["layers"]}
     if not kept.all():
         words["map sphere max"] = stored["map max"] = heat

@@ -28,12 +28,15 @@ def test_what_is_packed_is_what_was_planted(tmp_path: Path) -> None:
     assert entry is not None
     assert numbers(entry["tokens"], "<i2").reshape(TOKENS, 4).tolist() == (CELLS * PLACES).astype(int).tolist()
     assert entry["boxes"] == [[*(CELLS[1] * PLACES).astype(int), 0, 1], [*(CELLS[-1] * PLACES).astype(int), 0, 0]]
-    attention, word, answer = entry["maps"]
-    assert [one["name"] for one in entry["maps"]] == ["attention", "word asked about: sphere", "answer: yes"]
+    attention, word, near, answer = entry["maps"]
+    assert [one["name"] for one in entry["maps"]] == [
+        "attention", "word asked about: sphere", "nearness of the words asked about", "answer: yes",
+    ]  # fmt: skip
     expected = np.where(np.arange(TOKENS) == 1, 255, round(255 * FLOORS[1]))
     assert numbers(word["whole"], "u1").tolist() == expected.tolist() and word["top"] == 1.0
     assert numbers(word["values"], "u1").reshape(4, TOKENS)[:, 1].tolist() == [64, 128, 191, 255]
     assert (word["of"], word["kind"], attention["of"], answer["kind"]) == (LARGEST, "words", MIDDLE, "")
+    assert near["kind"] == "nearness" and numbers(near["whole"], "u1").sum() == 255
     assert numbers(attention["whole"], "u1")[1] == 96, (
         "mean of layers 2 and 4 of 8, those of 5/32 to 18/32 of the depth"
     )

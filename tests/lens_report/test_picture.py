@@ -102,6 +102,13 @@ def test_the_map_of_another_question_in_this_questions_boxes(tmp_path: Path) -> 
         assert one.contrast.other.value == pytest.approx(np.mean([floor * lift_of(floor) for floor in FLOORS]))
 
 
+def test_nearness_is_a_map_of_its_own(tmp_path: Path) -> None:
+    found = found_in(pictured(tmp_path))
+    assert one_of(found, "nearness", LIFT, NULL_BOXES).own.value == TOKENS
+    near = found.other_question["nearness"]
+    assert near.left_out == {} and near.contrast is not None and near.contrast.other.value == 0
+
+
 def test_maps_that_are_not_all_stored_are_left_out_with_the_reason(tmp_path: Path) -> None:
     found = found_in(pictured(tmp_path, layers=(8,))).other_question
     assert found["words"].left_out == {}, "the largest values over all layers are stored"
@@ -127,7 +134,7 @@ def test_questions_about_the_same_box_are_no_others(tmp_path: Path) -> None:
     ],
 )
 def test_a_map_that_beats_its_null_is_judged_by_its_mask(tmp_path: Path, drop: float, sentence: str) -> None:
-    assert f"map of the words asked about {sentence}" in said(pictured(tmp_path, drop=drop))
+    assert f"words' map {sentence}" in said(pictured(tmp_path, drop=drop))
 
 
 def test_a_map_like_its_null_is_not_called_right(tmp_path: Path) -> None:

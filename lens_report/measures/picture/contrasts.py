@@ -16,8 +16,10 @@ from lens_report.stats import Clusters, Estimate, paired, score_interval
 
 Floats = NDArray[np.float64]
 
-ATTENTION, WORDS, BOXES = "attention", "words", "boxes"
-"""The two kinds of maps, and the mask of the boxes; the other two masks are those of the largest values of the maps."""
+ATTENTION, WORDS, NEAR, BOXES = "attention", "words", "nearness", "boxes"
+"""The kinds of maps, and the mask of the boxes; the other masks are those of the largest values of the maps."""
+PREFIX = {ATTENTION: "", WORDS: "word_", NEAR: "near_"}
+"""Kind of map -> what the names of its figures begin with in records."""
 LIFT, POINTING, AUROC, DROP = "lift", "pointing", "AUROC", "drop"
 NULL_BOXES, RANDOM = "null boxes", "random tokens"
 
@@ -39,7 +41,7 @@ class Contrast:
     """A figure beside what it is held against, over the samples that have both.
 
     Attributes:
-        of: Which map, `ATTENTION` or `WORDS`; for a drop which mask: `BOXES`, or the largest values of that map.
+        of: Which map, `ATTENTION`, `WORDS` or `NEAR`; for a drop the mask: `BOXES`, or the largest values of that map.
         measure: `LIFT`, `POINTING`, `AUROC` of a map in the boxes; `DROP` of the answer's log-odds under a mask, nats.
         against: What it is held against.
         group: Which answers.
@@ -98,7 +100,7 @@ class Asked:
 
 def contrasts(task_run: TaskRun, asked: Asked) -> Iterator[Contrast]:
     """All that the records allow: maps among all, right and wrong answers, masks among all."""
-    for of, prefix in ((ATTENTION, ""), (WORDS, "word_")):
+    for of, prefix in PREFIX.items():
         for measure, name, against in _MAPS:
             own, other = (
                 asked.column(task_run, f"gold_based.{column}") for column in (f"{prefix}{name}", _null_of(prefix, name))

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_report.measures.picture.contrasts import ATTENTION, WORDS, Asked
+from lens_report.measures.picture.contrasts import ATTENTION, NEAR, WORDS, Asked
 from lens_report.measures.picture.stored_maps import ATTENTION_PROBE, WORD_PROBE
 from lens_report.measures.task_run import TaskRun
 from lens_report.stats import LayerCurve, holm, layer_curve, paired
 
-PROBES = {ATTENTION: ATTENTION_PROBE, WORDS: WORD_PROBE}
-"""Kind of map -> its probe in records."""
+RECORDED = {ATTENTION: ATTENTION_PROBE, WORDS: WORD_PROBE, NEAR: "near"}
+"""Kind of map -> what the names of its lifts by layer begin with in records."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +22,13 @@ class LiftByLayer:
     """One kind of map, layer by layer, over the samples with a lift and a null.
 
     Attributes:
-        of: `ATTENTION` or `WORDS`.
+        of: `ATTENTION`, `WORDS` or `NEAR`.
         layers: int [L], the layers of the maps.
         n: Samples.
         own: Lift in the boxes.
         null: Lift in null boxes.
         p: At each layer, of own minus null: clustered paired t test.
-        p_holm: Corrected over the layers of both kinds of maps.
+        p_holm: Corrected over the layers of all kinds of maps.
     """
 
     of: str
@@ -41,7 +41,7 @@ class LiftByLayer:
 
 
 def lift_by_layer(task_run: TaskRun, asked: Asked) -> tuple[LiftByLayer, ...]:
-    """Of both kinds of maps, those that the records have."""
+    """Of all kinds of maps, those that the records have."""
     found = list(_uncorrected(task_run, asked))
     corrected = holm({f"{one.of} {place}": p for one in found for place, p in enumerate(one.p)})
     return tuple(
@@ -51,7 +51,7 @@ def lift_by_layer(task_run: TaskRun, asked: Asked) -> tuple[LiftByLayer, ...]:
 
 def _uncorrected(task_run: TaskRun, asked: Asked) -> Iterator[LiftByLayer]:
     recorded = task_run.run.probes.get("boxes", ())
-    for of, probe in PROBES.items():
+    for of, probe in RECORDED.items():
         names = (f"{probe} lift", f"{probe} null lift")
         if not {*names, f"{probe} layers"} <= set(recorded):
             continue

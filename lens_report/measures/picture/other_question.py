@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lens_report.measures.curves import ALL
-from lens_report.measures.picture.contrasts import ATTENTION, LIFT, WORDS, Asked, Contrast, contrast
+from lens_report.measures.picture.contrasts import ATTENTION, LIFT, NEAR, PREFIX, Asked, Contrast, contrast
 from lens_report.measures.picture.places import PICTURE, lifts, shares, shares_by_picture
 from lens_report.measures.picture.stored_maps import StoredMaps
 from lens_report.measures.task_run import TaskRun
@@ -60,7 +60,7 @@ class _Stored:
         """The one map for all layers of a sample, [tokens]; None where what was stored does not give it."""
         if of == ATTENTION:
             return self.maps.middle_attention(row)
-        found = self.maps.together(row)
+        found = self.maps.together(row, near=of == NEAR)
         return None if found is None else found.largest
 
     def seen(self, row: int, heat: Floats) -> _Seen | None:
@@ -80,7 +80,7 @@ class _Stored:
 
 
 def other_question(task_run: TaskRun, asked: Asked) -> dict[str, OtherQuestion]:
-    """Both kinds of maps, those with a recorded lift; empty where no two samples share their pictures.
+    """All kinds of maps, those with a recorded lift; empty where no two samples share their pictures.
 
     Only questions with boxes of their own take part, of which at most `MOST_SHARED` lies in this question's boxes.
     """
@@ -94,8 +94,8 @@ def other_question(task_run: TaskRun, asked: Asked) -> dict[str, OtherQuestion]:
         return {}
     stored = _Stored(task_run)
     found = {}
-    for of, column in ((ATTENTION, "gold_based.box_lift"), (WORDS, "gold_based.word_box_lift")):
-        recorded = asked.column(task_run, column)
+    for of, prefix in PREFIX.items():
+        recorded = asked.column(task_run, f"gold_based.{prefix}box_lift")
         if np.isfinite(recorded).any():
             found[of] = _of_maps(of, stored, asked, several, recorded)
     return found

@@ -14,7 +14,7 @@ from lens_report.measures.task_run import TaskRun
 Floats = NDArray[np.float64]
 
 ATTENTION_PROBE, WORD_PROBE = "attention", "image_tokens"
-MAP = "map "
+MAP, NEAR = "map ", "map near "
 _MIDDLE = (5 / 32, 18 / 32)
 """Relative depths over which the attention map is the mean (docs/metrics.md)."""
 
@@ -54,17 +54,20 @@ class StoredMaps:
         """Attention to each image token, mean over heads."""
         return self._map(ATTENTION_PROBE, "map", row)
 
-    def asked(self, row: int) -> list[StoredMap]:
-        """Those of the words asked about: of words that are neither the answer given nor the right one."""
-        return [one for one in self._words(row) if one.word not in self._answers[row]]
+    def asked(self, row: int, *, near: bool = False) -> list[StoredMap]:
+        """Those of the words asked about: of words that are neither the answer given nor the right one.
+
+        Their probability, or with `near` their nearness by the contextual lens.
+        """
+        return [one for one in self._words(row, near) if one.word not in self._answers[row]]
 
     def answers(self, row: int) -> list[StoredMap]:
-        """Those of the answer given and of the right one."""
-        return [one for one in self._words(row) if one.word in self._answers[row]]
+        """The probability of the answer given and of the right one."""
+        return [one for one in self._words(row, near=False) if one.word in self._answers[row]]
 
-    def together(self, row: int) -> StoredMap | None:
+    def together(self, row: int, *, near: bool = False) -> StoredMap | None:
         """The words' map: the least over the words asked about, by layer and of the largest values over layers."""
-        asked = self.asked(row)
+        asked = self.asked(row, near=near)
         if not asked:
             return None
         layers = asked[0].layers
@@ -84,9 +87,9 @@ class StoredMaps:
         kept = np.isin(found.layers, wanted)
         return found.values[kept].mean(axis=0) if kept.sum() == wanted.size else None
 
-    def _words(self, row: int) -> Iterator[StoredMap]:
+    def _words(self, row: int, near: bool) -> Iterator[StoredMap]:
         for probe, name in self._arrays:
-            if probe == WORD_PROBE:
+            if probe == WORD_PROBE and name.startswith(NEAR) == near:
                 found = self._map(probe, name, row)
                 if found is not None:
                     yield found
@@ -99,12 +102,12 @@ class StoredMaps:
         if values is None or layers is None or values.ndim != 2:
             return None
         over_all = values.max(axis=0) if largest is None else largest
-        word = name.removeprefix(MAP) if name.startswith(MAP) else ""
+        word = name.removeprefix(NEAR).removeprefix(MAP) if name.startswith(MAP) else ""
         return StoredMap(word, layers.astype(np.int64), values.astype(np.float64), over_all.astype(np.float64))
 
 
 def map_names(quantities: Sequence[str]) -> Iterator[str]:
-    """The maps among the quantities of a probe: `map` or `map WORD`, without those beside them."""
+    """The maps among the quantities of a probe: `map`, `map WORD` or `map near WORD`, without those beside them."""
     known = set(quantities)
     for name in quantities:
         if f"{name} layers" in known and (name == "map" or name.startswith(MAP)):

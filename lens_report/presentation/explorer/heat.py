@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_report.measures.picture import ATTENTION, WORDS
-from lens_report.measures.picture.layers import PROBES
+from lens_report.measures.picture import ATTENTION, NEAR, WORDS
+from lens_report.measures.picture.layers import RECORDED
 from lens_report.measures.picture.section import STATUS
 from lens_report.measures.picture.stored_maps import StoredMaps
 from lens_report.measures.task_run import TaskRun
@@ -41,7 +41,7 @@ class Heat:
         self._maps = StoredMaps(task_run)
         self._lifts = {
             kind: [get("boxes", f"{probe} {part}") for part in ("layers", "lift", "null lift")]
-            for kind, probe in PROBES.items()
+            for kind, probe in RECORDED.items()
         }
         frame = task_run.frame
         self._status = {
@@ -76,6 +76,7 @@ class Heat:
         together = self._maps.together(row) if len(asked) > 1 else None
         listed = [(ATTENTION, ATTENTION, self._maps.attention(row)), (WORDS, "all words asked about", together)]
         listed += [("" if together else WORDS, f"word asked about: {one.word}", one) for one in asked]
+        listed.append((NEAR, "nearness of the words asked about", self._maps.together(row, near=True)))
         listed += [("", f"answer: {one.word}", one) for one in self._maps.answers(row)]
         for kind, name, one in listed:
             if one is not None and one.values.shape[1] == n_tokens:
@@ -85,7 +86,7 @@ class Heat:
                     "name": name, "kind": kind, "layers": one.layers.tolist(), "top": float(f"{top:.4g}"),
                     "values": _packed(_steps(one.values, top), "u1"),
                     "whole": _packed(_steps(one.largest if middle is None else middle, top), "u1"),
-                    "of": LARGEST if middle is None else MIDDLE, "scored": kind == WORDS or middle is not None,
+                    "of": LARGEST if middle is None else MIDDLE, "scored": kind in (WORDS, NEAR) or middle is not None,
                 }  # fmt: skip
 
     @staticmethod

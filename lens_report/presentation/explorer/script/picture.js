@@ -2,7 +2,8 @@
 
 const PLACES = 10000;
 const CANVAS = 400;
-const KINDS = { attention: "attention", words: "words asked about" };
+const KINDS = { attention: "attention", words: "words asked about", nearness: "nearness" };
+const PREFIXES = { attention: "", words: "word_", nearness: "near_" };
 const FIGURES = [
   ["lift", "box_lift"], ["pointing", "pointing"], ["AUROC", "box_auroc"],
 ];
@@ -58,12 +59,12 @@ function heat(row, own) {
   return make("div", { class: "heat" }, controls, make("div", { class: "heat-pictures" }, ...frames), make("p", { class: "note" }, note));
 }
 
-// The lift of the map shown and that of its null boxes, for the two kinds of maps that have one.
+// The lift of the map shown and that of its null boxes, for the kinds of maps that have one.
 function liftAt(own, row, map, at) {
   const lifts = (own.lifts || {})[map.kind];
   if (!lifts || (at === 0 && !map.scored)) return "";
   const place = lifts.layers.indexOf(map.layers[at - 1]);
-  const prefix = map.kind === "words" ? "word_" : "";
+  const prefix = PREFIXES[map.kind];
   const [lift, none] = at === 0
     ? [metric(`gold_based.${prefix}box_lift`, row), metric(`gold_based.null_${prefix}box_lift`, row)]
     : [lifts.lift[place], (lifts.null || [])[place]];
@@ -110,7 +111,7 @@ function metric(name, row) {
 // Lift, pointing and AUROC of each kind of map beside those of its null boxes.
 function boxFigures(row) {
   const rows = [];
-  for (const [kind, prefix] of [["attention", ""], ["words", "word_"]]) {
+  for (const [kind, prefix] of Object.entries(PREFIXES)) {
     for (const [name, column] of FIGURES) {
       const own = metric(`gold_based.${prefix}${column}`, row);
       if (own !== null) rows.push([`${name}, ${KINDS[kind]}`, own, metric(`gold_based.null_${prefix}${column}`, row)]);
