@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 from transformers.modeling_utils import AttentionInterface
 
 from lens_models.parts import ModelParts
+from lens_models.shadowing import shadowed
 
 __all__ = ["AttentionCall", "attention_observed"]
 
 _ENTRANCE = "get_interface" if hasattr(AttentionInterface, "get_interface") else "__getitem__"
 """The method by which modules get their attention function: transformers 5, and 4."""
-
-
+_EAGER = "eager_attention_forward"
 _NAMES = ("query", "key", "value", "attention_mask")
 
 
@@ -36,7 +37,7 @@ class AttentionCall:
         mask: as the function is given it.
         settings: further arguments: scaling, softcap, sliding_window, s_aux, ...
         output: `[rows, positions, heads, d_v]`, what the function returned.
-        eager: the model's own plain implementation; None where it is not known (transformers 4).
+        eager: the model's own plain implementation; None where its module has none.
     """
 
     layer: int
@@ -55,34 +56,39 @@ def attention_observed(parts: ModelParts, see: Callable[[AttentionCall], object]
     """While this lasts, `see` hears of each call of an attention function by a module of the decoder's blocks.
 
     Modules ask `transformers.AttentionInterface` for their function at each forward pass; what it gives is called with
-    the same arguments and its result passed on. Other threads, and other models in this one, are not looked at. What
-    `see` raises goes to the model's caller.
+    the same arguments and its result passed on. Under transformers 4 the plain ("eager") function is a global of the
+    model's own Python module, and is replaced there. Other threads, and other models in this one, are not looked at.
+    What `see` raises goes to the model's caller.
     """
     layer_of = {id(module): number for number, layer in enumerate(parts.layers, 1) for module in layer.modules()}
     own, thread = getattr(AttentionInterface, _ENTRANCE), threading.get_ident()
+    sources = {sys.modules[type(module).__module__] for layer in parts.layers for module in layer.modules()}
+    eager_of = {source.__name__: getattr(source, _EAGER) for source in sources if hasattr(source, _EAGER)}
 
-    @functools.wraps(own)
-    def entrance(self: Any, implementation: Any, *default: Any) -> Any:
-        function = own(self, implementation, *default)
-        if not callable(function) or threading.get_ident() != thread:
-            return function
-
+    def watched(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def observed(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             found = function(module, *args, **kwargs)
             layer = layer_of.get(id(module))
-            if layer is not None:
+            if layer is not None and threading.get_ident() == thread:
                 output = found[0] if isinstance(found, tuple) else found
-                see(_call(layer, module, args, kwargs, output, default[0] if default else None))
+                see(_call(layer, module, args, kwargs, output, eager_of.get(type(module).__module__)))
             return found
 
         return observed
 
-    setattr(AttentionInterface, _ENTRANCE, entrance)
-    try:
+    @functools.wraps(own)
+    def entrance(self: Any, implementation: Any, *default: Any) -> Any:
+        function = own(self, implementation, *default)
+        return watched(function) if callable(function) else function
+
+    with ExitStack() as stack:
+        stack.enter_context(shadowed(AttentionInterface, **{_ENTRANCE: entrance}))
+        if _ENTRANCE == "__getitem__":
+            for source in sources:
+                if source.__name__ in eager_of:
+                    stack.enter_context(shadowed(source, **{_EAGER: watched(eager_of[source.__name__])}))
         yield
-    finally:
-        setattr(AttentionInterface, _ENTRANCE, own)
 
 
 def _call(
