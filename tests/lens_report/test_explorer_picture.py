@@ -15,8 +15,10 @@ from pictured import CELLS, FLOORS, MAP_LAYERS, TOKENS, Pictured, pictured, writ
 from synthetic import QUICK
 from test_explorer_page import CHROMIUM, Opened
 
-from lens_report import build_report
+from lens_report import ExplorerLimits, build_report
+from lens_report.measures.picture.stored_maps import StoredMaps
 from lens_report.presentation.explorer.heat import LARGEST, MIDDLE, PLACES, Heat
+from lens_report.presentation.explorer.payload import explorer_data
 
 
 def numbers(text: str, kind: str) -> np.ndarray:
@@ -59,11 +61,38 @@ def test_a_sample_costs_little(tmp_path: Path) -> None:
     assert len(json.dumps(entry)) < 2_000
 
 
+def pieces() -> dict[str, Any]:
+    """A picture shown whole in 4 x 4 tokens, its quarters in one token each, and a token that is mostly border."""
+    quarters = np.array([[x, y, x + 0.5, y + 0.5] for y in (0, 0.5) for x in (0, 0.5)])
+    boxes = np.vstack([CELLS, quarters, [[0.75, -0.5, 1.0, 0.25]]])
+    heat = np.concatenate([np.full(TOKENS, 0.4), [1.0, 0.2, 0.2, 0.2], [0.6]])
+    maps = {"map sphere": heat[None], "map sphere layers": np.array([8]), "layers": np.array([8])}
+    return {"image_tokens": maps, "tokens": {"boxes": boxes, "image": np.zeros(len(boxes))}}
+
+
+def test_maps_beyond_the_limit_are_left_out_and_counted(tmp_path: Path) -> None:
+    task_run = pictured(tmp_path, images=10)
+    heat = Heat(task_run)
+    one = StoredMaps(task_run).size(0)
+    wrong = np.flatnonzero(~task_run.frame["correct"].astype(bool))
+    assert heat.keep(one * len(wrong), 40) == 40 - len(wrong)
+    for row in range(40):
+        entry = heat.entry(row)
+        assert entry is not None and bool(entry["maps"]) == (row in wrong) == ("left_out" not in entry)
+    notes = explorer_data([task_run], ExplorerLimits(map_bytes=one)).notes
+    assert notes[:1] == ("pope_mini, m: the maps of 39 samples are left out.",)
+
+
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictured")
     two = {"image_sha256": ("f" * 64, "e" * 64)}
-    write_pictured(folder / "run", Pictured(images=12), Pictured(images=12, task="two", changes=two), thumbnails=True)
+    tiles = {"probes": pieces(), "probe_status": {"image_tokens": "ok"}}
+    plans = [
+        Pictured(images=12, task=task, changes=changes)
+        for task, changes in (("pope_mini", {}), ("two", two), ("tiles", tiles))
+    ]
+    write_pictured(folder / "run", *plans, thumbnails=True)
     with blank_figures():
         return build_report(folder / "run", folder / "report", draws=QUICK).html
 
@@ -135,6 +164,14 @@ class TestPage:
         assert "masked: drop of log-odds (nats)" in text and "Not measured: boxes: no_null_box: nowhere else 1." in text
         cells = page.locator("table.figures").nth(1).locator("tbody tr").first.locator("td").all_inner_texts()
         assert cells[1:] == ["0.500", "1"]
+
+    def test_where_pieces_and_the_whole_overlap_the_larger_value_shows(self, opened: Opened) -> None:
+        choose(opened, "tiles", 1)
+        found = np.array(strengths(opened)).reshape(4, 4) / 255 / 0.85
+        expected = np.full((4, 4), 0.4)
+        expected[:2, :2], expected[0, 3] = 1.0, 0.6
+        np.testing.assert_allclose(found, expected, atol=0.01)
+        assert opened.console == []
 
     def test_several_pictures_have_a_map_each(self, opened: Opened) -> None:
         page = choose(opened, "two", 5)

@@ -92,7 +92,7 @@ def test_arrays_of_a_probe(tmp_path: Path, make_record: Any, make_info: Any) -> 
 def test_a_probe_with_other_layers_than_values_is_damaged(tmp_path: Path, make_record: Any, make_info: Any) -> None:
     damaged = make_record(0, probes={"boxes": {"attention layers": [1, 2], "attention lift": [0.5]}})
     run = load(write(tmp_path, make_info("r"), damaged))
-    with pytest.raises(RecordFormatError, match=r"found \(1,\\) numbers of 'attention lift'"):
+    with pytest.raises(RecordFormatError, match=r"found \(1,\) numbers of 'attention lift'"):
         run.probe_layers("boxes", "attention lift", "attention layers")
 
 

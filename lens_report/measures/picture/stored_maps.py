@@ -76,6 +76,11 @@ class StoredMaps:
         values = np.stack([one.values[np.isin(one.layers, layers)] for one in asked]).min(axis=0)
         return StoredMap("", layers, values, np.stack([one.largest for one in asked]).min(axis=0))
 
+    def size(self, row: int) -> int:
+        """How many numbers the maps of a sample have, the largest values over layers among them."""
+        found = (arrays[0][row] for arrays in self._arrays.values())
+        return sum(values.size + values.shape[-1] for values in found if values is not None)
+
     def middle_attention(self, row: int) -> Floats | None:
         """The attention map, [tokens]: mean over the middle layers; None where not all of these were kept."""
         found, read = self.attention(row), self._read[row]

@@ -40,6 +40,10 @@ class Details:
         self._heat = Heat(task_run)
         self._top = None if ids is None or logprobs is None else (ids, logprobs)
 
+    def keep_maps(self, budget: int, shown: int) -> int:
+        """Leave out maps over pictures beyond so many bytes (`Heat.keep`); how many samples lose theirs."""
+        return self._heat.keep(budget, shown)
+
     def block(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
         """The entries of the samples from `start` to before `stop`."""
         part = slice(start, stop)

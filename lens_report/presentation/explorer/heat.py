@@ -31,7 +31,7 @@ class Heat:
     [layers, tokens], `whole` uint8 [tokens], the one map for all layers, made as `of` says, and whether the figures of
     records are of it (`scored`), `top`}], where 255 stands for `top`; `boxes` [[left, top, right, bottom, picture,
     asked]]; `lifts` kind of map -> `layers`, `lift`, `null`; `status` probe -> why there is nothing. Bytes are Base64,
-    numbers in them little-endian.
+    numbers in them little-endian. `left_out` says that the maps are not in the page.
     """
 
     def __init__(self, task_run: TaskRun) -> None:
@@ -44,11 +44,28 @@ class Heat:
             for kind, probe in RECORDED.items()
         }
         frame = task_run.frame
+        self._right = (frame["verdict"] == 1).to_numpy(dtype=bool)
+        self._left_out: set[int] = set()
         self._status = {
             str(name).removeprefix(STATUS): frame[name].to_numpy(dtype=object)
             for name in frame
             if str(name).startswith(STATUS)
         }
+
+    def keep(self, budget: int, shown: int) -> int:
+        """Leave out maps beyond so many bytes, those of answers not known to be right kept first.
+
+        Args:
+            budget: Bytes of the maps of all samples together.
+            shown: Samples in the page.
+
+        Returns:
+            Samples whose maps are left out.
+        """
+        order = np.argsort(self._right[:shown], kind="stable")
+        sizes = np.array([self._maps.size(int(row)) for row in order], dtype=np.int64)
+        self._left_out = {int(row) for row in order[(np.cumsum(sizes) > budget) & (sizes > 0)]}
+        return len(self._left_out)
 
     def entry(self, row: int) -> dict[str, Any] | None:
         """The entry of a sample; None where no probe of the picture has anything to show or to say."""
@@ -61,7 +78,8 @@ class Heat:
         if tokens is not None and image is not None:
             places = np.clip(np.rint(tokens.astype(np.float64) * PLACES), -32768, 32767)
             found |= {"tokens": _packed(places, "<i2"), "image": _packed(image, "u1")}
-            found["maps"] = list(self._shown(row, len(tokens)))
+            found["maps"] = [] if row in self._left_out else list(self._shown(row, len(tokens)))
+            found |= {"left_out": True} if row in self._left_out else {}
         box, picture, asked = (each[row] for each in self._boxes)
         if box is not None and picture is not None and asked is not None:
             whole = np.column_stack([np.rint(box * PLACES), picture, asked]).astype(np.int64)

@@ -38,10 +38,12 @@ class ExplorerLimits:
     Attributes:
         samples: Samples of all tasks and runs together; each task of a run gets an equal part.
         image_bytes: Bytes of thumbnails before Base64; those of wrong answers go first.
+        map_bytes: Bytes of maps over pictures before Base64; likewise, an equal part for each task of a run.
     """
 
     samples: int = 20_000
     image_bytes: int = 24_000_000
+    map_bytes: int = 24_000_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,11 @@ def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> Explo
                 "figures and numbers use all."
             )
         index.add(task_run, kept)
-        places.append((Details(task_run, number), kept))
+        details = Details(task_run, number)
+        without = details.keep_maps(limits.map_bytes // len(task_runs), kept)
+        if without:
+            notes.append(f"{task_run.task}, {task_run.label}: the maps of {without} samples are left out.")
+        places.append((details, kept))
     images, image_notes = _images(task_runs, index, limits.image_bytes)
     head = index.content() | {"chunk": CHUNK, "images_a_chunk": IMAGES_A_CHUNK, "notes": [*notes, *image_notes]}
     return ExplorerData(safe_json(head), _packed(places), tuple(images), (*notes, *image_notes))

@@ -58,7 +58,7 @@ def moves_nothing(one: Contrast) -> bool:
     return one.difference.low is not None and one.difference.low <= 0
 
 
-def _verdict(one: Contrast, more: str, less: str) -> Shown:
+def _verdict(one: Contrast, more: str, less: str, none: str = "no difference could be shown") -> Shown:
     if one.difference.low is None:
         return words(f"no interval can be given ({one.difference.note})")
     if above(one):
@@ -67,7 +67,7 @@ def _verdict(one: Contrast, more: str, less: str) -> Shown:
         return words(less)
     if one.difference.excludes_zero:
         return words("the interval is apart from zero, but the difference does not hold after correction for all tests")
-    return words("no difference could be shown")
+    return words(none)
 
 
 def _map(one: Contrast) -> Sentence:
@@ -172,10 +172,13 @@ def _other_questions(found: Picture) -> Iterator[Sentence]:
                 "picture {other}; difference {gap}, p {p} after correction (n = {n}): {verdict}. It is taken from the "
                 "stored maps; of the other question's boxes at most {share} lie in this one's.",
                 map=words(MAPS[of]), own=interval(one.own, 2), other=interval(one.other, 2),
-                n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm),
+                n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm), headline=True,
                 share=percent(MOST_SHARED),
                 verdict=_verdict(
-                    one, "the map follows the question", "the maps of other questions lie there more than its own"
+                    one,
+                    "the map follows the question",
+                    "the maps of other questions lie there more than its own",
+                    "nothing could be shown of the map following the question",
                 ),
             )  # fmt: skip
         if compared.left_out:

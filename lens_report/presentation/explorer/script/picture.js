@@ -18,6 +18,7 @@ function where(row, sample) {
   if (own.tokens && (own.maps.length || own.boxes)) parts.push(heat(row, own));
   parts.push(...boxFigures(row), ...liftCurves(own, row), ...dropTable(row));
   const told = Object.entries(own.status || {}).map(([name, text]) => `${name}: ${text}`);
+  if (own.left_out) parts.push(make("p", { class: "note" }, "The maps of this sample are left out to keep this file small."));
   if (told.length) parts.push(make("p", { class: "note" }, `Not measured: ${told.join("; ")}.`));
   return parts;
 }
