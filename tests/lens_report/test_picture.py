@@ -143,6 +143,12 @@ def test_a_map_like_its_null_is_not_called_right(tmp_path: Path) -> None:
     assert text.count("no difference could be shown") >= 1
 
 
+def test_few_pictures_allow_no_claim(tmp_path: Path) -> None:
+    text = said(pictured(tmp_path, images=8, drop=1.0))
+    assert "no interval: 8 clusters, at least 10 are needed" in text
+    assert "beats its null" not in text and "looks right" not in text and "depends on" not in text
+
+
 def test_what_was_not_measured_is_counted_with_its_reason(tmp_path: Path) -> None:
     found = {(one.probe, one.status): (one.n, one.reason) for one in found_in(pictured(tmp_path)).unmeasured}
     assert found == {("boxes", "no_null_box"): (40, "nowhere else 0")}

@@ -60,7 +60,7 @@ def moves_nothing(one: Contrast) -> bool:
 
 def _verdict(one: Contrast, more: str, less: str, none: str = "no difference could be shown") -> Shown:
     if one.difference.low is None:
-        return words(f"no interval can be given ({one.difference.note})")
+        return words(one.difference.note)
     if above(one):
         return words(more)
     if below(one):
