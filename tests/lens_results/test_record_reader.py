@@ -72,36 +72,6 @@ def test_the_status_of_each_control_is_a_column(tmp_path: Path, make_record: Any
     assert samples["control_reason.blank"].tolist() == [None, "no image", None]
 
 
-def test_arrays_of_a_probe(tmp_path: Path, make_record: Any, make_info: Any) -> None:
-    boxes = {"attention layers": [2, 4], "attention lift": [1.5, 3.0]}
-    maps = np.arange(6, dtype=np.float32).reshape(2, 3)
-    first = make_record(0, probes={"attention": {"map": maps}, "boxes": boxes})
-    other = make_record(2, probes={"boxes": {"attention layers": [1, 2], "attention lift": [0.5, 0.25]}})
-    run = load(write(tmp_path, make_info("r"), first, make_record(1), other))
-    assert run.probes == {"attention": ("map",), "boxes": ("attention layers", "attention lift")}
-    found = run.probe("attention", "map")
-    assert found[0] is not None and found[0].tolist() == maps.tolist()
-    assert found[1] is None and found[2] is None
-    layers, lift = run.probe_layers("boxes", "attention lift", "attention layers")
-    assert layers.tolist() == [1, 2, 4]
-    np.testing.assert_array_equal(lift, [[np.nan, 1.5, 3.0], [np.nan] * 3, [0.5, 0.25, np.nan]])
-    with pytest.raises(MissingRecordError, match=r"Found no 'rank' of probe 'attention'; the run has {'attention'"):
-        run.probe("attention", "rank")
-
-
-def test_a_probe_with_other_layers_than_values_is_damaged(tmp_path: Path, make_record: Any, make_info: Any) -> None:
-    damaged = make_record(0, probes={"boxes": {"attention layers": [1, 2], "attention lift": [0.5]}})
-    run = load(write(tmp_path, make_info("r"), damaged))
-    with pytest.raises(RecordFormatError, match=r"found \(1,\) numbers of 'attention lift'"):
-        run.probe_layers("boxes", "attention lift", "attention layers")
-
-
-def test_a_run_without_probes_says_so(run: Run) -> None:
-    assert run.probes == {}
-    with pytest.raises(MissingRecordError, match="no probes"):
-        run.probe("boxes", "box")
-
-
 def test_layers_are_tidy(run: Run, make_record: Any) -> None:
     layers, first = run.layers, make_record(0)
     assert sorted(layers["doc_id"].unique()) == [0, 2]
