@@ -26,16 +26,17 @@ _GOLD_BASED = (
     *names("gold_based", "image"),
 )
 COVERAGE = "lens_coverage"
+NAMED = "lens_named"
 YES_RATIO = "lens_yes_ratio"
 
-METRIC_NAMES: tuple[str, ...] = (*(f"lens_{name}" for name in _GOLD_BASED + _LABEL_FREE), YES_RATIO, COVERAGE)
+METRIC_NAMES: tuple[str, ...] = (*(f"lens_{name}" for name in _GOLD_BASED + _LABEL_FREE), YES_RATIO, NAMED, COVERAGE)
 """All names that `harness_metrics` may use."""
 
 
 def higher_is_better() -> dict[str, bool | None]:
     """Direction of each metric for a harness's table; None where neither is better."""
     known = {f"lens_{name}": METRICS[name].higher_is_better for name in _GOLD_BASED + _LABEL_FREE}
-    return known | {COVERAGE: True, YES_RATIO: None}
+    return known | {COVERAGE: True, NAMED: True, YES_RATIO: None}
 
 
 def harness_metrics(record: SampleRecord | None) -> dict[str, float]:
@@ -43,15 +44,25 @@ def harness_metrics(record: SampleRecord | None) -> dict[str, float]:
 
     A value that does not exist for this document (no gold, answer never emerged, capture failed) is left out, so the
     harness averages over the documents that have it; `lens_coverage` and `lens_emerged` say how many those are.
+    `lens_named` is, of the documents with candidates that were read, the share whose answer names one: without that
+    there is no commit depth and no final probability.
     """
     values = {COVERAGE: float(record is not None and record.status == "ok")}
     if record is None:
         return values
     for listed, scalars in ((_GOLD_BASED, record.gold_based), (_LABEL_FREE, record.label_free)):
         values.update({f"lens_{name}": float(value) for name in listed if (value := scalars.get(name)) is not None})
+    if record.status == "ok" and _candidates_known_before(record):
+        values[NAMED] = float(record.pred_candidate is not None)
     if record.binary is not None and record.pred_candidate is not None:
         values[YES_RATIO] = float(record.pred_candidate == record.binary[0])
     return values
+
+
+def _candidates_known_before(record: SampleRecord) -> bool:
+    """Whether the candidates are the task's; in open tasks they are the answer given and the gold answer."""
+    outside = bool(record.candidates) and record.pred_candidate is None
+    return outside or any(record.label_free.get(name) is not None for name in ("final_margin", "max_alt"))
 
 
 def numeric_scores(metrics: Mapping[str, Any]) -> dict[str, float]:

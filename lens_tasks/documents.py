@@ -10,7 +10,7 @@ from lens_tasks.target_types import Candidate
 
 # Columns that name one image, video or pair. `image_source` does not: in POPE it names the image, but in others, such
 # as MM-Vet, the data set that many images were taken from.
-CLUSTER_COLUMNS = (
+_CLUSTER_COLUMNS = (
     "image_id",
     "image_filename",
     "image_path",
@@ -22,7 +22,10 @@ CLUSTER_COLUMNS = (
     "video_path",
     "pair_id",
 )
-QUESTION_TYPE_COLUMNS = ("question_type", "question_family", "category", "type", "sub_task", "task_type")
+_TYPE_COLUMNS = ("question_type", "question_family", "category", "type", "sub_task", "task_type")
+# MERA's documents have both in `meta` (and the question's type in its `categories`); a dialogue of ruTiE is a cluster.
+_META_CLUSTER_COLUMNS = ("pair_id", "group_id", "dialog_id", "image_id", "img_id", "source_id", "video_id")
+_META_TYPE_COLUMNS = (*_TYPE_COLUMNS, "question_topic", "domain", "subdomain", "topic", "type_answer")
 
 
 def nested(doc: Mapping[str, Any], *path: str) -> Any:
@@ -33,6 +36,28 @@ def nested(doc: Mapping[str, Any], *path: str) -> Any:
             return None
         value = value[key]
     return value
+
+
+def cluster_of(doc: Mapping[str, Any]) -> str | None:
+    """What names the image, video, pair or dialogue that a document shares with others, by the usual columns."""
+    return first_scalar(doc, _CLUSTER_COLUMNS) or first_scalar(nested(doc, "meta") or {}, _META_CLUSTER_COLUMNS)
+
+
+def question_type_of(doc: Mapping[str, Any]) -> str | None:
+    """The kind of question, by the usual columns; of a list with one entry that entry."""
+    meta = nested(doc, "meta") or {}
+    categories = nested(meta, "categories")
+    if not isinstance(categories, Mapping):
+        categories = {"category": categories}
+    single = {
+        name: each[0] if isinstance(each, list | tuple) and len(each) == 1 else each
+        for name, each in categories.items()
+    }
+    return (
+        first_scalar(doc, _TYPE_COLUMNS)
+        or first_scalar(single, _META_TYPE_COLUMNS)
+        or first_scalar(meta, _META_TYPE_COLUMNS)
+    )
 
 
 def first_scalar(doc: Mapping[str, Any], columns: Sequence[str]) -> str | None:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from re import Pattern
 from typing import Any
 
-from lens_tasks.documents import CLUSTER_COLUMNS, QUESTION_TYPE_COLUMNS, first_scalar
+from lens_tasks.documents import cluster_of, question_type_of
 from lens_tasks.gold import gold_texts_of
 from lens_tasks.options.asked import LONGEST_PROMPT, AskedOptions, asked_options
 from lens_tasks.options.candidates import ChoiceGold, choice_candidates, choice_gold, in_order_of, list_candidates
+from lens_tasks.options.filled import filled_options
+from lens_tasks.options.gold import gold_option
 from lens_tasks.options.lists import option_lists
 from lens_tasks.target_types import AnswerTarget, Candidate
 from lens_tasks.tasks import clevr, hallusion, pope, ruclevr, rucommonvqa, vqa, weird
@@ -124,11 +126,16 @@ def _general(
         candidates=(),
         gold=None,
         gold_texts=(str(gold),) if right.place is not None else gold_texts_of(gold),
-        cluster=first_scalar(doc, CLUSTER_COLUMNS),
-        question_type=first_scalar(doc, QUESTION_TYPE_COLUMNS),
+        cluster=cluster_of(doc),
+        question_type=question_type_of(doc),
     )
     if len(choices) > 1:
         return _from_choices(base, prompt, choices, right)
+    filled = filled_options(doc)
+    if filled is not None:
+        return _from_prompt(
+            base, prompt, AskedOptions(filled, gold_option(gold, filled, keys_asked=True), from_gold=False)
+        )
     asked, note = asked_options(prompt, doc, gold)
     if asked is not None:
         return _from_prompt(base, prompt, asked)

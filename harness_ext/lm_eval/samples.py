@@ -18,6 +18,7 @@ from lens_models import InputError
 
 __all__ = ["LmEvalSamples", "require_readable", "visuals"]
 
+_INSTEAD = {"audio": "Use lmms-eval for sounds", "video": "Convert videos to frames, use lmms-eval for them"}
 _LOAD_VARIABLES = ("LOAD_BASE64", "LOAD_BYTES", "LOAD_FILES")
 
 
@@ -140,13 +141,19 @@ def require_readable(instance: Any, where: str) -> None:
             "read. Run without --pass_multimodal_args_to_chat_history; --apply_chat_template puts the same images "
             "into the prompt. lens=False leaves such requests to the harness."
         )
-    for medium in ("audio", "video"):
+    for medium, instead in _INSTEAD.items():
         if _media(instance, medium):
             raise InputError(
-                f"{where}: the request has {medium}; hf-multimodal-lens takes images in lm-eval. Convert videos to "
-                "frames, or use lmms-eval for them."
+                f"{where}: the request has {medium}; hf-multimodal-lens takes images in lm-eval. {instead}, or set "
+                "lens=False, which leaves such requests to the harness."
             )
     for number, image in enumerate(visuals(instance)):
+        if _is_sound(image):
+            raise InputError(
+                f"{where}, image {number}: expected a PIL image, found a sound; the task gives sounds by "
+                f"`doc_to_image`. hf-multimodal-lens takes images in lm-eval. {_INSTEAD['audio']}, or set lens=False, "
+                "which leaves such requests to the harness."
+            )
         if not isinstance(image, Image.Image):
             switched = [f"{name}={os.environ[name]}" for name in _LOAD_VARIABLES if os.environ.get(name)]
             because = f" ({' '.join(switched)} is set)" if switched else ""
@@ -154,3 +161,10 @@ def require_readable(instance: Any, where: str) -> None:
                 f"{where}, image {number}: expected a PIL image, found {type(image).__name__}{because}. Load media as "
                 f"objects: unset {', '.join(_LOAD_VARIABLES)}, or set LOAD_OBJECT=1."
             )
+
+
+def _is_sound(medium: Any) -> bool:
+    """Samples with their rate, or the decoder that `datasets` gives for them."""
+    if isinstance(medium, Mapping):
+        return "sampling_rate" in medium
+    return hasattr(medium, "get_all_samples")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lens_tasks.options.gold import OptionGold, gold_option
-from lens_tasks.options.lists import OptionList, option_lists
+from lens_tasks.options.lists import OptionList, line_breaks, option_lists
 
 __all__ = ["LONGEST_PROMPT", "AskedOptions", "asked_options"]
 
@@ -125,7 +125,7 @@ def asked_options(prompt: str, doc: Mapping[str, Any], gold: object) -> tuple[As
         doc: the document; columns of options are compared with the lists.
         gold: what the task's `doc_to_target` returned.
     """
-    prompt = prompt[-LONGEST_PROMPT:]
+    prompt = line_breaks(prompt[-LONGEST_PROMPT:])
     lists = option_lists(prompt)[-_MOST_LISTS:]
     chosen, note = _chosen(prompt, lists, doc, gold)
     if chosen is None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lens_tasks.gold import gold_texts_of
-from lens_tasks.options.lists import Option, OptionList
+from lens_tasks.options.lists import ALPHABETS, Option, OptionList
 from lens_tasks.surface import fold
 
 __all__ = ["OptionGold", "gold_option"]
@@ -63,11 +63,24 @@ def _by_key(gold: object, found: OptionList) -> set[int]:
     if isinstance(gold, int) and not isinstance(gold, bool) and found.keys in ("letters", "cyrillic"):
         return {gold} if 0 <= gold < len(found.options) else set()
     written = str(gold).strip().strip(".:()[]（）【】*\"' ").strip()
-    if found.keys == "cyrillic" and re.fullmatch(r"[A-Za-z]", written):
-        return set()  # a Latin B is drawn like В, the third letter, and may mean the second
-    match = fold if found.keys == "letters" else str.casefold
-    places = {n for n, option in enumerate(found.options) if match(option.key) == match(written)}
-    return places if found.keys != "texts" else set()
+    if found.keys == "texts":
+        return set()
+    places = {n for n, option in enumerate(found.options) if option.key.casefold() == written.casefold()}
+    return places or _by_other_script(written.upper(), found)
+
+
+def _by_other_script(letter: str, found: OptionList) -> set[int]:
+    """Options that a Cyrillic letter may mean under Latin keys, or a Latin one under Cyrillic keys.
+
+    It is drawn like a key (В and B) or stands at the same place of its alphabet (Б is the second): В may mean the
+    second or the third option.
+    """
+    if found.keys not in ALPHABETS or len(letter) != 1:
+        return set()
+    alike = {n for n, option in enumerate(found.options) if fold(option.key) == fold(letter)}
+    others = (order for keys, orders in ALPHABETS.items() if keys != found.keys for order in orders)
+    same_place = {order.index(letter) for order in others if letter in order}
+    return {place for place in alike | same_place if place < len(found.options)}
 
 
 def _by_text(gold: str, found: OptionList) -> set[int]:

@@ -15,12 +15,14 @@ from itertools import pairwise
 
 from lens_tasks.surface import letter_forms
 
-__all__ = ["Option", "OptionList", "option_lists"]
+__all__ = ["ALPHABETS", "Option", "OptionList", "line_breaks", "option_lists"]
 
 _LATIN = [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *(f"A{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]
 _CYRILLIC = list("АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ")
 _CYRILLIC_WITH_Y = list("АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ")
 _CYRILLIC_ALL = list("АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ")
+ALPHABETS = {"letters": (_LATIN,), "cyrillic": (_CYRILLIC, _CYRILLIC_WITH_Y, _CYRILLIC_ALL)}
+"""Kind of keys -> the orders in which they may stand."""
 _LARGEST_GAP = 4
 _BARE = "bare"
 """The style of "A cat" on a line of its own, without a mark: three such lines at least, for "A" may be an article."""
@@ -45,6 +47,7 @@ _REQUEST = re.compile(
     re.IGNORECASE,
 )
 """Where the last option of a line ends and the sentence that asks for one of them begins."""
+_WRITTEN_BREAK = re.compile(r"\\n(?![a-z])")  # `\neq` and its kin are formulas
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
@@ -102,6 +105,11 @@ def option_lists(prompt: str) -> tuple[OptionList, ...]:
     return tuple(kept)
 
 
+def line_breaks(prompt: str) -> str:
+    r"""The prompt with line breaks for the two characters `\n` that some templates hold; the length is kept."""
+    return _WRITTEN_BREAK.sub(" \n", prompt)
+
+
 def _markers(prompt: str) -> list[_Marker]:
     markers = []
     for match in _MARKER.finditer(prompt):
@@ -141,8 +149,8 @@ def _lettered(prompt: str) -> Iterator[OptionList]:
 
 def _longest_run(prompt: str, markers: Sequence[_Marker], place: int) -> tuple[list[_Marker], str]:
     """The list that begins at a marker; lines before what stands within a line."""
-    cyrillic = [("cyrillic", alphabet) for alphabet in (_CYRILLIC, _CYRILLIC_WITH_Y, _CYRILLIC_ALL)]
-    alphabets = [("letters", _LATIN), *cyrillic, ("numbers", _FROM_ONE), ("numbers", _FROM_ZERO)]
+    letters = [(keys, alphabet) for keys, several in ALPHABETS.items() for alphabet in several]
+    alphabets = [*letters, ("numbers", _FROM_ONE), ("numbers", _FROM_ZERO)]
     best: tuple[list[_Marker], str] = ([], "")
     for on_lines in (True, False):
         for keys, alphabet in alphabets:

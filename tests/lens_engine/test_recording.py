@@ -123,6 +123,12 @@ def test_a_missing_value_is_left_out_of_the_table_and_never_zero() -> None:
         "lens_yes_ratio": 1.0,
     }
     assert harness_metrics(None) == {"lens_coverage": 0.0}
+    margin = {"final_margin": 0.1}
+    assert harness_metrics(record(label_free=margin))["lens_named"] == 1.0
+    assert harness_metrics(record(pred_candidate=None, label_free={}))["lens_named"] == 0.0
+    assert "lens_named" not in harness_metrics(
+        record(candidates=(), gold_candidate=None, pred_candidate=None, binary=None)
+    )
     failed = record(status="capture_failed", status_reason="why", entropy=None, label_free={}, gold_based={})
     assert harness_metrics(failed)["lens_coverage"] == 0.0
 
