@@ -15,13 +15,25 @@ __all__ = ["report"]
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Record files, or folders that hold them.")],
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report_out"),
+    before_after: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BEFORE=AFTER", help="Two tasks that ask the same questions, before and after."),
+    ] = None,
 ) -> None:
     """Report on RUNS: report.md, index.html with the explorer, stats.json, figures. Needs no model and no network."""
     from lens_report import ReportError, build_report
     from lens_results import LensResultsError
 
+    pairs = [_pair(each) for each in before_after or ()]
     with exit_on(ReportError, LensResultsError, OSError):
-        made = build_report(runs, out)
+        made = build_report(runs, out, before_after=pairs)
     for problem in made.problems:
         typer.echo(f"Left out: {problem.message}", err=True)
     typer.echo(f"Report: {made.html} (open it in a browser), {made.markdown}, {made.stats}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    before, _, after = (part.strip() for part in text.partition("="))
+    if not before or not after:
+        raise typer.BadParameter(f"{text!r}; expected two tasks, BEFORE=AFTER", param_hint="--before-after")
+    return before, after

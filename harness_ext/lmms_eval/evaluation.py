@@ -19,6 +19,7 @@ from lmms_eval.utils import sanitize_model_name
 from loguru import logger
 
 from harness_ext.evaluation import evaluate_recorded, run_settings, scored_document
+from harness_ext.lmms_eval.judged import judged_alone
 from harness_ext.submission.samples import noted_id
 from harness_ext.tasks import Tasks, config_value, leaf_tasks
 from harness_ext.wrapping import require_function, wrap
@@ -96,7 +97,8 @@ def _scoring(original: Callable[..., Any], recording: Recording) -> Callable[...
         processed = original(item, **kwargs)
         filters = item[2][0].filtered_resps if item[2] else ()
         task, doc_id = str(kwargs["task"].config.task), int(item[0])
-        values = scored_document(recording, task, doc_id, processed.metrics, str(kwargs["filter_key"]), filters)
+        metrics = {**processed.metrics, **judged_alone(kwargs["task"], processed.metrics)}
+        values = scored_document(recording, task, doc_id, metrics, str(kwargs["filter_key"]), filters)
         processed.metrics.update(values)
         if processed.logged_sample is not None:
             processed.logged_sample.update(values)

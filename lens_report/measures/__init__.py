@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lens_report.measures.abstention import Abstentions, abstentions
+from lens_report.measures.before_after import KNOWN_PAIRS, BeforeAfter, LearntLayers, before_after
 from lens_report.measures.comparison import RunComparison, compare, comparisons
 from lens_report.measures.controls import Controls, controls
 from lens_report.measures.curves import Curves, curves
@@ -20,14 +21,17 @@ from lens_report.measures.task_run import TaskRun, task_runs
 from lens_results import Run
 
 __all__ = [
+    "KNOWN_PAIRS",
     "PREREGISTERED",
     "Abstentions",
     "Analysis",
+    "BeforeAfter",
     "Controls",
     "Curves",
     "Decoders",
     "Draws",
     "Emergence",
+    "LearntLayers",
     "Order",
     "Overview",
     "Picture",
@@ -40,6 +44,7 @@ __all__ = [
     "TaskRun",
     "analyse",
     "analyse_task_run",
+    "before_after",
     "compare",
     "comparisons",
     "task_runs",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from lens_report.measures import Analysis, RunComparison
+from lens_report.measures import Analysis, BeforeAfter, RunComparison
 from lens_report.measures.runs import Problem
 from lens_report.presentation.document.blocks import Block, Document, Paragraph, Picture, Section, Sentence, bullets
 from lens_report.presentation.findings import (
+    before_after,
     decoders,
     errors,
     hallucination,
@@ -30,15 +31,21 @@ def compose(
     parts: Sequence[tuple[Analysis, Pictures]],
     pairs: list[RunComparison],
     over_tasks: Sequence[Picture] = (),
+    learning: Sequence[BeforeAfter] = (),
 ) -> Document:
-    """The document of analyses, their pictures (figure name -> picture), comparisons of runs, figures of all tasks."""
+    """The document of analyses, their pictures (figure name -> picture), comparisons of runs, figures of all tasks.
+
+    `learning`: the same questions before and after something was shown.
+    """
     details = [_task_run(analysis, pictures) for analysis, pictures in parts]
     compared = inputs.comparison_blocks(pairs)
     analyses = [analysis for analysis, _ in parts]
     setup = Section("What was run", setting.run_blocks(runs, tuple(problems)))
     table = Section("Score and lens side by side", (setting.table_of_task_runs(analyses),) if analyses else ())
     together = [Section("Where in the picture, task by task", tuple(over_tasks))] if over_tasks else []
-    pairwise = [Section("Runs compared on the same samples", compared)] if compared else []
+    learnt = before_after.before_after_blocks(learning)
+    pairwise = [Section("Before and after", learnt)] if learnt else []
+    pairwise += [Section("Runs compared on the same samples", compared)] if compared else []
     reading = Section("How to read this report", setting.reading_blocks())
     summary = Section("Summary", (), tuple(_summary([setup, *details, *pairwise])))
     return Document(TITLE, (summary, table, setup, *details, *together, *pairwise, reading))

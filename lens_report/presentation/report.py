@@ -9,7 +9,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lens_report.measures import Analysis, Draws, RunComparison, analyse_task_run, comparisons
+from lens_report.measures import (
+    Analysis,
+    BeforeAfter,
+    Draws,
+    RunComparison,
+    analyse_task_run,
+    comparisons,
+)
+from lens_report.measures import before_after as same_questions
 from lens_report.measures.runs import Loaded, Paths, Problem, load_runs
 from lens_report.measures.task_run import labels_of, task_runs
 from lens_report.presentation.composition import compose
@@ -52,6 +60,7 @@ def build_report(
     *,
     draws: Draws | None = None,
     limits: ExplorerLimits | None = None,
+    before_after: Sequence[tuple[str, str]] = (),
 ) -> Report:
     """Report on the runs in files and folders, without a model, a GPU or a network.
 
@@ -60,6 +69,8 @@ def build_report(
         out: Folder of the report; made if missing, files of an earlier report are replaced.
         draws: Bootstrap draws, permutations and simulations; the defaults when None.
         limits: Largest number of samples and bytes of pictures in the explorer; the defaults when None.
+        before_after: (task, task that asks the same questions after something was shown), beside those known
+            (`lens_report.measures.KNOWN_PAIRS`).
 
     Returns:
         The files. What could not be read is named in the report and in `problems`.
@@ -72,21 +83,27 @@ def build_report(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     analyses, broken = _analyse(loaded, draws or Draws())
-    problems = (*loaded.problems, *broken)
     runs = tuple({one.task_run.run.info.run_id: one.task_run.run for one in analyses}.values())
     pairs = comparisons([one.task_run for one in analyses])
+    learning = same_questions([one.task_run for one in analyses], before_after)
+    unpaired = {*before_after} - {(one.before, one.after) for one in learning}
+    problems = (*loaded.problems, *broken, *(_unpaired(*tasks) for tasks in sorted(unpaired)))
     parts = [(one, _draw(one, folder)) for one in analyses]
     together = _draw_over_tasks(analyses, folder)
-    document = compose(runs, problems, parts, pairs, together)
+    document = compose(runs, problems, parts, pairs, together, learning)
     data = explorer_data([one.task_run for one in analyses], limits or ExplorerLimits())
     pictures = [*(picture for _, found in parts for picture in found.values()), *together]
     stems = [folder / picture.stem for picture in pictures]
     drawn = tuple(stem.with_name(f"{stem.name}.{kind}") for stem in stems for kind in ("png", "svg"))
     files = Report(folder, folder / "report.md", folder / "index.html", folder / "stats.json", drawn, problems)
     files.markdown.write_text(markdown(document), encoding="utf-8")
-    files.stats.write_text(_stats(document, runs, problems, analyses, pairs), encoding="utf-8")
+    files.stats.write_text(_stats(document, runs, problems, analyses, pairs, learning), encoding="utf-8")
     files.html.write_text(render_html(document, data, folder), encoding="utf-8")
     return files
+
+
+def _unpaired(before: str, after: str) -> Problem:
+    return Problem(f"{before}={after}", f"{before}={after}: no model was asked both tasks in these runs")
 
 
 def _analyse(loaded: Loaded, draws: Draws) -> tuple[list[Analysis], list[Problem]]:
@@ -131,6 +148,7 @@ def _stats(
     problems: Iterable[Problem],
     analyses: Sequence[Analysis],
     pairs: Sequence[RunComparison],
+    learning: Sequence[BeforeAfter],
 ) -> str:
     """stats.json: the numbers of the text first, then everything behind them."""
     content = {
@@ -143,6 +161,7 @@ def _stats(
         "runs": [json.loads(run.info.to_json()) for run in runs],
         "results": [_results(analysis) for analysis in analyses],
         "comparisons": plain.plain(tuple(pairs)),
+        **({"before_after": plain.plain(tuple(learning))} if learning else {}),
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 

@@ -7,7 +7,8 @@ figures.
 - `associate`, `delta_auroc`, `logistic_increment`, `stratified_auroc`: how well a score ranks errors, and what it adds
 - `permutation_null`, `max_t`, `random_walk_null`, `holm`: nulls and multiplicity
 - `auroc_by_layer`, `held_out_best_layer`, `layer_curve`, `emergence`: statements about layers
-- `score_interval`, `paired`: scores, and differences of two values of the same rows; `paired_difference`: of two AUROCs
+- `score_interval`, `paired`, `ratio_of_means`: scores, and differences and ratios of two values of the same rows;
+  `paired_difference`: of two AUROCs
 - `risk_coverage`: what abstaining by a score leaves of the errors
 - `above_chance`, `depth_difference`, `precedence`: which kind of answer arises at which depth, and in what order
 - `power`, `design_effect`: whether a set is large enough
@@ -28,6 +29,7 @@ from lens_report.stats.pairs import Comparison, paired
 from lens_report.stats.permutation import NullTest, holm, max_t, permutation_null
 from lens_report.stats.power import Power, design_effect, power
 from lens_report.stats.random_walk import RandomWalk, path_metrics, random_walk_null
+from lens_report.stats.ratio import ratio_of_means
 from lens_report.stats.results import Estimate
 from lens_report.stats.risk_coverage import RiskCoverage, risk_coverage
 
@@ -69,6 +71,7 @@ __all__ = [
     "power",
     "precedence",
     "random_walk_null",
+    "ratio_of_means",
     "risk_coverage",
     "score_interval",
     "stratified_auroc",
