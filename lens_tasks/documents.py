@@ -20,9 +20,11 @@ _CLUSTER_COLUMNS = (
     "imageId",
     "video_id",
     "video_path",
+    "video_name",
+    "video_idx",
     "pair_id",
 )
-_TYPE_COLUMNS = ("question_type", "question_family", "category", "type", "sub_task", "task_type")
+_TYPE_COLUMNS = ("question_type", "question_family", "category", "type", "sub_task", "task_type", "dim")
 # MERA's documents have both in `meta` (and the question's type in its `categories`); a dialogue of ruTiE is a cluster.
 _META_CLUSTER_COLUMNS = ("pair_id", "group_id", "dialog_id", "image_id", "img_id", "source_id", "video_id")
 _META_TYPE_COLUMNS = (*_TYPE_COLUMNS, "question_topic", "domain", "subdomain", "topic", "type_answer")
