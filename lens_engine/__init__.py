@@ -19,7 +19,7 @@ The modules in the order of a sample's way, which docs/architecture.md draws:
 
 from .answer import Answer, NotReadError
 from .api import VisionLanguageModel, load
-from .engine import Engine, Generation
+from .engine import Engine, Generation, Lens
 from .media import Media
 from .recording import Recording
 from .sample import Request, Sample
@@ -30,6 +30,7 @@ __all__ = [
     "Answer",
     "Engine",
     "Generation",
+    "Lens",
     "Media",
     "NotReadError",
     "Recording",

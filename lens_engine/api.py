@@ -18,13 +18,14 @@ from typing import Any
 
 from PIL import Image
 
-from lens_models import LENS_TINY, LensArgumentError, LogitLens
+from lens_models import LENS_TINY, LensArgumentError
 from lens_models.interventions import Intervention
 from lens_results import SampleRecord
 from lens_results.record import Key
 
 from .answer import Answer, NotReadError
 from .description import RunSettings
+from .engine import Lens
 from .model_arguments import ModelArguments
 from .opening import OpenedModel, open_model
 from .options import LENS_ARGUMENTS, LensOptions, reject_unknown
@@ -89,7 +90,7 @@ class VisionLanguageModel:
         described = opened.model_of_run
         self.model: Any = opened.loaded.model
         self.processor: Any = opened.loaded.processor
-        self.lens: LogitLens = described.lens
+        self.lens: Lens = described.lens
         self._system_prompt = arguments.reasoning_prompt or arguments.system_prompt
         self._numbers = itertools.count()
         self._session = opened.session

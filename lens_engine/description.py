@@ -10,11 +10,10 @@ from importlib import metadata
 from math import isfinite
 from typing import Any
 
-from lens_models import LogitLens
-from lens_models.definition import model_definition
 from lens_models.interventions import Intervention
 from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
+from .engine import Lens
 from .options import LensOptions
 
 __all__ = [
@@ -75,7 +74,7 @@ class ModelOfRun:
         interventions: what is changed in every run of the model.
     """
 
-    lens: LogitLens
+    lens: Lens
     options: LensOptions
     processor: Any
     name_or_path: str
@@ -131,7 +130,6 @@ def describe_run(run_id: str, described: ModelOfRun, *, harness: str, settings: 
         settings: the settings of the harness.
     """
     lens, parts, report = described.lens, described.lens.parts, described.lens.identity
-    model = lens.model
     versions = package_versions()
     about = _lens_info(lens, described.options)
     return RunInfo(
@@ -144,8 +142,8 @@ def describe_run(run_id: str, described: ModelOfRun, *, harness: str, settings: 
             vocab_size=parts.vocab_size,
             revision=described.revision,
             model_class=parts.model_class,
-            dtype=str(model.dtype).removeprefix("torch."),
-            device=str(model.device),
+            dtype=lens.dtype,
+            device=lens.device,
         ),
         lens=about,
         identity=IdentityInfo(report.deviation, report.argmax_agrees, report.tolerance),
@@ -160,7 +158,7 @@ def describe_run(run_id: str, described: ModelOfRun, *, harness: str, settings: 
     )
 
 
-def _lens_info(lens: LogitLens, options: LensOptions) -> LensInfo:
+def _lens_info(lens: Lens, options: LensOptions) -> LensInfo:
     parts = lens.parts
     return LensInfo(
         lens.layer_index,
@@ -181,7 +179,7 @@ def _lens_info(lens: LogitLens, options: LensOptions) -> LensInfo:
     )
 
 
-def _beyond_the_logit_lens(lens: LogitLens, options: LensOptions) -> dict[str, Any]:
+def _beyond_the_logit_lens(lens: Lens, options: LensOptions) -> dict[str, Any]:
     """Another lens, further probes and masks, where there are any."""
     found: dict[str, Any] = {}
     if lens.settings.lens != "logit":
@@ -195,7 +193,7 @@ def _beyond_the_logit_lens(lens: LogitLens, options: LensOptions) -> dict[str, A
 
 def _run_part(described: ModelOfRun, lens: LensInfo, harness: str, settings: RunSettings) -> dict[str, Any]:
     """The run part of the fingerprint, see docs/fingerprint.md."""
-    model = model_definition(described.lens.model, described.processor, described.path, commit=described.revision)
+    model = described.lens.definition(described.processor, described.path, commit=described.revision)
     packages: tuple[str, ...] = (harness, *_RESULT_PACKAGES)
     packages += _ADAPTER_PACKAGES if model["adapter"] else ()
     packages += _QUANTISING_PACKAGES if model["quantisation"] else ()

@@ -2,18 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from lens_models import CaptureError, LogitLens, TracedGeneration
+from lens_models import CaptureError, IdentityReport, LensSettings, Readout, ReadoutRow
 from lens_models.continuations import ScoredContinuation, Tokens
 from lens_models.image_tokens import ImageTokens
+from lens_models.image_tokens.contextual import ContextualBank
+from lens_models.probes import Probe
 
 from .media import Images
 from .sample import Sample
 
-__all__ = ["UNCHANGED", "Engine", "Generation", "Replacement", "Tokens"]
+__all__ = ["UNCHANGED", "BatchTrace", "Engine", "Generation", "Lens", "Parts", "Replacement", "Tokens"]
+
+
+class BatchTrace(Protocol):
+    """What was observed while a batch was answered; `lens_models.TracedGeneration` is one."""
+
+    @property
+    def new_tokens(self) -> Sequence[Tokens]:
+        """Ids that each row generated, trailing padding included."""
+
+    @property
+    def image_tokens(self) -> Sequence[ImageTokens]:
+        """Those of each row, where somebody located them."""
+
+    @property
+    def probes(self) -> Sequence[Probe]:
+        """Further probes that observed the batch."""
+
+    def row(self, sample: int, step: int) -> int:
+        """The row of the forward pass at `step` that produced the sample's token."""
+
+    def residual(self, sample: int, step: int) -> Any:
+        """What predicted token `step` of `sample`, in the form that the lens of the same engine reads.
+
+        Raises:
+            StepNotKeptError: the generation was so long that the step was let go.
+        """
+
+
+class Parts(Protocol):
+    """What a lens found of its model."""
+
+    @property
+    def n_layers(self) -> int:
+        """Number of decoder blocks, L."""
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the residual stream."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of logits."""
+
+    @property
+    def model_class(self) -> str:
+        """Name of the model's class."""
+
+    @property
+    def decoder_path(self) -> str:
+        """Name of the list of blocks in the model."""
+
+    @property
+    def norm_path(self) -> str | None:
+        """Name of the final norm."""
+
+    @property
+    def head_path(self) -> str:
+        """Name of the output embedding."""
+
+
+class Lens(Protocol):
+    """The proven lens of an engine's model; `lens_models.LogitLens` is that of models of transformers."""
+
+    @property
+    def settings(self) -> LensSettings:
+        """What is read."""
+
+    @property
+    def parts(self) -> Parts:
+        """Of the model."""
+
+    @property
+    def layer_index(self) -> tuple[int, ...]:
+        """The layers that are read, rising; the last one is L."""
+
+    @property
+    def identity(self) -> IdentityReport:
+        """How exact the readout was at load."""
+
+    @property
+    def refused_probes(self) -> Mapping[str, str]:
+        """Probe -> why it observes nothing of this model."""
+
+    @property
+    def bank(self) -> ContextualBank | None:
+        """States of words in text, for the probe of image tokens."""
+
+    @property
+    def dtype(self) -> str:
+        """Of the model."""
+
+    @property
+    def device(self) -> str:
+        """Where the model runs."""
+
+    def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
+        """Per-layer quantities of each row."""
+
+    def finite(self, generation: Any) -> list[bool]:
+        """Of each sample of a batch, whether the model's logits at its first step are finite."""
+
+    def compared(self, generation: Any, known: Collection[int]) -> list[int]:
+        """The samples that `check` compares when it is given those in `known`."""
+
+    def check(self, generation: Any, known: Mapping[int, Any]) -> IdentityReport | None:
+        """Identity of a batch at its first step; None where no sample says anything.
+
+        Args:
+            generation: its trace, of this lens's engine.
+            known: last-layer logits (`Readout.last_logits`) of samples whose first step was read anyway.
+        """
+
+    def compare_position(self, residual: Any, model_logits: Any) -> IdentityReport:
+        """Identity of one position with the logits that the model returned there."""
+
+    def counted_passes(self) -> AbstractContextManager[Callable[[], int]]:
+        """Yields a function that counts how often the model ran since."""
+
+    def end_token_ids(self, tokenizer: Any) -> tuple[int, ...]:
+        """Ids that end a generated text."""
+
+    def definition(self, processor: Any, path: str, *, commit: str | None = None) -> dict[str, Any]:
+        """Everything about the model that can change an answer or a readout: part -> JSON value."""
+
+    def describe(self) -> dict[str, Any]:
+        """The definition of this lens for records: parts, norm, transform, layers."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +158,7 @@ class Generation:
 
     text: str
     n_tokens: int | None = None
-    trace: TracedGeneration | CaptureError | None = field(default=None, repr=False)
+    trace: BatchTrace | CaptureError | None = field(default=None, repr=False)
     row: int = 0
 
 
@@ -54,7 +183,7 @@ class Engine(Protocol):
     """A model that answers samples while probes observe it."""
 
     @property
-    def lens(self) -> LogitLens | None:
+    def lens(self) -> Lens | None:
         """The proven lens of the model; None when nothing is to be read."""
 
     def generate(self, samples: Sequence[Sample], *, observe: bool = True) -> list[Generation]:

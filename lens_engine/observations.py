@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from lens_models import LogitLens, TracedGeneration
 from lens_models.candidates import candidate_tokens
 from lens_models.probes import Answered, Arrays
 from lens_tasks.regions import BoxError
 from lens_tasks.surface import word_forms
 
 from .candidates import SampleCandidates
-from .engine import Tokens
+from .engine import BatchTrace, Lens, Tokens
 from .failures import failure
 from .image_maps import Observed, Seen, image_maps
 from .sample import Sample
@@ -34,7 +33,7 @@ class Observations:
         whole_maps: keep the image maps of all layers.
     """
 
-    def __init__(self, tokenizer: Any, lens: LogitLens, *, whole_maps: bool = False) -> None:
+    def __init__(self, tokenizer: Any, lens: Lens, *, whole_maps: bool = False) -> None:
         self._tokenizer = tokenizer
         self._n_layers = lens.parts.n_layers
         self._refused = {name: f"refused: {why}" for name, why in lens.refused_probes.items()}
@@ -44,7 +43,7 @@ class Observations:
 
     def of(
         self,
-        trace: TracedGeneration,
+        trace: BatchTrace,
         sample: Sample,
         row: int,
         n_tokens: int,
@@ -86,7 +85,7 @@ class Observations:
         found_maps.status = status | found_maps.status
         return found_maps
 
-    def _seen(self, trace: TracedGeneration, sample: Sample, row: int) -> Seen:
+    def _seen(self, trace: BatchTrace, sample: Sample, row: int) -> Seen:
         boxes, regions = sample.boxes, sample.reference.regions
         if isinstance(boxes, BoxError):
             self._warn_once(f"Boxes that cannot be used: {sample.where}: {boxes}")

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from lens_models.encoding import encode_texts, tokenizer_of
+from lens_models.encoding import encode_texts, end_token_ids, tokenizer_of
 from lens_models.generation import generated_columns
 
 from .encoding_guard import ContextWatch, encode_or_name
@@ -20,7 +20,6 @@ __all__ = [
     "GeneratingModel",
     "ProcessorPrompts",
     "Prompts",
-    "end_token_ids",
     "generate_arguments",
 ]
 
@@ -150,16 +149,3 @@ def generate_arguments(task: Mapping[str, Any], model: Any, tokenizer: Any, *, u
         "max_new_tokens": chosen["max_new_tokens"],
         "use_cache": use_cache,
     }
-
-
-def end_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """Ids that end a generated text: the tokenizer's, then those of the model's generation configuration.
-
-    Chat checkpoints name several (end of turn, end of text), and their tokenizer one of them.
-    """
-    config = getattr(model, "generation_config", None)
-    ids: dict[int, None] = {}
-    for value in (getattr(tokenizer, "eos_token_id", None), getattr(config, "eos_token_id", None)):
-        named = [] if value is None else [value] if isinstance(value, int) else value
-        ids.update(dict.fromkeys(int(each) for each in named))
-    return tuple(ids)

@@ -9,9 +9,8 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from lens_models import CaptureError, IdentityReport, LogitLens, Readout, ReadoutRow, StepNotKeptError, TracedGeneration
+from lens_models import CaptureError, IdentityReport, Readout, ReadoutRow, StepNotKeptError
 from lens_models.candidates import TEACHER_FORCED
 from lens_models.continuations import ScoredContinuation
 from lens_models.image_tokens import ImageTokens
@@ -22,14 +21,13 @@ from lens_tasks import AnswerSpan
 
 from .candidates import SampleCandidates, resolve_candidates
 from .choices import ChoiceRule, score_choices
-from .controls import CausalMasks, ControlReading, ImageControls, ReadAgain, controlled_record, counted_passes
-from .engine import Engine, Generation, Replacement, Tokens
+from .controls import CausalMasks, ControlReading, ImageControls, ReadAgain, controlled_record
+from .engine import BatchTrace, Engine, Generation, Lens, Replacement, Tokens
 from .failures import NoReadout, failure
 from .forced_candidates import force_candidates, layers_of, with_scores
 from .image_maps import Observed
 from .observations import Observations
 from .position import AnswerPosition, find_position, n_generated
-from .prompts import end_token_ids
 from .records import NON_FINITE, ReadSample, RecordAssembler
 from .sample import Choices, Sample
 
@@ -58,7 +56,7 @@ class Reader:
     def __init__(
         self,
         engine: Engine,
-        lens: LogitLens,
+        lens: Lens,
         tokenizer: Any,
         thresholds: Thresholds,
         controls: ImageControls | None = None,
@@ -73,7 +71,7 @@ class Reader:
         self._masks = masks
         self._observations = Observations(tokenizer, lens, whole_maps=whole_maps)
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
-        self._end_ids = frozenset(end_token_ids(lens.model, tokenizer))
+        self._end_ids = frozenset(lens.end_token_ids(tokenizer))
         self._warned: set[str] = set()
 
     def read(self, samples: Sequence[Sample], generations: Sequence[Generation]) -> list[SampleRecord]:
@@ -104,7 +102,7 @@ class Reader:
             self._warned.add(message)
             log.warning(message)
 
-    def _read(self, trace: TracedGeneration, batch: Sequence[_Answered]) -> list[SampleRecord]:
+    def _read(self, trace: BatchTrace, batch: Sequence[_Answered]) -> list[SampleRecord]:
         """The records of some samples of one traced batch, in order."""
         tokens = {generation.row: self._own_tokens(trace, generation.row) for _, generation in batch}
         positions = {
@@ -158,7 +156,7 @@ class Reader:
         locate = functools.partial(self._engine.locate, sample) if tokens is None else lambda: tokens
         return self._masks.read(record, sample, observed, locate, again)
 
-    def _own_tokens(self, trace: TracedGeneration, row: int) -> Tokens:
+    def _own_tokens(self, trace: BatchTrace, row: int) -> Tokens:
         tokens = trace.new_tokens[row]
         return tuple(tokens[: n_generated(tokens, self._end_ids)])
 
@@ -173,7 +171,7 @@ class Reader:
 
     def _row(
         self,
-        trace: TracedGeneration,
+        trace: BatchTrace,
         sample: Sample,
         row: int,
         position: AnswerPosition,
@@ -196,7 +194,7 @@ class Reader:
         """The answer of a generated text, its tokens up to there given, read under other images."""
         candidates, token = read.candidates, read.position.token_id
         forced = [sequence for own in candidates.sequences for sequence in own]
-        with counted_passes(self._lens.parts.head) as passes:
+        with self._lens.counted_passes() as passes:
             scored = self._engine.score(read.sample, forced or [(token,)], before=before, replacement=replacement)
         ids = () if forced else candidates.ids
         row = ReadoutRow(_residual(scored[0]), token, ids, candidates.gold_ids, candidates.pivots)
@@ -256,7 +254,7 @@ class Reader:
         """The choices of a document scored under other images."""
         pred = read.candidates.pred
         assert pred is not None
-        with counted_passes(self._lens.parts.head) as passes:
+        with self._lens.counted_passes() as passes:
             scored = score_choices(self._engine, choices, replacement=replacement)
         readout = self._choice_readout(read.position.token_id, scored, pred, rule)
         return self._assembler.control(read, readout, self._own_identity(scored[pred]), passes=passes())
@@ -275,9 +273,9 @@ class Reader:
         """Identity of the pass that scored a continuation; None where its logits are NaN or infinite."""
         if not np.isfinite(scored.logprob):
             return None
-        return self._lens.compare(_residual(scored)[-1:], scored.first_logits.unsqueeze(0))
+        return self._lens.compare_position(_residual(scored), scored.first_logits)
 
 
-def _residual(scored: ScoredContinuation) -> Tensor:
+def _residual(scored: ScoredContinuation) -> Any:
     assert scored.residual is not None
     return scored.residual

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lens_models import IdentityReport, LogitLens, Readout
+from lens_models import IdentityReport, Readout
 from lens_models.metrics import (
     LayerReadout,
     Thresholds,
@@ -25,6 +25,7 @@ from lens_results.record import Key
 
 from .candidates import SampleCandidates
 from .controls import ControlReading
+from .engine import Lens
 from .failures import NoReadout
 from .image_maps import Observed
 from .position import AnswerPosition
@@ -53,7 +54,7 @@ class ReadSample:
 class RecordAssembler:
     """Makes records for one lens; holds what all samples share."""
 
-    def __init__(self, lens: LogitLens, tokenizer: Any, thresholds: Thresholds) -> None:
+    def __init__(self, lens: Lens, tokenizer: Any, thresholds: Thresholds) -> None:
         self._layer_index = np.asarray(lens.layer_index)
         self._n_layers = lens.parts.n_layers
         self._thresholds = thresholds

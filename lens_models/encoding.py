@@ -15,7 +15,15 @@ from transformers.image_utils import load_image
 from .errors import InputError
 from .memory import is_out_of_memory
 
-__all__ = ["UNREADABLE", "encodable_together", "encode_texts", "open_image", "render_chat", "tokenizer_of"]
+__all__ = [
+    "UNREADABLE",
+    "encodable_together",
+    "encode_texts",
+    "end_token_ids",
+    "open_image",
+    "render_chat",
+    "tokenizer_of",
+]
 
 Conversation = Sequence[Mapping[str, Any]]
 _ADDRESSES = ("http://", "https://", "data:image/")
@@ -157,3 +165,16 @@ def encodable_together(processor: Any, n_images: Sequence[int]) -> list[list[int
         return [list(rows)]
     parts = [row for row in rows if n_images[row]], [row for row in rows if not n_images[row]]
     return [part for part in parts if part]
+
+
+def end_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Ids that end a generated text: the tokenizer's, then those of the model's generation configuration.
+
+    Chat checkpoints name several (end of turn, end of text), and their tokenizer one of them.
+    """
+    config = getattr(model, "generation_config", None)
+    ids: dict[int, None] = {}
+    for value in (getattr(tokenizer, "eos_token_id", None), getattr(config, "eos_token_id", None)):
+        named = [] if value is None else [value] if isinstance(value, int) else value
+        ids.update(dict.fromkeys(int(each) for each in named))
+    return tuple(ids)

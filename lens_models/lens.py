@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from .comparison import IdentityReport, compare_logits
+from .definition import model_definition
+from .encoding import end_token_ids
 from .errors import LensArgumentError
 from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
@@ -103,6 +106,39 @@ class LogitLens:
         return bank
 
     @property
+    def dtype(self) -> str:
+        """Name of the model's dtype."""
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @property
+    def device(self) -> str:
+        """Where the model runs."""
+        return str(self.model.device)
+
+    def definition(self, processor: Any, path: str, *, commit: str | None = None) -> dict[str, Any]:
+        """Everything about the model that can change an answer or a readout, see `model_definition`."""
+        return model_definition(self.model, processor, path, commit=commit)
+
+    def end_token_ids(self, tokenizer: Any) -> tuple[int, ...]:
+        """Ids that end a generated text, see `lens_models.encoding.end_token_ids`."""
+        return end_token_ids(self.model, tokenizer)
+
+    @contextmanager
+    def counted_passes(self) -> Iterator[Callable[[], int]]:
+        """Yields a function that counts how often the model ran since; its head runs once in a forward pass."""
+        count = 0
+
+        def run(*_: Any) -> None:
+            nonlocal count
+            count += 1
+
+        handle = self.parts.head.register_forward_pre_hook(run)
+        try:
+            yield lambda: count
+        finally:
+            handle.remove()
+
+    @property
     def transform(self) -> LogitTransform:
         """What the model does to the output of its head."""
         return self._exact.transform
@@ -147,6 +183,10 @@ class LogitLens:
         The head's own dtype, known from the check at load, says how much rounding is in logits that were widened after.
         """
         return self._compared(self._exact(residual), model_logits, getattr(torch, self.identity.dtype))
+
+    def compare_position(self, residual: Tensor, model_logits: Tensor) -> IdentityReport:
+        """Identity of one position, `[layers, d]`, with the logits `[vocabulary]` that the model returned there."""
+        return self.compare(residual[-1:], model_logits.unsqueeze(0))
 
     def _compared(self, ours: Tensor, theirs: Tensor, dtype: torch.dtype) -> IdentityReport:
         transform = self.transform

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,8 @@ from . import distributions as dist
 from .errors import CaptureError
 from .readout_memory import ReadoutPlan, default_limit
 from .readout_tokens import Columns, ReadoutRow, TokenColumns, row_tokens, token_columns, token_quantities
-from .unembed import Unembedding
 
-__all__ = ["Readout", "ReadoutRow", "read_layers"]
+__all__ = ["Readout", "ReadoutRow", "Unembeds", "read_layers"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -55,9 +54,27 @@ class Readout:
         return self.topk_ids[:, 0]
 
 
+class Unembeds(Protocol):
+    """From residuals to logits; `lens_models.unembed.Unembedding` does it for models of transformers."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the logits are computed."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of logits, V."""
+
+    def __call__(self, residual: Tensor) -> Tensor:
+        """`[..., d]` -> `[..., V]`, fp32."""
+
+    def stream(self, residual: Tensor) -> Tensor:
+        """The residual stream itself, `[..., d]`; a backend may keep it in parts until the norm adds them."""
+
+
 @torch.inference_mode()
 def read_layers(
-    unembed: Unembedding, rows: Sequence[ReadoutRow], *, topk: int = 5, memory_limit: int | None = None
+    unembed: Unembeds, rows: Sequence[ReadoutRow], *, topk: int = 5, memory_limit: int | None = None
 ) -> list[Readout]:
     """Read each row at all its layers.
 
@@ -94,7 +111,7 @@ def _check_tokens(rows: Sequence[ReadoutRow], vocabulary: int) -> None:
 
 
 def _read_group(
-    unembed: Unembedding, residual: Tensor, group: Sequence[ReadoutRow], topk: int, plan: ReadoutPlan
+    unembed: Unembeds, residual: Tensor, group: Sequence[ReadoutRow], topk: int, plan: ReadoutPlan
 ) -> Iterator[Readout]:
     """`residual` is `[layers, samples, d]`; layers are cut where one sample alone is over the limit."""
     layers = residual.shape[0]
@@ -112,12 +129,12 @@ def _read_group(
             logits = unembed(chunk) if start + plan.layers < layers else _with_last(unembed, chunk, last_logits)
         pieces.append(_read_slices(logits, last, tokens, topk, plan))
     values = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
-    values["resid_norm"] = residual.float().norm(dim=-1).cpu()
+    values["resid_norm"] = unembed.stream(residual).float().norm(dim=-1).cpu()
     values["jsd_last"][-1] = values["kl_last"][-1] = 0.0
     yield from _split(values, group, last_logits)
 
 
-def _with_last(unembed: Unembedding, chunk: Tensor, last_logits: Tensor) -> Tensor:
+def _with_last(unembed: Unembeds, chunk: Tensor, last_logits: Tensor) -> Tensor:
     if chunk.shape[0] == 1:
         return last_logits.unsqueeze(0).clone()
     return torch.cat([unembed(chunk[:-1]), last_logits.unsqueeze(0)])

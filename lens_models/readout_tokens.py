@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,14 +20,14 @@ class ReadoutRow:
     """One position to read.
 
     Attributes:
-        residual: `[layers, d]`, the last entry being the last decoder block.
+        residual: `[layers, d]`, the last entry being the last decoder block, or what the lens of a backend knows it by.
         token_id: the token that the model gave at this position.
         candidates: token ids of each candidate's surface variants, pooled by logsumexp; may be empty.
         gold: token ids of the gold answer's surface variants; empty when unknown.
         pivots: like `candidates`, a second set read beside them.
     """
 
-    residual: Tensor
+    residual: Any
     token_id: int
     candidates: tuple[tuple[int, ...], ...] = ()
     gold: tuple[int, ...] = ()

@@ -41,6 +41,10 @@ class Unembedding:
         """Number of logits V that the model keeps."""
         return self.transform.size or self.parts.vocab_size
 
+    def stream(self, residual: Tensor) -> Tensor:
+        """The residual stream itself, of what `__call__` takes."""
+        return residual
+
     @torch.no_grad()
     def __call__(self, residual: Tensor) -> Tensor:
         """Logits of residual vectors.

@@ -13,7 +13,7 @@ from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
 from lm_eval.models.utils import Collator, replace_placeholders, resize_image
 from tqdm import tqdm
 
-from lens_engine import Request, Sample, Session, TransformersEngine
+from lens_engine import Lens, Request, Sample, Session, TransformersEngine
 from lens_engine.batching import in_order
 from lens_engine.description import ModelOfRun
 from lens_engine.encoding_guard import TruncationWatch, encode_or_name, truncate_alike
@@ -21,7 +21,7 @@ from lens_engine.options import flag, take_lens_options
 from lens_engine.placement import require_whole_layers, require_whole_model
 from lens_engine.prompts import Answer, Generate, GeneratingModel
 from lens_engine.sample import Choices
-from lens_models import LENS_TINY, LogitLens
+from lens_models import LENS_TINY
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
@@ -81,7 +81,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         install()
 
     @property
-    def lens(self) -> LogitLens | None:
+    def lens(self) -> Lens | None:
         """The proven lens; None with `lens=False`."""
         return self.session.engine.lens
 

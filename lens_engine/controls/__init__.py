@@ -3,7 +3,7 @@
 from .causal import MASK_WAYS, CausalMasks
 from .image_controls import CONTROL_NAMES, ImageControls, controlled_record, joined_costs
 from .masks import MASK_NAMES
-from .reading import BORROWED, ControlReading, ReadAgain, counted_passes
+from .reading import BORROWED, ControlReading, ReadAgain
 
 __all__ = [
     "BORROWED",
@@ -15,6 +15,5 @@ __all__ = [
     "ImageControls",
     "ReadAgain",
     "controlled_record",
-    "counted_passes",
     "joined_costs",
 ]

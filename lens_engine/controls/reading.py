@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from lens_engine.engine import Replacement
 from lens_models.readout import FloatArray
 
-__all__ = ["BORROWED", "ControlReading", "Controlled", "ReadAgain", "counted_passes"]
+__all__ = ["BORROWED", "ControlReading", "Controlled", "ReadAgain"]
 
 
 @dataclass(frozen=True)
@@ -53,19 +51,3 @@ class Controlled:
     reason: dict[str, str] = field(default_factory=dict)
     scalars: dict[str, float | None] = field(default_factory=dict)
     borrowed: str | None = None
-
-
-@contextmanager
-def counted_passes(head: Any) -> Iterator[Callable[[], int]]:
-    """Yields a function that counts how often the model ran since; its head runs once in a forward pass."""
-    count = 0
-
-    def run(*_: Any) -> None:
-        nonlocal count
-        count += 1
-
-    handle = head.register_forward_pre_hook(run)
-    try:
-        yield lambda: count
-    finally:
-        handle.remove()
