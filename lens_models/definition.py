@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["checkpoint_files", "model_definition"]
+__all__ = ["checkpoint_files", "model_definition", "served_definition"]
 
 _WHOLE = 64 * 2**20  # bytes of a file that are read; of a larger one its size, its time of change and blocks
 _BLOCK, _BLOCKS = 64 * 1024, 64
@@ -49,6 +49,30 @@ def model_definition(model: Any, processor: Any, path: str, *, commit: str | Non
         "attention": getattr(config, "_attn_implementation", None),
         "processor": _processor_settings(processor),
         "generation_config": _generation_config(model),
+    }
+
+
+def served_definition(
+    config: Any,
+    processor: Any,
+    path: str,
+    *,
+    commit: str | None,
+    dtype: str,
+    attention: str,
+    generation_config: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The same of a model that another program runs: its tensors are not at hand, its checkpoint says what they are."""
+    return {
+        "checkpoint": checkpoint_files(Path(path)) if Path(path).is_dir() else {"name": path, "commit": commit},
+        "code": {},
+        "weights": None,
+        "adapter": None,
+        "quantisation": _plain(_as_mapping(getattr(config, "quantization_config", None))),
+        "dtype": dtype,
+        "attention": attention,
+        "processor": _processor_settings(processor),
+        "generation_config": _plain(generation_config),
     }
 
 

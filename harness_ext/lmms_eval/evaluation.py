@@ -25,7 +25,6 @@ from harness_ext.tasks import Tasks, config_value, leaf_tasks
 from harness_ext.wrapping import require_function, wrap
 from lens_engine import Recording
 from lens_engine.description import RunSettings
-from lens_engine.model_arguments import ModelArguments
 from lens_models.shadowing import shadowed
 
 __all__ = ["install"]
@@ -122,7 +121,7 @@ def _settings(lm: Any, tasks: Mapping[str, Any], cli_args: Any) -> RunSettings:
     return run_settings(
         tasks,
         vars(lm.arguments),
-        ModelArguments.defaults(),
+        lm.argument_defaults,
         prompt={"system_prompt": lm.arguments.system_prompt, "task_prompts": texts},
         limits={name: getattr(cli_args, name, None) for name in ("limit", "offset", "batch_size")},
         seeds=dict(zip(("python", "numpy", "torch", "fewshot"), getattr(cli_args, "seed", None) or (), strict=False)),

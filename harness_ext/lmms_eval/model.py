@@ -57,6 +57,11 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
         return None if self.opened is None else self.opened.engine.lens
 
     @property
+    def argument_defaults(self) -> dict[str, Any]:
+        """Argument -> its default."""
+        return ModelArguments.defaults()
+
+    @property
     def model(self) -> Any:
         """The model. Raises `AttributeError` after `clean`."""
         return self._open().loaded.model

@@ -15,17 +15,22 @@ from lens_tasks.folders import lmms_eval_tasks
 __all__ = ["MODEL_ID", "manifest", "register_tasks"]
 
 MODEL_ID = "hf-multimodal-lens"
+VLLM_MODEL_ID = "vllm-multimodal-lens"
 
 
 def manifest() -> list[ModelManifest]:
-    """Register the model under its name, and the folder of our tasks so that `--tasks pope_mini` needs no flag."""
+    """Register the models under their names, and the folder of our tasks so that `--tasks pope_mini` needs no flag."""
     register_tasks()
     return [
         ModelManifest(
             model_id=MODEL_ID,
             chat_class_path="harness_ext.lmms_eval.model.HFMultimodalLens",
             simple_class_path="harness_ext.lmms_eval.model.HFMultimodalLensSimple",
-        )
+        ),
+        ModelManifest(
+            model_id=VLLM_MODEL_ID,
+            chat_class_path="harness_ext.lmms_eval.vllm_model.VLLMMultimodalLens",
+        ),
     ]
 
 

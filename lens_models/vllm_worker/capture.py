@@ -134,7 +134,10 @@ class WorkerCapture:
     def _keep(self) -> None:
         width = max(each.shape[-1] for each in self._pass.values())
         # the embeddings come alone, what follows in two parts
-        layers = [torch.nn.functional.pad(self._pass[number], (0, width - self._pass[number].shape[-1])) for number in self._wanted_layers]
+        layers = [
+            torch.nn.functional.pad(self._pass[number], (0, width - self._pass[number].shape[-1]))
+            for number in self._wanted_layers
+        ]
         whole = torch.stack(layers, dim=1)
         self.n_parts = width // int(self._runner.model_config.get_hidden_size())
         for place, each in enumerate(self._rows):

@@ -1,8 +1,8 @@
 """Which rows of a forward pass of vLLM belong to which position of which request.
 
-A pass holds the scheduled tokens of all running requests behind one another: whole prompts, pieces of long ones (chunked
-prefill), and one token of each request that is decoding. A request is marked by `SamplingParams.extra_args`; its id is
-vLLM's own affair.
+A pass holds the scheduled tokens of all running requests behind one another: whole prompts, pieces of long ones
+(chunked prefill), and one token of each request that is decoding. A request is marked by `SamplingParams.extra_args`;
+its id is vLLM's own affair.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def wanted_rows(runner: Any, scheduled: Mapping[str, int]) -> list[Wanted]:
         extra = getattr(state.sampling_params, "extra_args", None) or {}
         if MARK in extra:
             computed = int(batch.num_computed_tokens_cpu[place])
-            found += _of_request(int(extra[MARK]), int(extra.get(SPAN, 0)), state.num_prompt_tokens, computed, count, start, place)
+            found += _of_request(
+                int(extra[MARK]), int(extra.get(SPAN, 0)), state.num_prompt_tokens, computed, count, start, place
+            )
         start += count
     return found
 

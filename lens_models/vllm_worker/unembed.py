@@ -14,8 +14,8 @@ __all__ = ["WorkerUnembedding"]
 class WorkerUnembedding:
     """The final norm and `compute_logits` of a model of vLLM, scale and soft cap included.
 
-    Blocks hand on the stream in two parts, what the last one added and what came before; the norm adds them, in fp32 where
-    its kernel does. The parts are kept apart until then: in 16 bits their sum is not what the norm sees.
+    Blocks hand on the stream in two parts, what the last one added and what came before; the norm adds them, in fp32
+    where its kernel does. The parts are kept apart until then: in 16 bits their sum is not what the norm sees.
 
     Args:
         norm: the final norm.
@@ -43,7 +43,7 @@ class WorkerUnembedding:
 
     def stream(self, residual: Tensor) -> Tensor:
         """`[..., parts * d]` -> `[..., d]`, fp32."""
-        return residual.float().unflatten(-1, (self._parts, self._width)).sum(-2)
+        return residual.float().reshape(*residual.shape[:-1], self._parts, self._width).sum(-2)
 
     @torch.inference_mode()
     def __call__(self, residual: Tensor) -> Tensor:

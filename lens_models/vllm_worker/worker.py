@@ -27,7 +27,8 @@ Plain = dict[str, Any]
 class LensWorker:
     """Mixed into vLLM's worker by `worker_extension_cls`; its methods begin with `lens_`.
 
-    All ranks of tensor parallelism run each method, because they compute logits together; the first one's answer counts.
+    All ranks of tensor parallelism run each method, because they compute logits together; the answer of the first
+    one counts.
     """
 
     model_runner: Any
@@ -96,7 +97,9 @@ class LensWorker:
             )
             for row in rows
         ]
-        readouts = read_layers(self._lens_unembedding(), asked, topk=self._lens_topk, memory_limit=self._lens_memory_limit)
+        readouts = read_layers(
+            self._lens_unembedding(), asked, topk=self._lens_topk, memory_limit=self._lens_memory_limit
+        )
         return [_plain(readout) for readout in readouts]
 
     @torch.inference_mode()
@@ -118,24 +121,25 @@ class LensWorker:
         return found
 
     @torch.inference_mode()
-    def lens_logprobs(self, mark: int, tokens: Sequence[int], own: Sequence[float]) -> Plain:
-        """Given tokens at a prompt's end, read at each layer.
+    def lens_logprobs(self, mark: int, tokens: Sequence[int], own: Sequence[float], given: bool) -> Plain:
+        """Tokens of a request, read at each layer.
 
         Args:
             mark: of the request.
-            tokens: the given tokens, in order.
+            tokens: in order.
             own: their log-probabilities by vLLM.
+            given: whether they were given at the prompt's end, or generated.
 
         Returns:
-            `layers`: sum over the tokens of their log-probabilities at each layer; `identity`: how far those of the last
-            layer are from `own`, as a report of `compare_logits` would say it.
+            `layers`: sum over the tokens of their log-probabilities at each layer; `identity`: how far those of the
+            last layer are from `own`, as a report of `compare_logits` would say it.
         """
         unembed = self._lens_unembedding()
         kept = self._lens_capture.kept[mark]
         sums: Tensor | None = None
         report: IdentityReport | None = None
         for number, (token, logprob) in enumerate(zip(tokens, own, strict=True)):
-            logits = unembed(kept.stream(number, given=True))
+            logits = unembed(kept.stream(number, given=given))
             logp = torch.log_softmax(logits, dim=-1)[:, token]
             sums = logp if sums is None else sums + logp
             report = _worse(report, _of_logprob(logits[-1], float(logp[-1]), logprob, self._lens_dtype()))

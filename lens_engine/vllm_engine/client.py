@@ -1,0 +1,69 @@
+"""vLLM's client as a harness's own code calls it, with each request marked for the workers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lens_models.errors import CaptureError
+from lens_models.vllm_worker.steps import MARK
+
+__all__ = ["MarkingClient", "marked"]
+
+
+class MarkingClient:
+    """Stands for a `vllm.LLM`; all but its two ways of answering are the client's own.
+
+    Args:
+        client: the `vllm.LLM`.
+        marks: numbers for the requests, in order; None leaves them unmarked.
+    """
+
+    def __init__(self, client: Any, marks: Iterator[int] | None) -> None:
+        self._client = client
+        self._marks = marks
+        self.outputs: list[Any] = []
+        """What the client answered, in order of the requests."""
+        self.marks: list[int] = []
+        """The marks of those requests."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def chat(self, messages: Any, sampling_params: Any = None, **arguments: Any) -> Any:
+        """What the client's `chat` answers."""
+        params = self._with_marks(messages, sampling_params)
+        return self._kept(self._client.chat(messages=messages, sampling_params=params, **arguments))
+
+    def generate(self, prompts: Any, sampling_params: Any = None, **arguments: Any) -> Any:
+        """What the client's `generate` answers."""
+        params = self._with_marks(prompts, sampling_params)
+        return self._kept(self._client.generate(prompts, sampling_params=params, **arguments))
+
+    def _with_marks(self, asked: Any, params: Any) -> Any:
+        if self._marks is None:
+            return params
+        if not isinstance(asked, list | tuple):
+            raise CaptureError(f"vLLM was asked {type(asked).__name__}; the lens marks lists of requests")
+        each = list(params) if isinstance(params, Sequence) else [params] * len(asked)
+        marks = [next(self._marks) for _ in asked]
+        self.marks += marks
+        return [marked(one, mark) for one, mark in zip(each, marks, strict=True)]
+
+    def _kept(self, outputs: Any) -> Any:
+        self.outputs += outputs
+        return outputs
+
+
+def marked(params: Any, mark: int, **more: int) -> Any:
+    """Sampling parameters with a mark for the workers in their `extra_args`; the answer is the same.
+
+    Raises:
+        CaptureError: several answers, or beams, were asked for.
+    """
+    if getattr(params, "n", 1) != 1:
+        raise CaptureError(f"n={params.n} answers a request; the lens reads one")
+    params = copy.copy(params)
+    params.extra_args = {**(params.extra_args or {}), MARK: mark, **more}
+    return params
