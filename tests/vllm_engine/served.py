@@ -1,0 +1,86 @@
+"""lens_tiny under vLLM, asked about pictures of a bundled benchmark."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from controlled_records import mini_documents, mini_image
+from PIL import Image
+from plain_model import plain_lens_tiny
+from tolerances import bounds, sums_of
+
+from lens_engine import Media, Sample
+from lens_engine.vllm_engine import WORKER, MarkingClient, VllmEngine
+from lens_models import LENS_TINY, LensSettings
+from lens_models.loading import resolve_pretrained
+
+TAIL = "\nAnswer the question using a single word or phrase."
+
+
+class Chat:
+    """Puts samples to a client as conversations of one picture and one text."""
+
+    def __init__(self, client: Any, **params: Any) -> None:
+        self._client = client
+        self._params = params
+
+    def answer(self, samples: Sequence[Sample], client: MarkingClient) -> list[str]:
+        """See `VllmPrompts`."""
+        return [output.outputs[0].text for output in self.outputs(samples, client)]
+
+    def outputs(self, samples: Sequence[Sample], client: Any) -> Any:
+        """What a client answers, with the log-probability of each token."""
+        from vllm import SamplingParams
+
+        params = [SamplingParams(**{"temperature": 0, "max_tokens": 4, "logprobs": 0, **self._params}) for _ in samples]
+        return client.generate([self.prompt(sample) for sample in samples], params, use_tqdm=False)
+
+    def prompt(self, sample: Sample) -> dict[str, Any]:
+        """See `VllmPrompts`."""
+        return {"prompt": sample.prompt, "multi_modal_data": {"image": list(sample.media.images)}}
+
+
+@functools.cache
+def client(**arguments: Any) -> Any:
+    """A client of the bundled model in this process."""
+    from vllm import LLM
+
+    settings = {"dtype": "float32", "max_model_len": 1024, "max_num_seqs": 5, "enforce_eager": True, "seed": 1}
+    return LLM(resolve_pretrained(LENS_TINY), worker_extension_cls=WORKER, **{**settings, **arguments})
+
+
+@functools.cache
+def engine(**arguments: Any) -> VllmEngine:
+    """An engine around such a client."""
+    from vllm import SamplingParams
+
+    own = client(**arguments)
+    return VllmEngine(own, Chat(own), LensSettings(), SamplingParams)
+
+
+def questions(count: int) -> list[tuple[str, Image.Image]]:
+    """Questions of pope_mini with their pictures, some of them behind a longer text."""
+    documents = mini_documents("pope_mini")[:count]
+    return [
+        ("Look at the picture. " * (number % 4) + document["question"] + TAIL, mini_image(document))
+        for number, document in enumerate(documents)
+    ]
+
+
+def asked(count: int) -> list[Sample]:
+    """The same questions as samples."""
+    plain = plain_lens_tiny()
+    samples = []
+    for number, (text, image) in enumerate(questions(count)):
+        prompt = plain.prompt([{"type": "image"}, {"type": "text", "text": text}])
+        samples.append(Sample(("quiz", number, 0, 0), prompt=prompt, media=Media((image,)), question=text))
+    return samples
+
+
+def own_bounds(dtype: str = "float32") -> dict[str, float]:
+    """Of a log-probability of lens_tiny, whose logits stay below 16."""
+    model = plain_lens_tiny().model
+    length = sums_of(model, 256) if dtype == "float32" else 64
+    return bounds(dtype, length, model.get_output_embeddings().weight.shape[0] if dtype == "float32" else 1, scale=16.0)

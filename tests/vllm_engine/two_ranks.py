@@ -1,0 +1,29 @@
+"""Run by a test in a process of its own: lens_tiny on two ranks, and how far its last layer is from vLLM's logits."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "0|1"
+os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
+# the repository first: a folder of tests is named like a package
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+if __name__ == "__main__":
+    from plain_model import plain_lens_tiny
+    from served import asked, engine
+
+    from lens_models import ReadoutRow
+
+    own = engine(tensor_parallel_size=2)
+    samples = asked(6)
+    trace = own.generate(samples)[0].trace
+    report = own.lens.check(trace, dict.fromkeys(range(6)))
+    rows = [ReadoutRow(trace.residual(row, 0), trace.new_tokens[row][0]) for row in range(6)]
+    read = [readout.logprob_pred.tolist() for readout in own.lens.read(rows)]
+    plain = [plain_lens_tiny().logits(sample.prompt, sample.media.images)[:, 0].tolist() for sample in samples]
+    found = {"exact": report.exact, "deviation": report.deviation, "tokens": [row.token_id for row in rows]}
+    print("\n" + json.dumps({**found, "read": read, "plain": plain}))
