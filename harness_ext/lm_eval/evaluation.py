@@ -71,7 +71,7 @@ def _remembering_its_call(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def simple_evaluate(*args: Any, **kwargs: Any) -> Any:
         call = signature.bind(*args, **kwargs)
-        if call.arguments.get("model") == "hf-multimodal-lens":
+        if call.arguments.get("model") in ("hf-multimodal-lens", "vllm-multimodal-lens"):
             call.arguments["model_args"] = _with_default_checkpoint(call.arguments.get("model_args"))
         token = _call.set({name: value for name, value in call.arguments.items() if name != "model"})
         try:

@@ -10,17 +10,15 @@ from typing import Any
 
 from lm_eval.api.model import CacheHook
 from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
-from lm_eval.models.utils import Collator, replace_placeholders, resize_image
-from tqdm import tqdm
+from lm_eval.models.utils import replace_placeholders, resize_image
 
-from lens_engine import Lens, Request, Sample, Session, TransformersEngine
+from lens_engine import Request, Sample, Session, TransformersEngine
 from lens_engine.batching import in_order
 from lens_engine.description import ModelOfRun
 from lens_engine.encoding_guard import TruncationWatch, encode_or_name, truncate_alike
 from lens_engine.options import flag, take_lens_options
 from lens_engine.placement import require_whole_layers, require_whole_model
 from lens_engine.prompts import Answer, Generate, GeneratingModel
-from lens_engine.sample import Choices
 from lens_models import LENS_TINY
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
@@ -29,6 +27,7 @@ from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 from lens_models.shadowing import shadowed
 
 from .evaluation import install
+from .requests import LensRequests, rows_of
 from .samples import LmEvalSamples, visuals
 
 __all__ = ["HFMultimodalLens"]
@@ -36,7 +35,7 @@ __all__ = ["HFMultimodalLens"]
 log = logging.getLogger(__name__)
 
 
-class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
+class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
     """The model class behind `lm-eval-lens --model hf-multimodal-lens`.
 
     Takes the arguments of `hf-multimodal` and the lens's own (`lens_engine.options.LENS_ARGUMENTS`). Answers are those
@@ -76,14 +75,9 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         self._encoding: Mapping[str, Any] = {}
         self._rows: list[int] = []
         engine = TransformersEngine(super().model, self.processor, self, settings, log=log)
-        self.session = Session(engine, self.batch_size, self._batches)
+        self.session = Session(engine, self.batch_size, self.batches)
         self.maker = LmEvalSamples(self.fitted, self._as_read, self.tokenizer)
         install()
-
-    @property
-    def lens(self) -> Lens | None:
-        """The proven lens; None with `lens=False`."""
-        return self.session.engine.lens
 
     @property
     def model_of_run(self) -> ModelOfRun:
@@ -106,9 +100,7 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
             if self.session.recording is None:
                 return self._stock(requests, disable_tqdm)
-            asked = [self.maker.request(each) for each in self.maker.asked(requests)]
-            with tqdm(total=len(asked), disable=disable_tqdm or self.rank != 0, desc="Running requests") as bar:
-                return [generation.text for generation in self.session.generate(asked, bar.update)]
+            return self.recorded(requests, disable_tqdm)
 
     def _stock(self, requests: Sequence[Any], disable_tqdm: bool) -> list[str]:
         """`hf-multimodal` alone; requests that the processor does not encode together are answered apart."""
@@ -116,31 +108,9 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         together = encodable_together(self.processor, [len(visuals(each)) for each in requests])
         return in_order(together, lambda rows: answer([requests[row] for row in rows]))
 
-    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-        """(sum of log-probabilities in nats, whether every token is the first choice) of each, with images too."""
-        if not requests or len(requests[0].args) < 3:
-            return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
-        asked = self.maker.asked(requests)  # all of them are looked at before the model is asked anything
-
-        def choices_of(places: Sequence[int]) -> Choices:
-            return self.maker.choices([asked[place] for place in places])
-
-        title = "Running loglikelihood requests with images"
-        with tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc=title) as bar:
-            scored = self.session.score([each.choice_set for each in asked], choices_of, bar.update)
-        return [(each.logprob, each.greedy) for each in scored]
-
-    def _batches(self, requests: Sequence[Request], size: int) -> Iterator[Sequence[int]]:
-        """The batches of `hf-multimodal`: the longest prompts first, requests with equal generation arguments."""
-
-        def longest_first(each: tuple[str, Any, int]) -> tuple[int, str]:
-            return -len(self.tok_encode(each[0])), each[0]
-
-        size = size if isinstance(size, int) else self._detect_batch_size()
-        rows = [(request.prompt, request.generation, place) for place, request in enumerate(requests)]
-        by_settings = Collator(rows, longest_first, group_by="gen_kwargs", group_fn=lambda each: each[1])
-        for batch in by_settings.get_batched(n=size, batch_fn=None):
-            yield [place for _, _, place in batch]
+    def batches(self, requests: Sequence[Request], size: Any) -> Iterator[Sequence[int]]:
+        """See `LensRequests`; `auto` is the size that lm-eval finds."""
+        return super().batches(requests, size if isinstance(size, int) else self._detect_batch_size())
 
     def encode(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
         """See `lens_engine.prompts.Prompts`: as the batch of the samples was encoded, one by one or together."""
@@ -181,12 +151,8 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         """Keep how the batch that is under way is encoded; the names of its rows."""
         if not self._batch:
             return []
-        self._encoding, self._rows = dict(settings), []
-        names = dict[int, str]()
-        for sample in self._batch:  # lm-eval may have sorted the batch; the n-th of equal prompts stays the n-th
-            row = next(r for r, string in enumerate(strings) if r not in names and string == sample.source.args[0])
-            names[row] = sample.where
-            self._rows.append(row)
+        self._encoding, self._rows = dict(settings), rows_of([each.source.args[0] for each in self._batch], strings)
+        names = {row: sample.where for row, sample in zip(self._rows, self._batch, strict=True)}
         return [names[row] for row in range(len(strings))]
 
     def _encoded(
@@ -222,12 +188,3 @@ class HFMultimodalLens(HFMultimodalLM):  # type: ignore[misc]
         if self.chat_applied:
             return str(prompt)
         return str(replace_placeholders(str(prompt), DEFAULT_IMAGE_PLACEHOLDER, self.image_token, self.max_images))
-
-    def get_model_info(self) -> dict[str, Any]:
-        """What lm-eval writes into its results, and the definition of the lens."""
-        info = dict(super().get_model_info())
-        if self.lens is not None:
-            report = self.lens.identity
-            identity = {"deviation": report.deviation, "tolerance": report.tolerance, "dtype": str(report.dtype)}
-            info["lens"] = {**self.lens.describe(), "identity": identity}
-        return info

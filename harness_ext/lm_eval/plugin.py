@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from harness_ext.tasks import folders
@@ -12,6 +14,7 @@ from lens_tasks.folders import lm_eval_tasks
 __all__ = ["MODEL_ID", "register"]
 
 MODEL_ID = "hf-multimodal-lens"
+VLLM_MODEL_ID = "vllm-multimodal-lens"
 
 
 def register() -> None:
@@ -29,8 +32,21 @@ def register() -> None:
 
     if MODEL_ID not in MODEL_REGISTRY:
         register_model(MODEL_ID)(HFMultimodalLens)
+    if VLLM_MODEL_ID not in MODEL_REGISTRY:
+        _register_lazily(VLLM_MODEL_ID, "harness_ext.lm_eval.vllm_model:VLLMMultimodalLens")
     wrap(TaskManager, "__init__", _with_our_folder)
     install()
+
+
+def _register_lazily(name: str, target: str) -> None:
+    """Register a model that is imported when it is asked for; where lm-eval cannot do that, and vLLM is there, at once."""
+    from lm_eval.api import registry
+
+    if hasattr(registry, "model_registry"):
+        registry.model_registry.register(name, target=target)
+    elif find_spec("vllm") is not None:
+        module, _, attribute = target.partition(":")
+        registry.register_model(name)(getattr(import_module(module), attribute))
 
 
 def _with_our_folder(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -41,6 +41,12 @@ class MarkingClient:
         params = self._with_marks(prompts, sampling_params)
         return self._kept(self._client.generate(prompts, sampling_params=params, **arguments))
 
+    def reorder(self, rows: Sequence[int]) -> None:
+        """Put outputs and marks into the order of the samples: the n-th sample was request `rows[n]`."""
+        if len(rows) == len(self.outputs):
+            self.outputs = [self.outputs[row] for row in rows]
+            self.marks = [self.marks[row] for row in rows] if self.marks else []
+
     def _with_marks(self, asked: Any, params: Any) -> Any:
         if self._marks is None:
             return params
