@@ -39,7 +39,7 @@ def register() -> None:
 
 
 def _register_lazily(name: str, target: str) -> None:
-    """Register a model that is imported when it is asked for; at once where lm-eval cannot do that and vLLM is there."""
+    """Register a model that is imported when asked for; at once where lm-eval cannot do that and vLLM is there."""
     from lm_eval.api import registry
 
     if hasattr(registry, "model_registry"):

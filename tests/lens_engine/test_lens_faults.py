@@ -53,13 +53,13 @@ def stub_lens(read: Callable[[Any], list[Readout]] = lambda rows: [readout() for
     return SimpleNamespace(
         layer_index=(1, 2, 3),
         parts=SimpleNamespace(n_layers=LAYERS),
-        model=SimpleNamespace(generation_config=None),
+        end_token_ids=lambda tokenizer: (),
         read=read,
         finite=lambda generation: [True] * len(generation.new_tokens),
         refused_probes={},
         check=lambda generation, known: EXACT,
         compared=lambda generation, known: list(known),
-        compare=lambda residual, logits: EXACT,
+        compare_position=lambda residual, logits: EXACT,
     )
 
 
