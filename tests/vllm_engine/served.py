@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from controlled_records import mini_documents, mini_image
 from PIL import Image
 from plain_model import plain_lens_tiny
+from processors import processor_of
+from safetensors.torch import load_file, save_file
 from tolerances import bounds, sums_of
+from zoo import WIDTH, ZOO
 
 from lens_engine import Media, Sample
 from lens_engine.vllm_engine import WORKER, MarkingClient, VllmEngine
 from lens_models import LENS_TINY, LensSettings
 from lens_models.loading import resolve_pretrained
 
+_RENAMED = ("llava", "llava_onevision")
 TAIL = "\nAnswer the question using a single word or phrase."
 
 
@@ -84,3 +89,25 @@ def own_bounds(dtype: str = "float32") -> dict[str, float]:
     model = plain_lens_tiny().model
     length = sums_of(model, 256) if dtype == "float32" else 64
     return bounds(dtype, length, model.get_output_embeddings().weight.shape[0] if dtype == "float32" else 1, scale=16.0)
+
+
+def family_checkpoint(family: str, folder: Path) -> tuple[Path, str]:
+    """A tiny random checkpoint of a family, and its image placeholder, as vLLM's kernels for processors take it.
+
+    They know heads of 32 numbers and not of 8; weights of the vision tower have the names of the hub's checkpoints,
+    which transformers 5 no longer writes.
+    """
+    processor, placeholder = processor_of(family)
+    processor.save_pretrained(folder)
+    changes: dict[str, Any] = {"num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": WIDTH}
+    if family.startswith("qwen"):
+        changes["rope_parameters"] = {"rope_type": "default", "mrope_section": [4, 4, 8], "rope_theta": 10_000.0}
+    ZOO[family].build(**changes).save_pretrained(folder)
+    file = folder / "model.safetensors"
+    old = "vision_tower."
+    renamed = {
+        f"{old}vision_model.{name.removeprefix(old)}" if name.startswith(old) and family in _RENAMED else name: value
+        for name, value in load_file(file).items()
+    }
+    save_file(renamed, file, metadata={"format": "pt"})
+    return folder, placeholder
