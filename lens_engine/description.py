@@ -16,6 +16,7 @@ from lens_models.interventions import Intervention
 from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
 from .options import LensOptions
+from .relative_attention import GENERIC_PROMPT
 
 __all__ = [
     "ModelOfRun",
@@ -188,6 +189,8 @@ def _beyond_the_logit_lens(lens: LogitLens, options: LensOptions) -> dict[str, A
         found["lens"] = lens.settings.lens
     if lens.settings.probes:
         found |= {"probes": list(lens.settings.probes), "maps": "all" if options.whole_maps else "top"}
+    if options.relative_attention:
+        found["relative_attention"] = GENERIC_PROMPT
     if options.masks:
         found |= {"causal": list(options.masks), "causal_by": options.mask_way}
     return found

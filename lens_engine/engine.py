@@ -92,6 +92,14 @@ class Engine(Protocol):
             MaskingError: masking image tokens does not take the picture away from this model.
         """
 
+    def look(self, images: Images, question: str) -> TracedGeneration:
+        """What the probes see of one forward pass over pictures and a question in the model's chat template.
+
+        Raises:
+            CaptureError: nothing was observed.
+            InputError: the model's processor encodes no such prompt.
+        """
+
     def locate(self, sample: Sample) -> ImageTokens:
         """The image tokens of a sample's prompt, in the picture where that is proven.
 

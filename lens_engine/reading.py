@@ -27,10 +27,11 @@ from .engine import Engine, Generation, Replacement, Tokens
 from .failures import NoReadout, failure
 from .forced_candidates import force_candidates, layers_of, with_scores
 from .image_maps import Observed
-from .observations import Observations
+from .observations import Observations, Watched
 from .position import AnswerPosition, find_position, n_generated
 from .prompts import end_token_ids
 from .records import NON_FINITE, ReadSample, RecordAssembler
+from .relative_attention import RelativeAttention
 from .sample import Choices, Sample
 
 __all__ = ["Reader"]
@@ -53,6 +54,7 @@ class Reader:
         controls: read each sample again under other images.
         masks: read each sample again without some of its image tokens.
         whole_maps: keep the image maps of all layers.
+        relative: holds each attention map against that of a generic prompt.
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class Reader:
         *,
         masks: CausalMasks | None = None,
         whole_maps: bool = False,
+        relative: RelativeAttention | None = None,
     ) -> None:
         self._engine = engine
         self._lens = lens
         self._tokenizer = tokenizer
         self._controls = controls
         self._masks = masks
-        self._observations = Observations(tokenizer, lens, whole_maps=whole_maps)
+        self._observations = Observations(tokenizer, lens, whole_maps=whole_maps, relative=relative)
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._end_ids = frozenset(end_token_ids(lens.model, tokenizer))
         self._warned: set[str] = set()
@@ -130,7 +133,9 @@ class Reader:
             row, n_tokens = generation.row, len(tokens[generation.row])
             position, again = positions[row], None
             step = position.step if isinstance(position, AnswerPosition) else None
-            observed = self._observations.of(trace, sample, row, n_tokens, step, candidates.get(row))
+            observed = self._observations.of(
+                Watched.generation(trace, row, n_tokens), sample, step, candidates.get(row)
+            )
             if isinstance(position, NoReadout):
                 checked = identity if row in compared else None
                 record = self._assembler.unread(
