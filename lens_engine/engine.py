@@ -77,6 +77,7 @@ class Engine(Protocol):
         before: Tokens = (),
         replacement: Replacement = UNCHANGED,
         observe: bool = True,
+        probes: bool = False,
     ) -> list[ScoredContinuation]:
         """Score given continuations of a sample's prompt as the model's own generation (teacher forcing).
 
@@ -86,6 +87,7 @@ class Engine(Protocol):
             before: token ids that were generated before them.
             replacement: what the prompt is run with in place of its own.
             observe: with the layers of the lens.
+            probes: with its probes of image tokens too.
 
         Raises:
             ForcingError: the model cannot be given tokens.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from .sample import Sample
 __all__ = ["Observations", "Watched"]
 
 log = logging.getLogger(__name__)
+
+NOT_GENERATED = "not_generated: given answers are scored, and none is generated"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Observations:
     ) -> None:
         self._tokenizer = tokenizer
         self._n_layers = lens.parts.n_layers
+        self._probes = lens.settings.probes
         self._refused = {name: f"refused: {why}" for name, why in lens.refused_probes.items()}
         self._whole_maps = whole_maps
         self._relative = relative
@@ -86,7 +90,8 @@ class Observations:
             step: which of its tokens begins the answer; None where it was not located.
             candidates: the answer given and the right one; None where it was not located.
         """
-        status = dict(self._refused)
+        status = {name: NOT_GENERATED for name in self._probes if name not in {each.name for each in watched.probes}}
+        status |= self._refused
         if not watched.probes:
             return Observed(status=status)
         words = self._words(sample, candidates)
@@ -127,7 +132,10 @@ class Observations:
         found: dict[str, Tokens] = {word: self._ids(word) for word in asked}
         if candidates is not None and candidates.ids:
             named = {place for place in (candidates.pred, candidates.gold) if place is not None}
-            found |= {candidates.labels[place]: candidates.ids[place] for place in sorted(named)}
+            times = Counter(token for own in candidates.ids for token in set(own))
+            # the first tokens of a long choice stand for it only where no other choice begins with them
+            clear = [place for place in sorted(named) if all(times[token] == 1 for token in candidates.ids[place])]
+            found |= {candidates.labels[place]: candidates.ids[place] for place in clear}
         return {word: ids for word, ids in found.items() if ids}
 
     def _ids(self, word: str) -> Tokens:

@@ -230,7 +230,7 @@ class Reader:
             record = self._assembler.read(read, self._own_identity(scored[pred]))
             again: ReadAgain = functools.partial(self._choices_again, read, choices, rule)
             record = controlled_record(record, sample, again, self._controls)
-            return self._masked(record, sample, again, read.observed)
+            return self._masked(record, sample, again, read.observed, scored[pred].image_tokens)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
         return self._failed(sample, labels[pred], why)
@@ -253,7 +253,10 @@ class Reader:
         span = AnswerSpan(0, len(labels[pred]), labels[pred], "continuation", True, labels[pred])
         position = AnswerPosition(span, 0, sequences[pred][0])
         readout = self._choice_readout(position.token_id, scored, pred, rule)
-        return ReadSample(sample, labels[pred], len(sequences[pred]), position, candidates, readout)
+        chosen = scored[pred]
+        watched = Watched(chosen.probes, chosen.image_tokens, 0, lambda: [0])
+        observed = self._observations.of(watched, sample, position.step, candidates)
+        return ReadSample(sample, labels[pred], len(sequences[pred]), position, candidates, readout, observed)
 
     def _choices_again(
         self, read: ReadSample, choices: Choices, rule: ChoiceRule, replacement: Replacement

@@ -99,14 +99,21 @@ class TransformersEngine:
         before: Tokens = (),
         replacement: Replacement = UNCHANGED,
         observe: bool = True,
+        probes: bool = False,
     ) -> list[ScoredContinuation]:
         """See `Engine`."""
         images = replacement.images
         inputs = self.prompts.encode([sample if images is None else sample.under(images)])
         masks = [self._mask(inputs, sample, replacement.masked)] if replacement.masked else []
+        looked_at = self._image_tokens(inputs, sample) if probes and observe and self._looks_at_images else None
         with self._changed(masks):
             return score_continuations(
-                self.forcing, inputs, continuations, before=before, lens=self.lens if observe else None
+                self.forcing,
+                inputs,
+                continuations,
+                before=before,
+                lens=self.lens if observe else None,
+                image_tokens=looked_at,
             )
 
     @torch.inference_mode()
