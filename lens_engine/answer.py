@@ -172,18 +172,20 @@ class Answer:
         found = [self._map(record, "image_tokens", f"map {each}", layer, title) for each in words]
         return replace(found[0], values=np.min([each.values for each in found], axis=0))
 
-    def attention(self, layer: int | None = None) -> PictureMap:
+    def attention(self, layer: int | None = None, *, relative: bool = False) -> PictureMap:
         """The attention of the position that predicts the answer to each image token, mean over heads.
 
         Args:
             layer: one of the layers that attend; None for the largest value over them.
+            relative: divided by that of a generic prompt, of a model loaded with `relative_attention=True`.
 
         Raises:
             NotReadError: the model was loaded without `probes="attention"`, or as `heatmap`.
             LensArgumentError: a layer that does not attend; names those that do.
         """
-        title = "attention of the answer" + ("" if layer is None else f", layer {layer}")
-        return self._map(self.record, "attention", "map", layer, title)
+        title = "attention of the answer" + (" over that of a generic prompt" if relative else "")
+        title += "" if layer is None else f", layer {layer}"
+        return self._map(self.record, "relative_attention" if relative else "attention", "map", layer, title)
 
     def mask(self, box: Sequence[float], image: int = 0) -> MaskEffect:
         """What becomes of the answer without the image tokens of a box; the model is asked again.
@@ -207,7 +209,8 @@ class Answer:
     def _map(self, record: SampleRecord, probe: str, name: str, layer: int | None, title: str) -> PictureMap:
         arrays, places = record.probes.get(probe, {}), record.probes.get("tokens", {})
         if name not in arrays or "boxes" not in places:
-            why = record.probe_status.get(probe, f'the model was loaded without probes="{probe}"')
+            asked = "relative_attention=True" if probe == "relative_attention" else f'probes="{probe}"'
+            why = record.probe_status.get(probe, f"the model was loaded without {asked}")
             why = record.probe_status.get("boxes", "no picture") if why == "ok" else why
             raise NotReadError(f"there is no {title}: {why}")
         layers = arrays[f"{name} layers"].astype(int).tolist()

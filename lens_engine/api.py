@@ -187,7 +187,8 @@ class VisionLanguageModel:
     @functools.cached_property
     def _aside(self) -> tuple[Recording, _Records]:
         """For questions that are asked again: with masks of boxes, and written nowhere."""
-        options = replace(self._opened.options, directory=None, masks=("boxes",), whole_maps=True)
+        own = self._opened.options
+        options = replace(own, directory=None, masks=("boxes",), whole_maps=True, relative_attention=False)
         records = _Records()
         return self._new_recording(options, records), records
 

@@ -60,7 +60,12 @@ def choice_rule(
 
 
 def score_choices(
-    engine: Engine, choices: Choices, *, replacement: Replacement = UNCHANGED, observe: bool = True
+    engine: Engine,
+    choices: Choices,
+    *,
+    replacement: Replacement = UNCHANGED,
+    observe: bool = True,
+    probes: bool = False,
 ) -> list[ScoredContinuation]:
     """A score for each choice, in order; choices with the same prompt are scored together.
 
@@ -69,6 +74,7 @@ def score_choices(
         choices: their prompts and token ids.
         replacement: what the document is run with in place of its own.
         observe: with the layers of the lens.
+        probes: with its probes of image tokens too.
     """
     by_prompt: dict[str, list[int]] = {}
     for place, sample in enumerate(choices.samples):
@@ -76,7 +82,8 @@ def score_choices(
 
     def score(places: Sequence[int]) -> list[ScoredContinuation]:
         sequences = [choices.sequences[place] for place in places]
-        return engine.score(choices.samples[places[0]], sequences, replacement=replacement, observe=observe)
+        sample = choices.samples[places[0]]
+        return engine.score(sample, sequences, replacement=replacement, observe=observe, probes=probes)
 
     return in_order(by_prompt.values(), score)
 
@@ -91,7 +98,7 @@ def scored_beside(
     if not observe or engine.lens is None:
         return score_choices(engine, choices, observe=False), None
     try:
-        return score_choices(engine, choices), None
+        return score_choices(engine, choices, probes=True), None
     except Exception as error:  # whatever it is: without the lens the run may go on
         problem = failure(error)
     free_memory()

@@ -15,6 +15,7 @@ from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
 from .engine import Lens
 from .options import LensOptions
+from .relative_attention import GENERIC_PROMPT
 
 __all__ = [
     "ModelOfRun",
@@ -189,6 +190,8 @@ def _beyond_the_logit_lens(lens: Lens, options: LensOptions) -> dict[str, Any]:
         found["lens"] = lens.settings.lens
     if lens.settings.probes:
         found |= {"probes": list(lens.settings.probes), "maps": "all" if options.whole_maps else "top"}
+    if options.relative_attention:
+        found["relative_attention"] = GENERIC_PROMPT
     if options.masks:
         found |= {"causal": list(options.masks), "causal_by": options.mask_way}
     return found

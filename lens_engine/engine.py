@@ -206,6 +206,7 @@ class Engine(Protocol):
         before: Tokens = (),
         replacement: Replacement = UNCHANGED,
         observe: bool = True,
+        probes: bool = False,
     ) -> list[ScoredContinuation]:
         """Score given continuations of a sample's prompt as the model's own generation (teacher forcing).
 
@@ -215,10 +216,19 @@ class Engine(Protocol):
             before: token ids that were generated before them.
             replacement: what the prompt is run with in place of its own.
             observe: with the layers of the lens.
+            probes: with its probes of image tokens too.
 
         Raises:
             ForcingError: the model cannot be given tokens.
             MaskingError: masking image tokens does not take the picture away from this model.
+        """
+
+    def look(self, images: Images, question: str) -> BatchTrace:
+        """What the probes see of one forward pass over pictures and a question in the model's chat template.
+
+        Raises:
+            CaptureError: nothing was observed.
+            InputError: the model's processor encodes no such prompt.
         """
 
     def locate(self, sample: Sample) -> ImageTokens:

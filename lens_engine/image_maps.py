@@ -14,7 +14,7 @@ from lens_models.image_tokens import ImageTokens
 from lens_models.image_tokens.boxes import BoxFigures, box_figures, null_boxes
 from lens_models.image_tokens.reading import LEVELS
 from lens_models.probes import Arrays
-from lens_models.probes.attention import middle
+from lens_models.probes.attention import entropy_of, middle
 from lens_results.record import Key
 from lens_tasks.regions import ASKED, Box, BoxError, PlacedBox
 
@@ -24,7 +24,12 @@ Floats = npt.NDArray[np.float64]
 
 OK, NO_BOX, NO_NULL = "ok", "no_box", "no_null_box"
 ATTENTION, WORDS, NEAR = "attention", "image_tokens", "near"
-_PREFIX = {ATTENTION: "", WORDS: "word_", NEAR: "near_"}
+SINKLESS, RELATIVE = "attention without sinks", "relative_attention"
+_PREFIX = {ATTENTION: "", WORDS: "word_", NEAR: "near_", SINKLESS: "sinkless_", RELATIVE: "relative_"}
+_SCALARS = (
+    *("svar", "attention_entropy", "image_mass"),
+    *("attention_sinks", "sinkless_svar", "sinkless_attention_entropy"),
+)
 _KEPT_NUMBERS = 1024
 """Numbers of the layers of a map in a record, unless all are wanted: at about a byte each."""
 
@@ -78,9 +83,12 @@ def image_maps(seen: Seen, observed: Mapping[str, Arrays], *, whole: bool = Fals
         whole: keep the map of every layer, not of those alone that fit into about a kilobyte.
     """
     found = Observed({name: dict(arrays) for name, arrays in observed.items()})
-    maps = {name: _maps_of(name, arrays, seen) for name, arrays in observed.items() if name in (ATTENTION, WORDS)}
+    probes = (ATTENTION, WORDS, RELATIVE)
+    maps = {name: _maps_of(name, arrays, seen) for name, arrays in observed.items() if name in probes}
     if WORDS in observed:
         maps[NEAR] = _maps_of(NEAR, observed[WORDS], seen)
+    if "sinks" in observed.get(ATTENTION, {}):
+        maps[SINKLESS] = _maps_of(SINKLESS, observed[ATTENTION], seen)
     for name, arrays in maps.items():
         if arrays is not None:
             found.heats[name] = arrays.heat
@@ -116,11 +124,13 @@ def _with_boxes(found: Observed, seen: Seen, maps: Mapping[str, _Maps]) -> None:
 
 @dataclass(frozen=True)
 class _Maps:
-    """`layers` `[layers]`, `by_layer` `[layers, tokens]`, `heat` `[tokens]`: one map for all layers."""
+    """`layers` `[layers]`, `by_layer` `[layers, tokens]`, `heat` `[tokens]`: one map for all layers; `kept`
+    `[layers + 1, tokens]`: the tokens of each of them and of the one map, None for all."""
 
     layers: npt.NDArray[np.int64]
     by_layer: Floats
     heat: Floats
+    kept: npt.NDArray[np.bool_] | None = None
 
 
 def _maps_of(name: str, arrays: Arrays, seen: Seen) -> _Maps | None:
@@ -128,9 +138,13 @@ def _maps_of(name: str, arrays: Arrays, seen: Seen) -> _Maps | None:
     if "layers" not in arrays:
         return None
     layers = arrays["layers"].astype(np.int64)
-    if name == ATTENTION:
-        by_layer = arrays["map"].astype(np.float64)
-        return _Maps(layers, by_layer, by_layer[middle(layers, seen.n_layers)].mean(axis=0))
+    if name in (ATTENTION, SINKLESS, RELATIVE):
+        by_layer, among = arrays["map"].astype(np.float64), middle(layers, seen.n_layers)
+        kept = None
+        if name == SINKLESS:
+            kept = arrays["sinks"] == 0
+            kept = np.vstack([kept, kept[among].all(axis=0)])
+        return _Maps(layers, by_layer, by_layer[among].mean(axis=0), kept)
     names = [f"map near {word}" if name == NEAR else f"map {word}" for word in seen.asked]
     asked = [arrays[each].astype(np.float64) for each in names if each in arrays]
     if not asked:
@@ -142,7 +156,9 @@ def _maps_of(name: str, arrays: Arrays, seen: Seen) -> _Maps | None:
 def _label_free(name: str, arrays: Arrays, maps: _Maps | None) -> dict[str, float | None]:
     if name == WORDS:
         return {"image_confidence": None if maps is None else float(maps.heat.max())}
-    return {each: float(arrays[each].item()) for each in ("svar", "attention_entropy", "image_mass") if each in arrays}
+    if name == RELATIVE:
+        return {} if maps is None else {"relative_attention_entropy": entropy_of(maps.heat)}
+    return {each: float(arrays[each].item()) for each in _SCALARS if each in arrays}
 
 
 def _against_boxes(
@@ -156,13 +172,13 @@ def _against_boxes(
     """Add the figures of one kind of map: scalars of its one map, lift of every layer."""
     prefix = _PREFIX[name]
     stacked = np.vstack([maps.by_layer, maps.heat])
-    own = box_figures(stacked, seen.tokens, asked)
+    own = box_figures(stacked, seen.tokens, asked, maps.kept)
     scalars = {"box_lift": own.lift, "pointing": own.pointing, "box_auroc": own.auroc}
     arrays = found.probes["boxes"]
     arrays[f"{name} layers"] = maps.layers.astype(np.float32)
     _keep(arrays, f"{name} lift", own.lift[:-1])
     if nulls:
-        drawn: list[BoxFigures] = [box_figures(stacked, seen.tokens, each) for each in nulls]
+        drawn: list[BoxFigures] = [box_figures(stacked, seen.tokens, each, maps.kept) for each in nulls]
         for what in ("lift", "pointing", "auroc"):
             values = np.stack([getattr(each, what) for each in drawn])
             label = {"lift": "box_lift", "pointing": "pointing", "auroc": "box_auroc"}[what]
@@ -223,6 +239,9 @@ def _small(arrays: Arrays, whole: bool) -> dict[str, Any]:
         if name == "mass":
             found[name] = _steps(values)
             continue
+        if name == "sinks":
+            found |= _pairs(arrays["layers"], values)
+            continue
         if not (name == "map" or name.startswith("map ")):
             found[name] = values
             continue
@@ -232,6 +251,15 @@ def _small(arrays: Arrays, whole: bool) -> dict[str, Any]:
         found[f"{name} layers"] = arrays["layers"][kept]
         if not whole and len(kept) < len(values):
             found[f"{name} max"] = _steps(values.max(axis=0))
+    return found
+
+
+def _pairs(layers: npt.NDArray[Any], sinks: npt.NDArray[Any]) -> dict[str, Any]:
+    """`sink counts` `[layers]`, and `sinks` `[found, 2]`, layer and image token of each, where there are any."""
+    found: dict[str, Any] = {"sink counts": sinks.sum(axis=1).astype(np.float32)}
+    rows, tokens = np.nonzero(sinks)
+    if len(rows):
+        found["sinks"] = np.column_stack([layers[rows], tokens]).astype(np.float32)
     return found
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lens_models.candidates import candidate_tokens
-from lens_models.probes import Answered, Arrays
+from lens_models.image_tokens import ImageTokens
+from lens_models.probes import Answered, Arrays, Probe, statuses_of
 from lens_tasks.regions import BoxError
 from lens_tasks.surface import word_forms
 
@@ -17,11 +20,37 @@ from .candidates import SampleCandidates
 from .engine import BatchTrace, Lens, Tokens
 from .failures import failure
 from .image_maps import Observed, Seen, image_maps
+from .relative_attention import RelativeAttention
 from .sample import Sample
 
-__all__ = ["Observations"]
+__all__ = ["Observations", "Watched"]
 
 log = logging.getLogger(__name__)
+
+NOT_GENERATED = "not_generated: given answers are scored, and none is generated"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The probes of one run of a model, for one of its samples.
+
+    Attributes:
+        probes: what observed the run.
+        tokens: the sample's image tokens; None where nobody located them.
+        row: the sample's row.
+        rows: gives the row of the forward pass that led to each of its tokens.
+    """
+
+    probes: Sequence[Probe]
+    tokens: ImageTokens | None
+    row: int
+    rows: Callable[[], Sequence[int]]
+
+    @classmethod
+    def generation(cls, trace: BatchTrace, row: int, n_tokens: int) -> Watched:
+        """Of a batch that was generated, the sample in a row with its number of tokens."""
+        tokens = trace.image_tokens[row] if trace.image_tokens else None
+        return cls(trace.probes, tokens, row, lambda: [trace.row(row, each) for each in range(n_tokens)])
 
 
 class Observations:
@@ -31,44 +60,46 @@ class Observations:
         tokenizer: of the model.
         lens: the proven lens of the model.
         whole_maps: keep the image maps of all layers.
+        relative: holds each attention map against that of a generic prompt; None where nobody asked for it.
     """
 
-    def __init__(self, tokenizer: Any, lens: Lens, *, whole_maps: bool = False) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        lens: Lens,
+        *,
+        whole_maps: bool = False,
+        relative: RelativeAttention | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._n_layers = lens.parts.n_layers
+        self._probes = lens.settings.probes
         self._refused = {name: f"refused: {why}" for name, why in lens.refused_probes.items()}
         self._whole_maps = whole_maps
+        self._relative = relative
         self._ids_of: dict[str, Tokens] = {}
         self._warned: set[str] = set()
 
-    def of(
-        self,
-        trace: BatchTrace,
-        sample: Sample,
-        row: int,
-        n_tokens: int,
-        step: int | None,
-        candidates: SampleCandidates | None,
-    ) -> Observed:
+    def of(self, watched: Watched, sample: Sample, step: int | None, candidates: SampleCandidates | None) -> Observed:
         """What was observed of one sample.
 
         Args:
-            trace: of its batch.
+            watched: the probes of its run.
             sample: the sample.
-            row: its place in the batch.
-            n_tokens: tokens that it generated.
-            step: which of them begins the answer; None where it was not located.
+            step: which of its tokens begins the answer; None where it was not located.
             candidates: the answer given and the right one; None where it was not located.
         """
-        if not trace.probes:
-            return Observed(status=dict(self._refused))
+        status = {name: NOT_GENERATED for name in self._probes if name not in {each.name for each in watched.probes}}
+        status |= self._refused
+        if not watched.probes:
+            return Observed(status=status)
         words = self._words(sample, candidates)
         observed: dict[str, Arrays] = {}
-        status = dict(self._refused)
-        for probe in trace.probes:
+        for probe in watched.probes:
             try:
-                answered = Answered(row, [trace.row(row, each) for each in range(n_tokens)], step, words)
+                answered = Answered(watched.row, watched.rows(), step, words)
                 found = _finite(probe.result(answered))
+                status |= statuses_of(probe, answered) if found else {}
             except Exception as error:  # a fault of a probe never ends a run
                 status[probe.name] = f"failed: {failure(error).reason}"
                 self._warn_once(f"The probe {probe.name} failed: {failure(error).reason}")
@@ -76,21 +107,22 @@ class Observations:
             status[probe.name] = "ok" if found else "nothing"
             observed[probe.name] = found
         observed = {name: arrays for name, arrays in observed.items() if arrays}
-        seen = self._seen(trace, sample, row) if observed and trace.image_tokens else None
+        if self._relative is not None:
+            observed |= self._relative.of(sample, watched.tokens, observed.get("attention", {}), status)
         found_maps = (
             Observed({name: dict(each) for name, each in observed.items()})
-            if seen is None
-            else image_maps(seen, observed, whole=self._whole_maps)
+            if not observed or watched.tokens is None
+            else image_maps(self._seen(watched.tokens, sample), observed, whole=self._whole_maps)
         )
         found_maps.status = status | found_maps.status
         return found_maps
 
-    def _seen(self, trace: BatchTrace, sample: Sample, row: int) -> Seen:
+    def _seen(self, tokens: ImageTokens, sample: Sample) -> Seen:
         boxes, regions = sample.boxes, sample.reference.regions
         if isinstance(boxes, BoxError):
             self._warn_once(f"Boxes that cannot be used: {sample.where}: {boxes}")
         asked = () if isinstance(regions, BoxError) else regions.words
-        return Seen(sample.key, trace.image_tokens[row], sample.picture_sizes, asked, self._n_layers, boxes)
+        return Seen(sample.key, tokens, sample.picture_sizes, asked, self._n_layers, boxes)
 
     def _words(self, sample: Sample, candidates: SampleCandidates | None) -> dict[str, Tokens]:
         """The words asked about, the answer given and the right one, with the tokens that may begin them."""
@@ -99,7 +131,10 @@ class Observations:
         found: dict[str, Tokens] = {word: self._ids(word) for word in asked}
         if candidates is not None and candidates.ids:
             named = {place for place in (candidates.pred, candidates.gold) if place is not None}
-            found |= {candidates.labels[place]: candidates.ids[place] for place in sorted(named)}
+            times = Counter(token for own in candidates.ids for token in set(own))
+            # the first tokens of a long choice stand for it only where no other choice begins with them
+            clear = [place for place in sorted(named) if all(times[token] == 1 for token in candidates.ids[place])]
+            found |= {candidates.labels[place]: candidates.ids[place] for place in clear}
         return {word: ids for word, ids in found.items() if ids}
 
     def _ids(self, word: str) -> Tokens:

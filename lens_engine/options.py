@@ -39,6 +39,7 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_kind": "how a layer is turned into what the model's unembedding reads: logit (each layer as it is)",
     "lens_probes": "what else is observed at each generated step: names joined by '+', such as step_entropy, or none",
     "lens_maps": "image maps kept of each sample: top (the layers that fit into a kilobyte) or all",
+    "lens_relative_attention": "divide attention maps by those of a generic prompt: one more pass an image (False)",
     "lens_controls": "read each answer again under other images: blank, shuffled, blank+shuffled, or none",
     "lens_causal": "read answers again without image tokens: of boxes, top_attention, top_lens, joined by '+', or none",
     "lens_causal_by": "embedding: image tokens become their mean; pixels: their places are painted over",
@@ -64,6 +65,7 @@ class LensOptions:
     thumbnails: bool = True
     controls: tuple[str, ...] = ()
     whole_maps: bool = False
+    relative_attention: bool = False
     masks: tuple[str, ...] = ()
     mask_way: str = MASK_WAYS[0]
 
@@ -86,6 +88,9 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         probes=_names("lens_probes", own.get("lens_probes"), PROBES),
         memory_limit=whole_number(own["lens_memory_mb"], "lens_memory_mb") * 2**20 if "lens_memory_mb" in own else None,
     )
+    relative_attention = flag(own.get("lens_relative_attention", False), "lens_relative_attention")
+    if relative_attention and "attention" not in settings.probes:
+        raise LensArgumentError("lens_relative_attention=True divides attention maps; add lens_probes=attention")
     options = LensOptions(
         enabled=flag(own.get("lens", True), "lens"),
         settings=settings,
@@ -94,6 +99,7 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         thumbnails=flag(own.get("lens_thumbnails", True), "lens_thumbnails"),
         controls=_names("lens_controls", own.get("lens_controls"), CONTROL_NAMES),
         whole_maps=_one_of("lens_maps", own.get("lens_maps", "top"), ("top", "all")) == "all",
+        relative_attention=relative_attention,
         masks=_names("lens_causal", own.get("lens_causal"), MASK_NAMES),
         mask_way=_one_of("lens_causal_by", own.get("lens_causal_by", MASK_WAYS[0]), MASK_WAYS),
     )

@@ -26,9 +26,10 @@ from .engine import BatchTrace, Engine, Generation, Lens, Replacement, Tokens
 from .failures import NoReadout, failure
 from .forced_candidates import force_candidates, layers_of, with_scores
 from .image_maps import Observed
-from .observations import Observations
+from .observations import Observations, Watched
 from .position import AnswerPosition, find_position, n_generated
 from .records import NON_FINITE, ReadSample, RecordAssembler
+from .relative_attention import RelativeAttention
 from .sample import Choices, Sample
 
 __all__ = ["Reader"]
@@ -51,6 +52,7 @@ class Reader:
         controls: read each sample again under other images.
         masks: read each sample again without some of its image tokens.
         whole_maps: keep the image maps of all layers.
+        relative: holds each attention map against that of a generic prompt.
     """
 
     def __init__(
@@ -63,13 +65,14 @@ class Reader:
         *,
         masks: CausalMasks | None = None,
         whole_maps: bool = False,
+        relative: RelativeAttention | None = None,
     ) -> None:
         self._engine = engine
         self._lens = lens
         self._tokenizer = tokenizer
         self._controls = controls
         self._masks = masks
-        self._observations = Observations(tokenizer, lens, whole_maps=whole_maps)
+        self._observations = Observations(tokenizer, lens, whole_maps=whole_maps, relative=relative)
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._end_ids = frozenset(lens.end_token_ids(tokenizer))
         self._warned: set[str] = set()
@@ -128,7 +131,9 @@ class Reader:
             row, n_tokens = generation.row, len(tokens[generation.row])
             position, again = positions[row], None
             step = position.step if isinstance(position, AnswerPosition) else None
-            observed = self._observations.of(trace, sample, row, n_tokens, step, candidates.get(row))
+            observed = self._observations.of(
+                Watched.generation(trace, row, n_tokens), sample, step, candidates.get(row)
+            )
             if isinstance(position, NoReadout):
                 checked = identity if row in compared else None
                 record = self._assembler.unread(
@@ -223,7 +228,7 @@ class Reader:
             record = self._assembler.read(read, self._own_identity(scored[pred]))
             again: ReadAgain = functools.partial(self._choices_again, read, choices, rule)
             record = controlled_record(record, sample, again, self._controls)
-            return self._masked(record, sample, again, read.observed)
+            return self._masked(record, sample, again, read.observed, scored[pred].image_tokens)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
         return self._failed(sample, labels[pred], why)
@@ -246,7 +251,10 @@ class Reader:
         span = AnswerSpan(0, len(labels[pred]), labels[pred], "continuation", True, labels[pred])
         position = AnswerPosition(span, 0, sequences[pred][0])
         readout = self._choice_readout(position.token_id, scored, pred, rule)
-        return ReadSample(sample, labels[pred], len(sequences[pred]), position, candidates, readout)
+        chosen = scored[pred]
+        watched = Watched(chosen.probes, chosen.image_tokens, 0, lambda: [0])
+        observed = self._observations.of(watched, sample, position.step, candidates)
+        return ReadSample(sample, labels[pred], len(sequences[pred]), position, candidates, readout, observed)
 
     def _choices_again(
         self, read: ReadSample, choices: Choices, rule: ChoiceRule, replacement: Replacement

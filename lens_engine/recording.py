@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from .failures import NoReadout
 from .reading import Reader
 from .record_cache import RecordCache
 from .recorder import LensRecorder
+from .relative_attention import RELATIVE, RelativeAttention
 from .sample import Choices, Sample
 
 __all__ = ["ADVICE", "Log", "Recording"]
@@ -73,6 +74,7 @@ class Recording:
         self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, warn=log.error)
         self.controls = ImageControls(options.controls) if options.controls else None
         self.masks = CausalMasks(options.masks, options.mask_way) if options.masks else None
+        self._relative = RelativeAttention(engine) if options.relative_attention else None
         self.cache: RecordCache | None = None
         self._reader = Reader(
             engine,
@@ -82,6 +84,7 @@ class Recording:
             self.controls,
             masks=self.masks,
             whole_maps=options.whole_maps,
+            relative=self._relative,
         )
         self._log = log
         if directory is None and advice is not None and self._processes.is_main_process:
@@ -149,4 +152,6 @@ class Recording:
             for (name, reason), count in each.failures.items():
                 self._log.warning(f"Lens control {name} failed for {count} samples: {reason}")
             costs |= each.costs
+        if self._relative is not None:
+            costs[RELATIVE] = asdict(self._relative.cost)
         return costs

@@ -106,7 +106,8 @@ class Session:
             if self.recording is not None:
                 self.recording.add_choices(choices, scored, problem)
             progress(len(own))
-            return scored
+            # as above: what was observed is in the records
+            return [each.alone() for each in scored]
 
         found = in_order(places.values(), score)
         self._flush()

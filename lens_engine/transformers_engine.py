@@ -35,6 +35,7 @@ from lens_models.probes import needs_image_tokens
 
 from .batching import BatchLimit, in_order
 from .engine import UNCHANGED, Generation, Replacement, Tokens
+from .media import Images
 from .prompts import Prompts
 from .sample import Sample
 
@@ -98,15 +99,35 @@ class TransformersEngine:
         before: Tokens = (),
         replacement: Replacement = UNCHANGED,
         observe: bool = True,
+        probes: bool = False,
     ) -> list[ScoredContinuation]:
         """See `Engine`."""
         images = replacement.images
         inputs = self.prompts.encode([sample if images is None else sample.under(images)])
         masks = [self._mask(inputs, sample, replacement.masked)] if replacement.masked else []
+        looked_at = self._image_tokens(inputs, sample) if probes and observe and self._looks_at_images else None
         with self._changed(masks):
             return score_continuations(
-                self.forcing, inputs, continuations, before=before, lens=self.lens if observe else None
+                self.forcing,
+                inputs,
+                continuations,
+                before=before,
+                lens=self.lens if observe else None,
+                image_tokens=looked_at,
             )
+
+    @torch.inference_mode()
+    def look(self, images: Images, question: str) -> TracedGeneration:
+        """See `Engine`."""
+        if self.lens is None:
+            raise CaptureError("the model runs without the lens")
+        with unchanged_random_state() as rewind:
+            inputs = example_inputs(self.processor, images, question).to(self.model.device, self.model.dtype)
+            tokens = self.image_tokens.locate(inputs, [[image.size for image in images]])
+            arguments: dict[str, Any] = {"max_new_tokens": 1, "do_sample": False, "num_beams": 1}
+            traced = self.lens.generate(inputs, interventions=self.interventions, image_tokens=tokens, **arguments)
+            rewind()
+        return traced
 
     def locate(self, sample: Sample) -> ImageTokens:
         """See `Engine`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from .errors import ForcingError
 from .forcing import Forcing
+from .image_tokens import ImageTokens
 from .lens import LogitLens
+from .probes import Batch, Probe, observed
 
 __all__ = ["ScoredContinuation", "Tokens", "score_continuations"]
 
@@ -31,6 +34,9 @@ class ScoredContinuation:
         layer_logprobs: fp32 `[layers]`, the same sum read at each layer of the lens; None without a lens.
         residual: `[layers, d]` at the position that predicts the first token; None without a lens.
         first_logits: the model's logits `[vocabulary]` at that position.
+        probes: what observed the pass that predicts the first token, of all continuations of a prompt the same; its
+            results are those of sample 0, step 0.
+        image_tokens: of the prompt, where probes were to look at them.
     """
 
     logprob: float
@@ -39,11 +45,17 @@ class ScoredContinuation:
     first_logits: Tensor = field(repr=False)
     layer_logprobs: Tensor | None = None
     residual: Tensor | None = field(default=None, repr=False)
+    probes: tuple[Probe, ...] = field(default=(), repr=False)
+    image_tokens: ImageTokens | None = field(default=None, repr=False)
 
     @property
     def loss(self) -> float:
         """Mean negative log-likelihood of a token, in nats."""
         return -self.logprob / max(1, self.n_tokens)
+
+    def alone(self) -> ScoredContinuation:
+        """The score without what was observed beside it, which takes memory."""
+        return ScoredContinuation(self.logprob, self.n_tokens, self.greedy, self.first_logits.new_empty(0))
 
 
 @torch.inference_mode()
@@ -54,6 +66,7 @@ def score_continuations(
     *,
     before: Sequence[int] = (),
     lens: LogitLens | None = None,
+    image_tokens: ImageTokens | None = None,
 ) -> list[ScoredContinuation]:
     """Score each continuation of one encoded prompt as the model's own generation.
 
@@ -66,6 +79,8 @@ def score_continuations(
         continuations: token ids, none of them empty.
         before: token ids that the model generated before them.
         lens: the proven lens of the model, to score at each layer too.
+        image_tokens: of the prompt, for the lens's probes of image tokens to look at; they are left out without. They
+            observe the pass that ends with the prompt, which is one more where some continuation has several tokens.
 
     Raises:
         ForcingError: a model that is refused, several rows, or an empty continuation.
@@ -80,16 +95,33 @@ def score_continuations(
     # where the prompt is; weights that are offloaded have no device
     device = next(value.device for value in inputs.values() if isinstance(value, Tensor))
     scored: dict[Tokens, ScoredContinuation] = {}
-    for prefix, members in _shared_passes(sequences):
+    probes = _probes(lens, inputs, image_tokens)
+    passes = list(_shared_passes(sequences))
+    if probes and all(prefix for prefix, _ in passes):
+        with _watched(lens, probes):
+            forcing.run(inputs, torch.tensor([[*before, sequences[0][0]]], device=device), 1)
+    for prefix, members in passes:
         # the last token is what the last position predicts; which one it is plays no part
         tokens = torch.tensor([[*before, *prefix, members[0][-1]]], device=device)
-        run = forcing.run(inputs, tokens, len(prefix) + 1, None if lens is None else lens.layer_index)
+        with _watched(lens, [] if prefix else probes):
+            run = forcing.run(inputs, tokens, len(prefix) + 1, None if lens is None else lens.layer_index)
         residual = None if run.residual is None else run.residual[:, 0]
         layers = None if residual is None or lens is None else _layer_logprobs(lens, residual, members)
         for sequence in members:
             own = None if layers is None else layers[sequence]
-            scored[sequence] = _score(sequence, run.logits[0], own, None if residual is None else residual[:, 0])
+            score = _score(sequence, run.logits[0], own, None if residual is None else residual[:, 0])
+            scored[sequence] = replace(score, probes=tuple(probes), image_tokens=image_tokens)
     return [scored[sequence] for sequence in sequences]
+
+
+def _probes(lens: LogitLens | None, inputs: Mapping[str, Any], image_tokens: ImageTokens | None) -> list[Probe]:
+    if lens is None or image_tokens is None:
+        return []
+    return lens.observers(Batch(inputs, (image_tokens,)), scoring=True)
+
+
+def _watched(lens: LogitLens | None, probes: Sequence[Probe]) -> AbstractContextManager[None]:
+    return observed(lens.parts, probes) if lens is not None and probes else nullcontext()
 
 
 def _shared_passes(sequences: Sequence[Tokens]) -> Iterator[tuple[Tokens, list[Tokens]]]:

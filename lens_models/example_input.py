@@ -24,12 +24,13 @@ def example_image(size: int = 224) -> Image.Image:
     return Image.fromarray((pixels * 255).astype(np.uint8))
 
 
-def example_inputs(processor: Any, images: Sequence[Image.Image] = ()) -> Any:
+def example_inputs(processor: Any, images: Sequence[Image.Image] = (), question: str = _QUESTION) -> Any:
     """One prompt with images, encoded as the processor wants it: by chat template, else by its image token.
 
     Args:
         processor: the model's own.
         images: what the prompt shows; without any, one example picture.
+        question: its text.
 
     Raises:
         InputError: none of the ways works; names each way and its error.
@@ -37,24 +38,24 @@ def example_inputs(processor: Any, images: Sequence[Image.Image] = ()) -> Any:
     shown, failures = list(images) or [example_image()], []
     for way in (_by_chat, _by_image_token, _by_text_alone):
         try:
-            return way(processor, shown)
+            return way(processor, shown, question)
         except (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
             failures.append(f"{way.__name__[1:]}: {error}")
     raise InputError(f"{type(processor).__name__} encoded no prompt with an image ({'; '.join(failures)})")
 
 
-def _by_chat(processor: Any, images: list[Image.Image]) -> Any:
-    content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": _QUESTION}]
+def _by_chat(processor: Any, images: list[Image.Image], question: str) -> Any:
+    content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": question}]
     text = render_chat(processor, [{"role": "user", "content": content}])
     return encode_texts(processor, [text], images=[images])
 
 
-def _by_image_token(processor: Any, images: list[Image.Image]) -> Any:
+def _by_image_token(processor: Any, images: list[Image.Image], question: str) -> Any:
     token = getattr(processor, "image_token", None) or getattr(processor.tokenizer, "image_token", None)
     if not token:
         raise InputError("the processor names no image token")
-    return encode_texts(processor, [f"{' '.join([token] * len(images))} {_QUESTION}"], images=[images])
+    return encode_texts(processor, [f"{' '.join([token] * len(images))} {question}"], images=[images])
 
 
-def _by_text_alone(processor: Any, images: list[Image.Image]) -> Any:
-    return encode_texts(processor, [_QUESTION], images=[images])
+def _by_text_alone(processor: Any, images: list[Image.Image], question: str) -> Any:
+    return encode_texts(processor, [question], images=[images])

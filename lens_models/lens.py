@@ -22,7 +22,7 @@ from .image_tokens.contextual import REFERENCE, ContextualBank
 from .interventions import Intervention
 from .lenses import LENSES, require_last_layer
 from .parts import ModelParts, find_parts
-from .probes import CAPTURE_LIMIT, PROBES, Batch, refusal_of, resolve_layer_index
+from .probes import CAPTURE_LIMIT, PROBES, Batch, Probe, needs_image_tokens, refusal_of, resolve_layer_index
 from .probes.image_tokens import spread_layers
 from .readout import Readout, ReadoutRow, read_layers
 from .transforms import LogitTransform
@@ -155,18 +155,22 @@ class LogitLens:
 
         `image_tokens` are those of each row, for probes that look at them.
         """
-        batch = Batch(inputs, image_tokens)
         traced = generate_with_trace(
             self.model,
             self.parts,
             inputs,
             layer_index=self.layer_index,
             capture_limit=self.settings.capture_limit,
-            probes=[PROBES[name](self, batch) for name in self.settings.probes if name not in self.refused_probes],
+            probes=self.observers(Batch(inputs, image_tokens)),
             interventions=interventions,
             **generate_kwargs,
         )
         return replace(traced, image_tokens=tuple(image_tokens))
+
+    def observers(self, batch: Batch, *, scoring: bool = False) -> list[Probe]:
+        """The further probes of one run of the model; of a run that scores given tokens those of image tokens alone."""
+        asked = [name for name in self.settings.probes if name not in self.refused_probes]
+        return [PROBES[name](self, batch) for name in asked if not scoring or needs_image_tokens(name)]
 
     def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
         """Per-layer quantities of each row, see `lens_models.readout`."""

@@ -1,7 +1,7 @@
 """Controls: the same answer read again under other images, or without some image tokens."""
 
 from .causal import MASK_WAYS, CausalMasks
-from .image_controls import CONTROL_NAMES, ImageControls, controlled_record, joined_costs
+from .image_controls import CONTROL_NAMES, ControlCost, ImageControls, controlled_record, joined_costs
 from .masks import MASK_NAMES
 from .reading import BORROWED, ControlReading, ReadAgain
 
@@ -11,6 +11,7 @@ __all__ = [
     "MASK_NAMES",
     "MASK_WAYS",
     "CausalMasks",
+    "ControlCost",
     "ControlReading",
     "ImageControls",
     "ReadAgain",

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from lens_engine.engine import UNCHANGED, Generation, Replacement, Tokens
+from lens_engine.engine import UNCHANGED, BatchTrace, Generation, Replacement, Tokens
+from lens_engine.media import Images
 from lens_engine.sample import Sample
 from lens_models import CaptureError, ForcingError, LensError, LensSettings, MaskingError
 from lens_models.continuations import ScoredContinuation
@@ -103,6 +104,7 @@ class VllmEngine:
         before: Tokens = (),
         replacement: Replacement = UNCHANGED,
         observe: bool = True,
+        probes: bool = False,
     ) -> list[ScoredContinuation]:
         """See `Engine`. The given tokens stand at the prompt's end, and vLLM gives their log-probabilities."""
         if replacement.masked:
@@ -121,6 +123,14 @@ class VllmEngine:
             self._scored(output, tokens, mark, lens)
             for output, tokens, mark in zip(outputs, continuations, marks, strict=True)
         ]
+
+    def look(self, images: Images, question: str) -> BatchTrace:
+        """See `Engine`: probes see nothing under vLLM.
+
+        Raises:
+            CaptureError: always.
+        """
+        raise CaptureError("probes see nothing under vLLM; relative attention is read with transformers")
 
     def locate(self, sample: Sample) -> ImageTokens:
         """See `Engine`: not located under vLLM."""

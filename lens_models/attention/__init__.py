@@ -2,11 +2,14 @@
 
 from .observing import AttentionCall, attention_observed
 from .proof import AttentionReport, prove_attention
+from .sinks import Sinks, SinkWatch
 from .weights import UnreadableMaskError, last_weights
 
 __all__ = [
     "AttentionCall",
     "AttentionReport",
+    "SinkWatch",
+    "Sinks",
     "UnreadableMaskError",
     "attention_observed",
     "last_weights",

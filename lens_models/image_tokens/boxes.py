@@ -47,13 +47,26 @@ def in_boxes(tokens: ImageTokens, boxes: Mapping[int, Sequence[Box]]) -> Floats:
     return found
 
 
-def box_figures(maps: npt.ArrayLike, tokens: ImageTokens, boxes: Mapping[int, Sequence[Box]]) -> BoxFigures:
+def box_figures(
+    maps: npt.ArrayLike,
+    tokens: ImageTokens,
+    boxes: Mapping[int, Sequence[Box]],
+    kept: npt.NDArray[np.bool_] | None = None,
+) -> BoxFigures:
     """The figures of maps `[maps, tokens]`, none negative, against boxes.
 
     Tokens count alike, whatever their size: a picture shown whole and in pieces has both among them, and a flat map has
     lift 1 all the same. Boxes that no token touches give NaN.
+
+    Args:
+        maps: the maps.
+        tokens: what they are maps of.
+        boxes: picture -> boxes.
+        kept: `[maps, tokens]`: which tokens are there for each map; the others count neither in the boxes nor outside.
     """
     mass = np.atleast_2d(np.asarray(maps, dtype=np.float64))
+    if kept is not None and not kept.all():
+        return _of_some(mass, tokens, boxes, kept)
     seen = tokens.inside() > 0
     total = mass.sum(axis=1)
     outside = _ratio(mass[:, ~seen].sum(axis=1), total)
@@ -69,6 +82,21 @@ def box_figures(maps: npt.ArrayLike, tokens: ImageTokens, boxes: Mapping[int, Se
     pointing = np.where(np.isfinite(lift), (largest * hit).sum(axis=1) / largest.sum(axis=1), np.nan)
     auroc = np.array([_auroc(row, share) for row in mass])
     return BoxFigures(lift, pointing, np.where(np.isfinite(lift), auroc, np.nan), outside)
+
+
+def _of_some(
+    mass: Floats, tokens: ImageTokens, boxes: Mapping[int, Sequence[Box]], kept: npt.NDArray[np.bool_]
+) -> BoxFigures:
+    """Maps that share their tokens are taken together."""
+    names = ("lift", "pointing", "auroc", "outside")
+    found = {name: np.full(len(mass), np.nan) for name in names}
+    sets, of_map = np.unique(kept, axis=0, return_inverse=True)
+    for number, own in enumerate(sets):
+        rows = np.flatnonzero(of_map.reshape(-1) == number)
+        figures = box_figures(mass[np.ix_(rows, own)], tokens.only(own), boxes)
+        for name in names:
+            found[name][rows] = getattr(figures, name)
+    return BoxFigures(**found)
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

@@ -50,6 +50,12 @@ class ImageTokens:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def only(self, kept: npt.NDArray[np.bool_]) -> ImageTokens:
+        """Some of them, `kept` `[tokens]`."""
+        boxes = None if self.boxes is None else self.boxes[kept]
+        view = None if self.view is None else self.view[kept]
+        return ImageTokens(self.positions[kept], self.image[kept], boxes, self.problem, view)
+
     def inside(self) -> npt.NDArray[np.float64]:
         """`[tokens]`: the share of each token's area that lies in the picture and not in a border."""
         return self.overlap([(0.0, 0.0, 1.0, 1.0)])

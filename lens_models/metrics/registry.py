@@ -99,6 +99,16 @@ METRICS: dict[str, Metric] = {
     "attention_entropy": Metric(
         "label_free", "nats", None, "Entropy of the answer's attention over image tokens.", "image"
     ),
+    "attention_sinks": Metric(
+        "label_free", "count", None, "Image tokens that are attention sinks in the middle layers.", "image"
+    ),
+    "sinkless_svar": Metric("label_free", "sum", None, "SVAR without attention sinks.", "image"),
+    "sinkless_attention_entropy": Metric(
+        "label_free", "nats", None, "Entropy of the answer's attention over image tokens that are no sinks.", "image"
+    ),
+    "relative_attention_entropy": Metric(
+        "label_free", "nats", None, "Entropy of the attention relative to a generic prompt's.", "image"
+    ),
     "first_correct_layer": Metric(
         "gold_based", "layer", None, "First layer where gold leads, with mass above theta, for m layers in a row."
     ),
@@ -118,6 +128,8 @@ METRICS: dict[str, Metric] = {
             ("", "Attention"),
             ("word_", "Words at image tokens"),
             ("near_", "Nearness of image tokens to the words in text"),
+            ("sinkless_", "Attention without sinks"),
+            ("relative_", "Attention relative to a generic prompt's"),
         )
         for name, unit, what in (
             ("box_lift", "ratio", "mass in the boxes over the share of tokens there"),

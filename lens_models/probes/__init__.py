@@ -40,6 +40,7 @@ __all__ = [
     "observed",
     "refusal_of",
     "resolve_layer_index",
+    "statuses_of",
 ]
 
 PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
@@ -60,6 +61,15 @@ def refusal_of(name: str, model: nn.Module, parts: ModelParts, inputs: Mapping[s
     """
     prove = getattr(PROBES[name], "refusal", None)
     return None if prove is None else prove(model, parts, inputs)
+
+
+def statuses_of(probe: Probe, answered: Answered) -> Mapping[str, str]:
+    """What a probe says beside the arrays of a sample: name -> "ok", or why a part of them is not there.
+
+    It says so with a method `statuses(answered)`; most have nothing to say.
+    """
+    tell = getattr(probe, "statuses", None)
+    return {} if tell is None else tell(answered)
 
 
 def needs_image_tokens(name: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from lens_models.attention import AttentionCall, attention_observed, last_weights, prove_attention
+from lens_models.attention import AttentionCall, Sinks, SinkWatch, attention_observed, last_weights, prove_attention
 from lens_models.attention.proof import self_attention
 from lens_models.image_tokens import ImageTokens
 from lens_models.parts import ModelParts
@@ -20,9 +20,10 @@ from .kept_steps import KeptSteps
 from .protocol import Answered, Arrays, Batch, ProvenLens, Step
 from .residual import CAPTURE_LIMIT
 
-__all__ = ["MIDDLE_LAYERS", "ImageAttention", "middle"]
+__all__ = ["MIDDLE_LAYERS", "ImageAttention", "entropy_of", "figures", "middle"]
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 MIDDLE_LAYERS = (5 / 32, 18 / 32)
 """Relative depths between which SVAR sums: layers 5 to 18 of 32 (Jiang et al., arXiv:2411.16724)."""
@@ -44,11 +45,14 @@ class ImageAttention:
         self._layers: list[int] = []  # that attend, in order, known after the first pass
         self._pass: dict[int, Tensor] = {}  # layer -> [rows, heads + image tokens of the longest row]
         self._steps = KeptSteps(CAPTURE_LIMIT)
+        self._sinks = SinkWatch(batch.image_tokens, batch.inputs)
         self._columns: Tensor | None = None
 
-    def attach(self, parts: ModelParts) -> AbstractContextManager[Any]:
+    @contextmanager
+    def attach(self, parts: ModelParts) -> Iterator[None]:
         """Watch the decoder's attention; nothing is watched where no row has image tokens."""
-        return attention_observed(parts, self._see)
+        with attention_observed(parts, self._see), self._sinks.attach(parts):
+            yield
 
     def _see(self, call: AttentionCall) -> None:
         if not any(len(own) for own in self._tokens) or call.layer in self._pass or not self_attention(call):
@@ -72,6 +76,7 @@ class ImageAttention:
 
     def on_step(self, step: Step) -> None:
         """The layers of one pass are complete."""
+        self._sinks.end_of_pass()
         if not self._pass:
             return
         self._layers = self._layers or sorted(self._pass)
@@ -90,7 +95,8 @@ class ImageAttention:
         Returns:
             `layers` `[layers]`: the blocks that attend; `map` `[layers, image tokens]`: mean over heads of the weight
             on each image token, as a share of the whole context; `mass` `[layers, heads]`: VAR, their sum by head;
-            `svar`, `image_mass`, `attention_entropy` `[1]`.
+            `svar`, `image_mass`, `attention_entropy` `[1]`. Where sinks are determined also `sinks`
+            `[layers, image tokens]`, 1 for a sink, and what `figures` makes of the map without them.
         """
         step = answered.step
         tokens: ImageTokens | None = self._tokens[answered.sample] if self._tokens else None
@@ -101,12 +107,20 @@ class ImageAttention:
             return {}
         own = kept[:, answered.rows[step]].float().cpu().numpy()
         mass, maps = own[:, : -self._width], own[:, -self._width :][:, : len(tokens)]
-        return {
-            "layers": np.asarray(self._layers, dtype=np.float32),
-            "map": maps,
-            "mass": mass,
-            **figures(maps.astype(np.float64), self._layers, self._n_layers),
-        }
+        found: dict[str, Any] = {"layers": np.asarray(self._layers, dtype=np.float32), "map": maps, "mass": mass}
+        sinks = self._sinks_of(answered.sample)
+        if sinks is not None:
+            found["sinks"] = sinks.astype(np.float32)
+        return found | figures(maps.astype(np.float64), self._layers, self._n_layers, sinks)
+
+    def statuses(self, answered: Answered) -> Mapping[str, str]:
+        """`attention sinks`: "ok", or why the map without attention sinks is the map itself or is not there."""
+        return {"attention sinks": self._sinks.sinks(answered.sample).status}
+
+    def _sinks_of(self, sample: int) -> Flags | None:
+        """`[layers, image tokens]` of the layers that attend; None where sinks are undetermined."""
+        found: Sinks = self._sinks.sinks(sample)
+        return None if found.found is None else found.found[[self._sinks.blocks.index(each) for each in self._layers]]
 
     @classmethod
     def refusal(cls, model: nn.Module, parts: ModelParts, inputs: Mapping[str, Any]) -> str | None:
@@ -119,7 +133,7 @@ class ImageAttention:
         return max(len(own) for own in self._tokens)
 
 
-def figures(maps: Floats, layers: list[int], n_layers: int) -> dict[str, Any]:
+def figures(maps: Floats, layers: list[int], n_layers: int, sinks: Flags | None = None) -> dict[str, Any]:
     """`svar`: sum over the middle layers of the attention to all image tokens, mean over heads; `image_mass`: its mean
     over all layers that attend; `attention_entropy`: of the mean map of the middle layers as a distribution, in nats.
 
@@ -127,13 +141,29 @@ def figures(maps: Floats, layers: list[int], n_layers: int) -> dict[str, Any]:
         maps: `[layers, image tokens]`, mean over heads.
         layers: number of each.
         n_layers: L.
+        sinks: `[layers, image tokens]`, which tokens are attention sinks. Then there are also `sinkless_svar`, without
+            each layer's own sinks, `sinkless_attention_entropy`, without the tokens that are a sink at any of the
+            middle layers (absent where none is left), and `attention_sinks`, the number of those.
     """
     chosen = middle(np.asarray(layers), n_layers)
-    heat = maps[chosen].sum(axis=0)
-    share = heat / heat.sum() if heat.sum() > 0 else np.full(len(heat), 1 / len(heat))
-    entropy = -(share[share > 0] * np.log(share[share > 0])).sum()
-    values = {"svar": maps[chosen].sum(), "image_mass": maps.sum(axis=1).mean(), "attention_entropy": entropy}
+    values = {
+        "svar": maps[chosen].sum(),
+        "image_mass": maps.sum(axis=1).mean(),
+        "attention_entropy": entropy_of(maps[chosen].sum(axis=0)),
+    }
+    if sinks is not None:
+        left = ~sinks[chosen].any(axis=0)
+        values["attention_sinks"] = (~left).sum()
+        values["sinkless_svar"] = maps[chosen][~sinks[chosen]].sum()
+        if left.any():
+            values["sinkless_attention_entropy"] = entropy_of(maps[chosen].sum(axis=0)[left])
     return {name: np.asarray([value], dtype=np.float32) for name, value in values.items()}
+
+
+def entropy_of(heat: Floats) -> float:
+    """Of a map as a distribution, in nats; that of a flat one where it has no mass."""
+    share = heat / heat.sum() if heat.sum() > 0 else np.full(len(heat), 1 / len(heat))
+    return float(-(share[share > 0] * np.log(share[share > 0])).sum())
 
 
 def middle(layers: npt.NDArray[np.int64], n_layers: int) -> npt.NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from lens_report.measures.predictors import (
     STRATA,
     Ranking,
     rank_predictors,
+    repeated_without_sinks,
     sign,
 )
 from lens_report.measures.task_run import CONFIDENCES, TaskRun
@@ -102,9 +103,10 @@ def prediction(task_run: TaskRun, draws: Draws) -> Prediction:
     if reason or task_run.confidence is None:
         return Prediction(*counts, task_run.confidence, None, reason)
     metrics = [name for name in PREREGISTERED if name in rows.frame and rows.frame[name].notna().any()]
+    repeated = (*_TWINS, *repeated_without_sinks(rows.frame))
     ranking = rank_predictors(
         rows.frame,
-        [*(name for name in metrics if name not in _TWINS), LENGTH],
+        [*(name for name in metrics if name not in repeated), LENGTH],
         confidence=task_run.confidence,
         entropy="final_entropy" if rows.frame["final_entropy"].notna().any() else None,
         n_permutations=draws.permutations,

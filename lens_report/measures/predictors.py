@@ -42,6 +42,10 @@ HIGHER_MEANS_ERROR = {
     "svar": False,
     "image_mass": False,
     "attention_entropy": True,
+    "attention_sinks": True,
+    "sinkless_svar": False,
+    "sinkless_attention_entropy": True,
+    "relative_attention_entropy": True,
     "attention_drop": False,
     "attention_drop_random": False,
     "word_drop": False,
@@ -56,13 +60,22 @@ HIGHER_MEANS_ERROR = {
 """Direction of each label-free metric, fixed before any data are seen: whether high values should go with errors."""
 
 PICTURE = (
-    "image_confidence", "svar", "image_mass", "attention_entropy", "attention_drop", "attention_drop_random",
-    "word_drop", "word_drop_random",
+    "image_confidence", "svar", "image_mass", "attention_entropy", "attention_sinks", "sinkless_svar",
+    "sinkless_attention_entropy", "relative_attention_entropy", "attention_drop", "attention_drop_random", "word_drop",
+    "word_drop_random",
 )  # fmt: skip
 """Those of them that a probe of the picture or a mask gives: listed only for runs with one."""
 
+_OF_SINKS = ("attention_sinks", "sinkless_svar", "sinkless_attention_entropy")
+
 STRATA = ("answered", "question_type")
 """Answer given and question type: permutations stay within them, regressions adjust for them."""
+
+
+def repeated_without_sinks(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The columns that repeat others where no image token of any sample is an attention sink; none otherwise."""
+    columns = tuple(LABEL_FREE + name for name in _OF_SINKS)
+    return () if columns[0] in frame and (numbers(frame[columns[0]]) > 0).any() else columns
 
 
 class NotAPredictorError(ValueError):

@@ -49,6 +49,18 @@ def attention(maps: Any) -> dict[str, dict[str, Any]]:
     return {"attention": {"layers": np.arange(1, LAYERS + 1, dtype=np.float32), "map": np.asarray(maps, np.float32)}}
 
 
+def with_sinks(maps: Any, sinks: dict[int, list[int]]) -> dict[str, dict[str, Any]]:
+    """Attention with the sinks of some layers."""
+    found = np.zeros((LAYERS, SIDE * SIDE), dtype=np.float32)
+    for layer, tokens in sinks.items():
+        found[layer - 1, tokens] = 1
+    return {"attention": {**attention(maps)["attention"], "sinks": found}}
+
+
+def relative(maps: Any) -> dict[str, dict[str, Any]]:
+    return {"relative_attention": attention(maps)["attention"]}
+
+
 FLAT = np.full((LAYERS, SIDE * SIDE), 0.01)
 PEAKED = np.where(INSIDE > 0, 0.5, 0.0) * np.ones((LAYERS, 1))
 
@@ -150,9 +162,60 @@ def test_other_probes_pass_through() -> None:
 def test_every_scalar_is_in_the_registry() -> None:
     both = words(PEAKED, PEAKED)
     both["image_tokens"] |= {"map near red": PEAKED, "map near cube": PEAKED}
-    found = image_maps(seen(), both | attention(FLAT))
+    found = image_maps(seen(), both | with_sinks(FLAT, {}) | relative(FLAT))
     for namespace in ("label_free", "gold_based"):
         assert all(METRICS[name].namespace == namespace for name in getattr(found, namespace))
     assert {name for name, metric in METRICS.items() if metric.source == "image" and "box" in name} <= set(
         found.gold_based
     )
+
+
+def test_a_sink_outside_the_box_hides_the_object_and_counts_nowhere_without_it() -> None:
+    """A flat map but for the box and one sink in the corner, of layer 2 of the middle layers 1 and 2."""
+    maps = FLAT + np.where(INSIDE > 0, 0.05, 0.0)
+    maps[:2, 63] = 5.0
+    found = image_maps(seen(), with_sinks(maps, {2: [63], 4: [0]})).gold_based
+    assert found["pointing"] == 0 and found["box_lift"] < 0.7
+    assert found["sinkless_pointing"] == 1 and found["sinkless_box_auroc"] == pytest.approx(1)
+    inside, others = int((INSIDE > 0).sum()), SIDE * SIDE - 1 - int((INSIDE > 0).sum())
+    lift = 0.06 * inside / (0.06 * inside + 0.01 * others) / (inside / (SIDE * SIDE - 1))
+    assert found["sinkless_box_lift"] == pytest.approx(lift)
+    assert found["null_sinkless_box_lift"] < 0.7 * lift
+
+
+def test_a_flat_map_stays_flat_without_sinks() -> None:
+    """Tokens that are taken out are no part of the picture: set to 0 they would lift every box beside them."""
+    found = image_maps(seen(), with_sinks(FLAT, {1: list(range(40, 64)), 2: [9]})).gold_based
+    assert found["sinkless_box_lift"] == pytest.approx(1) == pytest.approx(found["null_sinkless_box_lift"])
+
+
+def test_without_sinks_the_second_figures_are_the_first() -> None:
+    maps = np.random.default_rng(0).random((LAYERS, SIDE * SIDE))
+    found = image_maps(seen(), with_sinks(maps, {}))
+    for name in ("box_lift", "pointing", "box_auroc", "null_box_lift", "null_pointing", "null_box_auroc"):
+        null, plain = ("null_", name.removeprefix("null_")) if name.startswith("null_") else ("", name)
+        assert found.gold_based[f"{null}sinkless_{plain}"] == found.gold_based[name]
+    assert found.probes["attention"]["sink counts"].tolist() == [0] * LAYERS
+    assert "sinks" not in found.probes["attention"]
+
+
+def test_stored_sinks_are_layers_and_tokens() -> None:
+    found = image_maps(seen(), with_sinks(FLAT, {2: [3, 63], 4: [0]})).probes["attention"]
+    assert found["sinks"].tolist() == [[2, 3], [2, 63], [4, 0]] and found["sink counts"].tolist() == [0, 2, 0, 1]
+
+
+def test_where_the_boxes_hold_nothing_but_sinks_there_is_no_figure() -> None:
+    inside = np.flatnonzero(INSIDE).tolist()
+    found = image_maps(seen(), with_sinks(FLAT, {1: inside})).gold_based
+    assert found["sinkless_box_lift"] is None and found["box_lift"] == pytest.approx(1)
+    everything = image_maps(seen(), with_sinks(FLAT, {1: list(range(SIDE * SIDE))})).gold_based
+    assert everything["sinkless_box_lift"] is None and everything["sinkless_pointing"] is None
+
+
+def test_relative_attention_has_its_own_figures_and_map() -> None:
+    found = image_maps(seen(), attention(FLAT) | relative(PEAKED + 0.5))
+    assert found.gold_based["relative_box_lift"] == pytest.approx(1.0 * 4 / (1.0 * 4 + 0.5 * 60) / (4 / 64))
+    share = np.where(INSIDE > 0, 1.0, 0.5) / (1.0 * 4 + 0.5 * 60)
+    assert found.label_free["relative_attention_entropy"] == pytest.approx(float(-(share * np.log(share)).sum()))
+    np.testing.assert_allclose(found.probes["relative_attention"]["map"], PEAKED + 0.5, atol=1 / 500)
+    assert found.gold_based["box_lift"] == pytest.approx(1)

@@ -22,7 +22,7 @@ from lens_engine.reading import Reader
 from lens_engine.recorder import LensRecorder
 from lens_engine.records import RecordAssembler, bare_record
 from lens_engine.sample import Choices, Reference, Sample
-from lens_models import CaptureError, IdentityReport, Readout
+from lens_models import CaptureError, IdentityReport, LensSettings, Readout
 from lens_models.continuations import ScoredContinuation
 from lens_models.metrics import Thresholds
 from lens_results import LensInfo, ModelInfo, RunInfo, load, merging, new_run_id
@@ -57,6 +57,7 @@ def stub_lens(read: Callable[[Any], list[Readout]] = lambda rows: [readout() for
         read=read,
         finite=lambda generation: [True] * len(generation.new_tokens),
         refused_probes={},
+        settings=LensSettings(),
         check=lambda generation, known: EXACT,
         compared=lambda generation, known: list(known),
         compare_position=lambda residual, logits: EXACT,
@@ -225,7 +226,7 @@ def test_settings_that_json_cannot_hold_are_recorded(tmp_path: Path) -> None:
 
 def test_scores_come_without_the_lens_where_it_fails() -> None:
     def engine(plain: Exception | None = None) -> Any:
-        def score(sample: Sample, sequences: Any, *, replacement: Any, observe: bool) -> list[str]:
+        def score(sample: Sample, sequences: Any, *, replacement: Any, observe: bool, probes: bool) -> list[str]:
             if observe:
                 raise CaptureError("hooks")
             if plain is not None:

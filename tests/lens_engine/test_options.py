@@ -84,7 +84,8 @@ def test_every_documented_argument_is_accepted() -> None:
     values |= {
         "lens_controls": "shuffled+blank",
         "lens_kind": "logit",
-        "lens_probes": "step_entropy",
+        "lens_probes": "step_entropy+attention",
+        "lens_relative_attention": "yes",
         "lens_maps": "all",
         "lens_causal": "top_lens+boxes",
         "lens_causal_by": "pixels",
@@ -96,7 +97,7 @@ def test_every_documented_argument_is_accepted() -> None:
     assert not options.thumbnails
     assert options.controls == ("blank", "shuffled")
     assert options.settings.memory_limit == 2**20
-    assert options.whole_maps
+    assert options.whole_maps and options.relative_attention
     assert (options.masks, options.mask_way) == (("boxes", "top_lens"), "pixels")
 
 

@@ -198,6 +198,27 @@ def test_figures_of_the_picture_are_ranked_as_predictors_of_error(tmp_path: Path
     assert {"label_free.image_confidence", "label_free.svar", "label_free.word_drop"} <= columns
 
 
+@pytest.mark.parametrize("sinks", [0.0, 2.0])
+def test_figures_without_sinks_are_shown_where_there_are_sinks(tmp_path: Path, sinks: float) -> None:
+    """Without any they repeat those of the whole map, and would be corrected for as further tests."""
+    free = {"attention_sinks": sinks, "sinkless_svar": 0.5, "svar": 0.7, "relative_attention_entropy": 1.0}
+    gold = {
+        f"{null}{kind}box_lift": 2.0 - len(null) / 5 for kind in ("sinkless_", "relative_") for null in ("", "null_")
+    }
+    task_run = pictured(tmp_path, changes={"label_free": {"final_margin": 1.0, **free}, "gold_based": gold})
+    found = found_in(task_run)
+    expected = {"relative attention", *(["attention without sinks"] if sinks else [])}
+    assert {one.of for one in found.contrasts} == expected
+    assert one_of(found, "relative attention", LIFT, NULL_BOXES).own.value == pytest.approx(2.0)
+    assert ("attention map without sinks" in said(task_run)) == (sinks > 0) and "relative attention map" in said(
+        task_run
+    )
+    ranking = prediction(task_run, QUICK).ranking
+    assert ranking is not None
+    columns = {one.column for one in ranking.predictors}
+    assert ("label_free.sinkless_svar" in columns) == (sinks > 0) and "label_free.svar" in columns
+
+
 def test_a_run_without_these_probes_has_the_report_that_it_had(tmp_path: Path) -> None:
     task_run = pictured(tmp_path / "run", probes=False)
     assert picture(task_run) is None

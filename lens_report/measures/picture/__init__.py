@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lens_report.measures.picture.contrasts import ATTENTION, BOXES, NEAR, WORDS, Contrast
+from lens_report.measures.picture.contrasts import ATTENTION, BOXES, NEAR, RELATIVE, SINKLESS, WORDS, Contrast
 from lens_report.measures.picture.hallucination import Detector, Hallucination
 from lens_report.measures.picture.layers import LiftByLayer
 from lens_report.measures.picture.other_question import OtherQuestion
@@ -12,6 +12,8 @@ __all__ = [
     "ATTENTION",
     "BOXES",
     "NEAR",
+    "RELATIVE",
+    "SINKLESS",
     "WORDS",
     "Contrast",
     "Detector",

@@ -17,8 +17,9 @@ from lens_report.stats import Clusters, Estimate, paired, score_interval
 Floats = NDArray[np.float64]
 
 ATTENTION, WORDS, NEAR, BOXES = "attention", "words", "nearness", "boxes"
+SINKLESS, RELATIVE = "attention without sinks", "relative attention"
 """The kinds of maps, and the mask of the boxes; the other masks are those of the largest values of the maps."""
-PREFIX = {ATTENTION: "", WORDS: "word_", NEAR: "near_"}
+PREFIX = {ATTENTION: "", SINKLESS: "sinkless_", RELATIVE: "relative_", WORDS: "word_", NEAR: "near_"}
 """Kind of map -> what the names of its figures begin with in records."""
 LIFT, POINTING, AUROC, DROP = "lift", "pointing", "AUROC", "drop"
 NULL_BOXES, RANDOM = "null boxes", "random tokens"
@@ -41,7 +42,7 @@ class Contrast:
     """A figure beside what it is held against, over the samples that have both.
 
     Attributes:
-        of: Which map, `ATTENTION`, `WORDS` or `NEAR`; for a drop the mask: `BOXES`, or the largest values of that map.
+        of: Which map, a key of `PREFIX`; for a drop the mask: `BOXES`, or the largest values of that map.
         measure: `LIFT`, `POINTING`, `AUROC` of a map in the boxes; `DROP` of the answer's log-odds under a mask, nats.
         against: What it is held against.
         group: Which answers.
@@ -100,7 +101,10 @@ class Asked:
 
 def contrasts(task_run: TaskRun, asked: Asked) -> Iterator[Contrast]:
     """All that the records allow: maps among all, right and wrong answers, masks among all."""
+    sinks = (asked.column(task_run, "label_free.attention_sinks") > 0).any()
     for of, prefix in PREFIX.items():
+        if of == SINKLESS and not sinks:
+            continue  # these repeat those of the attention map
         for measure, name, against in _MAPS:
             own, other = (
                 asked.column(task_run, f"gold_based.{column}") for column in (f"{prefix}{name}", _null_of(prefix, name))

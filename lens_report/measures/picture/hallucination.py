@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lens_report.measures.columns import numbers
 from lens_report.measures.error_rows import error_rows
-from lens_report.measures.predictors import LABEL_FREE, PICTURE, sign
+from lens_report.measures.predictors import LABEL_FREE, PICTURE, repeated_without_sinks, sign
 from lens_report.measures.task_run import TaskRun
 from lens_report.stats import Clusters, Estimate, associate, paired_difference
 
@@ -87,10 +87,11 @@ def hallucination(task_run: TaskRun) -> Hallucination | None:
     if min(n_absent, absent.size - n_absent) < MIN_ABSENT:
         return Hallucination(*counts, why_none=f"at least {MIN_ABSENT} of each are needed")
     log_p = task_run.stack("logprob_pred")[rows.rows, -1]
+    repeated = repeated_without_sinks(rows.frame)
     values = {NLL: -log_p[said]} | {
         name: numbers(rows.frame[name])[said]
         for name in (*BASELINES, *(LABEL_FREE + name for name in PICTURE))
-        if name in rows.frame
+        if name in rows.frame and name not in repeated
     }
     return _table(counts, values, absent, clusters)
 

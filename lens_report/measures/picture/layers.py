@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_report.measures.picture.contrasts import ATTENTION, NEAR, WORDS, Asked
+from lens_report.measures.picture.contrasts import ATTENTION, NEAR, RELATIVE, WORDS, Asked
 from lens_report.measures.picture.stored_maps import ATTENTION_PROBE, WORD_PROBE
 from lens_report.measures.task_run import TaskRun
 from lens_report.stats import LayerCurve, holm, layer_curve, paired
 
-RECORDED = {ATTENTION: ATTENTION_PROBE, WORDS: WORD_PROBE, NEAR: "near"}
+RECORDED = {ATTENTION: ATTENTION_PROBE, WORDS: WORD_PROBE, NEAR: "near", RELATIVE: "relative_attention"}
 """Kind of map -> what the names of its lifts by layer begin with in records."""
 
 
@@ -22,7 +22,7 @@ class LiftByLayer:
     """One kind of map, layer by layer, over the samples with a lift and a null.
 
     Attributes:
-        of: `ATTENTION`, `WORDS` or `NEAR`.
+        of: Which map, a key of `RECORDED`.
         layers: int [L], the layers of the maps.
         n: Samples.
         own: Lift in the boxes.

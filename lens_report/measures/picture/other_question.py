@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lens_report.measures.curves import ALL
-from lens_report.measures.picture.contrasts import ATTENTION, LIFT, NEAR, PREFIX, Asked, Contrast, contrast
+from lens_report.measures.picture.contrasts import (
+    ATTENTION,
+    LIFT,
+    NEAR,
+    PREFIX,
+    RELATIVE,
+    SINKLESS,
+    Asked,
+    Contrast,
+    contrast,
+)
 from lens_report.measures.picture.places import PICTURE, lifts, shares, shares_by_picture
 from lens_report.measures.picture.stored_maps import StoredMaps
 from lens_report.measures.task_run import TaskRun
@@ -95,6 +105,8 @@ def other_question(task_run: TaskRun, asked: Asked) -> dict[str, OtherQuestion]:
     stored = _Stored(task_run)
     found = {}
     for of, prefix in PREFIX.items():
+        if of in (SINKLESS, RELATIVE):
+            continue
         recorded = asked.column(task_run, f"gold_based.{prefix}box_lift")
         if np.isfinite(recorded).any():
             found[of] = _of_maps(of, stored, asked, several, recorded)

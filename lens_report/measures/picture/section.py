@@ -17,7 +17,7 @@ from lens_report.stats import holm
 
 STATUS = "probe_status."
 NOTHING = "nothing recorded"
-PROBES = ("attention", "image_tokens", "boxes")
+PROBES = ("attention", "attention sinks", "relative_attention", "image_tokens", "boxes")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lens_report.measures import Analysis, Picture
 from lens_report.measures.curves import ALL, RIGHT, WRONG
-from lens_report.measures.picture import ATTENTION, BOXES, NEAR, WORDS, Contrast, LiftByLayer
+from lens_report.measures.picture import ATTENTION, BOXES, NEAR, RELATIVE, SINKLESS, WORDS, Contrast, LiftByLayer
 from lens_report.measures.picture.contrasts import AUROC, DROP, LIFT, NULL_BOXES, POINTING, RANDOM
 from lens_report.measures.picture.other_question import MOST_SHARED
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
@@ -14,7 +14,13 @@ from lens_report.presentation.document.shown import Shown, count, decimal, inter
 from lens_report.presentation.findings.errors import ranges
 from lens_report.presentation.findings.rules import LEVEL
 
-MAPS = {ATTENTION: "attention map", WORDS: "words' map", NEAR: "nearness map"}
+MAPS = {
+    ATTENTION: "attention map",
+    SINKLESS: "attention map without sinks",
+    RELATIVE: "relative attention map",
+    WORDS: "words' map",
+    NEAR: "nearness map",
+}
 MASKS = {
     BOXES: "in the boxes of what is asked about",
     ATTENTION: "with the largest values of the attention map",
