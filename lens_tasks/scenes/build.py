@@ -1,6 +1,6 @@
 """Write the bundled benchmarks: ``python -m lens_tasks.scenes.build --out DIR``.
 
-The same command gives the same files, bit for bit, with the same versions of pyarrow and Pillow; with other
+The same command gives the same files, bit for bit, with the same versions of pyarrow, Pillow and PyAV; with other
 versions the values are still the same, which ``hashes.json`` records beside the files' own hashes.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import PIL
 import pyarrow as pa
 
 from lens_tasks.scenes.clevr import clevr_rows
+from lens_tasks.scenes.clips.perception import benchmark_clips, perception_rows, video_rows
 from lens_tasks.scenes.pope import pope_rows
 from lens_tasks.scenes.ruclevr import ruclevr_rows
 from lens_tasks.scenes.tables import content_hash, to_table, write
@@ -30,7 +32,11 @@ def all_rows() -> dict[tuple[str, str], Sequence[Mapping[str, Any]]]:
         ("clevr_mini", "test"): clevr_rows(),
     }
     rows |= {("ruclevr_mini", split): part for split, part in ruclevr_rows().items()}
-    return rows | {("weird_mini", split): part for split, part in weird_rows().items()}
+    rows |= {("weird_mini", split): part for split, part in weird_rows().items()}
+    clips = benchmark_clips()
+    rows["perception_mini", "test"] = perception_rows(clips)
+    rows["perception_mini_videos", "test"] = video_rows(clips)
+    return rows
 
 
 def build(out: Path) -> dict[str, Any]:
@@ -46,7 +52,8 @@ def build(out: Path) -> dict[str, Any]:
             "content": content_hash(table),
             "file": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-    manifest = {"versions": {"pyarrow": pa.__version__, "pillow": PIL.__version__}, "files": files}
+    versions = {"pyarrow": pa.__version__, "pillow": PIL.__version__, "av": version("av")}
+    manifest = {"versions": versions, "files": files}
     (out / "hashes.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return manifest
 

@@ -44,7 +44,7 @@ def place(solid: Solid, floating: bool = False) -> Placement:
     depth = (solid.y + 1.0) / 2.0
     radius = _RADIUS[solid.size] * (0.86 + 0.24 * depth)
     foot = 24.0 + 36.0 * depth
-    lift = 4.0 + 0.55 * radius if floating else 0.0
+    lift = solid.lift + (4.0 + 0.55 * radius if floating else 0.0)
     return Placement(x=32.0 + 30.0 * solid.x, foot=foot, radius=radius, lift=lift, shape=solid.shape)
 
 

@@ -14,8 +14,9 @@ SEEDS: Final = {
     "clevr_mini": range(200_000, 201_000),
     "ruclevr_mini": range(300_000, 301_000),
     "weird_mini": range(400_000, 401_000),
+    "perception_mini": range(500_000, 501_000),
 }
-"""Scene seeds of each benchmark (pair seeds for weird_mini). Training uses seeds from ten million up."""
+"""Scene seeds of each benchmark (pair seeds for weird_mini, video seeds for perception_mini). Training uses seeds from ten million up."""
 
 
 Row = dict[str, Any]

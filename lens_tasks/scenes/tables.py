@@ -38,6 +38,21 @@ def clevr_columns(number: pa.DataType) -> pa.StructType:
     )
 
 
+TRACKS: Final = pa.list_(
+    struct(
+        id=pa.int32(),
+        label=_TEXT,
+        is_occluder=pa.int32(),
+        bounding_boxes=pa.list_(pa.list_(pa.float64())),
+        frame_ids=pa.list_(pa.int32()),
+        timestamps=pa.list_(pa.int64()),
+        is_masked=pa.list_(pa.int32()),
+        visible=pa.list_(pa.float64()),
+        role=_TEXT,
+    )
+)
+"""Perception Test's object tracks; `visible` and `role` are ours."""
+
 _CATEGORIES: Final = struct(commonsense_violation_subgroup=_TEXT, commonsense_violation_group=_TEXT)
 
 SCHEMAS: Final = {
@@ -74,6 +89,20 @@ SCHEMAS: Final = {
             lens_boxes=_TEXT,
         )
     ),
+    "perception_mini": pa.schema(
+        struct(
+            video_name=_TEXT,
+            question=_TEXT,
+            question_id=_TEXT,
+            options=_TEXTS,
+            answer_id=_TEXT,
+            area=_TEXT,
+            reasoning=_TEXT,
+            tag=_TEXTS,
+            tracks=TRACKS,
+        )
+    ),
+    "perception_mini_videos": pa.schema(struct(video_name=_TEXT, video=pa.binary())),
 }
 """Arrow schema of each benchmark. POPE and CLEVR have an image column; MERA's pictures are bytes inside ``inputs``."""
 

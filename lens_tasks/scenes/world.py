@@ -29,7 +29,10 @@ VIOLATIONS: Final = ("shadow_missing", "shadow_wrong_side", "floating", "lit_fro
 
 @dataclass(frozen=True)
 class Solid:
-    """One object. The attribute fields hold members of SIZES, COLOURS, MATERIALS and SHAPES."""
+    """One object. The attribute fields hold members of SIZES, COLOURS, MATERIALS and SHAPES.
+
+    ``lift`` is how far it hangs above the floor, in pixels; its shadow stays on the floor.
+    """
 
     size: str
     color: str
@@ -37,6 +40,7 @@ class Solid:
     shape: str
     x: float
     y: float
+    lift: float = 0.0
 
     def value(self, attribute: str) -> str:
         """Value of one of ATTRIBUTES; raises AttributeError for another name."""
