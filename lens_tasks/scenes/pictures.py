@@ -16,7 +16,8 @@ SEEDS: Final = {
     "weird_mini": range(400_000, 401_000),
     "perception_mini": range(500_000, 501_000),
 }
-"""Scene seeds of each benchmark (pair seeds for weird_mini, video seeds for perception_mini). Training uses seeds from ten million up."""
+"""Seeds of each benchmark: of scenes; for weird_mini of pairs, for perception_mini of videos. Training uses seeds from
+ten million up."""
 
 
 Row = dict[str, Any]

@@ -22,6 +22,9 @@ from lens_tasks.tasks.mera import (
     weird_process_results,
 )
 from lens_tasks.tasks.mera import prompt as doc_to_prompt
+from lens_tasks.tasks.perception import doc_to_text as perception_to_text
+from lens_tasks.tasks.perception import doc_to_visual as perception_to_visual
+from lens_tasks.tasks.perception import process_results as perception_process_results
 from lens_tasks.tasks.pope import (
     aggregate_accuracy,
     aggregate_f1_score,
@@ -47,6 +50,9 @@ __all__ = [
     "doc_to_prompt",
     "doc_to_text",
     "lift_images",
+    "perception_process_results",
+    "perception_to_text",
+    "perception_to_visual",
     "pope_process_results",
     "question_to_prompt",
     "question_to_text",

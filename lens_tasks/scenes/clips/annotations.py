@@ -25,7 +25,9 @@ def track_rows(clip: Clip) -> list[dict[str, Any]]:
 def _row(number: int, actor: Actor, shares: Sequence[float]) -> dict[str, Any]:
     there = [frame for frame in range(FRAMES) if actor.states[frame] is not None]
     boxes = [
-        visible_boxes(Scene((state,), 1.0))[0] for state in (actor.states[frame] for frame in there) if state is not None
+        visible_boxes(Scene((state,), 1.0))[0]
+        for state in (actor.states[frame] for frame in there)
+        if state is not None
     ]
     return {
         "id": number,

@@ -96,7 +96,7 @@ class Clip:
 
 
 def render_clip(clip: Clip) -> Pixels:
-    """The frames of a video, uint8 [16, 64, 64, 3]. What is hidden altogether casts no shadow that would give it away."""
+    """The frames of a video, uint8 [16, 64, 64, 3]. What is hidden altogether has no shadow to give it away."""
     drawn: dict[Scene, Pixels] = {}
     frames = []
     for number in range(FRAMES):

@@ -36,7 +36,7 @@ _RAISED: Final = 11.0
 
 
 def script(rng: np.random.Generator, plan: Plan) -> Clip:
-    """The object is shown for two frames; one swap takes three, and the cups are at rest in the middle and at the end."""
+    """The object is shown for two frames, a swap takes three; the cups are at rest in the middle and at the end."""
     middle, gap, y = pick(rng, 31.0, 33.0), pick(rng, 17.0, 18.5), pick(rng, 0.0, 0.2)
     places = [middle - gap, middle, middle + gap]
     (looks,) = things(rng, 1, "large")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from lens_tasks.scenes.clips.clip import STEP
 from lens_tasks.scenes.render import Pixels
@@ -22,8 +22,9 @@ def encode_mp4(frames: Pixels) -> bytes:
     import av  # deferred: only building the benchmark needs it
 
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264rgb", rate=RATE, options={"qp": "0", "preset": "veryslow", "threads": "1"})
+    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        options = {"qp": "0", "preset": "veryslow", "threads": "1"}
+        stream: Any = container.add_stream("libx264rgb", rate=RATE, options=options)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "rgb24"
         stream.codec_context.flags |= av.codec.context.Flags.bitexact

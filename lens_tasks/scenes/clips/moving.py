@@ -21,7 +21,7 @@ class Plan:
 
 PLANS: Final = tuple(Plan((one, two, three)) for one, two, three in permutations(range(4), 3))
 _SLOTS: Final = (1, 4, 9, 12)
-"""Frames at which a move can begin. It takes two frames; between moves, in the middle and at the end all are at rest."""
+"""Frames at which a move can begin. It takes two; between moves, in the middle and at the end all are at rest."""
 _UP: Final = (5.0, 9.5)
 _FORWARD: Final = (0.25, 0.5)
 

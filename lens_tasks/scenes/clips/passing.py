@@ -29,8 +29,7 @@ class Plan:
 
 
 PLANS: Final = tuple(
-    Plan(outcome, way, begin)
-    for begin, way, outcome in product((1, 9), (1, -1), (SAME, ANOTHER, NONE, FRONT, BACK))
+    Plan(outcome, way, begin) for begin, way, outcome in product((1, 9), (1, -1), (SAME, ANOTHER, NONE, FRONT, BACK))
 )
 _BEHIND: Final = -0.24
 _BEFORE: Final = 0.48

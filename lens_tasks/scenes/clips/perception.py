@@ -18,7 +18,7 @@ from lens_tasks.scenes.pictures import SEEDS, Row
 
 FAMILIES: Final[dict[str, tuple[ModuleType, int]]] = {
     "cups": (cups, 36),
-    "hiding": (hiding, 30),
+    "hiding": (hiding, 36),
     "moving": (moving, 24),
     "meeting": (meeting, 32),
     "showing": (showing, 36),
@@ -56,7 +56,7 @@ def benchmark_clips() -> list[Clip]:
 
 
 def perception_rows(clips: Sequence[Clip]) -> list[Row]:
-    """The questions about these videos: equally many with each answer, and the right option equally often A, B and C."""
+    """The questions about these videos, with answers and places of the right option equally often."""
     rng = np.random.default_rng(_SEED)
     asked: dict[str, list[tuple[int, Asked]]] = defaultdict(list)
     for number, clip in enumerate(clips):
@@ -64,7 +64,7 @@ def perception_rows(clips: Sequence[Clip]) -> list[Row]:
             asked[each.question].append((number, each))
     layouts: dict[tuple[int, str], tuple[list[str], int]] = {}
     for question in QUESTIONS:
-        for place, (number, each) in enumerate(_shuffled(rng, _balanced(asked[question]))):
+        for place, (number, each) in enumerate(_balanced(rng, asked[question])):
             layouts[number, question] = _layout(rng, each, place % 3)
     tracks = [track_rows(clip) for clip in clips]
     return [
@@ -80,27 +80,14 @@ def video_rows(clips: Iterable[Clip]) -> list[Row]:
     return [{"video_name": _name(number), "video": encode_mp4(render_clip(clip))} for number, clip in enumerate(clips)]
 
 
-def _balanced(asked: list[tuple[int, Asked]]) -> list[tuple[int, Asked]]:
-    """As many questions of each answer as there are of the rarest; all of them where the options are not fixed."""
-    if not QUESTIONS[asked[0][1].question].options:
-        return asked
-    groups: dict[str, list[tuple[int, Asked]]] = defaultdict(list)
-    for entry in asked:
-        groups[entry[1].answer].append(entry)
-    fewest = min(map(len, groups.values()))
-    return [entry for answer in sorted(groups) for entry in _spread(groups[answer], fewest)]
-
-
-def _spread(entries: list[tuple[int, Asked]], count: int) -> list[tuple[int, Asked]]:
-    """So many entries, evenly spaced."""
-    return [entries[place * len(entries) // count] for place in range(count)]
-
-
-def _shuffled(rng: np.random.Generator, asked: list[tuple[int, Asked]]) -> list[tuple[int, Asked]]:
-    """In chance order, but those of one fixed answer after the other."""
+def _balanced(rng: np.random.Generator, asked: list[tuple[int, Asked]]) -> list[tuple[int, Asked]]:
+    """In chance order; where the options are fixed, answer by answer, and of each as many as of the rarest."""
     order = [asked[int(place)] for place in rng.permutation(len(asked))]
-    fixed = QUESTIONS[asked[0][1].question].options
-    return sorted(order, key=lambda entry: fixed.index(entry[1].answer)) if fixed else order
+    groups = [
+        [entry for entry in order if entry[1].answer == option] for option in QUESTIONS[asked[0][1].question].options
+    ]
+    fewest = min(map(len, groups), default=0)
+    return [entry for group in groups for entry in group[:fewest]] if groups else order
 
 
 def _layout(rng: np.random.Generator, asked: Asked, place: int) -> tuple[list[str], int]:

@@ -19,7 +19,7 @@ NEEDS: Final = {
 
 @dataclass(frozen=True)
 class VideoQuestion:
-    """A question: its number, text, Perception Test's labels, what must be seen, and its options where they are fixed."""
+    """A question: number, text, Perception Test's labels, what must be seen (NEEDS), and its options if fixed."""
 
     id: str
     text: str

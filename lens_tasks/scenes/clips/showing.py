@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from lens_tasks.scenes.clips.clip import FRAMES, Actor, Asked, Clip, across, name_of, pick, things, tone_of
+from lens_tasks.scenes.clips.clip import FRAMES, Actor, Asked, Clip, across, pick, things, tone_of
 from lens_tasks.scenes.clips.questions import QUESTIONS
 from lens_tasks.scenes.world import Solid
 
