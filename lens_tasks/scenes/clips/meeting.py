@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from lens_tasks.scenes.clips.clip import FRAMES, Actor, Asked, Clip, across, name_of, pick, things, tone_of
+from lens_tasks.scenes.clips.clip import FRAMES, Actor, Asked, Clip, across, pick, things, tone_of
 from lens_tasks.scenes.clips.questions import QUESTIONS
 from lens_tasks.scenes.geometry import place
 from lens_tasks.scenes.world import Solid
@@ -62,7 +62,7 @@ def script(rng: np.random.Generator, plan: Plan) -> Clip:
         Actor(_states(target, middle, plan.way, target_path, [0.0] * FRAMES)),
         Actor((third,) * FRAMES),
     )
-    return Clip("meeting", actors, tone_of(rng), _asked(plan, [name_of(each) for each in (mover, target, third)]))
+    return Clip("meeting", actors, tone_of(rng), _asked(plan))
 
 
 def _states(solid: Solid, middle: float, way: int, path: list[float], lane: list[float]) -> tuple[Solid, ...]:
@@ -72,7 +72,7 @@ def _states(solid: Solid, middle: float, way: int, path: list[float], lane: list
     )
 
 
-def _asked(plan: Plan, names: list[str]) -> tuple[Asked, ...]:
+def _asked(plan: Plan) -> tuple[Asked, ...]:
     moved = {HIT: 2, STOP: 1, PASS: 1, NOTHING: 0}[plan.outcome]
     rest = [text for number, text in enumerate(QUESTIONS["movers"].options) if number != moved]
     asked = [Asked("movers", QUESTIONS["movers"].options[moved], (rest[0], rest[1]), (0, 1))]
@@ -80,6 +80,4 @@ def _asked(plan: Plan, names: list[str]) -> tuple[Asked, ...]:
         options = QUESTIONS["meeting"].options
         one, two = (text for number, text in enumerate(options) if number != plan.outcome)
         asked.append(Asked("meeting", options[plan.outcome], (one, two), (0, 1)))
-    if plan.outcome == HIT:
-        asked.append(Asked("not_moved", names[2], (names[0], names[1]), (2,), (0, 1)))
     return tuple(asked)
