@@ -74,7 +74,9 @@ def _track(number: int, entry: Any) -> Track:
     if missing:
         raise BoxError("bad_form", f"{where} has no {missing[0]}; expected {', '.join(_FIELDS)}")
     frames = _array(entry, "frame_ids", np.int64, where)
-    boxes = _array(entry, "bounding_boxes", np.float64, where).reshape(-1, 4) if len(frames) else np.zeros((0, 4))
+    boxes = _array(entry, "bounding_boxes", np.float64, where) if len(frames) else np.zeros((0, 4))
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise BoxError("bad_form", f"{where}: bounding_boxes of shape {boxes.shape}; expected four numbers a frame")
     times, masked = (_array(entry, name, np.int64, where) for name in ("timestamps", "is_masked"))
     visible = None if entry.get("visible") is None else _array(entry, "visible", np.float64, where)
     lengths = {"bounding_boxes": len(boxes), "timestamps": len(times), "is_masked": len(masked)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from io import BytesIO
@@ -20,7 +21,7 @@ from lens_tasks.tasks.clevr_release import prepare
 from lens_tasks.tasks.repope import LABELS_VARIABLE
 
 MINIS = ["clevr_mini", "pope_mini", "ruclevr_mini", "weird_mini"]
-TASKS = sorted([*MINIS, "clevr", "pope_repope", "ruclevr", "rucommonvqa", "weird"])
+TASKS = sorted([*MINIS, "clevr", "perception_mini", "pope_repope", "ruclevr", "rucommonvqa", "weird"])
 POPE_FEATURES = Features(
     {name: Value("string") for name in ("id", "question_id", "question", "answer", "image_source", "category")}
     | {"image": ImageFeature()}
@@ -130,6 +131,35 @@ def test_bundled_minis(name, loaded):
     doc = task.eval_docs[0]
     assert "image" in [part["type"] for part in task.doc_to_messages(doc)[0]["content"]]
     assert task.doc_to_visual(doc)[0].mode == "RGB"
+
+
+def test_perception_mini_asks_and_scores_as_the_stock_task(loaded, monkeypatch, tmp_path):
+    """Prompt, right answer and score of the harness's own functions on the same documents."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "data"))
+    stock = importlib.import_module("lmms_eval.tasks.perceptiontest.val.utils")
+    task = loaded("perception_mini")
+    assert len(task.eval_docs) == 572
+    areas = {"memory", "abstraction", "physics", "semantics"}
+    assert set(task.aggregation()) == {"accuracy", "format_error", "no_answer", *(f"accuracy_{area}" for area in areas)}
+    for number, doc in enumerate(task.eval_docs_no_media):
+        prompt = task.doc_to_text(doc)
+        assert prompt == stock.perceptiontest_val_doc_to_text(doc)
+        assert task.doc_to_target(doc) == stock.perceptiontest_val_doc_to_answer(doc)
+        target = target_for("perception_mini", doc, prompt=prompt, gold=task.doc_to_target(doc))
+        assert (target.source, target.note, target.labels) == ("perception", None, ("A", "B", "C"))
+        assert target.gold == "ABC"[int(doc["answer_id"])]
+        assert (target.cluster, target.question_type) == (doc["video_name"], doc["question_id"])
+        for response in ("A", "B.", " C", "The answer is B", "a", "D", f"{target.gold}. {doc['options'][0]}")[
+            number % 2 :
+        ]:
+            scores = task.process_results(doc, [response])
+            theirs = stock.perceptiontest_val_process_results_mc(doc, [response])["accuracy"]["correct"]
+            assert scores["accuracy"] == scores[f"accuracy_{doc['area'].lower()}"] == theirs
+            assert set(scores) == {"accuracy", f"accuracy_{doc['area'].lower()}", "format_error", "no_answer"}
+    doc = task.eval_docs[0]
+    (turn,) = task.doc_to_messages(doc)
+    assert [part["type"] for part in turn["content"]] == ["video", "text"]
+    assert turn["content"][0]["url"].startswith(str(tmp_path / "data" / "perception_mini" / "video_0000_"))
 
 
 def test_the_minis_load_as_a_group(everything, tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def viewed(channels, view):
 
 
 def examples(clips, question, view):
-    """Features, answers and groups. With fixed options one example a question, the answer its place; else one an option."""
+    """Features, answers and groups: with fixed options one example a question, else one for each option."""
     rows, labels, asked_of = [], [], []
     fixed = QUESTIONS[question].options
     for video in clips:
@@ -112,7 +112,7 @@ def examples(clips, question, view):
 
 
 def accuracy(train, test, question, view, trees=100):
-    """Share of the test questions that the forest answers rightly, each fixed answer counting equally as in the file."""
+    """Share of the test questions that the forest answers rightly; fixed answers count equally, as in the file."""
     features, labels, _ = examples(train, question, view)
     forest = RandomForestClassifier(trees, min_samples_leaf=2, class_weight="balanced", random_state=0, n_jobs=1)
     forest.fit(features, labels)

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import datasets
@@ -16,7 +17,8 @@ from lens_tasks.scenes.weird import weird_rows
 
 FOLDER = Path(lens_tasks.__path__[0]) / "minis"
 MANIFEST = json.loads((FOLDER / "hashes.json").read_text(encoding="utf-8"))
-SAME_VERSIONS = MANIFEST["versions"] == {"pyarrow": pa.__version__, "pillow": PIL.__version__}
+VERSIONS = {"pyarrow": pa.__version__, "pillow": PIL.__version__, "av": version("av")}
+SAME_VERSIONS = MANIFEST["versions"] == VERSIONS
 
 
 def test_shipped_files_are_those_of_the_manifest():
