@@ -21,7 +21,7 @@ from lens_tasks.tasks.perception import doc_to_text
 from training.mixture import Turn
 
 VIDEO = "<video>"
-VIDEO_SEED = 30_000_000_000
+VIDEO_SEED = 40_000_000_000
 
 
 def clip_for(number: int) -> Clip:
