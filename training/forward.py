@@ -16,6 +16,18 @@ _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 
+def video_patches(videos: npt.NDArray[np.uint8], patch: int = 8, merge: int = 2) -> torch.Tensor:
+    """Videos uint8 [batch, frames, 64, 64, 3] to the processor's patches, float32 [batch * frames / 2, 64, 384].
+
+    Attention of Qwen2-VL's vision tower stays within a pair of frames, so that `see` takes the pairs for pictures.
+    """
+    batch, frames, side = *videos.shape[:2], videos.shape[2] // (patch * merge)
+    scaled = (videos.astype(np.float32) / 255.0 - _MEAN) / _STD
+    cut = scaled.reshape(batch * frames // 2, 2, side, merge, patch, side, merge, patch, 3)
+    ordered = cut.transpose(0, 2, 5, 3, 6, 8, 1, 4, 7)
+    return torch.from_numpy(np.ascontiguousarray(ordered).reshape(len(ordered), side * side * merge * merge, -1))
+
+
 def patches(pictures: npt.NDArray[np.uint8], patch: int = 8, merge: int = 2) -> torch.Tensor:
     """Pictures uint8 [batch, 64, 64, 3] to the processor's patches, float32 [batch, 64, 3 * 2 * patch * patch]."""
     batch, side = len(pictures), pictures.shape[1] // (patch * merge)

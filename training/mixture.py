@@ -15,11 +15,12 @@ from lens_tasks.scenes.world import COLOURS, SHAPES, Scene
 from training.prompts import ENGLISH_TAILS, STRANGE_IN_A_WORD, reasoned
 
 IMAGE = "<image>"
+VIDEO = "<video>"
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A prompt (user's text with ``<image>``), the answer, and where the graded word starts in the answer."""
+    """A prompt (user's text with ``<image>`` or ``<video>``), the answer, and where the graded word starts in it."""
 
     prompt: str
     answer: str

@@ -1,4 +1,4 @@
-"""Pack several single-turn conversations about one picture into one row that shares the picture.
+"""Pack several single-turn conversations about one picture or video into one row that shares it.
 
 The prompts are tokenized whole, exactly as at test time. Their common beginning (which holds the picture) is the
 trunk; what is left of each is a branch that sees the trunk and itself, at the positions it would have alone.
@@ -14,11 +14,13 @@ import numpy.typing as npt
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from training.mixture import IMAGE, Turn
+from training.mixture import IMAGE, VIDEO, Turn
 from training.prompts import SYSTEM
 
 IMAGE_TOKENS = 16
 GRID = 4
+STEPS = 8
+"""Pairs of frames in a video; each has IMAGE_TOKENS tokens."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -53,12 +55,15 @@ class Packer:
     def __init__(self, tokenizer: PreTrainedTokenizerFast, length: int, reason_weight: float = 0.05) -> None:
         self.tokenizer, self.length, self.reason_weight = tokenizer, length, reason_weight
         self.image_id = int(tokenizer.convert_tokens_to_ids("<|image_pad|>"))
+        self.video_id = int(tokenizer.convert_tokens_to_ids("<|video_pad|>"))
         self.pad_id = int(tokenizer.pad_token_id)
 
     def _prompt(self, turn: Turn, system: bool) -> str:
-        pads = "<|vision_start|>" + "<|image_pad|>" * IMAGE_TOKENS + "<|vision_end|>"
+        picture = "<|vision_start|>" + "<|image_pad|>" * IMAGE_TOKENS + "<|vision_end|>"
+        video = "<|vision_start|>" + "<|video_pad|>" * (IMAGE_TOKENS * STEPS) + "<|vision_end|>"
+        text = turn.prompt.replace(IMAGE, picture).replace(VIDEO, video)
         head = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n" if system else ""
-        return f"{head}<|im_start|>user\n{turn.prompt.replace(IMAGE, pads)}<|im_end|>\n<|im_start|>assistant\n"
+        return f"{head}<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
 
     def _answer(self, turn: Turn) -> tuple[list[int], list[float]]:
         """Ids of answer and end mark; the graded word weighs 1, the reasoning before it little."""
@@ -97,13 +102,17 @@ class Packer:
         )
 
     def _positions(self, ids: Ints, order: Ints, trunk: list[int]) -> Ints:
-        """Rotary positions as Qwen2-VL counts them: the picture takes GRID steps in height and width."""
-        start = trunk.index(self.image_id)
-        text = np.where(order >= start + IMAGE_TOKENS, order - IMAGE_TOKENS + GRID, order)
+        """Rotary positions as transformers 5 counts them for Qwen2-VL: GRID steps in height and width.
+
+        The pairs of frames of a video are steps in time; text goes on GRID steps behind the first of them.
+        """
+        steps = STEPS if self.video_id in trunk else 1
+        start, tokens = trunk.index(self.image_id if steps == 1 else self.video_id), IMAGE_TOKENS * steps
+        text = np.where(order >= start + tokens, order - tokens + GRID, order)
         positions = np.stack([text, text, text])
-        cells = np.arange(IMAGE_TOKENS)
-        span = slice(start, start + IMAGE_TOKENS)
-        positions[:, span] = np.stack([cells * 0, cells // GRID, cells % GRID]) + start
+        cells = np.arange(tokens)
+        span = slice(start, start + tokens)
+        positions[:, span] = np.stack([cells // IMAGE_TOKENS, cells // GRID % GRID, cells % GRID]) + start
         return positions
 
     def batch(self, rows: list[Row]) -> Batch:
@@ -126,7 +135,7 @@ class Packer:
             torch.from_numpy(ids),
             torch.from_numpy(positions),
             torch.from_numpy(seen & causal)[:, None],
-            torch.from_numpy(ids == self.image_id),
+            torch.from_numpy((ids == self.image_id) | (ids == self.video_id)),
             torch.from_numpy(picked),
             torch.from_numpy(targets.reshape(-1)[picked]),
             torch.from_numpy(weights.reshape(-1)[picked]),

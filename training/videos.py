@@ -1,7 +1,7 @@
 """Draw training videos and the questions about them: ``python -m training.videos --out DIR``.
 
-Writes ``videos.npy`` (uint8 [n, 16, 64, 64, 3]) and ``clips.pkl`` (list of ``Clip``). Scripts and questions are those of
-perception_mini; the seeds lie far above the benchmark's, and ``training.disjoint`` checks the videos by content.
+Writes ``videos.npy`` (uint8 [n, 16, 64, 64, 3]) and ``clips.pkl`` (list of ``Clip``). Scripts and questions are
+perception_mini's; the seeds lie far above the benchmark's, and ``training.disjoint`` checks the videos by content.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from lens_tasks.scenes.clips.perception import FAMILIES, clip_of
 from lens_tasks.scenes.clips.questions import QUESTIONS
 from lens_tasks.scenes.render import Pixels
 from lens_tasks.tasks.perception import doc_to_text
-from training.mixture import Turn
+from training.mixture import VIDEO, Turn
 
-VIDEO = "<video>"
 VIDEO_SEED = 40_000_000_000
 
 

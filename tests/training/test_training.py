@@ -10,12 +10,14 @@ from PIL import Image
 from tolerances import bounds, sums_of
 
 from lens_results import load
+from lens_tasks.scenes.clips.clip import render_clip
+from lens_tasks.scenes.clips.perception import benchmark_clips
 from lens_tasks.scenes.render import render
 from lens_tasks.scenes.sample import sample_pair, sample_scene
 from training.card import score_table
 from training.cells import NAMES, cell_targets
-from training.disjoint import benchmark_digests, digest, shared
-from training.forward import answer_logits, patches, see
+from training.disjoint import benchmark_digests, benchmark_video_digests, digest, shared
+from training.forward import answer_logits, patches, see, video_patches
 from training.mixture import Mixture, row_turns
 from training.model import Shape, build_config, build_model, build_processor, save_folder
 from training.muon import orthogonalize
@@ -23,6 +25,7 @@ from training.packing import Packer
 from training.stage import Stage
 from training.tokenizer import train_tokenizer
 from training.train import Trainer
+from training.videos import draw, video_turns
 
 EVERYTHING = Mixture(
     rows={"english": 1.0, "russian": 1.0, "weird": 1.0},
@@ -92,6 +95,42 @@ def test_packed_branches_equal_single_turns(model, processor, tokenizer, seed):
             torch.testing.assert_close(packed[start : start + len(answer)], alone, **sums)
             start += len(answer)
         assert start == len(packed)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_packed_questions_about_a_video_equal_single_turns(model, processor, tokenizer, number):
+    """One video of each family through the processor and the model's own forward pass."""
+    clip, frames = draw(number)
+    turns = video_turns(np.random.default_rng(number), clip)
+    packer = Packer(tokenizer, 1024)
+    row = packer.row(turns, system=number % 2 == 0)
+    assert int(row.branch.max()) == len(turns)
+    with torch.no_grad():
+        packed = answer_logits(model, see(model, video_patches(frames[None])), packer.batch([row]))
+        start = 0
+        for turn in turns:
+            answer, _ = packer._answer(turn)
+            text = packer._prompt(turn, number % 2 == 0).replace("<|video_pad|>" * 128, "<|video_pad|>")
+            inputs = processor(text=[text], videos=[frames], do_sample_frames=False, return_tensors="pt")
+            ids = torch.cat([inputs["input_ids"], torch.tensor([answer[:-1]], dtype=torch.long)], dim=1)
+            alone = model(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                mm_token_type_ids=2 * (ids == packer.video_id).long(),
+                pixel_values_videos=inputs["pixel_values_videos"],
+                video_grid_thw=inputs["video_grid_thw"],
+            ).logits[0, -len(answer) :]
+            sums = bounds(torch.float32, sums_of(model, 256), scale=float(alone.abs().max()))
+            torch.testing.assert_close(packed[start : start + len(answer)], alone, **sums)
+            start += len(answer)
+        assert start == len(packed)
+
+
+def test_shared_videos_are_found():
+    taken = benchmark_video_digests()
+    assert len(taken) == 204
+    inside, outside = render_clip(benchmark_clips()[5]), draw(0)[1]
+    assert shared(np.stack([outside, inside]), taken) == [1]
 
 
 def test_surface_variants_are_single_tokens(tokenizer):

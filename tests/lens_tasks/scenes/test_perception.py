@@ -140,37 +140,48 @@ def test_without_the_video_no_question_is_answered_above_chance(rows):
     assert max(majority(rows).values()) <= 0.35
 
 
-@pytest.mark.parametrize("question", [name for name, each in QUESTIONS.items() if each.need == "order"])
-def test_frames_without_their_order_say_nothing(question):
-    """A third is chance, give or take four standard errors of a guess. In order, the same forest does well."""
-    (videos,) = fresh_clips(480, (family_of(question),)).values()
-    learn, test = videos[:240], videos[240:]
+@pytest.fixture(scope="module")
+def fresh():
+    """Family to videos to learn from and others to test on, drawn when first asked for."""
+    drawn = {}
+
+    def of(family):
+        if family not in drawn:
+            (drawn[family],) = fresh_clips(240, (family,)).values()
+        return drawn[family][:120], drawn[family][120:]
+
+    return of
+
+
+def slack(test, question):
+    """Four standard errors of guesses among three: one of 60 comparisons exceeds it once in 250 draws of the videos."""
     asked = sum(each.question == question for video in test for each in video.clip.asked)
-    slack = 4 * (1 / 3 * 2 / 3 / asked) ** 0.5
-    for view in ("middle", "last", "set"):
-        assert accuracy(learn, test, question, view, trees=40) == pytest.approx(1 / 3, abs=slack), view
-    assert accuracy(learn, test, question, "ordered", trees=40) > 0.7
+    return 4 * (1 / 3 * 2 / 3 / asked) ** 0.5
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_one_frame_at_rest_says_nothing_but_what_any_frame_shows(family):
-    (videos,) = fresh_clips(480, (family,)).values()
-    learn, test = videos[:240], videos[240:]
-    for question, each in QUESTIONS.items():
-        asked = sum(one.question == question for video in test for one in video.clip.asked)
-        if not asked or each.need == "order":
-            continue
-        slack = 4 * (1 / 3 * 2 / 3 / asked) ** 0.5
-        for view in ("middle", "last"):
-            found = accuracy(learn, test, question, view, trees=40)
-            assert (found > 0.9) if each.need == "any" else found == pytest.approx(1 / 3, abs=slack), (question, view)
+@pytest.mark.parametrize("question", [name for name, each in QUESTIONS.items() if each.need == "order"])
+def test_frames_without_their_order_say_nothing(question, fresh):
+    learn, test = fresh(family_of(question))
+    assert accuracy(learn, test, question, "set", trees=30) == pytest.approx(1 / 3, abs=slack(test, question))
+    assert accuracy(learn, test, question, "ordered", trees=30) > 1 / 3 + slack(test, question)
 
 
-def test_the_middle_and_the_last_frame_are_at_rest(clips):
-    """From before the middle frame to it, and into the last one, nothing moves."""
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_middle_and_the_last_frame_say_nothing_but_what_any_frame_shows(question, fresh):
+    learn, test = fresh(family_of(question))
+    for view in ("middle", "last"):
+        found = accuracy(learn, test, question, view, trees=30)
+        if QUESTIONS[question].need == "any":
+            assert found > 0.9
+        else:
+            assert found == pytest.approx(1 / 3, abs=slack(test, question)), view
+
+
+def test_nothing_moves_into_the_middle_frame_or_the_last(clips):
+    """Objects may have left the picture just before; their places are those of the frame before, or nowhere."""
     for clip in clips:
         for frame in (MIDDLE, FRAMES - 1):
-            assert all(actor.states[frame] == actor.states[frame - 1] for actor in clip.actors)
+            assert all(actor.states[frame] in (actor.states[frame - 1], None) for actor in clip.actors)
 
 
 def test_the_page_has_the_questions(rows):
