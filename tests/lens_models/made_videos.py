@@ -11,6 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from transformers.video_utils import load_video
 
 Frames = npt.NDArray[np.uint8]
 
@@ -51,3 +52,17 @@ def decoded(path: str) -> Frames:
     """All frames of a file, one after the other."""
     with av.open(path) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def open_files_with_pyav(processor: Any) -> None:
+    """Let a processor open files; transformers does it with torchcodec, which is not among our packages.
+
+    The function is transformers' own one for PyAV.
+    """
+
+    def fetch(urls: Any, sample_indices_fn: Any = None) -> Any:
+        if isinstance(urls, list):
+            return list(zip(*[fetch(each, sample_indices_fn) for each in urls], strict=True))
+        return load_video(urls, backend="pyav", sample_indices_fn=sample_indices_fn)
+
+    processor.video_processor.fetch_videos = fetch
