@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lens_models.video import Video
 from lens_results.fingerprint import digest_of
 
 __all__ = ["Images", "Media", "image_digest", "media_digest"]
@@ -24,12 +25,12 @@ class Media:
 
     Attributes:
         images: after everything that a harness does to them.
-        videos: frames `[frames, height, width, 3]`.
+        videos: the frames that are shown, with what is known of their times.
         audios: samples with their rate, as the model's processor takes them.
     """
 
     images: tuple[Image.Image, ...] = field(default=(), repr=False)
-    videos: tuple[Any, ...] = field(default=(), repr=False)
+    videos: tuple[Video, ...] = field(default=(), repr=False)
     audios: tuple[Any, ...] = field(default=(), repr=False)
 
     @property
@@ -46,7 +47,7 @@ class Media:
     @cached_property
     def other_sha256(self) -> tuple[str, ...]:
         """Digest of each video, then of each sound."""
-        return media_digest((*self.videos, *self.audios))
+        return (*(video.sha256 for video in self.videos), *media_digest(self.audios))
 
     def with_images(self, images: Images) -> Media:
         """The same with other images, as many as there are."""
@@ -64,7 +65,7 @@ def image_digest(images: Sequence[object]) -> tuple[str, ...]:
 
 
 def media_digest(media: Sequence[object]) -> tuple[str, ...]:
-    """SHA-256 of each video (frames) or sound (samples and their rate); of anything else, of what it says it is."""
+    """SHA-256 of each sound (samples and their rate); of anything else, of what it says it is."""
     return tuple(_array_digest(each) for each in media)
 
 

@@ -78,6 +78,7 @@ def _by_ending(path: str) -> str | None:
 
 
 _HEAD = 2**16
+_WHOLE = {"array", "video_start", "video_end", "fps", "nframes", "max_frames"}
 
 
 def _kind_of_bytes(content: bytes) -> str:
@@ -91,10 +92,10 @@ def _kind_of_bytes(content: bytes) -> str:
 
 
 def _content(visual: Any) -> Any:
-    """What is read later: the path or the content of a mapping that holds only that."""
+    """What is read later: the path or the content of a mapping that holds only that, and not also what part of it."""
     if isinstance(visual, os.PathLike):
         return os.fspath(visual)
-    if not isinstance(visual, Mapping) or {"video_start", "video_end", "array"} & visual.keys():
+    if not isinstance(visual, Mapping) or _WHOLE & visual.keys():
         return visual
     return visual["bytes"] if isinstance(visual.get("bytes"), bytes) else _named(visual) or visual
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lens_models import LENS_TINY, LensArgumentError
 from lens_models.quantised import QUANTISATION_ARGUMENTS
-from lens_models.video import DEFAULT_FRAMES
+from lens_models.video import DEFAULT_FRAMES, VideoSampling
 
 from .options import (
     LENS_ARGUMENTS,
@@ -27,16 +27,19 @@ _FLAGS = {
     *("trust_remote_code", "allow_pickle", "use_cache"),
     *("load_in_8bit", "load_in_4bit", "bnb_4bit_use_double_quant"),
 }
-_WHOLE = ("min_pixels", "max_pixels", "max_num_frames", "max_length")
+_WHOLE = ("min_pixels", "max_pixels", "max_num_frames", "nframes", "max_length")
+_ALIASES = {"max_frames": "max_num_frames"}
+"""What other wrappers of lmms-eval call an argument -> its name here."""
 
 
 @dataclass(frozen=True)
 class ModelArguments:
     """Checkpoint, placement, prompt and media settings; defaults are sensible for a machine with or without a GPU.
 
-    `dtype` is the checkpoint's own unless named. Of a video, evenly spaced frames are shown: `max_num_frames`,
-    or `fps` a second where that is less. `use_cache` is the key-value cache of generation. `peft` is an adapter's
-    folder or repository; `load_in_*` and `bnb_*` quantise with bitsandbytes while loading.
+    `dtype` is the checkpoint's own unless named. Of a video, evenly spaced frames are shown: `max_num_frames` (or
+    `max_frames`), or `fps` a second where that is less, or exactly `nframes`. `use_cache` is the key-value cache of
+    generation. `peft` is an adapter's folder or repository; `load_in_*` and `bnb_*` quantise with bitsandbytes while
+    loading.
     """
 
     pretrained: str = LENS_TINY
@@ -61,6 +64,7 @@ class ModelArguments:
     max_pixels: int | None = None
     max_num_frames: int = DEFAULT_FRAMES
     fps: float | None = None
+    nframes: int | None = None
     max_length: int = 2048
 
     @classmethod
@@ -71,6 +75,7 @@ class ModelArguments:
             LensArgumentError: an unknown name ("did you mean"), or a wrong value.
         """
         options, rest = take_lens_options(arguments)
+        rest = _renamed(rest)
         own = {field.name for field in fields(cls)}
         known = own | set(_ACCEPTED_WITHOUT_EFFECT)
         reject_unknown([name for name in rest if name not in known], known | set(LENS_ARGUMENTS))
@@ -91,6 +96,11 @@ class ModelArguments:
         return {each.name: each.default for each in fields(cls)}
 
     @property
+    def video_sampling(self) -> VideoSampling:
+        """Which frames of a video are shown, unless its sample says otherwise."""
+        return VideoSampling(self.max_num_frames, self.fps, self.nframes)
+
+    @property
     def quantisation(self) -> dict[str, Any]:
         """What `lens_models.load_model` quantises by."""
         return {name: getattr(self, name) for name in QUANTISATION_ARGUMENTS}
@@ -100,6 +110,15 @@ class ModelArguments:
         """What the processor is loaded with."""
         pixels = {"min_pixels": self.min_pixels, "max_pixels": self.max_pixels}
         return {name: value for name, value in pixels.items() if value is not None}
+
+
+def _renamed(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    for alias, name in _ALIASES.items():
+        if alias in arguments and name in arguments:
+            raise LensArgumentError(
+                f"{alias}={arguments[alias]!r} and {name}={arguments[name]!r}; expected one of them"
+            )
+    return {_ALIASES.get(name, name): value for name, value in arguments.items()}
 
 
 def _batch_size(value: object) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lens_models.encoding import encode_texts, end_token_ids, tokenizer_of
 from lens_models.generation import generated_columns
+from lens_models.video import video_arguments
 
 from .encoding_guard import ContextWatch, encode_or_name
 from .sample import Sample
@@ -104,14 +105,12 @@ class ProcessorPrompts:
         return inputs
 
     def _encode(self, samples: Sequence[Sample]) -> Any:
-        videos = [video for sample in samples for video in sample.media.videos]
         inputs = encode_texts(
             self._processor,
             [sample.prompt for sample in samples],
             images=[sample.media.images for sample in samples],
-            videos=videos,
             audios=[audio for sample in samples for audio in sample.media.audios],
-            **({"do_sample_frames": False} if videos else {}),  # they are sampled already
+            **video_arguments(self._processor, [video for sample in samples for video in sample.media.videos]),
         )
         return inputs.to(self._model.device, self._model.dtype)
 

@@ -1,7 +1,7 @@
 """The logit lens for vision-language models: capture, exact readout, identity check, metrics.
 
     loading, peft_adapters, quantised       load a checkpoint
-    encoding, example_input, video          conversations, images and videos as model inputs
+    encoding, example_input, video/         conversations, images and videos as model inputs
     parts, architectures, placement         decoder layers, final norm and head: which they are, where they compute
     unembed, transforms, head_positions     from a residual to logits, as the model does it
     identity, comparison, chain             proof that the last layer's readout is the model's own logits

@@ -25,7 +25,8 @@ _WORDS = ["Is", "there", "a", "circle", "in", "the", "image", "?", "is", "pictur
 _STANDARD = ("pad", "bos", "eos", "unk", "cls", "sep", "mask")
 _TEMPLATE = (
     "{{% for turn in messages %}}{{% for part in turn['content'] %}}{{% if part['type'] == 'image' %}}{image} "
-    "{{% else %}}{{{{ part['text'] }}}}{{% endif %}}{{% endfor %}}{{% endfor %}}"
+    "{{% elif part['type'] == 'video' %}}{video} {{% else %}}{{{{ part['text'] }}}}{{% endif %}}"
+    "{{% endfor %}}{{% endfor %}}"
 )
 
 
@@ -34,7 +35,7 @@ class NoProcessorError(Exception):
 
 
 def processor_of(model_type: str) -> Any:
-    """A processor of the family's own classes for the tiny model, with a chat template that shows its pictures.
+    """A processor of the family's own classes for the tiny model, with a chat template that shows its pictures and videos.
 
     Raises:
         NoProcessorError: transformers has none for the type.
@@ -59,7 +60,8 @@ def processor_of(model_type: str) -> Any:
         setattr(processor, attribute, value)
     placeholder = PLACEHOLDERS.get(model_type) or getattr(processor, "image_token", None)
     if placeholder:
-        processor.chat_template = _TEMPLATE.format(image=placeholder)
+        video = getattr(processor, "video_token", None) or ""
+        processor.chat_template = _TEMPLATE.format(image=placeholder, video=video)
     return processor
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -55,10 +55,12 @@ class LmmsEvalSamples(SampleMaker):
         messages = asked.messages(copy.copy(document))
         chat = ChatMessages(messages=list(self._with_system(messages)))
         prompt = render_chat(self.processor, chat.to_hf_messages())
-        images, videos, audios = chat.extract_media()
+        images, _, audios = chat.extract_media()
         opened = (open_image(image, where=f"{asked.where}, image {i}") for i, image in enumerate(images))
-        limits: dict[str, Any] = {"max_frames": self.arguments.max_num_frames, "fps": self.arguments.fps}
-        frames = (open_video(video, where=f"{asked.where}, video {i}", **limits) for i, video in enumerate(videos))
+        frames = (
+            open_video(video, where=f"{asked.where}, video {i}", sampling=self.arguments.video_sampling)
+            for i, video in enumerate(_videos(chat))
+        )
         return prompt, Media(tuple(opened), tuple(frames), tuple(audios))
 
     def continuation_tokens(self, asked: HarnessRequest, text: str) -> Sequence[int]:
@@ -81,6 +83,15 @@ class LmmsEvalSamples(SampleMaker):
             return messages
         prompt = lmms._resolve_system_prompt(raw.replace("\\n", "\n"))
         return lmms._apply_system_prompt(None, list(messages), prompt)
+
+
+def _videos(chat: ChatMessages) -> Iterator[object]:
+    """The videos of a conversation, each with the clip that its message names."""
+    for content in (each for message in chat.messages for each in message.content if each.type == "video"):
+        clip = {"video_start": content.start_time, "video_end": content.end_time}
+        given = {name: second for name, second in clip.items() if second is not None}
+        url = content.url
+        yield url if not given else {**(url if isinstance(url, Mapping) else {"video": url}), **given}
 
 
 def normalise(instances: Sequence[Any]) -> list[HarnessRequest]:

@@ -158,10 +158,18 @@ def test_arguments_of_models_are_no_slips() -> None:
     ("name", "value"),
     [
         *(("batch_size", value) for value in ("auto", 0, -1, 1.5, True, "²", "auto:4")),
-        *((name, value) for name in ("max_pixels", "max_num_frames") for value in (0, -4, "x", 2.5, True)),
+        *((name, value) for name in ("max_pixels", "max_num_frames", "nframes") for value in (0, -4, "x", 2.5, True)),
         *(("fps", value) for value in (0, -1, "nan", "fast", True)),
     ],
 )  # fmt: skip
 def test_numbers_of_the_wrapper_out_of_range_are_named(name: str, value: object) -> None:
     with pytest.raises(LensArgumentError, match=f"{name}="):
         ModelArguments.parse({name: value})
+
+
+def test_the_frames_of_a_video_by_either_name() -> None:
+    sampling = ModelArguments.parse({"max_frames": "8", "fps": "0.5"})[0].video_sampling
+    assert (sampling.max_frames, sampling.fps, sampling.nframes) == (8, 0.5, None)
+    assert ModelArguments.parse({"nframes": 4})[0].video_sampling.nframes == 4
+    with pytest.raises(LensArgumentError, match="max_frames=8 and max_num_frames=9; expected one of them"):
+        ModelArguments.parse({"max_frames": 8, "max_num_frames": 9})

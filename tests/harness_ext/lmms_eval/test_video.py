@@ -1,61 +1,123 @@
-"""Videos as lmms-eval's tasks give them: a path in the conversation."""
+"""Videos as lmms-eval's tasks give them: a path in the conversation, or a clip of one."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import av
 import numpy as np
 import pytest
+import torch
 from lmms_eval.api.instance import Instance
 from lmms_eval.models import get_model
+from made_videos import decoded, open_files_with_pyav, pictures, write_video
 
-from lens_models import InputError
-from lens_models.video import open_video, sample_places
+from benchmarks.coverage.processors import processor_of
+from harness_ext.lmms_eval.samples import LmmsEvalSamples, normalise
+from harness_ext.tasks import Tasks
+from lens_engine.model_arguments import ModelArguments
+from lens_engine.prompts import ProcessorPrompts
+
+QUESTION = {"type": "text", "text": "Is there a red cube in the image?"}
 
 
 @pytest.fixture
 def video(tmp_path: Path) -> str:
-    """Two seconds of eight frames, from black to white."""
-    path = str(tmp_path / "fade.mp4")
-    with av.open(path, "w") as container:
-        stream = container.add_stream("mpeg4", rate=4)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        for i in range(8):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 30 * i, dtype=np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    return write_video(tmp_path / "clip.mp4", pictures(8, 64, 64), rate=4)
 
 
-def test_frames_are_evenly_spaced_over_the_whole_video(video: str) -> None:
-    assert sample_places(8, 4) == [0, 2, 5, 7]
-    assert sample_places(3, 4) == [0, 1, 2]
-    frames = open_video(video, where="here", max_frames=4)
-    assert frames.shape == (4, 64, 64, 3)
-    assert np.all(np.diff(frames.mean(axis=(1, 2, 3))) > 0)
-    assert len(open_video(video, where="here", fps=1)) == 2
+def instance(content: list[dict[str, Any]]) -> Instance:
+    def messages(document: Any) -> list[dict[str, Any]]:
+        return [{"role": "user", "content": [*content, QUESTION]}]
+
+    arguments = ("context", messages, {"max_new_tokens": 3}, 0, "task", "test")
+    return Instance("generate_until", arguments, 0, {"task": "task", "doc_id": 0, "repeats": 1})
 
 
-def test_what_is_no_video_is_named(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.mp4"
-    broken.write_bytes(b"this is no video")
-    with pytest.raises(InputError, match=r"task t, video 0: the video .*broken\.mp4 cannot be read"):
-        open_video(str(broken), where="task t, video 0")
-    with pytest.raises(InputError, match="expected the path of a video, found int"):
-        open_video(3, where="task t, video 0")
+def lens_model(arguments: str = "max_num_frames=4") -> Any:
+    model = get_model("hf-multimodal-lens").create_from_arg_string(arguments, {"batch_size": 1})
+    model.task_dict = {"task": {"test": [{}]}}
+    return model
 
 
 def test_a_model_answers_about_a_video(video: str) -> None:
-    model = get_model("hf-multimodal-lens").create_from_arg_string("max_num_frames=4", {"batch_size": 1})
-    model.task_dict = {"task": {"test": [{}]}}
-    content = [{"type": "video", "url": video}, {"type": "text", "text": "Is there a red cube in the image?"}]
-
-    def messages(document: Any) -> list[dict[str, Any]]:
-        return [{"role": "user", "content": content}]
-
-    arguments = ("context", messages, {"max_new_tokens": 3}, 0, "task", "test")
-    metadata = {"task": "task", "doc_id": 0, "repeats": 1}
-    (answer,) = model.generate_until([Instance("generate_until", arguments, 0, metadata)])
+    (answer,) = lens_model().generate_until([instance([{"type": "video", "url": video}])])
     assert answer.text.strip()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"url": {"type": "video", "path": "{}", "video_start": 0.5, "video_end": 1.5}},  # as EgoTempo's `doc_to_visual`
+        {"url": "{}", "start_time": 0.5, "end_time": 1.5},
+    ],
+)
+def test_a_clip_of_a_video(video: str, content: dict[str, Any]) -> None:
+    model = lens_model("max_frames=3")
+    url = content["url"]
+    content["url"] = video if isinstance(url, str) else {**url, "path": video}
+    (request,) = normalise([instance([{"type": "video", **content}])])
+    (shown,) = model._maker().shown(request, {})[1].videos
+    assert shown.indices == (2, 4, 6)
+    assert shown.clip == (0.5, 1.5)
+    assert np.array_equal(shown.frames, decoded(video)[[2, 4, 6]])
+
+
+class Listening:
+    """Stands for a model; keeps the inputs that it is given."""
+
+    inputs: dict[str, Any]
+    config = SimpleNamespace(max_position_embeddings=None)
+    device, dtype = "cpu", torch.float32
+
+    def generate(self, input_ids: torch.Tensor, **arguments: Any) -> torch.Tensor:
+        given = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
+        self.inputs = {"input_ids": input_ids, **given}
+        return torch.cat([input_ids, input_ids[:, -1:]], dim=1)
+
+
+def of_the_stock_wrapper(processor: Any, request: Instance) -> dict[str, Any]:
+    """What lmms-eval's own `huggingface` model gives its model; the processor may not be handed empty lists."""
+    cls = get_model("huggingface")
+    wrapper, listening, process = object.__new__(cls), Listening(), type(processor).__call__
+
+    class Lenient(type(processor)):  # type: ignore[misc]
+        def __call__(self, *args: Any, audios: Any = (), **kwargs: Any) -> Any:
+            return process(self, *args, **{name: value for name, value in kwargs.items() if value != []})
+
+    processor.__class__ = Lenient
+    open_files_with_pyav(processor)
+    vars(wrapper).update(
+        processor=processor, _tokenizer=processor.tokenizer, _model=listening, _device="cpu", device_map="cpu",
+        batch_size_per_gpu=1, _rank=0, system_prompt=None, use_cache=True, task_dict={"task": {"test": [{}]}},
+        cache_hook=SimpleNamespace(add_partial=lambda *_: None),
+    )  # fmt: skip
+    wrapper.generate_until([request])
+    return listening.inputs
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:transformers.models")
+@pytest.mark.parametrize(
+    ("family", "arguments"),
+    [
+        *((name, {"max_num_frames": 90}) for name in ("qwen2_vl", "qwen2_5_vl", "llava_next_video", "llava_onevision")),
+        *((name, {"max_num_frames": 90}) for name in ("video_llava", "internvl", "perception_lm", "video_llama_3")),
+        ("qwen3_vl", {"fps": 2}),
+    ],
+)
+def test_the_inputs_are_those_of_the_stock_wrapper(tmp_path: Path, family: str, arguments: dict[str, Any]) -> None:
+    """Most families' own settings show all frames of a file; Qwen3-VL's show two a second, evenly spaced."""
+    path = write_video(tmp_path / "a.mp4", pictures(90, 48, 32), rate=30)
+    request, processors = instance([{"type": "video", "url": path}]), [processor_of(family) for _ in range(2)]
+    for processor in processors:
+        processor.tokenizer.add_tokens([*"0123456789.:"])  # so that it spells times
+    maker = LmmsEvalSamples(processors[0], ModelArguments(**arguments), {"task": {"test": [{}]}}, Tasks({}))
+    (asked,) = normalise([request])
+    sample = maker.sample(asked)
+    inputs = ProcessorPrompts(Listening(), processors[0], use_cache=True, warn=pytest.fail).encode([sample])
+    stock = of_the_stock_wrapper(processors[1], request)
+    assert set(stock) == set(inputs) >= {"input_ids"}
+    assert any("pixel" in name for name in stock)
+    for name, value in stock.items():
+        assert torch.equal(torch.as_tensor(inputs[name]), value), name

@@ -16,6 +16,7 @@ from lens_engine.controls.reading import Controlled, ControlReading
 from lens_engine.engine import Replacement
 from lens_engine.media import Media
 from lens_engine.sample import Documents, Reference, Sample, ShownDocument
+from lens_models.video import Video
 from lens_tasks import AnswerTarget
 
 BOTH = ("blank", "shuffled")
@@ -75,7 +76,7 @@ def test_no_image_other_media_and_no_other_document_are_told_apart() -> None:
     controls = ImageControls(BOTH)
     refused(controls.read(request(()), reading), "no_image", "the prompt has no image")
     refused(
-        controls.read(request(media=Media((OTHER,), videos=(np.zeros((1, 2, 2, 3)),))), reading),
+        controls.read(request(media=Media((OTHER,), videos=(Video(np.zeros((1, 2, 2, 3), np.uint8)),))), reading),
         "not_run",
         "the prompt has video; controls replace",
     )
