@@ -1,4 +1,4 @@
-"""Perception Test's multiple choice about videos: answer target; for perception_mini also prompt, video and scores.
+"""perception_mini, in the fields of Perception Test's multiple choice: answer target, prompt, video and scores.
 
 Prompt and score are those of the stock `perceptiontest_val_mc` of lmms-eval.
 """
@@ -22,7 +22,7 @@ from lens_tasks.options.lists import Option
 from lens_tasks.scoring import short_answer_scores
 from lens_tasks.target_types import AnswerTarget, TargetError
 
-TASK_NAME = re.compile(r"(^|_)(perception_?test|perception_mini)(_|$)", re.IGNORECASE)
+TASK_NAME = re.compile(r"(^|_)perception_mini(_|$)", re.IGNORECASE)
 COLUMNS = ("video_name", "question", "options", "answer_id")
 POST_PROMPT = "\nAnswer with the option's letter from the given choices directly."
 """The stock task's, which it puts in place of any `post_prompt`."""
@@ -38,9 +38,9 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
     """
     texts = [str(option) for option in doc["options"] or ()]
     if len(texts) < 2:
-        raise TargetError(f"a question of Perception Test has options, found {doc['options']!r}")
+        raise TargetError(f"a question of perception_mini has options, found {doc['options']!r}")
     letters = "ABCD"[: len(texts)]
-    right = gold_texts_of(doc["answer_id"])
+    right = gold_texts_of(gold) or gold_texts_of(doc["answer_id"])
     if right and right[0] not in map(str, range(len(letters))):
         raise TargetError(f"an answer_id is the place of one of {len(texts)} options, found {right[0]!r}")
     label = letters[int(right[0])] if right else None

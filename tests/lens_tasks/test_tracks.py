@@ -82,14 +82,14 @@ def test_every_document_of_perception_mini_can_be_read():
             np.testing.assert_array_equal(each.timestamps, each.frame_ids * 500_000)
 
 
-def test_the_stock_task_has_the_same_target():
+def test_a_target_with_and_without_a_right_answer():
     doc = {"video_name": "video_1", "question": "?", "options": ["a cup", "a pen", "a car"], "answer_id": "2"}
-    found = target_for("perceptiontest_val_mc", {**doc, "question_id": "7"}, gold="2")
+    found = target_for("perception_mini", {**doc, "question_id": "7"}, gold="2")
     assert (found.gold, found.cluster, found.question_type, found.note) == ("C", "video_1", "7", None)
-    assert target_for("perceptiontest_val_mc", {**doc, "answer_id": "-1"}).gold is None
-    strange = target_for("perceptiontest_val_mc", {**doc, "answer_id": "3"})
+    assert target_for("perception_mini", {**doc, "answer_id": "-1"}).gold is None
+    strange = target_for("perception_mini", {**doc, "answer_id": "3"})
     assert "an answer_id is the place of one of 3 options, found '3'" in strange.note
-    assert "has options, found None" in target_for("perceptiontest_val_mc", {**doc, "options": None}).note
+    assert "has options, found None" in target_for("perception_mini", {**doc, "options": None}).note
 
 
 def test_a_video_is_unpacked_once(tmp_path, monkeypatch):
