@@ -49,6 +49,25 @@ class Media:
         """Digest of each video, then of each sound."""
         return (*(video.sha256 for video in self.videos), *media_digest(self.audios))
 
+    @property
+    def video_records(self) -> tuple[dict[str, Any], ...]:
+        """What a record keeps of each video, see docs/record-format.md."""
+        return tuple(
+            {
+                "sha256": video.sha256,
+                "source": video.source,
+                "frames": len(video),
+                "width": video.size[0],
+                "height": video.size[1],
+                "times": video.times,
+                "fps": video.fps,
+                "duration": video.duration,
+                "start": video.clip and video.clip[0],
+                "end": video.clip and video.clip[1],
+            }
+            for video in self.videos
+        )
+
     def with_images(self, images: Images) -> Media:
         """The same with other images, as many as there are."""
         return replace(self, images=tuple(images))

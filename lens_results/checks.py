@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -113,6 +113,8 @@ def converter(dtype: pa.DataType) -> Converter:
     if pa.types.is_map(dtype):
         of_item = converter(dtype.item_type)
         return lambda name, value: {text(str(key)): of_item(f"{name}[{key!r}]", item) for key, item in value.items()}
+    if pa.types.is_struct(dtype):
+        return partial(_of_struct, {item.name: converter(item.type) for item in dtype})
     if pa.types.is_list(dtype):
         if pa.types.is_string(dtype.value_type):
             return lambda name, value: texts(value)
@@ -123,3 +125,14 @@ def converter(dtype: pa.DataType) -> Converter:
     if pa.types.is_floating(dtype):
         return number
     return (lambda name, value: bool(value)) if pa.types.is_boolean(dtype) else (lambda name, value: text(value))
+
+
+def _of_struct(converters: Mapping[str, Converter], name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with all fields of the column, None where the value has none; a field that it lacks is refused."""
+    unknown = sorted(value.keys() - converters.keys())
+    if unknown:
+        raise InvalidRecordError(f"{name}: found {', '.join(unknown)}, expected fields among {', '.join(converters)}.")
+    given = {field: value.get(field) for field in converters}
+    return {
+        field: None if item is None else converters[field](f"{name}.{field}", item) for field, item in given.items()
+    }

@@ -81,6 +81,7 @@ class SampleRecord:
     response: str = ""
     gold: tuple[str, ...] = ()
     image_sha256: tuple[str, ...] = ()
+    videos: tuple[Mapping[str, Any], ...] = ()
     prompt_sha256: str | None = None
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     # target

@@ -11,7 +11,7 @@ import pyarrow as pa
 from lens_results.errors import NewerFormatError, NotARecordFileError, RecordFormatError
 
 FORMAT_VERSION = 1
-FORMAT_MINOR = 4
+FORMAT_MINOR = 5
 VERSION = f"{FORMAT_VERSION}.{FORMAT_MINOR}"
 
 KEY_FIELDS = ("task", "doc_id", "request_idx", "repeat")
@@ -37,6 +37,21 @@ _NAMED_ARRAY = pa.struct(
     ]
 )
 
+_VIDEO = pa.struct(
+    [
+        pa.field("sha256", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("frames", pa.int32()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("times", pa.list_(pa.float64())),
+        pa.field("fps", pa.float64()),
+        pa.field("duration", pa.float64()),
+        pa.field("start", pa.float64()),
+        pa.field("end", pa.float64()),
+    ]
+)
+
 SCHEMA = pa.schema(
     [
         pa.field("task", _TEXT, nullable=False),
@@ -49,6 +64,7 @@ SCHEMA = pa.schema(
         pa.field("response", _TEXT, nullable=False),
         pa.field("gold", _TEXTS, nullable=False),
         pa.field("image_sha256", _TEXTS, nullable=False),
+        pa.field("videos", pa.list_(_VIDEO), nullable=False),
         pa.field("prompt_sha256", _TEXT),
         pa.field("fingerprint", _WORDS, nullable=False),
         pa.field("candidates", _TEXTS, nullable=False),

@@ -35,7 +35,7 @@ class NoProcessorError(Exception):
 
 
 def processor_of(model_type: str) -> Any:
-    """A processor of the family's own classes for the tiny model; its chat template shows pictures and videos.
+    """A processor of the family's own classes for the tiny model, whose chat template shows pictures and videos.
 
     Raises:
         NoProcessorError: transformers has none for the type.

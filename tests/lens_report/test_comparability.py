@@ -56,6 +56,15 @@ def test_one_sample_that_differs_is_named(runs: Callable[..., list[TaskRun]], as
     assert flags([same, also, other]) == [(), (), (f"{aspect} differs",)]
 
 
+def test_other_frames_of_one_video_are_named(runs: Callable[..., list[TaskRun]]) -> None:
+    def videos(digest: str) -> Change:
+        return lambda record: {"videos": ({"sha256": digest if record.doc_id == 7 else "same", "source": "a.mp4"},)}
+
+    older, one, same, other = runs(videos("a"), videos("a"), videos("b"))
+    assert differing(one, same) == differing(older, one) == ()
+    assert differing(one, other) == ("videos",)
+
+
 def test_files_without_a_fingerprint_are_compared_by_what_they_have(runs: Callable[..., list[TaskRun]]) -> None:
     new, old = runs(lambda record: {"fingerprint": {}})
     assert differing(new, old) == ()
