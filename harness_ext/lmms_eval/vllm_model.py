@@ -131,7 +131,14 @@ class VLLMMultimodalLens(VLLM):  # type: ignore[misc]
         return Conversation(*self.make_one_request(request))
 
     def _maker(self) -> VllmSamples:
-        return VllmSamples(self.processor, ModelArguments(), self.task_dict, self.tasks, converse=self.converse)
+        return VllmSamples(
+            self.processor, ModelArguments(), self.task_dict, self.tasks, converse=self.converse, render=self.render
+        )
+
+    def render(self, conversation: Conversation) -> dict[str, Any]:
+        """What vLLM makes of a conversation: `prompt`, and its pictures in `multi_modal_data`."""
+        found: dict[str, Any] = self.opened.engine.rendered(conversation.messages, self.chat_template)
+        return found
 
     def _log_speed(self) -> None:
         found = self.get_format_metrics()
@@ -167,7 +174,7 @@ class _Prompts:
 
     def prompt(self, sample: Sample) -> dict[str, Any]:
         """See `VllmPrompts`: as the client's `chat` renders it, with the sample's own images."""
-        found = self._model.opened.engine.rendered(sample.source.messages, self._model.chat_template)
+        found = self._model.render(sample.source)
         if sample.media.images:
             found["multi_modal_data"] = {**found.get("multi_modal_data", {}), "image": list(sample.media.images)}
         return found

@@ -37,9 +37,11 @@ class VllmSamples(LmmsEvalSamples):
 
     Attributes:
         converse: a request and the task's messages -> the conversation, by the stock wrapper's code.
+        render: a conversation -> what vLLM makes of it: `prompt`, and its pictures in `multi_modal_data`.
     """
 
     converse: Callable[[HarnessRequest, Any], Conversation] = field(kw_only=True, repr=False)
+    render: Callable[[Conversation], Mapping[str, Any]] = field(kw_only=True, repr=False)
 
     def sample(self, asked: HarnessRequest, document: Any = None, *, kind: str = "generate") -> Sample:
         """See `SampleMaker`."""
@@ -51,9 +53,22 @@ class VllmSamples(LmmsEvalSamples):
         return super().sample(known, document, kind=kind)
 
     def shown(self, asked: HarnessRequest, document: Any) -> tuple[str, Media]:
-        """Prompt by the checkpoint's chat template, and media; vLLM decodes videos by itself."""
+        """Prompt by the checkpoint's chat template, and media.
+
+        The stock wrapper shows a video as its frames, one picture each: then the prompt and the pictures are those that
+        vLLM makes of the conversation.
+        """
         assert asked.messages is not None
         chat = ChatMessages(messages=asked.messages(document))
         images, videos, audios = chat.extract_media()
+        if videos:
+            rendered = self.render(asked.source)
+            return str(rendered["prompt"]), Media(_pictures(rendered), (), tuple(audios))
         opened = (open_image(image, where=f"{asked.where}, image {i}") for i, image in enumerate(images))
-        return render_chat(self.processor, chat.to_hf_messages()), Media(tuple(opened), tuple(videos), tuple(audios))
+        return render_chat(self.processor, chat.to_hf_messages()), Media(tuple(opened), (), tuple(audios))
+
+
+def _pictures(rendered: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The pictures of a prompt; vLLM may keep the bytes that each came from beside it."""
+    found = (rendered.get("multi_modal_data") or {}).get("image") or ()
+    return tuple(getattr(each, "media", each) for each in found)
