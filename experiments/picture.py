@@ -109,11 +109,11 @@ all masks (`python -m experiments.run --only picture`; records in results/pictur
 
 The hypotheses were written down before the run ([experiments/picture.py](../experiments/picture.py)). A trial of the
 code on the first 40 to 60 questions of each task had been seen before that: it suggested the first, third, fourth and
-fifth kind, and neither the second nor the sixth. The last eight rows were added before a second
-run, when the first one had been seen and none of their own figures over a task; that the model is too narrow for attention
-sinks was known. Intervals and tests are paired over samples and clustered by
-picture; p is corrected by Holm over all {tests} tests. The model is tiny (10 layers, 4 x 4 image tokens for a picture),
-so an object is one to four tokens; what holds for it need not hold for a large one.
+fifth kind, and neither the second nor the sixth. The last eight rows were added before a second run, when the first one
+had been seen and none of their own figures over a task; that the model is too narrow for attention sinks was known.
+Intervals and tests are paired over samples and clustered by picture; p is corrected by Holm over all {tests} tests. The
+model is tiny (10 layers, 4 x 4 image tokens for a picture), so an object is one to four tokens; what holds for it need
+not hold for a large one.
 """
 
 
