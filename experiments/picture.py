@@ -187,7 +187,7 @@ def page(results: Path = ROOT / "results" / "picture") -> str:
         p = corrected[str(number)]
         cells = [
             one.asked.says, one.asked.task, str(one.difference.n), _number(one.larger), _number(one.than),
-            _interval(one.difference), "" if p is None else f"{p:.2g}", _verdict(one, p),
+            _interval(one.difference) if one.difference.n else "no sample has both", "" if p is None else f"{p:.2g}", _verdict(one, p),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "## Is the object there?", "", "pope_mini: AUROC of telling present from absent objects."]
