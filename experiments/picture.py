@@ -155,6 +155,8 @@ def _presence(run: TaskRun) -> list[tuple[str, Estimate]]:
 
 
 def _interval(estimate: Estimate, digits: int = 2) -> str:
+    if not estimate.n:
+        return "no sample has both"
     if estimate.value is None:
         return f"none ({estimate.note})"
     if estimate.low is None or estimate.high is None:
@@ -187,7 +189,7 @@ def page(results: Path = ROOT / "results" / "picture") -> str:
         p = corrected[str(number)]
         cells = [
             one.asked.says, one.asked.task, str(one.difference.n), _number(one.larger), _number(one.than),
-            _interval(one.difference) if one.difference.n else "no sample has both", "" if p is None else f"{p:.2g}", _verdict(one, p),
+            _interval(one.difference), "" if p is None else f"{p:.2g}", _verdict(one, p),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "## Is the object there?", "", "pope_mini: AUROC of telling present from absent objects."]
