@@ -55,9 +55,9 @@ def task_prints(task_runs: Sequence[TaskRun]) -> list[dict[str, str]]:
     """For each run of one task: aspect -> what it was in this run; equal texts mean the same.
 
     `prompt`: the harness's prompt settings of the task, not the model's own chat template. `samples`: which documents.
-    `questions`, `images`, `videos` (frames and their times), `labels` (gold answers, and candidates of answers that were
-    read) and `task` (its version and scoring) are the same where they are so for every sample that both runs have and
-    know them of. `lens`: norm, candidates, position, thresholds, whether all layers were read. `score`: the metric
+    `questions`, `images`, `videos` (frames and their times), `labels` (gold answers, and candidates of answers that
+    were read) and `task` (its version and scoring) are the same where they are so for every sample that both runs have
+    and know them of. `lens`: norm, candidates, position, thresholds, whether all layers were read. `score`: the metric
     that stands for the task.
     """
     alike: dict[str, list[int]] = {
