@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,10 @@ _BOXES = ("gold_based.causal_drop", "gold_based.causal_drop_random")
 _NULLS = ("gold_based.causal_drop", "gold_based.causal_drop_null")
 _ATTENDED = ("label_free.attention_drop", "label_free.attention_drop_random")
 _READ = ("label_free.word_drop", "label_free.word_drop_random")
+_NEAR = ("gold_based.near_box_auroc", "gold_based.null_near_box_auroc")
+_RELATIVE = ("gold_based.relative_box_lift", "gold_based.null_relative_box_lift")
+_SHARPER = ("gold_based.relative_box_lift", "gold_based.box_lift")
+_SINKLESS = ("gold_based.sinkless_box_lift", "gold_based.box_lift")
 _KINDS = (
     ("attention of right answers is denser in the boxes than in null boxes", _LIFT, True),
     ("the words asked about are read more in the boxes than in null boxes", _WORDS, False),
@@ -66,6 +71,12 @@ _BY_FAMILY = (
     ("attention is denser in the boxes than in null boxes", _LIFT),
     ("masking the boxes costs more than null boxes", _NULLS),
 )
+_ADDED = (
+    ("image tokens in the boxes are nearer to the words asked about than in null boxes (AUROC)", _NEAR, False),
+    ("relative attention of right answers is denser in the boxes than in null boxes", _RELATIVE, True),
+    ("relative attention is denser in the boxes than attention", _SHARPER, False),
+    ("attention without sinks is denser in the boxes than with them", _SINKLESS, False),
+)
 HYPOTHESES: Final = (
     *(Hypothesis(says, task, *pair, right) for says, pair, right in _KINDS for task in ("pope_mini", "clevr_mini")),
     *(
@@ -73,14 +84,18 @@ HYPOTHESES: Final = (
         for says, pair in _BY_FAMILY
         for family in FAMILIES
     ),
+    *(Hypothesis(says, task, *pair, right) for says, pair, right in _ADDED for task in ("pope_mini", "clevr_mini")),
 )
 """Fixed before the run of results/picture. A trial of the code on the first 40 to 60 questions of each task had been
-seen: it suggested the first, third, fourth and fifth kind, and neither the second nor the sixth."""
+seen: it suggested the first, third, fourth and fifth kind, and neither the second nor the sixth. Those of `_ADDED` were
+written before a second run, when all of the first had been seen and none of their own figures over a task; that the
+model is too narrow for attention sinks was known."""
 
 PRESENCE: Final = (
     ("image confidence of the words asked about", "label_free.image_confidence", 1),
     ("attention to the picture (SVAR)", "label_free.svar", 1),
     ("entropy of the attention", "label_free.attention_entropy", -1),
+    ("entropy of the relative attention", "label_free.relative_attention_entropy", -1),
     ("final log-odds of yes", "log_odds", 1),
 )
 """pope_mini: what tells present from absent objects, with the direction that was expected: AUROC above one half."""
@@ -88,15 +103,17 @@ PRESENCE: Final = (
 
 _INTRO = """# Where in the picture: reference results
 
-The bundled model on all questions of pope_mini and clevr_mini, with both probes of the picture and all masks
-(`python -m experiments.run --only picture`; records in results/picture). Definitions:
+The bundled model on all questions of pope_mini and clevr_mini, with both probes of the picture, relative attention and
+all masks (`python -m experiments.run --only picture`; records in results/picture). Definitions:
 [metrics.md](metrics.md#in-the-picture). Written by `python -m experiments.picture` from these records alone.
 
 The hypotheses were written down before the run ([experiments/picture.py](../experiments/picture.py)). A trial of the
 code on the first 40 to 60 questions of each task had been seen before that: it suggested the first, third, fourth and
-fifth kind, and neither the second nor the sixth. Intervals and tests are paired over samples and clustered by
-picture; p is corrected by Holm over all {tests} tests. The model is tiny (10 layers, 4 x 4 image tokens for a picture),
-so an object is one to four tokens; what holds for it need not hold for a large one.
+fifth kind, and neither the second nor the sixth. The last eight rows were added before a second run, when the first one
+had been seen and none of their own figures over a task; that the model is too narrow for attention sinks was known.
+Intervals and tests are paired over samples and clustered by picture; p is corrected by Holm over all {tests} tests. The
+model is tiny (10 layers, 4 x 4 image tokens for a picture), so an object is one to four tokens; what holds for it need
+not hold for a large one.
 """
 
 
@@ -120,7 +137,8 @@ def _test(asked: Hypothesis, runs: Mapping[str, TaskRun]) -> _Found:
     if asked.family is not None:
         chosen &= (frame["question_type"] == asked.family).to_numpy()
     rows = np.flatnonzero(chosen)
-    larger, than = (numbers(frame[name])[rows] for name in (asked.larger, asked.than))
+    nothing = np.full(len(frame), np.nan)
+    larger, than = ((numbers(frame[name]) if name in frame else nothing)[rows] for name in (asked.larger, asked.than))
     found = paired(than, larger, run.clusters.at(chosen))
     return _Found(asked, found.mean_b, found.mean_a, found.difference, found.p_value)
 
@@ -137,6 +155,8 @@ def _presence(run: TaskRun) -> list[tuple[str, Estimate]]:
 
 
 def _interval(estimate: Estimate, digits: int = 2) -> str:
+    if not estimate.n:
+        return "no sample has both"
     if estimate.value is None:
         return f"none ({estimate.note})"
     if estimate.low is None or estimate.high is None:
@@ -162,7 +182,7 @@ def page(results: Path = ROOT / "results" / "picture") -> str:
     runs = {one.task: one for one in task_runs(run)}
     found = [_test(asked, runs) for asked in HYPOTHESES]
     corrected = holm({str(number): one.p for number, one in enumerate(found)})
-    lines = [_INTRO.format(tests=len(found))]
+    lines = [_INTRO.format(tests=sum(one.p is not None for one in found))]
     lines.append("| hypothesis | task | n | mean | compared with | difference | p (Holm) | |")
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for number, one in enumerate(found):
@@ -177,6 +197,8 @@ def page(results: Path = ROOT / "results" / "picture") -> str:
     lines += [f"| {says} | {_interval(estimate, 3)} |" for says, estimate in _presence(runs["pope_mini"])]
     lines += ["", "## By layer", "", "Mean lift of the boxes over null boxes (own minus null), by layer.", ""]
     lines += [line for task in ("pope_mini", "clevr_mini") for line in _by_layer(run, task)]
+    lines += ["", "## Not measured", ""]
+    lines += [line for task in ("pope_mini", "clevr_mini") for line in _not_measured(run, task)]
     return "\n".join(lines) + "\n"
 
 
@@ -184,7 +206,7 @@ def _by_layer(run: Run, task: str) -> list[str]:
     """One row a probe and task: own minus null lift of each layer."""
     records = [record for record in run.records() if record.task == task]
     lines = []
-    for probe in ("attention", "image_tokens"):
+    for probe in ("attention", "relative_attention", "image_tokens", "near"):
         own: list[NDArray[np.float64]] = []
         layers: NDArray[np.float64] | None = None
         for record in records:
@@ -198,6 +220,15 @@ def _by_layer(run: Run, task: str) -> list[str]:
         cells = [f"{int(layer)}: {value:+.2f}" for layer, value in zip(layers, mean, strict=True)]
         lines.append(f"- {task}, {probe} (n = {len(own)}): " + ", ".join(cells))
     return lines
+
+
+def _not_measured(run: Run, task: str) -> list[str]:
+    """What probes and masks gave nothing of, why, and how often."""
+    found: Counter[tuple[str, str]] = Counter()
+    for record in run.records():
+        if record.task == task:
+            found.update((probe, status) for probe, status in record.probe_status.items() if status != "ok")
+    return [f"- {task}, {probe}: {status} ({count} samples)" for (probe, status), count in sorted(found.items())]
 
 
 def main() -> None:

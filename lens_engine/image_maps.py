@@ -45,6 +45,7 @@ class Seen:
         asked: the words that its question asks about.
         n_layers: L of the model.
         boxes: the boxes of its document, or why they cannot be used.
+        times: when the frames of each of its videos begin, in seconds; None where that is not known.
     """
 
     key: Key
@@ -53,6 +54,7 @@ class Seen:
     asked: Sequence[str]
     n_layers: int
     boxes: Sequence[PlacedBox] | BoxError = ()
+    times: Sequence[Sequence[float] | None] = ()
 
 
 @dataclass
@@ -105,6 +107,9 @@ def _with_boxes(found: Observed, seen: Seen, maps: Mapping[str, _Maps]) -> None:
     if seen.tokens.boxes is None:
         found.status["boxes"] = f"no_geometry: {seen.tokens.problem}"
         return
+    if seen.tokens.frames is not None:
+        found.probes["video_tokens"] = _in_time(seen.tokens.boxes, seen.tokens.image, seen.tokens.frames, seen.times)
+        return
     found.probes["tokens"] = {"boxes": seen.tokens.boxes, "image": seen.tokens.image.astype(np.float32)}
     if isinstance(seen.boxes, BoxError):
         found.status["boxes"] = f"{seen.boxes.status}: {seen.boxes}"
@@ -120,6 +125,20 @@ def _with_boxes(found: Observed, seen: Seen, maps: Mapping[str, _Maps]) -> None:
     found.status["boxes"] = OK if nulls else f"{NO_NULL}: a box fits nowhere else at its distance from the centre"
     for name, arrays in maps.items():
         _against_boxes(found, name, arrays, seen, asked, nulls)
+
+
+def _in_time(
+    boxes: npt.NDArray[np.float32],
+    video: npt.NDArray[np.int64],
+    frames: npt.NDArray[np.int64],
+    times: Sequence[Sequence[float] | None],
+) -> dict[str, Any]:
+    """Where the tokens of videos lie, see docs/video.md; without `times` where those of a video are not known."""
+    found: dict[str, Any] = {"boxes": boxes, "video": video.astype(np.float32), "frames": frames.astype(np.float32)}
+    if times and all(own is not None for own in times):
+        known = [np.asarray(own) for own in times]
+        found["times"] = np.stack([known[of][own] for of, own in zip(video, frames, strict=True)]).astype(np.float32)
+    return found
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ class Observations:
         if isinstance(boxes, BoxError):
             self._warn_once(f"Boxes that cannot be used: {sample.where}: {boxes}")
         asked = () if isinstance(regions, BoxError) else regions.words
-        return Seen(sample.key, tokens, sample.picture_sizes, asked, self._n_layers, boxes)
+        times = [video.times for video in sample.media.videos]
+        return Seen(sample.key, tokens, sample.picture_sizes, asked, self._n_layers, boxes, times)
 
     def _words(self, sample: Sample, candidates: SampleCandidates | None) -> dict[str, Tokens]:
         """The words asked about, the answer given and the right one, with the tokens that may begin them."""

@@ -27,7 +27,7 @@ from lens_models import (
 from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encodable_together
 from lens_models.generation import unchanged_random_state
-from lens_models.image_tokens import ImageTokens, ProvenImageTokens
+from lens_models.image_tokens import ImageTokens, ProvenImageTokens, shape_of
 from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
 from lens_models.interventions import Intervention, changed
 from lens_models.memory import attempted, free_memory
@@ -168,7 +168,7 @@ class TransformersEngine:
 
     def _image_tokens(self, inputs: Mapping[str, Any], sample: Sample) -> ImageTokens:
         """Those of one sample, encoded alone."""
-        return self.image_tokens.locate(inputs, [[image.size for image in sample.media.images]])[0]
+        return self._locate(inputs, [sample])[0]
 
     @functools.cached_property
     def _masking_problem(self) -> str | None:
@@ -178,11 +178,15 @@ class TransformersEngine:
     def _located(self, inputs: Mapping[str, Any], samples: Sequence[Sample]) -> list[ImageTokens]:
         """The image tokens of each row of a batch."""
         by_row = dict(zip(self.prompts.rows(samples), samples, strict=True))
-        sizes = [[image.size for image in by_row[row].media.images] for row in range(len(samples))]
         with unchanged_random_state() as rewind:
-            tokens = self.image_tokens.locate(inputs, sizes)
+            tokens = self._locate(inputs, [by_row[row] for row in range(len(samples))])
             rewind()
         return tokens
+
+    def _locate(self, inputs: Mapping[str, Any], rows: Sequence[Sample]) -> list[ImageTokens]:
+        pictures = [[image.size for image in sample.media.images] for sample in rows]
+        videos = [[shape_of(video) for video in sample.media.videos] for sample in rows]
+        return self.image_tokens.locate(inputs, pictures, videos)
 
     def _run(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,12 @@ from PIL import Image
 
 from .encoding import encode_texts, render_chat
 from .errors import InputError
+from .video import Video, video_arguments
 
-__all__ = ["example_image", "example_inputs"]
+__all__ = ["example_image", "example_inputs", "example_video_inputs"]
 
 _QUESTION = "Is there a circle in the image?"
+_ABOUT_A_VIDEO = [{"type": "video", "video": "video"}, {"type": "text", "text": _QUESTION}]
 
 
 def example_image(size: int = 224) -> Image.Image:
@@ -59,3 +61,22 @@ def _by_image_token(processor: Any, images: list[Image.Image], question: str) ->
 
 def _by_text_alone(processor: Any, images: list[Image.Image], question: str) -> Any:
     return encode_texts(processor, [question], images=[images])
+
+
+def example_video_inputs(processor: Any, video: Video) -> Any:
+    """One prompt with a video, encoded as the processor wants it: by chat template, else by its video token.
+
+    Raises:
+        InputError: neither way works; names both and their errors.
+    """
+    told, failures = video_arguments(processor, [video]), []
+    ways: dict[str, Callable[[], str]] = {
+        "by chat": lambda: render_chat(processor, [{"role": "user", "content": _ABOUT_A_VIDEO}]),
+        "by video token": lambda: f"{processor.video_token} {_QUESTION}",
+    }
+    for way, text in ways.items():
+        try:
+            return encode_texts(processor, [text()], **told)
+        except (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+            failures.append(f"{way}: {error}")
+    raise InputError(f"{type(processor).__name__} encoded no prompt with a video ({'; '.join(failures)})")

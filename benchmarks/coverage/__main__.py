@@ -12,10 +12,12 @@ from pathlib import Path
 import torch
 import transformers
 
+from lens_models.image_tokens import GeometryReport
+
 from .attention import AttentionError
 from .examine import Outcome, WrongReadoutError, examine, model_types
 from .forced import ForcedError
-from .geometry import check_geometry
+from .geometry import check_geometry, check_video_geometry
 from .report import write_geometry, write_report
 
 
@@ -24,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
     parser.add_argument("model_types", nargs="*", help="model types to examine; without any, all, and docs are written")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of coverage.json and coverage.md")
-    parser.add_argument("--geometry", action="store_true", help="the geometry of image tokens alone")
+    parser.add_argument("--geometry", action="store_true", help="the geometry of tokens of pictures and videos alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # tiny models are slower with more
     warnings.simplefilter("ignore")
@@ -50,18 +52,25 @@ def main() -> int:
 
 
 def _geometry(chosen: list[str], out: Path) -> int:
-    """Paint spots for each model type; 1 when a geometry is refuted."""
-    reports = {}
+    """Paint spots of pictures and videos for each model type; 1 when a geometry is refuted."""
+    found: dict[str, dict[str, GeometryReport | None]] = {"pictures": {}, "videos": {}}
     for model_type in chosen or model_types():
-        start = time.perf_counter()
-        report = reports[model_type] = check_geometry(model_type)
-        figures = "" if report.figures is None else f"top-1 {report.figures.top1:.2f} of {report.figures.cases}"
-        said = f"{model_type:24} {report.status:8} {report.tokens:5} {figures:18} {time.perf_counter() - start:5.1f} s"
-        print(f"{said}  {report.reason[:200]}".rstrip(), flush=True)
+        for shown, check in (("pictures", check_geometry), ("videos", check_video_geometry)):
+            start = time.perf_counter()
+            report = found[shown][model_type] = check(model_type)
+            if report is not None:
+                print(_geometry_line(model_type, shown, report, time.perf_counter() - start), flush=True)
     if not chosen:
-        write_geometry(reports, out)
-    print(dict(Counter(report.status for report in reports.values())))
-    return int(any(report.status == "refuted" for report in reports.values()))
+        write_geometry(found["pictures"], found["videos"], out)
+    reports = [report for own in found.values() for report in own.values() if report is not None]
+    print(dict(Counter(report.status for report in reports)))
+    return int(any(report.status == "refuted" for report in reports))
+
+
+def _geometry_line(model_type: str, shown: str, report: GeometryReport, seconds: float) -> str:
+    figures = "" if report.figures is None else f"top-1 {report.figures.top1:.2f} of {report.figures.cases}"
+    said = f"{model_type:24} {shown:8} {report.status:8} {report.tokens:5} {figures:18} {seconds:5.1f} s"
+    return f"{said}  {report.reason[:200]}".rstrip()
 
 
 def _line(outcome: Outcome, seconds: float) -> str:

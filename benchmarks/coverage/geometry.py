@@ -7,17 +7,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from lens_models.image_tokens import GeometryReport, prove_geometry
+from lens_models.image_tokens import GeometryReport, prove_geometry, prove_video_geometry
 from lens_models.image_tokens.families import without_tokens
 
 from .build import build
-from .processor_sizes import CONFIG, REPEATED, UNTRIED
+from .processor_sizes import CONFIG, REPEATED, UNTRIED, UNTRIED_VIDEOS
 from .processors import SIDE, NoProcessorError, processor_of
 from .shrink import assign, shrunk_config
 
-__all__ = ["check_geometry"]
+__all__ = ["check_geometry", "check_video_geometry"]
 
 _ID_NAMES = ("image_token_id", "image_token_index", "image_patch_id")
+_VIDEO_ID_NAMES = ("video_token_id", "video_token_index")
+_AROUND_VIDEOS = {"video_start_token_id": "<|begin_of_video|>", "video_end_token_id": "<|end_of_video|>"}
 
 
 def check_geometry(model_type: str) -> GeometryReport:
@@ -35,15 +37,37 @@ def check_geometry(model_type: str) -> GeometryReport:
     return prove_geometry(model, processor)
 
 
+def check_video_geometry(model_type: str) -> GeometryReport | None:
+    """The same for videos; None for a family whose processor takes none."""
+    try:
+        processor = processor_of(model_type)
+    except Exception:  # whatever a processor does without its checkpoint
+        return None
+    if getattr(processor, "video_processor", None) is None:
+        return None
+    untried = UNTRIED | UNTRIED_VIDEOS
+    if model_type in untried:
+        return GeometryReport("unknown", untried[model_type])
+    try:
+        model = model_for(model_type, processor)
+    except Exception as error:  # whatever a model does with a tiny configuration
+        return GeometryReport("unknown", f"{type(error).__name__}: {str(error)[:200]}")
+    return prove_video_geometry(model, processor)
+
+
 def model_for(model_type: str, processor: Any) -> Any:
     """A tiny model whose image token is the processor's, and which mixes the places of a picture little."""
     config = shrunk_config(model_type, SIDE)
     named = REPEATED.get(model_type) or getattr(processor, "image_token", None)
-    token = processor.tokenizer.convert_tokens_to_ids(named) if named else None
-    for part in _parts(config):
-        for name in _ID_NAMES:
-            if token is not None and isinstance(getattr(part, name, None), int):
-                setattr(part, name, token)
+    vocabulary = processor.tokenizer.get_vocab()
+    around = [((name,), token) for name, token in _AROUND_VIDEOS.items()]
+    for names, token in ((_ID_NAMES, named), (_VIDEO_ID_NAMES, getattr(processor, "video_token", None)), *around):
+        number = vocabulary.get(token)
+        for part in _parts(config):
+            for name in names:
+                own = getattr(part, "attribute_map", {}).get(name, name)  # a name may stand for another's value
+                if number is not None and own in names and isinstance(getattr(part, name, None), int):
+                    setattr(part, name, number)
     for path, value in CONFIG.get(model_type, {}).items():
         assign(config, path, value)
     model = build(model_type, config=config)

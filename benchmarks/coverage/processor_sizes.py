@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ATTRIBUTES", "CLASSES", "CONFIG", "IMAGES", "PLACEHOLDERS", "REPEATED", "SETTINGS", "TOKENS", "UNTRIED"]
+__all__ = [
+    "ATTRIBUTES",
+    "CLASSES",
+    "CONFIG",
+    "IMAGES",
+    "PLACEHOLDERS",
+    "REPEATED",
+    "SETTINGS",
+    "TOKENS",
+    "UNTRIED",
+    "UNTRIED_VIDEOS",
+    "VIDEOS",
+    "VIDEO_PLACEHOLDERS",
+]
 
 _QWEN3 = {"processor": "Qwen3VLProcessor", "image_processor": "Qwen2VLImageProcessor"}
 _QWEN3 |= {"video_processor": "Qwen3VLVideoProcessor"}
@@ -64,6 +77,13 @@ IMAGES: dict[str, dict[str, Any]] = {
 }
 """Arguments of the image processor."""
 
+VIDEOS: dict[str, dict[str, Any]] = {
+    **{key: {"return_metadata": True} for key in ("cosmos3_edge", "muse_glimmer", "muse_spark")},
+    "dots3_note": {"temporal_patch_size": 1},
+    "perception_lm": {"size": {"height": 28, "width": 28}},
+}
+"""Arguments of the video processor."""
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "aria": {"size_conversion": {32: 4}},
     "idefics2": {"image_seq_len": 4},
@@ -113,6 +133,12 @@ PLACEHOLDERS: dict[str, str] = {
     "qianfan_ocr": "<image>",
 }
 """What stands for a picture in a prompt."""
+
+_GLM_VIDEO = "<|begin_of_video|>{video_token}<|end_of_video|>"
+VIDEO_PLACEHOLDERS: dict[str, str] = dict.fromkeys(
+    ("glm4v", "glm4v_moe", "glm46v", "glm5_next", "glm_ocr", "glmga"), _GLM_VIDEO
+)
+"""What stands for a video in a prompt, where it is not the video token alone."""
 
 REPEATED: dict[str, str] = {
     "aya_vision": "<|IMG_PATCH|>",
@@ -165,3 +191,12 @@ UNTRIED: dict[str, str] = {
     "fuyu": "its processor cuts off the first token, which only the tokenizer of its checkpoint adds",
 }
 """Why the paint test is not made with a model type."""
+
+_SIZES = "the sizes of its processor for videos were not fitted to a tiny model here"
+
+UNTRIED_VIDEOS: dict[str, str] = {
+    "ernie4_5_vl_moe": "its processor writes the time onto each frame, with a font that comes with its checkpoint",
+    "minimax_m3_vl": _SIZES,
+    "nemotron_h_omni": _SIZES,
+}
+"""Why the paint test is not made with videos of a model type."""

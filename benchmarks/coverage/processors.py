@@ -15,7 +15,7 @@ from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPI
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING_NAMES
 
-from .processor_sizes import ATTRIBUTES, CLASSES, IMAGES, PLACEHOLDERS, SETTINGS, TOKENS
+from .processor_sizes import ATTRIBUTES, CLASSES, IMAGES, PLACEHOLDERS, SETTINGS, TOKENS, VIDEO_PLACEHOLDERS, VIDEOS
 from .shrink import IMAGE, VOCABULARY
 
 __all__ = ["PATCH", "SIDE", "NoProcessorError", "processor_of"]
@@ -60,7 +60,8 @@ def processor_of(model_type: str) -> Any:
         setattr(processor, attribute, value)
     placeholder = PLACEHOLDERS.get(model_type) or getattr(processor, "image_token", None)
     if placeholder:
-        video = getattr(processor, "video_token", None) or ""
+        token = getattr(processor, "video_token", None) or ""
+        video = VIDEO_PLACEHOLDERS.get(model_type, "{video_token}").format(video_token=token)
         processor.chat_template = _TEMPLATE.format(image=placeholder, video=video)
     return processor
 
@@ -76,7 +77,11 @@ def _part(argument: str, model_type: str, tokenizer: Any) -> Any:
         named = next(iter(mapped.values())) if isinstance(mapped, dict) else mapped
     if named is None and argument == "feature_extractor":
         named = FEATURE_EXTRACTOR_MAPPING_NAMES.get(model_type, "WhisperFeatureExtractor")
-    return None if named is None else getattr(transformers, named)()
+    if named is None:
+        return None
+    cls = getattr(transformers, named)
+    given = VIDEOS.get(model_type, {}) if argument == "video_processor" else {}
+    return cls(**_sizes(cls) | given) if argument == "video_processor" else cls()
 
 
 def _image_processor(model_type: str) -> Any:
@@ -86,8 +91,12 @@ def _image_processor(model_type: str) -> Any:
     if name is None:
         raise NoProcessorError("transformers maps no image processor to the model type")
     cls = getattr(transformers, name)
-    sizes = {key: _SMALL[key](getattr(cls, key)) for key in _SMALL if getattr(cls, key, None) is not None}
-    return cls(**{**sizes, **IMAGES.get(model_type, {})})
+    return cls(**_sizes(cls) | IMAGES.get(model_type, {}))
+
+
+def _sizes(cls: Any) -> dict[str, Any]:
+    """The sizes of an image or video processor, made small."""
+    return {key: _SMALL[key](getattr(cls, key)) for key in _SMALL if getattr(cls, key, None) is not None}
 
 
 def _small_size(value: Any) -> Any:

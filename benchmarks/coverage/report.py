@@ -38,7 +38,8 @@ unequal lengths (always step by step), and with two images where the model takes
 `geometry` says whether it is known which part of a picture each image token stands for, see
 [image-tokens.md](image-tokens.md): `proven` by painting spots of a wide and a tall picture that the family's own
 processor encodes; `none` where a token stands for no one part, or where that is not known; `unknown` where it could not
-be tried; `refuted` where the spots say otherwise, so that it is never used.
+be tried; `refuted` where the spots say otherwise, so that it is never used. `videos` says the same of the tokens of
+videos, their frames included, see [video.md](video.md); nothing where the family's processor takes no videos.
 
 `attention` says whether the attention of the decoder is read from the queries and keys in use, see
 [attention.md](attention.md): `exact` with the largest difference from the weights that the model gives itself
@@ -54,7 +55,7 @@ With torch {torch}. Of {total}: {counts}.{geometry}{attention}
 """
 _COLUMNS = (
     *("model type", "class", "result", "deviation", "forced", "nats a token", "layers", "final norm", "head"),
-    *("after the head", "geometry", "attention"),
+    *("after the head", "geometry", "videos", "attention"),
 )
 
 
@@ -72,23 +73,28 @@ def write_report(outcomes: Sequence[Outcome], folder: Path) -> None:
     _write_page(folder)
 
 
-def write_geometry(reports: Mapping[str, GeometryReport], folder: Path) -> None:
+def write_geometry(
+    reports: Mapping[str, GeometryReport | None], videos: Mapping[str, GeometryReport | None], folder: Path
+) -> None:
     """Put what was found of the geometry of image tokens into the results of the running transformers."""
     file = folder / rows_file(transformers.__version__)
     rows = json.loads(file.read_text())
     for row in rows:
-        if row["model_type"] in reports:
-            row.update(_geometry(reports[row["model_type"]]))
+        for prefix, found in (("geometry", reports), ("video_geometry", videos)):
+            report = found.get(row["model_type"])
+            row.update({} if report is None else _geometry(prefix, report))
     file.write_text(json.dumps(rows, indent=1) + "\n")
     _write_page(folder)
 
 
-def _geometry(report: GeometryReport) -> Row:
+def _geometry(prefix: str, report: GeometryReport) -> Row:
     figures = report.figures
     names = ("cases", "top1", "rank", "rival", "rival_top1", "p")
-    found = {f"geometry_{name}": None if figures is None else getattr(figures, name) for name in names}
+    found = {f"{prefix}_{name}": None if figures is None else getattr(figures, name) for name in names}
     rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in found.items()}
-    return {"geometry": report.status, "geometry_reason": report.reason, "geometry_tokens": report.tokens, **rounded}
+    return {
+        prefix: report.status, f"{prefix}_reason": report.reason, f"{prefix}_tokens": report.tokens, **rounded
+    }  # fmt: skip
 
 
 def _write_page(folder: Path) -> None:
@@ -123,15 +129,16 @@ def _section(rows: Sequence[Row]) -> str:
         deviation = "" if row["deviation"] is None else f"{row['deviation']:.1e}"
         nats = "" if row.get("forced_deviation") is None else f"{row['forced_deviation']:.1e}"
         found = [row["forced"], nats, *(row[name] for name in ("layers", "norm", "head", "transform"))]
-        found += [_geometry_cell(row), _attention_cell(row)]
+        found += [_geometry_cell(row, "geometry"), _geometry_cell(row, "video_geometry"), _attention_cell(row)]
         section += "| " + " | ".join([row["model_type"], row["class"], row["result"], deviation, *found]) + " |\n"
     section += "\nReasons:\n\n"
     section += "".join(f"- **{r['model_type']}** ({r['result']}): {r['reason']}\n" for r in rows if r["reason"])
     section += "".join(f"- **{r['model_type']}** (forced): {r['forced_reason']}\n" for r in rows if r["forced_reason"])
     section += "".join(
-        f"- **{r['model_type']}** (geometry {r['geometry']}): {r['geometry_reason']}\n"
+        f"- **{r['model_type']}** ({name} {r[key]}): {r[f'{key}_reason']}\n"
+        for key, name in (("geometry", "geometry"), ("video_geometry", "videos"))
         for r in rows
-        if r.get("geometry_reason")
+        if r.get(f"{key}_reason")
     )
     section += "".join(
         f"- **{r['model_type']}** (attention): {r['attention_reason']}\n" for r in rows if r.get("attention_reason")
@@ -145,9 +152,12 @@ def _section(rows: Sequence[Row]) -> str:
 
 
 def _geometry_counts(rows: Sequence[Row]) -> str:
-    counted = Counter(row["geometry"] for row in rows if row.get("geometry"))
-    said = ", ".join(f"{counted[status]} {status}" for status in ("proven", "none", "unknown", "refuted"))
-    return f" Geometry of image tokens: {said}." if counted else ""
+    found = ""
+    for key, name in (("geometry", "image tokens"), ("video_geometry", "tokens of videos")):
+        counted = Counter(row[key] for row in rows if row.get(key))
+        said = ", ".join(f"{counted[status]} {status}" for status in ("proven", "none", "unknown", "refuted"))
+        found += f" Geometry of {name}: {said}." if counted else ""
+    return found
 
 
 def _attention_counts(rows: Sequence[Row]) -> str:
@@ -163,8 +173,8 @@ def _attention_cell(row: Row) -> str:
     return f"exact{own} ({row['attention_layers']})"
 
 
-def _geometry_cell(row: Row) -> str:
+def _geometry_cell(row: Row, key: str) -> str:
     """The status, and where spots were painted how often the expected token changed most."""
-    if row.get("geometry_top1") is None:
-        return str(row.get("geometry", ""))
-    return f"{row['geometry']} ({row['geometry_top1']:.0%} of {row['geometry_cases']})"
+    if row.get(f"{key}_top1") is None:
+        return str(row.get(key, ""))
+    return f"{row[key]} ({row[f'{key}_top1']:.0%} of {row[f'{key}_cases']})"

@@ -70,6 +70,8 @@ def masks_of(
     """
     if not len(tokens):
         raise NoMaskError("no_image", tokens.problem or "the prompt has no image tokens")
+    if tokens.frames is not None:
+        raise NoMaskError("no_image", "the tokens of videos are not masked")
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(repr((key, name)).encode()).digest()[:8], "big"))
     asked = _asked(boxes)
     if name == BOXES:

@@ -4,6 +4,9 @@ from .locate import ImageTokenLocator, locate_image_tokens
 from .proof import GeometryReport, prove_geometry
 from .proven import ProvenImageTokens
 from .tokens import Box, ImageTokens
+from .video_layout import VideoShape
+from .video_proof import prove_video_geometry
+from .video_tokens import VideoTokenLocator, shape_of
 
 __all__ = [
     "Box",
@@ -11,6 +14,10 @@ __all__ = [
     "ImageTokenLocator",
     "ImageTokens",
     "ProvenImageTokens",
+    "VideoShape",
+    "VideoTokenLocator",
     "locate_image_tokens",
     "prove_geometry",
+    "prove_video_geometry",
+    "shape_of",
 ]

@@ -39,7 +39,8 @@ class Shown:
     Attributes:
         name: of the input.
         units: one or several tensors `[..., 2]`: x and y as shares of width and height; NaN in a border. Leading
-            axes are those of the pixel input without a first axis of one prompt.
+            axes are those of the pixel input without a first axis of one prompt. Of a video `[..., 3]`: the third is
+            the time, 0 in the first frame and 1 in the last.
     """
 
     name: str
@@ -66,7 +67,7 @@ def _ramp(along: int, across: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def shown_places(shots: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Shown:
-    """The places that the pixel input shows, from the inputs of the four `coordinate_pictures`.
+    """The places that the pixel input shows, from the inputs of the four `coordinate_pictures`, or of videos of them.
 
     Args:
         shots: the inputs of each picture.
@@ -99,11 +100,11 @@ def _tensors(value: Any) -> list[Tensor]:
     return []
 
 
-def _places(black: Tensor, white: Tensor, right: Tensor, down: Tensor) -> Tensor:
+def _places(black: Tensor, white: Tensor, *growing: Tensor) -> Tensor:
     span = white - black
     size = span.abs()
     span.masked_fill_(size <= 0.05 * size.max(), torch.nan)
-    places = torch.stack([(right - black) / span, (down - black) / span], dim=-1)
+    places = torch.stack([(each - black) / span for each in growing], dim=-1)
     lowest, highest = torch.nan_to_num(places, nan=0.5).aminmax()
     if lowest < -0.5 or highest > 1.5:
         raise NoGeometryError("the processor changes a picture by what it shows, not by its place alone")

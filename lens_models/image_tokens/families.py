@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .anyres import anyres
 from .framed import ended_rows, pooled
 from .layouts import Rule, grid
+from .video_layout import VideoRule
 
-__all__ = ["NO_PLACE", "NO_TOKENS", "PIXELS", "image_token_ids", "refusal", "rule", "without_tokens"]
+__all__ = [
+    *("NO_PLACE", "NO_TOKENS", "PIXELS", "image_token_ids", "refusal", "rule", "video_rule", "video_token_ids"),
+    "without_tokens",
+]
 
 _QUERIES = "its image tokens are learned queries that each look at the whole picture, so none stands for a place"
 _CROSS = "its decoder layers look at the picture by cross-attention: no position of their sequence is an image token"
@@ -47,6 +52,26 @@ _ID_NAMES = (
 )
 
 
+_VIDEO_RULES: dict[str, VideoRule] = {
+    "llava_onevision": VideoRule(after=1),  # the end of the last row alone
+    "video_llava": VideoRule(before_each=1),  # the class token of each frame
+}
+
+_VIDEO_ID_NAMES = ("video_token_id", "video_token_index")
+
+
+def video_rule(model_type: str) -> VideoRule:
+    """How a family lays out the tokens of a video; a grid for each frame where nothing else is known."""
+    return _VIDEO_RULES.get(model_type, VideoRule())
+
+
+def video_token_ids(model: Any, processor: Any) -> list[int]:
+    """Ids that may stand for a part of a video in a prompt, the likeliest first; some take their image token."""
+    return list(
+        dict.fromkeys([*_ids(model, processor, "video_token", _VIDEO_ID_NAMES), *image_token_ids(model, processor)])
+    )
+
+
 def rule(model_type: str) -> Rule:
     """How a family lays out its image tokens; the grid of each piece where nothing else is known."""
     return _RULES.get(model_type, grid)
@@ -66,8 +91,12 @@ def without_tokens(model: Any) -> str | None:
 
 def image_token_ids(model: Any, processor: Any) -> list[int]:
     """Ids that may stand for a part of an image in a prompt, the likeliest first."""
+    return _ids(model, processor, "image_token", _ID_NAMES)
+
+
+def _ids(model: Any, processor: Any, attribute: str, names: Sequence[str]) -> list[int]:
     tokenizer = getattr(processor, "tokenizer", None)
-    named = getattr(processor, "image_token", None)
+    named = getattr(processor, attribute, None)
     spelled = tokenizer.convert_tokens_to_ids(named) if isinstance(named, str) and tokenizer is not None else None
-    given = [getattr(owner, name, None) for owner in (model.config, processor) for name in _ID_NAMES]
+    given = [getattr(owner, name, None) for owner in (model.config, processor) for name in names]
     return list(dict.fromkeys(int(each) for each in (*given, spelled) if isinstance(each, int)))

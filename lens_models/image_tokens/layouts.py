@@ -15,7 +15,10 @@ from torch import Tensor
 from .coordinates import NoGeometryError, Shown
 from .grids import Axis, Floats, fit_axis, grid_boxes, line_means, patch_order, shapes
 
-__all__ = ["Layout", "Places", "Rule", "grid", "patch_side", "pieces", "tile_axes"]
+__all__ = [
+    *("Layout", "Places", "Rule", "grid", "is_picture", "patch_side", "patches_in_blocks", "pieces", "split_units"),
+    *("tile_axes", "token_grid"),
+]
 
 _CHANNELS = (1, 3, 4)
 _PIXELS_OFF = 1.5  # resizing to many times the size makes steps
@@ -90,15 +93,15 @@ def pieces(places: Places, tokens: int) -> list[Floats]:
     Raises:
         NoGeometryError: says what does not fit.
     """
-    units = [unit for tensor in places.shown.units for unit in _split(tensor)]
-    if all(_is_picture(unit) for unit in units):
+    units = [unit for tensor in places.shown.units for unit in split_units(tensor)]
+    if all(is_picture(unit) for unit in units):
         seen = [unit for unit in units if torch.isfinite(unit).any()]
         if len(units) < max(2, tokens):
             return [_tile(unit, tokens, seen, patch_side(places.model)) for unit in seen]
         units = [torch.stack(units)]
     side = patch_side(places.model)
     sequences = [part for unit in units for part in _segments(_strip(unit, side), places.inputs)]
-    return _patches(sequences, tokens)
+    return patches_in_blocks(sequences, tokens)
 
 
 def _strip(unit: Tensor, side: int | None) -> Tensor:
@@ -127,7 +130,7 @@ def _whole_numbers(value: Tensor) -> bool:
     return not value.is_floating_point() and value.dtype != torch.bool
 
 
-def _split(tensor: Tensor) -> list[Tensor]:
+def split_units(tensor: Tensor) -> list[Tensor]:
     """Pictures `[height, width, 2]` (channels joined) or sequences of patches `[patches, numbers, 2]`."""
     tensor = tensor.squeeze(0) if tensor.dim() > 3 and tensor.shape[0] == 1 else tensor
     if tensor.dim() >= 4 and tensor.shape[-4] in _CHANNELS and min(tensor.shape[-3:-1]) > 1:
@@ -139,7 +142,7 @@ def _split(tensor: Tensor) -> list[Tensor]:
     return [tensor.flatten(1, -2)]
 
 
-def _is_picture(unit: Tensor) -> bool:
+def is_picture(unit: Tensor) -> bool:
     return unit.dim() == 3 and min(unit.shape[:2]) > 1 and _varies_along_axes(unit)
 
 
@@ -200,7 +203,7 @@ def token_grid(height: int, width: int, tokens: float, patch: int | None) -> tup
     raise NoGeometryError(f"{count} image tokens make no grid over a piece of {width}x{height} pixels")
 
 
-def _patches(sequences: list[Tensor], slots: int) -> list[Floats]:
+def patches_in_blocks(sequences: list[Tensor], slots: int) -> list[Floats]:
     """Boxes of the tokens that blocks of patches are joined into."""
     block = _block(sum(len(sequence) for sequence in sequences), slots)
     if not block:  # sequences may be filled up to one length

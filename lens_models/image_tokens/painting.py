@@ -11,13 +11,13 @@ from PIL import Image
 
 from .tokens import Box, ImageTokens
 
-__all__ = ["Changes", "Run", "paint_all", "spots", "textured"]
+__all__ = ["PAINTS", "Changes", "Run", "paint_all", "painted", "spots", "textured"]
 
 Floats = npt.NDArray[np.float64]
 Run = Callable[[Sequence[Image.Image]], npt.NDArray[np.float32]]
 """The pictures of one prompt -> `[sequence, d]`, what its first decoder layer is given."""
 
-_PAINTS = ((255, 0, 0), (0, 255, 64), (32, 0, 255))
+PAINTS = ((255, 0, 0), (0, 255, 64), (32, 0, 255))
 _CORNERS = ((0.04, 0.04), (0.96, 0.04), (0.04, 0.96), (0.96, 0.96), (0.5, 0.5))
 
 
@@ -29,11 +29,13 @@ class Changes:
         spots: the painted rectangles, in shares of the picture.
         change: `[spots, sequence]`: Euclidean distance between the inputs of the first decoder layer.
         whole: `[sequence]`, bool: which positions change when the whole picture does.
+        frames: number of the frame of a video that each spot was painted in; None of pictures.
     """
 
     spots: tuple[Box, ...]
     change: Floats = field(repr=False)
     whole: npt.NDArray[np.bool_] = field(repr=False)
+    frames: tuple[int, ...] | None = None
 
 
 def textured(size: tuple[int, int], seed: int = 0, brightness: tuple[int, int] = (96, 160)) -> Image.Image:
@@ -82,14 +84,15 @@ def paint_all(run: Run, pictures: Sequence[Image.Image], image: int, boxes: Sequ
         return distance
 
     # several, since a model of picture codes may give one place the same code in two pictures
-    others = [Image.new("RGB", pictures[image].size, colour) for colour in ("black", "white", *_PAINTS)]
+    others = [Image.new("RGB", pictures[image].size, colour) for colour in ("black", "white", *PAINTS)]
     others += [textured(pictures[image].size, seed, (0, 255)) for seed in (7, 8)]
     whole = np.stack([change(other) for other in others]).max(0)
-    rows = [change(_painted(pictures[image], box, _PAINTS[n % len(_PAINTS)])) for n, box in enumerate(boxes)]
+    rows = [change(painted(pictures[image], box, PAINTS[n % len(PAINTS)])) for n, box in enumerate(boxes)]
     return Changes(tuple(boxes), np.asarray(rows), whole > 0)
 
 
-def _painted(picture: Image.Image, box: Box, colour: tuple[int, int, int]) -> Image.Image:
+def painted(picture: Image.Image, box: Box, colour: tuple[int, int, int]) -> Image.Image:
+    """A picture with a rectangle of one colour."""
     width, height = picture.size
     pixels = np.array(picture)
     left, right = _pixels(box[0], box[2], width)

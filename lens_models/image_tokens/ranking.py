@@ -52,11 +52,17 @@ def measure(tokens: ImageTokens, image: int, changes: Changes, seed: int = 0) ->
     boxes, view = tokens.boxes[own].astype(np.float64), _comparable(tokens.view[own])
     ratio = _ratio(change, view)
     cases = list(_cases(boxes, view, np.asarray(changes.spots)))
+    claimed = boxes
+    if changes.frames is not None:
+        assert tokens.frames is not None
+        begin, end = tokens.frames[own].T
+        cases = [(spot, token) for spot, token in cases if begin[token] <= changes.frames[spot] <= end[token]]
+        claimed = np.column_stack([boxes, tokens.frames[own]])
     if not cases:
         return None
     same = np.arange(len(own))
     rank, top1 = _score(ratio, view, cases, same)
-    rivals = {name: _score(ratio, view, cases, order)[1] for name, order in _rivals(boxes, view)}
+    rivals = {name: _score(ratio, view, cases, order)[1] for name, order in _rivals(boxes, view, claimed)}
     random = np.random.default_rng(seed)
     shuffled = [_score(ratio, view, cases, random.permutation(len(own))) for _ in range(_SHUFFLES)]
     better = sum((other[1], other[0]) >= (top1, rank) for other in shuffled)
@@ -108,8 +114,8 @@ def _score(ratio: Floats, view: Order, cases: list[tuple[int, int]], order: Orde
     return float(np.mean(ranks)), float(np.mean(tops))
 
 
-def _rivals(boxes: Floats, view: Order) -> Iterator[tuple[str, Order]]:
-    """Wrong geometries with a name, as orders of the tokens; one that is no other geometry is left out."""
+def _rivals(boxes: Floats, view: Order, claimed: Floats) -> Iterator[tuple[str, Order]]:
+    """Wrong geometries with a name, as orders of the tokens; one that claims nothing else of a token is left out."""
     same = np.arange(len(boxes))
     made = {
         "mirrored": _within(boxes, view, lambda grid: grid[:, ::-1]),
@@ -120,7 +126,7 @@ def _rivals(boxes: Floats, view: Order) -> Iterator[tuple[str, Order]]:
         "a view further": _next_view(view),
     }
     for name, order in made.items():
-        if not np.allclose(boxes[order], boxes, atol=1e-3):  # two views may show the same
+        if not np.allclose(claimed[order], claimed, atol=1e-3):  # two views may show the same
             yield name, order
 
 

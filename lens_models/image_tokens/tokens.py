@@ -31,7 +31,11 @@ class ImageTokens:
             part of a picture.
         problem: why there are no boxes or no positions; None when all is well.
         view: `[tokens]`, int64: which showing of its picture a token belongs to, from 0: one of the pieces that the
-            picture was cut into, or the whole of it made small. None where there are no boxes.
+            picture was cut into, or the whole of it made small; of a video one for each frame, or for each group of
+            frames that are joined. None where there are no boxes.
+        frames: `[tokens, 2]`, int64: the first and the last frame that a token of a video stands for, numbered as they
+            are shown, from 0; `image` is the number of the video then. None of pictures. No prompt that shows both has
+            tokens here.
     """
 
     positions: npt.NDArray[np.int64] = field(repr=False)
@@ -39,6 +43,7 @@ class ImageTokens:
     boxes: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     problem: str | None = None
     view: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+    frames: npt.NDArray[np.int64] | None = field(default=None, repr=False)
 
     @classmethod
     def none(cls, problem: str | None = None) -> ImageTokens:

@@ -133,7 +133,7 @@ def _shown(open_file: OpenFile, name: str, sampling: VideoSampling, where: str, 
     seconds = line.seconds
     end = seconds[last + 1] if last + 1 < len(seconds) else line.duration
     duration = float(end - seconds[first])
-    places = [first + each for each in sampling.places(last - first + 1, duration, where)]
+    places = sampling.places(first, last, duration, where)
     return Video(
         read_frames(open_file, line, places),
         times=tuple(float(seconds[place]) for place in places),

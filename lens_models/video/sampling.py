@@ -62,12 +62,13 @@ class VideoSampling:
             )
         return changed
 
-    def places(self, n_frames: int, seconds: float, where: str) -> list[int]:
-        """Which of `n_frames` frames, that last `seconds`, are shown; all of them where they are fewer than wanted.
+    def places(self, first: int, last: int, seconds: float, where: str) -> list[int]:
+        """Which of the frames from `first` to `last`, that take `seconds`, are shown; all where there are fewer.
 
         Raises:
             InputError: `nframes` are wanted and there are fewer.
         """
+        n_frames = last - first + 1
         if self.nframes is not None and self.nframes > n_frames:
             raise InputError(
                 f"{where}: nframes={self.nframes}, and its video has {n_frames} frames; use max_num_frames, which "
@@ -75,7 +76,7 @@ class VideoSampling:
             )
         wanted = self.max_frames if self.fps is None else min(self.max_frames, max(1, round(self.fps * seconds)))
         wanted = min(n_frames, self.nframes or wanted)
-        return [int(place) for place in np.linspace(0, n_frames - 1, wanted).round()]
+        return [int(place) for place in np.linspace(first, last, wanted).round()]
 
 
 _NAMES = {

@@ -19,7 +19,7 @@ from benchmarks.coverage import examine as examining
 from benchmarks.coverage.build import build
 from benchmarks.coverage.examine import WrongReadoutError, examine, model_types
 from benchmarks.coverage.forced import A_BATCH, A_PROMPT, REFUSED, ForcedError, check_forcing
-from benchmarks.coverage.geometry import check_geometry
+from benchmarks.coverage.geometry import check_geometry, check_video_geometry
 from benchmarks.coverage.inputs import find_inputs
 from benchmarks.coverage.report import rows_file, write_report
 from lens_models import Forcing, IdentityError, LensError, LogitLens, LogitTransform, PartsError
@@ -152,6 +152,19 @@ def test_every_row_says_what_is_known_of_its_image_tokens() -> None:
     assert sum(row["geometry"] == "proven" for row in rows) >= 60
 
 
+def test_every_row_says_what_is_known_of_the_tokens_of_videos() -> None:
+    rows = [row for row in TABLES["coverage.json"] if row.get("video_geometry")]
+    for row in rows:
+        assert row["video_geometry"] in ("proven", "none", "unknown"), "a refuted geometry is a mistake of ours"
+        if row["video_geometry"] == "proven":
+            assert row["video_geometry_top1"] - row["video_geometry_rival_top1"] >= 0.25
+            assert row["video_geometry_p"] <= 0.01
+        else:
+            assert len(row["video_geometry_reason"].split()) > 6
+            assert "Error" not in row["video_geometry_reason"], row["model_type"]
+    assert sum(row["video_geometry"] == "proven" for row in rows) >= 30
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", [mirrored, a_token_late, a_cell_lower])
 @pytest.mark.parametrize("model_type", [row["model_type"] for row in TABLES["coverage.json"] if is_proven(row)])
@@ -172,6 +185,18 @@ def test_the_geometry_stays_what_it_was(row: dict[str, Any]) -> None:
         pytest.skip("the processors are of transformers 5")
     report = check_geometry(row["model_type"])
     assert (report.status, report.reason) == (row["geometry"], row["geometry_reason"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row", [row for row in TABLES["coverage.json"] if row.get("video_geometry")], ids=lambda row: row["model_type"]
+)
+def test_the_geometry_of_videos_stays_what_it_was(row: dict[str, Any]) -> None:
+    if rows_file(transformers.__version__) != "coverage.json":
+        pytest.skip("the processors are of transformers 5")
+    report = check_video_geometry(row["model_type"])
+    assert report is not None
+    assert (report.status, report.reason) == (row["video_geometry"], row["video_geometry_reason"])
 
 
 @pytest.mark.parametrize("file", TABLES)
