@@ -218,3 +218,24 @@ def test_the_digest_is_of_what_is_shown(tmp_path: Path) -> None:
         shown(decoded(path)),
     ]
     assert len({each.sha256 for each in (named, *others)}) == 5
+
+
+@pytest.mark.parametrize(
+    "visual",
+    [
+        {"nframes": 8},
+        {"nframes": 8, "video_start": 0.5, "video_end": 1.5},
+        {"nframes": 6, "video_start": 0.71, "video_end": 5},
+        {"nframes": 4, "video_end": 0.49},
+    ],
+)
+def test_frames_are_those_of_qwen_vl_utils(tmp_path: Path, visual: dict[str, Any]) -> None:
+    """Its own functions choose; lmms-eval's wrappers of Qwen's models show the frames so."""
+    vision = pytest.importorskip("qwen_vl_utils.vision_process")
+    path = write_video(tmp_path / "a.mp4", pictures(60))
+    first, last, total = vision.calculate_video_frame_range(visual, 60, 30.0)
+    n = vision.smart_nframes(visual, total_frames=total, video_fps=30.0)
+    video = shown({"path": path, **visual})
+    assert video.indices == tuple(torch.linspace(first, last, n).round().long().tolist())
+    assert video.metadata["frames_indices"] == list(video.indices or ())
+    assert (video.metadata["fps"], video.metadata["total_num_frames"]) == (30.0, total)
