@@ -18,13 +18,15 @@ from .coordinates import NoGeometryError, coordinate_pictures, shown_places
 from .grids import Floats, grid_boxes
 from .layouts import is_picture, patch_side, patches_in_blocks, split_units, tile_axes, token_grid
 
-__all__ = ["MOST_FRAMES", "VideoLayout", "VideoRule", "VideoShape", "coordinate_videos", "video_layout"]
+__all__ = ["MOST_FRAMES", "Shot", "VideoLayout", "VideoRule", "VideoShape", "coordinate_videos", "video_layout"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 MOST_FRAMES = 256
 """Frames that can be told apart by their brightness."""
+_MOST_JOINED = 4
+"""Frames that a family joins in a token at most."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,35 @@ def coordinate_videos(shape: VideoShape) -> Iterator[Video]:
     yield Video(np.ascontiguousarray(whole))
 
 
-def video_layout(
-    shots: Sequence[Mapping[str, Any]], slots: int, shape: VideoShape, model: Any, rule: VideoRule
-) -> VideoLayout:
-    """The layout of a video, from the inputs of the `coordinate_videos`.
+@dataclass(frozen=True)
+class Shot:
+    """What is kept of the inputs of one of the `coordinate_videos`: of a long video they would fill the memory.
+
+    Attributes:
+        head: the pixel inputs of its first frames.
+        sample: some numbers of the pixel inputs of all frames.
+    """
+
+    head: dict[str, Tensor] = field(repr=False)
+    sample: dict[str, Tensor] = field(repr=False)
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any], frames: int) -> Shot:
+        """Of the inputs of a prompt with a video of so many frames."""
+        given = {name: _led(value) for name, value in inputs.items() if isinstance(value, Tensor) and value.dim() > 1}
+        pixels = {n: value for n, value in given.items() if value.is_floating_point() or value.dtype == torch.uint8}
+        heads = {name: value[: -(-len(value) * _MOST_JOINED // frames)] for name, value in pixels.items()}
+        samples = {n: value[..., ::5, ::7] if value.dim() > 3 else value[..., ::7] for n, value in pixels.items()}
+        return cls(*({name: value.clone() for name, value in each.items()} for each in (heads, samples)))
+
+
+def video_layout(shots: Sequence[Shot], slots: int, shape: VideoShape, model: Any, rule: VideoRule) -> VideoLayout:
+    """The layout of a video, from the `coordinate_videos`.
+
+    Where the tokens of a frame lie is found for the first one; that the others lie alike is looked at.
 
     Args:
-        shots: the inputs of each of them.
+        shots: of each of them.
         slots: how many places a video of this shape has in the prompt.
         shape: of the videos.
         model: in eval mode.
@@ -93,71 +117,75 @@ def video_layout(
     Raises:
         NoGeometryError: says what does not fit.
     """
-    units = [unit for tensor in shown_places(shots).units for unit in _units(tensor)]
-    if len(units) < slots and all(is_picture(unit[..., :2]) for unit in units):
-        shown = [unit for unit in units if torch.isfinite(unit).any()]
-        times = [tuple(_frames(unit.flatten(0, 1)[None], shape.frames)[0].tolist()) for unit in shown]
+    first = [unit for tensor in shown_places([shot.head for shot in shots]).units for unit in _units(tensor)]
+    sampled = [unit for tensor in shown_places([shot.sample for shot in shots]).units for unit in _units(tensor)]
+    if len(sampled) < slots and all(is_picture(unit[..., :2]) for unit in first):
+        groups = [unit.flatten(0, 1)[None] for unit in sampled]
+        times = [tuple(_frames(unit, shape.frames)[0].tolist()) for unit in groups]
+        whole = first[0]
     else:
-        shown, times = _groups(units, shape.frames)
-    inside = slots - rule.after - rule.before_each * len(shown)
-    boxes = _boxes([unit[..., :2] for unit in shown], inside, model)
-    sizes = [len(each) for each in boxes]
-    if sum(sizes) != inside:
-        raise NoGeometryError(f"{sum(sizes)} cells were found for {inside} tokens of a video")
-    row = [False] * rule.before_each
-    kept = [each for size in sizes for each in (*row, *[True] * size)] + [False] * rule.after
-    summary = [each for size in sizes for each in (*[True] * rule.before_each, *[False] * size)] + [False] * rule.after
+        groups, times = _groups(sampled, shape.frames)
+        whole = torch.cat([unit.flatten(1, -2) for unit in first])[: len(groups[0])]
+    inside, rest = divmod(slots - rule.after, len(groups))
+    if rest or any(not _alike(group, groups[0]) for group in groups):
+        raise NoGeometryError(f"{slots} tokens of a video, whose {len(groups)} frames do not lie alike")
+    boxes = _boxes(whole[..., :2], inside - rule.before_each, model)
+    row = [False] * rule.before_each + [True] * len(boxes)
+    end = [False] * rule.after
     return VideoLayout(
-        np.array(kept, dtype=bool),
-        np.array(summary, dtype=bool),
-        np.concatenate(boxes),
-        np.repeat(np.array(times, dtype=np.int64), sizes, axis=0),
-        np.repeat(np.arange(len(sizes)), sizes),
+        np.array(row * len(groups) + end, dtype=bool),
+        np.array([not each for each in row] * len(groups) + end, dtype=bool),
+        np.tile(boxes, (len(groups), 1)),
+        np.repeat(np.array(times, dtype=np.int64), len(boxes), axis=0),
+        np.repeat(np.arange(len(groups)), len(boxes)),
     )
+
+
+def _led(tensor: Tensor) -> Tensor:
+    """A pixel input with frames or patches along its first axis: without an axis of one video."""
+    return tensor.squeeze(0) if tensor.dim() > 2 and tensor.shape[0] == 1 else tensor
 
 
 def _units(tensor: Tensor) -> list[Tensor]:
     """Pictures `[height, width, 3]`, or sequences of patches `[patches, numbers, 3]`; one picture alone is no video."""
-    tensor = tensor.squeeze(0) if tensor.dim() > 4 and tensor.shape[0] == 1 else tensor
     return list(tensor) if tensor.dim() == 4 else split_units(tensor)
 
 
 def _frames(patches: Tensor, count: int) -> Ints:
-    """`[patches, 2]`: first and last frame that the numbers of patches `[patches, numbers, 3]` show."""
+    """`[patches, 2]`: first and last frame that the numbers of patches `[patches, numbers, 3]` show.
+
+    A patch of nothing but a border is of the same frames as that before it.
+    """
     places = patches[..., 2].double() * (count - 1)
     known = torch.isfinite(places)
-    if not known.any(1).all() or float((places - places.round())[known].abs().max()) > 0.25:
+    if not known.any() or float((places - places.round())[known].abs().max()) > 0.25:
         raise NoGeometryError("numbers of the pixel input show several frames at once")
     first = places.masked_fill(~known, torch.inf).amin(1)
     last = places.masked_fill(~known, -torch.inf).amax(1)
-    found: Ints = torch.stack([first, last], dim=1).round().long().numpy()
+    seen = known.any(1).numpy()
+    before = np.maximum.accumulate(np.where(seen, np.arange(len(seen)), int(seen.argmax())))
+    found: Ints = torch.stack([first, last], dim=1).round().numpy()[before].astype(np.int64)
     return found
 
 
 def _groups(units: Sequence[Tensor], count: int) -> tuple[list[Tensor], list[tuple[int, ...]]]:
-    """Sequences of patches cut where other frames begin; patches that show nothing are left out."""
-    parts, times = [], []
-    for unit in units:
-        patches = unit.flatten(1, -2)
-        patches = patches[torch.isfinite(patches).flatten(1).any(1)]
-        if not len(patches):
-            continue
-        frames = _frames(patches, count)
-        starts = np.flatnonzero((np.diff(frames, axis=0, prepend=frames[:1] - 1) != 0).any(1)).tolist()
-        parts += list(torch.tensor_split(patches, starts[1:]))
-        times += [tuple(frames[start].tolist()) for start in starts]
-    return parts, times
+    """Sequences of patches cut where other frames begin."""
+    patches = torch.cat([unit.flatten(1, -2) for unit in units])
+    frames = _frames(patches, count)
+    starts = np.flatnonzero((np.diff(frames, axis=0, prepend=frames[:1] - 1) != 0).any(1)).tolist()
+    return list(torch.tensor_split(patches, starts[1:])), [tuple(frames[start].tolist()) for start in starts]
 
 
-def _boxes(units: Sequence[Tensor], tokens: int, model: Any) -> list[Floats]:
-    if not units:
-        raise NoGeometryError("no input of the model shows the video")
-    if not is_picture(units[0]):
-        return patches_in_blocks(list(units), tokens)
-    each, rest = divmod(tokens, len(units))
-    if rest or len({unit.shape for unit in units}) > 1:
-        raise NoGeometryError(f"{tokens} tokens of a video for {len(units)} frames")
-    return [_of_frame(unit, each, patch_side(model)) for unit in units]
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two frames lie alike in their patches."""
+    return one.shape == other.shape and torch.allclose(one[..., :2], other[..., :2], atol=0.02, equal_nan=True)
+
+
+def _boxes(unit: Tensor, tokens: int, model: Any) -> Floats:
+    """The boxes of the tokens of a frame, or of frames that are joined."""
+    if tokens < 1:
+        raise NoGeometryError("fewer places in the prompt than frames")
+    return _of_frame(unit, tokens, patch_side(model)) if is_picture(unit) else patches_in_blocks([unit], tokens)[0]
 
 
 def _of_frame(unit: Tensor, tokens: int, patch: int | None) -> Floats:

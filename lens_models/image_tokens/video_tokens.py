@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from lens_models.errors import InputError
 from lens_models.example_input import example_video_inputs
@@ -16,7 +17,7 @@ from lens_models.video import Video
 from .coordinates import NoGeometryError
 from .families import refusal, video_rule, video_token_ids
 from .tokens import ImageTokens
-from .video_layout import MOST_FRAMES, VideoLayout, VideoShape, coordinate_videos, video_layout
+from .video_layout import MOST_FRAMES, Shot, VideoLayout, VideoShape, coordinate_videos, video_layout
 
 __all__ = ["VideoTokenLocator", "shape_of"]
 
@@ -111,14 +112,15 @@ class VideoTokenLocator:
     def _find_layout(self, shape: VideoShape) -> VideoLayout:
         if shape.frames > MOST_FRAMES:
             raise NoGeometryError(f"{shape.frames} frames; at most {MOST_FRAMES} can be told apart")
-        shots = [self.encode(video) for video in coordinate_videos(shape)]
-        ids = [torch.as_tensor(shot["input_ids"]) for shot in shots]
+        shots: list[Shot] = []
+        ids: list[Tensor] = []
+        for video in coordinate_videos(shape):
+            inputs = self.encode(video)
+            ids.append(torch.as_tensor(inputs["input_ids"]))
+            shots.append(Shot.of(inputs, shape.frames))
         if any(not torch.equal(each, ids[0]) for each in ids):
             raise NoGeometryError("the prompt depends on what a video shows, not on its shape alone")
         slots = len(self.slots(ids[0][0].numpy()))
         if not slots:
             raise NoGeometryError(_NO_TOKEN)
-        pixels: list[Mapping[str, Any]] = [
-            {name: value for name, value in shot.items() if name != "input_ids"} for shot in shots
-        ]
-        return video_layout(pixels, slots, shape, self.model, video_rule(self.model.config.model_type))
+        return video_layout(shots, slots, shape, self.model, video_rule(self.model.config.model_type))
