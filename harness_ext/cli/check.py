@@ -116,7 +116,7 @@ def _findings(engine: Any, model: Any) -> list[tuple[str, str]]:
         ("top-1 token", "agrees" if report.argmax_agrees else "differs"),
         ("teacher forcing", _forcing(lens.forcing)),
         ("image tokens", _geometry(engine.image_tokens.report)),
-        ("tokens of videos", _geometry(engine.image_tokens.video_report)),
+        ("video tokens", _geometry(engine.image_tokens.video_report)),
     ]
 
 

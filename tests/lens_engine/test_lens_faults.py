@@ -199,7 +199,10 @@ def test_each_failure_is_named(error: Exception, status: str, reason: str) -> No
 
 def test_fields_that_contradict_each_other_become_a_record_that_says_so() -> None:
     assembler = RecordAssembler(stub_lens(), Letters(), Thresholds())
-    for changes in ({"media": SimpleNamespace(image_sha256="no tuple", other_sha256=())}, {"question": ["no text"]}):
+    for changes in (
+        {"media": SimpleNamespace(image_sha256="no tuple", other_sha256=(), video_records=())},
+        {"question": ["no text"]},
+    ):
         record = assembler.unread(replace(request(), **changes), "a", NoReadout("no_answer", "why"))
         assert record.status == "not_run"
         assert "what was read is no valid record" in str(record.status_reason)
