@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_videos import pictures, write_video
 from rich.console import Console
 
 import benchmarks.__main__ as suite
@@ -20,6 +21,8 @@ from benchmarks.overhead.plan import cases
 from benchmarks.overhead.targets import checks
 from benchmarks.report.__main__ import targets as report_targets
 from benchmarks.scaling.__main__ import targets as scaling_targets
+from benchmarks.video.__main__ import main as video_main
+from benchmarks.video.__main__ import targets as video_targets
 
 QUIET = Console(quiet=True)
 
@@ -160,3 +163,16 @@ def test_files_hold_no_value_where_there_is_no_number(tmp_path: Path) -> None:
     content = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert content["rows"] == [{"x": None, "y": 1.2346}]
     assert content["checks"][0]["met"] is False
+
+
+def test_videos_take_no_more_memory_than_they_may() -> None:
+    rows = [{"minutes": 1, "peak_mib": 245.0}, {"minutes": 60, "peak_mib": 301.0}, {"minutes": 2, "peak_mib": None}]
+    assert [check.met for check in video_targets(rows)] == [True, False, False]
+
+
+def test_a_video_is_opened_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_video(tmp_path / "a.mp4", pictures(40))
+    assert video_main(["--open", path]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["shown_mib"] == 32 * 64 * 48 * 3 / 2**20
+    assert found["seconds"] > 0
