@@ -10,7 +10,8 @@ from pathlib import Path
 os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "0|1"
 os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
 # the repository first: a folder of tests is named like a package
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+tests = Path(__file__).parents[1]
+sys.path[:0] = [str(each) for each in (tests.parent, tests, tests / "lens_models", Path(__file__).parent)]
 
 if __name__ == "__main__":
     from plain_model import plain_lens_tiny
