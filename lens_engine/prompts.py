@@ -137,7 +137,7 @@ def generate_arguments(task: Mapping[str, Any], model: Any, tokenizer: Any, *, u
     """
     chosen = {**_DEFAULTS, **task}
     sampled = bool(chosen["temperature"]) and chosen["temperature"] > 0
-    ends = end_token_ids(model, tokenizer)
+    ends = end_token_ids(getattr(model, "generation_config", None), tokenizer)
     return {
         "eos_token_id": ends[0] if len(ends) == 1 else list(ends) or None,
         "pad_token_id": tokenizer.pad_token_id,

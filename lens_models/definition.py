@@ -36,19 +36,21 @@ def model_definition(model: Any, processor: Any, path: str, *, commit: str | Non
         path: folder of the checkpoint, or its name on the hub.
         commit: the commit of a checkpoint from the hub.
     """
-    config = model.config
     adapters = getattr(model, "peft_config", None) if hasattr(model, "get_base_model") else None
     weights, adapter_weights = _weights(model)
-    return {
-        "checkpoint": checkpoint_files(Path(path)) if Path(path).is_dir() else {"name": path, "commit": commit},
+    of_checkpoint = served_definition(
+        model.config,
+        processor,
+        path,
+        commit=commit,
+        dtype=str(model.dtype).removeprefix("torch."),
+        attention=getattr(model.config, "_attn_implementation", None),
+        generation_config=_generation_config(model),
+    )
+    return of_checkpoint | {
         "code": _own_code(model.get_base_model() if adapters else model, processor),
         "weights": weights,
         "adapter": None if not adapters else {"settings": _adapter_settings(adapters), "weights": adapter_weights},
-        "quantisation": _plain(_as_mapping(getattr(config, "quantization_config", None))),
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "attention": getattr(config, "_attn_implementation", None),
-        "processor": _processor_settings(processor),
-        "generation_config": _generation_config(model),
     }
 
 
@@ -59,8 +61,8 @@ def served_definition(
     *,
     commit: str | None,
     dtype: str,
-    attention: str,
-    generation_config: Mapping[str, Any],
+    attention: str | None,
+    generation_config: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """The same of a model that another program runs: its tensors are not at hand, its checkpoint says what they are."""
     return {
@@ -173,7 +175,7 @@ def _generation_config(model: Any) -> Any:
     if config is None:
         return None
     settings = config.to_diff_dict()
-    return _plain({key: settings[key] for key in settings.keys() - {"transformers_version", "_from_model_config"}})
+    return {key: settings[key] for key in settings.keys() - {"transformers_version", "_from_model_config"}}
 
 
 def _as_mapping(value: Any) -> Any:

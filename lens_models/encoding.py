@@ -167,12 +167,11 @@ def encodable_together(processor: Any, n_images: Sequence[int]) -> list[list[int
     return [part for part in parts if part]
 
 
-def end_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """Ids that end a generated text: the tokenizer's, then those of the model's generation configuration.
+def end_token_ids(config: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Ids that end a generated text: the tokenizer's, then those of the generation configuration, if there is one.
 
     Chat checkpoints name several (end of turn, end of text), and their tokenizer one of them.
     """
-    config = getattr(model, "generation_config", None)
     ids: dict[int, None] = {}
     for value in (getattr(tokenizer, "eos_token_id", None), getattr(config, "eos_token_id", None)):
         named = [] if value is None else [value] if isinstance(value, int) else value

@@ -28,7 +28,7 @@ from .readout import Readout, ReadoutRow, read_layers
 from .transforms import LogitTransform
 from .unembed import NormMode, Unembedding
 
-__all__ = ["LensSettings", "LogitLens"]
+__all__ = ["LensSettings", "LogitLens", "lens_description"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class LogitLens:
 
     def end_token_ids(self, tokenizer: Any) -> tuple[int, ...]:
         """Ids that end a generated text, see `lens_models.encoding.end_token_ids`."""
-        return end_token_ids(self.model, tokenizer)
+        return end_token_ids(getattr(self.model, "generation_config", None), tokenizer)
 
     @contextmanager
     def counted_passes(self) -> Iterator[Callable[[], int]]:
@@ -237,16 +237,21 @@ class LogitLens:
 
     def describe(self) -> dict[str, Any]:
         """The definition of this lens for records: parts, norm, transform, layers."""
-        return {
-            "model_class": self.parts.model_class,
-            "layers_path": self.parts.decoder_path,
-            "norm_path": self.parts.norm_path,
-            "head_path": self.parts.head_path,
-            "n_layers": self.parts.n_layers,
-            "hidden_size": self.parts.hidden_size,
-            "vocab_size": self.parts.vocab_size,
-            "norm": self.settings.norm,
-            "transform": str(self.transform),
-            "layer_index": list(self.layer_index),
-            "topk": self.settings.topk,
-        }
+        return lens_description(self.parts, self.settings, self.layer_index, str(self.transform))
+
+
+def lens_description(parts: Any, settings: LensSettings, layer_index: Sequence[int], transform: str) -> dict[str, Any]:
+    """The definition of a lens for records; `parts` are a model's, or what another program says of them."""
+    return {
+        "model_class": parts.model_class,
+        "layers_path": parts.decoder_path,
+        "norm_path": parts.norm_path,
+        "head_path": parts.head_path,
+        "n_layers": parts.n_layers,
+        "hidden_size": parts.hidden_size,
+        "vocab_size": parts.vocab_size,
+        "norm": settings.norm,
+        "transform": transform,
+        "layer_index": list(layer_index),
+        "topk": settings.topk,
+    }

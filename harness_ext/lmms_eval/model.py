@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
@@ -13,15 +11,15 @@ from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from loguru import logger
 from tqdm import tqdm
 
-from harness_ext.samples import HarnessRequest
 from harness_ext.tasks import Tasks
-from lens_engine import Generation, Request
+from lens_engine import Generation
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.opening import OpenedModel, open_model
 from lens_engine.sample import Choices
 from lens_models.memory import free_memory
 
 from .evaluation import install
+from .rounds import answers_by_round
 from .samples import LmmsEvalSamples, normalise
 
 __all__ = ["HFMultimodalLens", "HFMultimodalLensSimple"]
@@ -98,31 +96,8 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[list[str]]:
         """Answer round after round, as long as the task asks; one list of texts a request."""
-        return [list(self._rounds(asked)) for asked in normalise(requests)]
-
-    def _rounds(self, asked: HarnessRequest) -> Iterator[str]:
-        """The answers to one request; each round is recorded under its own request number."""
-        assert asked.messages is not None
-        maker = self._maker()
-        document = maker.document(asked)
-        texts: list[str] = []
-        messages, previous = asked.messages, None
-        while True:
-            task, doc_id, _, repeat = asked.key
-            numbered = replace(asked, key=(task, doc_id, len(texts), repeat), messages=messages)
-            sample = functools.partial(maker.sample, numbered, document, kind="multi_round")
-            request = Request(numbered.key, numbered.generation, sample, numbered.padding)
-            texts.append(self._open().session.generate([request], cached=False)[0].text)
-            yield texts[-1]
-            payload = asked.messages(
-                document, round_idx=len(texts), previous_output=list(texts), previous_round_info=previous
-            )
-            if not (isinstance(payload, tuple) and len(payload) == 4):
-                return
-            conversation, terminal, _, previous = payload
-            if terminal:
-                return
-            messages = functools.partial(_given, conversation)
+        session, maker = self._open().session, self._maker()
+        return [list(answers_by_round(session, maker, asked)) for asked in normalise(requests)]
 
     def clean(self) -> None:
         """Free the model before the harness scores the answers.
@@ -155,11 +130,6 @@ class HFMultimodalLensSimple(HFMultimodalLens):
     """The same model for `--force_simple`: lmms-eval's older request layout, the only one with multiple choice."""
 
     is_simple = True
-
-
-def _given(conversation: Any, document: Any) -> Any:
-    """The conversation of a later round, which the task has made already."""
-    return conversation
 
 
 def _result(generation: Generation) -> Any:

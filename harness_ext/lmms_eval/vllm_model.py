@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from transformers import AutoProcessor
 
 from harness_ext.samples import HarnessRequest
 from harness_ext.tasks import Tasks
-from lens_engine import Generation, Request, Sample, Session
+from lens_engine import Generation, Sample, Session
 from lens_engine.description import ModelOfRun, argument_defaults
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.options import take_lens_options
@@ -26,6 +26,7 @@ from lens_models import LENS_TINY
 from lens_models.loading import resolve_pretrained
 
 from .evaluation import install
+from .rounds import answers_by_round, given
 from .samples import normalise
 from .vllm_samples import Conversation, VllmSamples
 
@@ -94,39 +95,13 @@ class VLLMMultimodalLens(VLLM):  # type: ignore[misc]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[list[str]]:
         """Answer round after round, as long as the task asks; one list of texts a request."""
-        return [list(self._rounds(asked)) for asked in normalise(requests)]
-
-    def _rounds(self, asked: HarnessRequest) -> Iterator[str]:
-        """The answers to one request; each round is recorded under its own request number."""
-        assert asked.messages is not None
-        maker = self._maker()
-        document = maker.document(asked)
-        texts: list[str] = []
-        messages, previous = asked.messages, None
-        while True:
-            task, doc_id, _, repeat = asked.key
-            # the stock wrapper leaves `until` out of the arguments of rounds
-            generation = {name: value for name, value in asked.generation.items() if name != "until"}
-            numbered = replace(asked, key=(task, doc_id, len(texts), repeat), messages=messages, generation=generation)
-            sample = functools.partial(maker.sample, numbered, document, kind="multi_round")
-            texts.append(
-                self.opened.session.generate([Request(numbered.key, generation, sample)], cached=False)[0].text
-            )
-            yield texts[-1]
-            payload = asked.messages(
-                document, round_idx=len(texts), previous_output=list(texts), previous_round_info=previous
-            )
-            if not (isinstance(payload, tuple) and len(payload) == 4):
-                return
-            conversation, terminal, _, previous = payload
-            if terminal:
-                return
-            messages = functools.partial(_given, conversation)
+        session, maker = self.opened.session, self._maker()
+        return [list(answers_by_round(session, maker, _without_until(asked))) for asked in normalise(requests)]
 
     def converse(self, asked: HarnessRequest, messages: Any) -> Conversation:
         """A request as the stock wrapper sends it."""
         request = SimpleNamespace(
-            arguments=(asked.context, functools.partial(_given, messages), asked.generation, *_place(asked))
+            arguments=(asked.context, functools.partial(given, messages), asked.generation, *_place(asked))
         )
         return Conversation(*self.make_one_request(request))
 
@@ -191,9 +166,9 @@ def _place(asked: HarnessRequest) -> tuple[int, str, str | None]:
     return asked.doc_id, asked.task, asked.split
 
 
-def _given(messages: Any, document: Any, **_: Any) -> Any:
-    """Messages that the task has made already."""
-    return messages
+def _without_until(asked: HarnessRequest) -> HarnessRequest:
+    """The stock wrapper leaves `until` out of the arguments of rounds."""
+    return replace(asked, generation={name: value for name, value in asked.generation.items() if name != "until"})
 
 
 def _result(generation: Generation) -> Any:

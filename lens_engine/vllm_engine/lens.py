@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import GenerationConfig
 
 from lens_models import (
     CaptureError,
@@ -22,8 +23,10 @@ from lens_models import (
     ReadoutRow,
 )
 from lens_models.definition import served_definition
+from lens_models.encoding import end_token_ids
 from lens_models.errors import StepNotKeptError
 from lens_models.image_tokens import ImageTokens
+from lens_models.lens import lens_description
 from lens_models.probes import Probe
 
 from .client import MarkingClient
@@ -223,7 +226,7 @@ class VllmLens:
     def forget(self) -> None:
         """Let go what the workers keep."""
         self._forced.clear()
-        self._rpc("lens_forget", None)
+        self._rpc("lens_forget")
 
     def ran(self) -> None:
         """The model ran over one prompt."""
@@ -237,11 +240,7 @@ class VllmLens:
 
     def end_token_ids(self, tokenizer: Any) -> tuple[int, ...]:
         """See `Lens`: the tokenizer's, then those of the checkpoint's generation configuration."""
-        ids: dict[int, None] = {}
-        for value in (tokenizer.eos_token_id, self._generation_config().get("eos_token_id")):
-            named = [] if value is None else [value] if isinstance(value, int) else value
-            ids.update(dict.fromkeys(int(each) for each in named))
-        return tuple(ids)
+        return end_token_ids(GenerationConfig.from_dict(dict(self._generation_config())), tokenizer)
 
     def definition(self, processor: Any, path: str, *, commit: str | None = None) -> dict[str, Any]:
         """See `Lens`."""
@@ -253,20 +252,7 @@ class VllmLens:
 
     def describe(self) -> dict[str, Any]:
         """See `Lens`."""
-        parts = self.parts
-        return {
-            "model_class": parts.model_class,
-            "layers_path": parts.decoder_path,
-            "norm_path": parts.norm_path,
-            "head_path": parts.head_path,
-            "n_layers": parts.n_layers,
-            "hidden_size": parts.hidden_size,
-            "vocab_size": parts.vocab_size,
-            "norm": self.settings.norm,
-            "transform": "vLLM's own",
-            "layer_index": list(self.layer_index),
-            "topk": self.settings.topk,
-        }
+        return lens_description(self.parts, self.settings, self.layer_index, "vLLM's own")
 
     def _generation_config(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._client.model_config.try_get_generation_config()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from .painting import Changes, paint_all, spots, textured
 from .ranking import Figures, measure
 from .tokens import ImageTokens
 
-__all__ = ["SIZES", "GeometryReport", "prove_geometry"]
+__all__ = ["SIZES", "GeometryReport", "least_proven", "prove_geometry"]
 
 Status = Literal["proven", "refuted", "none", "unknown"]
 SIZES = ((336, 224), (180, 300))
@@ -67,11 +67,24 @@ def prove_geometry(
         locator: what says where the image tokens are; a new one where none is given.
     """
     locator = locator or ImageTokenLocator(model, processor)
+    return least_proven(model, lambda size: _prove(model, locator, size, n_spots), sizes)
+
+
+def least_proven(
+    model: nn.Module, prove: Callable[[tuple[int, int]], GeometryReport], sizes: Sequence[tuple[int, int]]
+) -> GeometryReport:
+    """The report of the size that is proven by the fewest spots, or the first one that is not proven at all.
+
+    Args:
+        model: whose geometry is proven.
+        prove: width and height of what is shown -> its report.
+        sizes: that are tried, in order.
+    """
     reports = []
     for size in sizes:
         try:
-            report = _prove(model, locator, size, n_spots)
-        except Exception as error:  # a model or processor that does not take the picture says nothing of its geometry
+            report = prove(size)
+        except Exception as error:  # a model or processor that does not take it says nothing of its geometry
             report = GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
             known = refusal(model)
             report = report if known is None else GeometryReport("none", known)

@@ -13,9 +13,8 @@ from lens_models.parts import find_parts
 from lens_models.video import Video
 
 from .decoder_input import decoder_input
-from .families import refusal
 from .painting import PAINTS, Changes, painted, spots, textured
-from .proof import SIZES, GeometryReport, judge
+from .proof import SIZES, GeometryReport, judge, least_proven
 from .video_layout import VideoShape
 from .video_tokens import VideoTokenLocator
 
@@ -40,18 +39,7 @@ def prove_video_geometry(
         n_spots: how many spots of each video are painted, one after another through its six frames.
     """
     locator = locator or VideoTokenLocator(model, processor)
-    reports = []
-    for width, height in SIZES:
-        try:
-            report = _prove(model, locator, VideoShape(N_FRAMES, width, height), n_spots)
-        except Exception as error:  # a model or processor that does not take the video says nothing of its geometry
-            report = GeometryReport("unknown", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
-            known = refusal(model)
-            report = report if known is None else GeometryReport("none", known)
-        if report.status != "proven":
-            return report
-        reports.append(report)
-    return min(reports, key=lambda each: each.figures.top1 if each.figures else 0.0)
+    return least_proven(model, lambda size: _prove(model, locator, VideoShape(N_FRAMES, *size), n_spots), SIZES)
 
 
 def _prove(model: nn.Module, locator: VideoTokenLocator, shape: VideoShape, n_spots: int) -> GeometryReport:

@@ -27,7 +27,6 @@ class KeptRequest:
         steps: for each generated token the stream that predicted it, `[layers, parts * d]`.
         given: the same for each given token at the prompt's end, by its number.
         first_logits: the model's logits `[V]` of the first generated token, on the rank that has them.
-        last_step: number of the last step that was kept.
     """
 
     steps: KeptSteps

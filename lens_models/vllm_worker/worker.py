@@ -146,11 +146,9 @@ class LensWorker:
         assert sums is not None and report is not None
         return {"layers": sums.tolist(), "identity": asdict(report)}
 
-    def lens_forget(self, marks: Sequence[int] | None) -> None:
-        """Let go what is kept of some requests, or of all."""
-        kept = self._lens_capture.kept
-        for mark in list(kept) if marks is None else marks:
-            kept.pop(mark, None)
+    def lens_forget(self) -> None:
+        """Let go what is kept of all requests."""
+        self._lens_capture.kept.clear()
 
     def _lens_stream(self, row: Mapping[str, Any]) -> Tensor:
         capture = self._lens_capture

@@ -11,7 +11,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from lens_tasks.documents import nested
-from lens_tasks.options.lists import ALPHABETS, Option, OptionList, line_breaks
+from lens_tasks.options.lists import ALPHABETS, FROM_ONE, Option, OptionList, line_breaks
 
 __all__ = ["filled_options"]
 
@@ -27,15 +27,15 @@ def filled_options(doc: Mapping[str, Any]) -> OptionList | None:
     instruction, inputs = doc.get("instruction"), doc.get("inputs")
     if not isinstance(instruction, str) or not isinstance(inputs, Mapping):
         return None
-    options = []
+    template, options = line_breaks(instruction), []
     for letter in ascii_lowercase:
         name = f"option_{letter}"
         text = nested(inputs, name)
-        place = re.search(_KEY + re.escape("{" + name + "}"), line_breaks(instruction))
+        place = re.search(_KEY + re.escape("{" + name + "}"), template)
         if place is None or text is None or not str(text).strip():
             break
         options.append(Option(place["key"].upper(), str(text).strip(), place["key"]))
-    kinds = {**ALPHABETS, "numbers": ([str(n) for n in range(1, 100)],)}
+    kinds = {**ALPHABETS, "numbers": (FROM_ONE,)}
     for kind, orders in kinds.items():
         if len(options) > 1 and any([option.key for option in options] == order[: len(options)] for order in orders):
             return OptionList(tuple(options), 0, 0, kind)

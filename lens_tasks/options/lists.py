@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from lens_tasks.surface import letter_forms
 
-__all__ = ["ALPHABETS", "Option", "OptionList", "line_breaks", "option_lists"]
+__all__ = ["ALPHABETS", "FROM_ONE", "Option", "OptionList", "line_breaks", "option_lists"]
 
 _LATIN = [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *(f"A{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]
 _CYRILLIC = list("АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ")
@@ -27,7 +27,7 @@ _LARGEST_GAP = 4
 _BARE = "bare"
 """The style of "A cat" on a line of its own, without a mark: three such lines at least, for "A" may be an article."""
 _FEWEST_BARE = 3
-_FROM_ONE, _FROM_ZERO = [str(n) for n in range(1, 100)], [str(n) for n in range(100)]
+FROM_ONE, _FROM_ZERO = [str(n) for n in range(1, 100)], [str(n) for n in range(100)]
 
 _KEY = r"(?:A?[A-Z]|[a-z]|[А-ЯЁа-яё]|\d{1,2}|[Ａ-Ｚａ-ｚ]|[０-９]{1,2})"
 _EMPHASIS = r"[*_`]{0,3}"
@@ -150,7 +150,7 @@ def _lettered(prompt: str) -> Iterator[OptionList]:
 def _longest_run(prompt: str, markers: Sequence[_Marker], place: int) -> tuple[list[_Marker], str]:
     """The list that begins at a marker; lines before what stands within a line."""
     letters = [(keys, alphabet) for keys, several in ALPHABETS.items() for alphabet in several]
-    alphabets = [*letters, ("numbers", _FROM_ONE), ("numbers", _FROM_ZERO)]
+    alphabets = [*letters, ("numbers", FROM_ONE), ("numbers", _FROM_ZERO)]
     best: tuple[list[_Marker], str] = ([], "")
     for on_lines in (True, False):
         for keys, alphabet in alphabets:
@@ -223,7 +223,7 @@ def _literals(prompt: str) -> Iterator[OptionList]:
             yield OptionList(tuple(Option(text, text) for text in value), *match.span(), "texts")
         if isinstance(value, dict) and _distinct_texts(list(value)) and all(isinstance(v, str) for v in value.values()):
             options = tuple(Option(key, text, key) for key, text in value.items())
-            for keys, alphabet in (("letters", _LATIN), ("cyrillic", _CYRILLIC), ("numbers", _FROM_ONE)):
+            for keys, alphabet in (("letters", _LATIN), ("cyrillic", _CYRILLIC), ("numbers", FROM_ONE)):
                 if [option.key for option in options] == alphabet[: len(options)]:
                     yield OptionList(options, *match.span(), keys)
 
