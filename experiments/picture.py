@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lens_report.measures.columns import numbers
+from lens_report.measures.picture.contrasts import ABOVE_NULL, WITHIN_TYPES, Asked, contrasts
 from lens_report.measures.task_run import TaskRun, task_runs
 from lens_report.stats.auroc import auroc_estimate
 from lens_report.stats.pairs import paired
@@ -117,6 +118,16 @@ not hold for a large one.
 """
 
 
+_RIGHT_AGAINST_WRONG: Final = """
+## Right against wrong answers
+
+How far the lift lies above that of null boxes, where the answer is right and where it is wrong. These rows were added
+after the run and are no hypotheses of it; p is corrected by Holm over these {tests} tests alone. Question types differ
+both in how often they are answered right and in lift, so that the difference is also given with the question type held
+fixed. On pope_mini too few answers about objects that are there are wrong.
+"""
+
+
 @dataclass(frozen=True)
 class _Found:
     """What came of one hypothesis."""
@@ -192,6 +203,7 @@ def page(results: Path = ROOT / "results" / "picture") -> str:
             _interval(one.difference), "" if p is None else f"{p:.2g}", _verdict(one, p),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
+    lines += _right_against_wrong(runs)
     lines += ["", "## Is the object there?", "", "pope_mini: AUROC of telling present from absent objects."]
     lines += ["", "| quantity | AUROC |", "| --- | --- |"]
     lines += [f"| {says} | {_interval(estimate, 3)} |" for says, estimate in _presence(runs["pope_mini"])]
@@ -200,6 +212,24 @@ def page(results: Path = ROOT / "results" / "picture") -> str:
     lines += ["", "## Not measured", ""]
     lines += [line for task in ("pope_mini", "clevr_mini") for line in _not_measured(run, task)]
     return "\n".join(lines) + "\n"
+
+
+def _right_against_wrong(runs: Mapping[str, TaskRun]) -> list[str]:
+    """Lift above null boxes of right and of wrong answers, a row a task and map; corrected by themselves."""
+    found = [
+        (task, one) for task, run in runs.items() for one in contrasts(run, Asked.of(run)) if one.measure == ABOVE_NULL
+    ]
+    corrected = holm({f"{task} {one.name}": one.p for task, one in found})
+    lines = [_RIGHT_AGAINST_WRONG.format(tests=sum(one.p is not None for _, one in found))]
+    lines += ["| task | map | right | wrong | difference | | p (Holm) |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for task, one in found:
+        p = corrected[f"{task} {one.name}"]
+        cells = [
+            task, one.of, _interval(one.own), _interval(one.other), _interval(one.difference),
+            "within question types" if one.group == WITHIN_TYPES else "", "" if p is None else f"{p:.2g}",
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def _by_layer(run: Run, task: str) -> list[str]:

@@ -13,7 +13,9 @@ DOCS = PAGE.read_text(encoding="utf-8")
 
 
 def verdicts(text: str) -> dict[tuple[str, str], str]:
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.search(r"\| (pope|clevr)_mini \|", line)]
+    rows = [
+        line.strip("| ").split(" | ") for line in text.splitlines() if re.search(r". \| (pope|clevr)_mini \|", line)
+    ]
     return {(row[0], row[1]): row[-1].strip() for row in rows}
 
 

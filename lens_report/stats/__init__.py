@@ -23,6 +23,7 @@ from lens_report.stats.best_layer import BestLayer, held_out_best_layer
 from lens_report.stats.clusters import Clusters, bootstrap
 from lens_report.stats.emergence import EmergenceCurve, Precedence, emergence, precedence
 from lens_report.stats.gain import Gain, delta_auroc
+from lens_report.stats.group_means import difference_of_means
 from lens_report.stats.increment import Increment, logistic_increment
 from lens_report.stats.means import LayerCurve, layer_curve, score_interval
 from lens_report.stats.pairs import Comparison, paired
@@ -58,6 +59,7 @@ __all__ = [
     "delta_auroc",
     "depth_difference",
     "design_effect",
+    "difference_of_means",
     "emergence",
     "held_out_best_layer",
     "holm",

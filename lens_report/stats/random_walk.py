@@ -10,9 +10,10 @@ of another sample, cluster for cluster: spread, shape and dependence stay, any l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,24 +87,28 @@ class RandomWalk:
 
         return simulate
 
-    def donors(self, rng: np.random.Generator) -> Ints:
-        """For every row the row whose bridge it gets: clusters are exchanged, and within them members in random order.
+    def donors(self, rng: np.random.Generator) -> Iterator[Ints]:
+        """Again and again, for every row the row whose bridge it gets.
 
-        Among clusters of one size every bridge is used once; a larger cluster uses those of a smaller one again.
+        Clusters are exchanged, and within them members in random order. Among clusters of one size every bridge is used
+        once; a larger cluster uses those of a smaller one again.
         """
-        shuffled = rng.permutation(self.clusters.codes.size)
         small = np.uint16 if self.clusters.count < 2**16 else np.int64  # numpy sorts short integers by their digits
-        order = shuffled[np.argsort(self.clusters.codes[shuffled].astype(small), kind="stable")]
+        unsorted = self.clusters.codes.astype(small)
         sizes = np.bincount(self.clusters.codes, minlength=self.clusters.count)
         starts = np.cumsum(sizes) - sizes
         present = np.flatnonzero(sizes)
+        codes = np.repeat(np.arange(sizes.size), sizes)  # of the rows in the order of their clusters
+        place = np.arange(codes.size) - starts[codes]
         partner = np.zeros_like(sizes)
-        partner[present] = rng.permutation(present)
-        codes = self.clusters.codes[order]
-        place = np.arange(order.size) - starts[codes]
-        donors = np.empty(order.size, dtype=np.int64)
-        donors[order] = order[starts[partner[codes]] + place % sizes[partner[codes]]]
-        return donors
+        while True:
+            shuffled = rng.permutation(codes.size)
+            order = shuffled[np.argsort(unsorted[shuffled], kind="stable")]
+            partner[present] = rng.permutation(present)
+            theirs = partner[codes]
+            donors = np.empty(order.size, dtype=np.int64)
+            donors[order] = order[starts[theirs] + place % sizes[theirs]]
+            yield donors
 
 
 def path_metrics(paths: Floats, depth: Floats) -> dict[str, Floats]:
@@ -167,7 +172,7 @@ def random_walk_null(
     level = np.zeros(known.size, dtype=np.int64) if strata is None else np.asarray(strata, dtype=np.int64)
     walk, rng = RandomWalk.fit(margins, groups, level[known]), np.random.default_rng(seed)
     observed = _aurocs(path_metrics(margins, depths), labels)
-    donors = (walk.donors(rng) for _ in range(n_simulations))
+    donors = islice(walk.donors(rng), n_simulations)
     simulate = walk.simulator(margins[:, -1])
     with ThreadPoolExecutor() as pool:  # numpy lets the threads run side by side
         simulated = list(pool.map(lambda one: _aurocs(path_metrics(simulate(one), depths), labels), donors))

@@ -142,7 +142,8 @@ def probes_of(plan: Pictured, question: int, floor: float, rng: np.random.Genera
     }  # fmt: skip
     other = np.vstack([CELLS[question], CELLS[-1]])
     return {
-        "attention": stored,
+        "attention": stored | {"sinks": np.where(np.arange(TOKENS) == TOKENS - 1, [[1.0], [0], [0], [0]], 0.0)},
+        "relative_attention": {"map": by_layer[kept][:, ::-1], "map layers": np.array(plan.layers)},
         "image_tokens": words | answers,
         "tokens": {"boxes": CELLS, "image": np.zeros(TOKENS)},
         "boxes": {"box": other, "image": np.zeros(2), "asked": np.array([1.0, 0.0])}

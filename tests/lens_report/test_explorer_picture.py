@@ -30,10 +30,15 @@ def test_what_is_packed_is_what_was_planted(tmp_path: Path) -> None:
     assert entry is not None
     assert numbers(entry["tokens"], "<i2").reshape(TOKENS, 4).tolist() == (CELLS * PLACES).astype(int).tolist()
     assert entry["boxes"] == [[*(CELLS[1] * PLACES).astype(int), 0, 1], [*(CELLS[-1] * PLACES).astype(int), 0, 0]]
-    attention, word, near, answer = entry["maps"]
+    attention, sinkless, relative, word, near, answer = entry["maps"]
     assert [one["name"] for one in entry["maps"]] == [
-        "attention", "word asked about: sphere", "nearness of the words asked about", "answer: yes",
+        "attention", "attention without sinks", "relative attention", "word asked about: sphere",
+        "nearness of the words asked about", "answer: yes",
     ]  # fmt: skip
+    shown = numbers(attention["whole"], "u1")
+    assert numbers(relative["whole"], "u1").tolist() == shown[::-1].tolist()
+    assert numbers(sinkless["whole"], "u1").tolist() == [*shown[:-1].tolist(), 0], "layer 2 is a middle one"
+    assert (sinkless["kind"], relative["kind"]) == ("attention without sinks", "relative attention")
     expected = np.where(np.arange(TOKENS) == 1, 255, round(255 * FLOORS[1]))
     assert numbers(word["whole"], "u1").tolist() == expected.tolist() and word["top"] == 1.0
     assert numbers(word["values"], "u1").reshape(4, TOKENS)[:, 1].tolist() == [64, 128, 191, 255]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,25 @@ from lens_report import build_report
 from lens_report.measures import Picture, analyse_task_run
 from lens_report.measures.curves import ALL
 from lens_report.measures.picture import picture
-from lens_report.measures.picture.contrasts import DROP, LIFT, NULL_BOXES, RANDOM, Contrast, contrast
+from lens_report.measures.picture.contrasts import (
+    ABOVE_NULL,
+    DROP,
+    LIFT,
+    NULL_BOXES,
+    PREFIX,
+    RANDOM,
+    Contrast,
+    contrast,
+)
 from lens_report.measures.picture.hallucination import MIN_ABSENT, NLL
+from lens_report.measures.picture.layers import RECORDED
 from lens_report.measures.picture.places import lifts, shares_by_picture
 from lens_report.measures.prediction import prediction
 from lens_report.measures.task_run import TaskRun
+from lens_report.presentation.figures.picture import TITLES
+from lens_report.presentation.figures.picture import lift_by_layer as draw_lift_by_layer
 from lens_report.presentation.findings.hallucination import beats
-from lens_report.presentation.findings.picture import picture_blocks
+from lens_report.presentation.findings.picture import MAPS, picture_blocks
 from lens_report.stats import Clusters, paired
 
 
@@ -80,6 +94,18 @@ def test_all_tests_of_the_section_are_corrected_together(tmp_path: Path) -> None
     assert all((one.p_holm or 0.0) >= (one.p or 0.0) for one in tested)
 
 
+def test_right_and_wrong_answers_are_held_against_each_other(tmp_path: Path) -> None:
+    task_run = pictured(tmp_path)
+    found = found_in(task_run)
+    frame = task_run.frame
+    above = (frame["gold_based.word_box_lift"] - frame["gold_based.null_word_box_lift"]).to_numpy()
+    right = frame["correct"].to_numpy(dtype=bool)
+    one = one_of(found, "words", ABOVE_NULL, "wrong answers", "right answers")
+    assert one.difference.value == pytest.approx(above[right].mean() - above[~right].mean())
+    assert (one.own.n, one.other.n) == (right.sum(), (~right).sum())
+    assert one.p is not None and one.p > 0.01 and "no difference could be shown" in said(task_run)
+
+
 def test_a_group_of_all_samples_is_no_second_test(tmp_path: Path) -> None:
     found = found_in(pictured(tmp_path, absent=0.0))
     assert {one.group for one in found.contrasts} == {ALL}
@@ -91,6 +117,17 @@ def test_lift_by_layer(tmp_path: Path) -> None:
     np.testing.assert_allclose(by_layer.own.mean, [1, 1, 2, 2], atol=0.05)
     assert (by_layer.null.mean == 1).all()
     assert [p is not None and p < 0.001 for p in by_layer.p_holm] == [False, False, True, True]
+
+
+def test_every_kind_of_map_has_its_names(tmp_path: Path) -> None:
+    (by_layer,) = found_in(pictured(tmp_path)).by_layer
+    kinds = list(PREFIX)
+    assert set(kinds) == set(MAPS) == set(TITLES) >= set(RECORDED)
+    figure = draw_lift_by_layer([replace(by_layer, of=of) for of in kinds], 8)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [TITLES[of] for of in kinds]
+    script = files("lens_report").joinpath("presentation/explorer/script/picture.js").read_text(encoding="utf-8")
+    named = re.findall(r'("[a-z ]+"|[a-z]+): "([a-z]*_?)"[,\s}]', script)
+    assert {(kind.strip('"'), prefix) for kind, prefix in named} >= set(PREFIX.items())
 
 
 def test_the_map_of_another_question_in_this_questions_boxes(tmp_path: Path) -> None:

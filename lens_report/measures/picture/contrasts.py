@@ -12,7 +12,8 @@ from lens_report.measures.columns import numbers
 from lens_report.measures.curves import ALL, RIGHT, WRONG
 from lens_report.measures.error_rows import without_repetitions
 from lens_report.measures.task_run import TaskRun
-from lens_report.stats import Clusters, Estimate, paired, score_interval
+from lens_report.stats import Clusters, Estimate, difference_of_means, paired, score_interval
+from lens_report.stats.results import p_of_interval
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +23,9 @@ SINKLESS, RELATIVE = "attention without sinks", "relative attention"
 PREFIX = {ATTENTION: "", SINKLESS: "sinkless_", RELATIVE: "relative_", WORDS: "word_", NEAR: "near_"}
 """Kind of map -> what the names of its figures begin with in records."""
 LIFT, POINTING, AUROC, DROP = "lift", "pointing", "AUROC", "drop"
+ABOVE_NULL = "lift above null boxes"
 NULL_BOXES, RANDOM = "null boxes", "random tokens"
+WITHIN_TYPES = f"{RIGHT}, within question types"
 
 _MAPS = (
     (LIFT, "box_lift", NULL_BOXES),
@@ -43,13 +46,15 @@ class Contrast:
 
     Attributes:
         of: Which map, a key of `PREFIX`; for a drop the mask: `BOXES`, or the largest values of that map.
-        measure: `LIFT`, `POINTING`, `AUROC` of a map in the boxes; `DROP` of the answer's log-odds under a mask, nats.
-        against: What it is held against.
+        measure: `LIFT`, `POINTING`, `AUROC` of a map in the boxes; `ABOVE_NULL`, lift minus that of null boxes; `DROP`
+            of the answer's log-odds under a mask, nats.
+        against: What it is held against; for `ABOVE_NULL` the wrong answers.
         group: Which answers.
         own: Mean of the figure with its interval.
         other: Mean of what it is held against.
-        difference: Mean of own minus other, paired, with a clustered interval.
-        p: Two-sided clustered paired t test of the difference; None where there is no interval.
+        difference: Mean of own minus other, paired, with a clustered interval; for `ABOVE_NULL` that of the two means,
+            and for `WITHIN_TYPES` with the question type held fixed.
+        p: Two-sided clustered t test of the difference; None where there is no interval.
         p_holm: Corrected over all tests of `Picture`.
     """
 
@@ -77,11 +82,13 @@ class Asked:
         rows: int [n], rows in `TaskRun.frame`.
         clusters: Of the n rows.
         groups: Group of answers -> bool [n].
+        types: Question type [n]; the empty text where there is none.
     """
 
     rows: NDArray[np.int64]
     clusters: Clusters
     groups: dict[str, NDArray[np.bool_]]
+    types: NDArray[np.str_]
 
     @classmethod
     def of(cls, task_run: TaskRun) -> Asked:
@@ -90,7 +97,8 @@ class Asked:
         distinct = without_repetitions(frame, ["group", "question"])
         verdict = distinct["verdict"].to_numpy(dtype=np.float64)
         groups = {ALL: np.ones(verdict.size, dtype=bool), RIGHT: verdict == 1, WRONG: verdict == 0}
-        return cls(distinct["row"].to_numpy(dtype=np.int64), Clusters.of(distinct["group"]), groups)
+        types = distinct["question_type"].fillna("").to_numpy(dtype=str)
+        return cls(distinct["row"].to_numpy(dtype=np.int64), Clusters.of(distinct["group"]), groups, types)
 
     def column(self, task_run: TaskRun, name: str) -> Floats:
         """Float [n] of a column of the frame; NaN where there is no value, or no such column."""
@@ -100,7 +108,7 @@ class Asked:
 
 
 def contrasts(task_run: TaskRun, asked: Asked) -> Iterator[Contrast]:
-    """All that the records allow: maps among all, right and wrong answers, masks among all."""
+    """All that the records allow: maps among all, right and wrong answers and between these two, masks among all."""
     sinks = (asked.column(task_run, "label_free.attention_sinks") > 0).any()
     for of, prefix in PREFIX.items():
         if of == SINKLESS and not sinks:
@@ -113,6 +121,8 @@ def contrasts(task_run: TaskRun, asked: Asked) -> Iterator[Contrast]:
             for group, members in asked.groups.items():
                 if group == ALL or not members[known].all():  # a group of all of them is no second test
                     yield from contrast((of, measure, against, group), own, other, asked.clusters, members)
+            if measure == LIFT:
+                yield from _right_against_wrong(of, own - other, asked)
     for of, own_name, other_name, against in _DROPS:
         own, other = asked.column(task_run, own_name), asked.column(task_run, other_name)
         yield from contrast((of, DROP, against, ALL), own, other, asked.clusters, asked.groups[ALL])
@@ -137,6 +147,22 @@ def contrast(
     found = paired(other[both], own[both], groups)
     mean_own, mean_other = (score_interval(values[both], groups) for values in (own, other))
     yield Contrast(*names, mean_own, mean_other, found.difference, found.p_value)
+
+
+def _right_against_wrong(of: str, above: Floats, asked: Asked) -> Iterator[Contrast]:
+    """How far lift lies above that of null boxes, float [n], among right and wrong answers; nothing without both."""
+    known = np.isfinite(above)
+    right, wrong = (asked.groups[name] & known for name in (RIGHT, WRONG))
+    if not right.any() or not wrong.any():
+        return
+    judged = right | wrong
+    values, first, clusters, types = above[judged], right[judged], asked.clusters.at(judged), asked.types[judged]
+    own, other = (score_interval(values[group], clusters.at(group)) for group in (first, ~first))
+    difference = difference_of_means(values, first, clusters)
+    yield Contrast(of, ABOVE_NULL, WRONG, RIGHT, own, other, difference, p_of_interval(difference))
+    if np.unique(types).size > 1:
+        within = difference_of_means(values, first, clusters, types)
+        yield Contrast(of, ABOVE_NULL, WRONG, WITHIN_TYPES, own, other, within, p_of_interval(within))
 
 
 def _null_of(prefix: str, name: str) -> str:

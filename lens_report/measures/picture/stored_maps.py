@@ -13,7 +13,7 @@ from lens_report.measures.task_run import TaskRun
 
 Floats = NDArray[np.float64]
 
-ATTENTION_PROBE, WORD_PROBE = "attention", "image_tokens"
+ATTENTION_PROBE, RELATIVE_PROBE, WORD_PROBE = "attention", "relative_attention", "image_tokens"
 MAP, NEAR = "map ", "map near "
 _MIDDLE = (5 / 32, 18 / 32)
 """Relative depths over which the attention map is the mean (docs/metrics.md)."""
@@ -43,16 +43,31 @@ class StoredMaps:
         recorded = task_run.run.probes
         self._arrays = {
             (probe, name): [task_run.probe(probe, part) for part in (name, f"{name} layers", f"{name} max")]
-            for probe in (ATTENTION_PROBE, WORD_PROBE)
+            for probe in (ATTENTION_PROBE, RELATIVE_PROBE, WORD_PROBE)
             for name in map_names(recorded.get(probe, ()))
         }
         self._read = task_run.probe(ATTENTION_PROBE, "layers")
+        self._sinks = task_run.probe(ATTENTION_PROBE, "sinks")
         self._n_layers = task_run.n_layers
         self._answers = _answers(task_run)
 
     def attention(self, row: int) -> StoredMap | None:
         """Attention to each image token, mean over heads."""
         return self._map(ATTENTION_PROBE, "map", row)
+
+    def relative_attention(self, row: int) -> StoredMap | None:
+        """The same divided by that of a generic prompt."""
+        return self._map(RELATIVE_PROBE, "map", row)
+
+    def sinkless_attention(self, row: int) -> StoredMap | None:
+        """Attention with 0 in the tokens that are attention sinks at a middle layer; None where none is known to be."""
+        found, sinks, read, middle = self.attention(row), self._sinks[row], self._read[row], self._middle(row)
+        if found is None or sinks is None or read is None or middle is None:
+            return None
+        left = ~(sinks[np.isin(read, middle)] > 0).any(axis=0)
+        if left.all():
+            return None
+        return StoredMap("", found.layers, found.values * left, found.largest * left)
 
     def asked(self, row: int, *, near: bool = False) -> list[StoredMap]:
         """Those of the words asked about: of words that are neither the answer given nor the right one.
@@ -81,16 +96,27 @@ class StoredMaps:
         found = (arrays[0][row] for arrays in self._arrays.values())
         return sum(values.size + values.shape[-1] for values in found if values is not None)
 
-    def middle_attention(self, row: int) -> Floats | None:
-        """The attention map, [tokens]: mean over the middle layers; None where not all of these were kept."""
-        found, read = self.attention(row), self._read[row]
-        if found is None or read is None:
+    def middle_attention(self, row: int, found: StoredMap | None = None) -> Floats | None:
+        """The attention map, [tokens]: mean over the middle layers; None where not all of these were kept.
+
+        Args:
+            row: Of the task's frame.
+            found: One of the other maps of attention in its place.
+        """
+        found, wanted = found or self.attention(row), self._middle(row)
+        if found is None or wanted is None:
+            return None
+        kept = np.isin(found.layers, wanted)
+        return found.values[kept].mean(axis=0) if kept.sum() == wanted.size else None
+
+    def _middle(self, row: int) -> NDArray[np.float32] | None:
+        """The layers over which the attention map is the mean; None where attention was not read."""
+        read = self._read[row]
+        if read is None:
             return None
         low, high = (share * self._n_layers for share in _MIDDLE)
         middle = read[(read >= low) & (read <= high)]
-        wanted = middle if middle.size else read
-        kept = np.isin(found.layers, wanted)
-        return found.values[kept].mean(axis=0) if kept.sum() == wanted.size else None
+        return middle if middle.size else read
 
     def _words(self, row: int, near: bool) -> Iterator[StoredMap]:
         for probe, name in self._arrays:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_report.measures.candidates import indices
 from lens_report.measures.task_run import Floats, TaskRun
@@ -49,7 +51,7 @@ class Details:
         part = slice(start, stop)
         wide = {name: _rows(values[part], THOUSANDTHS) for name, values in self._wide.items()}
         lines = {name: _rows(values[part], THOUSANDTHS) for name, values in self._lines.items()}
-        top = None if self._top is None else (_token_ids(self._top[0][part]), _rows(self._top[1][part], HUNDREDTHS))
+        top = None if self._top is None else self._top_tokens(*(values[part] for values in self._top))
         samples: Iterator[Any] = self._frame[COLUMNS].iloc[part].itertuples(index=False)
         for place, own in enumerate(samples):
             gold, pred = (_number(self._candidates[name][start + place]) for name in ("gold", "pred"))
@@ -67,26 +69,46 @@ class Details:
             entry |= {name: known.pop(name) for name in ("z", "pivot") if name in known}
             if known:
                 entry["controls"] = known
-            if top is not None and any(top[0][place]):
-                bits = bits_of(own.candidate_token_ids, gold, pred)
-                entry |= self._topk(top[0][place], top[1][place], bits)
+            if top is not None and top.read[place].any():
+                entry |= top.entry(place, bits_of(own.candidate_token_ids, gold, pred))
             heat = self._heat.entry(start + place)
             if heat is not None:
                 entry["picture"] = heat
             yield entry
 
-    def _topk(self, ids: Rows, logprobs: Rows, bits: dict[int, int]) -> dict[str, Any]:
-        """Tokens, log-probabilities and marks of the layers × k table."""
-        texts = self._texts
+    def _top_tokens(self, ids: Floats, logprobs: Floats) -> _TopTokens:
+        read = np.asarray(np.isfinite(ids).all(axis=2))
+        numbers = np.where(read[..., None], ids, -1).astype(np.int64)
+        distinct, places = np.unique(numbers, return_inverse=True)
+        texts = np.array([self._texts.get(token) or f"#{token}" for token in distinct.tolist()], dtype=object)
+        tokens = texts[places].reshape(numbers.shape).tolist()
+        return _TopTokens(numbers, read, tokens, _rows(logprobs, HUNDREDTHS))
+
+
+@dataclass(frozen=True)
+class _TopTokens:
+    """The layers × k tables of some samples.
+
+    Attributes:
+        ids: int [samples, L, k]; -1 in a layer that was not read.
+        read: bool [samples, L].
+        tokens: Texts [samples][L][k].
+        logprobs: Hundredths of a nat [samples][L][k].
+    """
+
+    ids: NDArray[np.int64]
+    read: NDArray[np.bool_]
+    tokens: Rows
+    logprobs: Rows
+
+    def entry(self, place: int, bits: dict[int, int]) -> dict[str, Any]:
+        """Tokens, log-probabilities and marks of one sample; an empty list for a layer that was not read."""
+        ids, read = self.ids[place], self.read[place].tolist()
+        marked = np.argwhere(np.isin(ids, list(bits)) & self.read[place][:, None])
         return {
-            "tokens": [[texts.get(token) or f"#{token}" for token in line] for line in ids],
-            "logprobs": [values if line else [] for values, line in zip(logprobs, ids, strict=True)],
-            "marks": [
-                [layer, place, bits[token]]
-                for layer, line in enumerate(ids)
-                for place, token in enumerate(line)
-                if token in bits
-            ],
+            "tokens": [line if known else [] for line, known in zip(self.tokens[place], read, strict=True)],
+            "logprobs": [line if known else [] for line, known in zip(self.logprobs[place], read, strict=True)],
+            "marks": [[layer, rank, bits[int(ids[layer, rank])]] for layer, rank in marked.tolist()],
         }
 
 
@@ -98,16 +120,6 @@ def bits_of(token_ids: tuple[tuple[int, ...], ...], gold: int | None, pred: int 
         for token in tokens:
             found[token] = found.get(token, 0) | bit
     return found
-
-
-def _token_ids(values: Floats) -> Rows:
-    """[samples][layers][k]; an empty list for a layer that was not read."""
-    known = np.asarray(np.isfinite(values).all(axis=2))
-    ids = np.where(known[..., None], values, -1).astype(np.int64)
-    return [
-        [line if ok else [] for line, ok in zip(lines, read, strict=True)]
-        for lines, read in zip(ids.tolist(), known.tolist(), strict=True)
-    ]
 
 
 def _rows(values: Floats, scale: int) -> Rows:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lens_report.measures.picture import ATTENTION, NEAR, WORDS
+from lens_report.measures.picture import ATTENTION, NEAR, RELATIVE, SINKLESS, WORDS
 from lens_report.measures.picture.layers import RECORDED
 from lens_report.measures.picture.section import STATUS
 from lens_report.measures.picture.stored_maps import StoredMaps
@@ -20,6 +20,7 @@ PLACES = 10_000
 """Steps of a picture's width and height in which places are packed."""
 STEPS = 255
 LARGEST, MIDDLE = "all layers (largest)", "middle layers (mean)"
+OF_ATTENTION = (ATTENTION, SINKLESS, RELATIVE)
 Arrays = list[NDArray[np.float32] | None]
 
 
@@ -89,16 +90,21 @@ class Heat:
         return found | ({"lifts": known} if known else {}) or None
 
     def _shown(self, row: int, n_tokens: int) -> Iterator[dict[str, Any]]:
-        """Attention, the words asked about together and one by one, then the answers."""
+        """The maps of attention, the words asked about together and one by one, then the answers."""
         asked = self._maps.asked(row)
         together = self._maps.together(row) if len(asked) > 1 else None
-        listed = [(ATTENTION, ATTENTION, self._maps.attention(row)), (WORDS, "all words asked about", together)]
+        listed = [
+            (ATTENTION, ATTENTION, self._maps.attention(row)),
+            (SINKLESS, SINKLESS, self._maps.sinkless_attention(row)),
+            (RELATIVE, RELATIVE, self._maps.relative_attention(row)),
+            (WORDS, "all words asked about", together),
+        ]
         listed += [("" if together else WORDS, f"word asked about: {one.word}", one) for one in asked]
         listed.append((NEAR, "nearness of the words asked about", self._maps.together(row, near=True)))
         listed += [("", f"answer: {one.word}", one) for one in self._maps.answers(row)]
         for kind, name, one in listed:
             if one is not None and one.values.shape[1] == n_tokens:
-                middle = self._maps.middle_attention(row) if kind == ATTENTION else None
+                middle = self._maps.middle_attention(row, one) if kind in OF_ATTENTION else None
                 top = float(one.largest.max(initial=0.0))
                 yield {
                     "name": name, "kind": kind, "layers": one.layers.tolist(), "top": float(f"{top:.4g}"),

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lens_report.measures import Picture
-from lens_report.measures.picture import ATTENTION, BOXES, NEAR, WORDS, Contrast, LiftByLayer
+from lens_report.measures.picture import ATTENTION, BOXES, NEAR, RELATIVE, SINKLESS, WORDS, Contrast, LiftByLayer
 from lens_report.measures.picture.contrasts import DROP, LIFT, NULL_BOXES, RANDOM
 from lens_report.presentation.figures.emergence import point
 from lens_report.presentation.figures.style import (
@@ -29,7 +29,13 @@ from lens_report.presentation.figures.style import (
     titled,
 )
 
-TITLES = {ATTENTION: "Attention map", WORDS: "Words' map", NEAR: "Nearness map"}
+TITLES = {
+    ATTENTION: "Attention map",
+    SINKLESS: "Attention map without sinks",
+    RELATIVE: "Relative attention map",
+    WORDS: "Words' map",
+    NEAR: "Nearness map",
+}
 OWN, NULL, OTHER = Line(BLUE, "-", "o"), Line(GREY, "--", "s"), Line(GREEN, "-.", "^")
 NOTE = "Intervals: 95 %, clustered by picture. Lift of a flat map is 1."
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lens_report.measures import Analysis, Picture
-from lens_report.measures.curves import ALL, RIGHT, WRONG
+from lens_report.measures.curves import ALL
 from lens_report.measures.picture import ATTENTION, BOXES, NEAR, RELATIVE, SINKLESS, WORDS, Contrast, LiftByLayer
-from lens_report.measures.picture.contrasts import AUROC, DROP, LIFT, NULL_BOXES, POINTING, RANDOM
+from lens_report.measures.picture.contrasts import (
+    ABOVE_NULL,
+    AUROC,
+    DROP,
+    LIFT,
+    NULL_BOXES,
+    POINTING,
+    RANDOM,
+    WITHIN_TYPES,
+)
 from lens_report.measures.picture.other_question import MOST_SHARED
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
 from lens_report.presentation.document.shown import Shown, count, decimal, interval, listed, p_value, percent, words
@@ -97,15 +106,15 @@ def _further(one: Contrast) -> Sentence:
 
 
 def _by_verdict(found: Picture) -> Iterator[Sentence]:
-    lifts = {(one.of, one.group): one for one in found.contrasts if one.measure == LIFT}
-    for of in MAPS:
-        right, wrong = lifts.get((of, RIGHT)), lifts.get((of, WRONG))
-        if right is not None and wrong is not None:
+    for one in found.contrasts:
+        if one.measure == ABOVE_NULL:
             yield say(
-                "Among right answers the lift of the {map} is {right} above its null (n = {n_right}), among wrong ones "
-                "{wrong} (n = {n_wrong}); the two groups were not tested against each other.",
-                map=words(MAPS[of]), right=interval(right.difference, 2), n_right=count(right.difference.n),
-                wrong=interval(wrong.difference, 2), n_wrong=count(wrong.difference.n),
+                "Among right answers the lift of the {map} is {right} above that of null boxes (n = {n_right}), among "
+                "wrong ones {wrong} (n = {n_wrong}); {gap_of} {gap}, p {p} after correction: {verdict}.",
+                gap_of=words("difference within question types" if one.group == WITHIN_TYPES else "difference"),
+                map=words(MAPS[one.of]), right=interval(one.own, 2), n_right=count(one.own.n),
+                wrong=interval(one.other, 2), n_wrong=count(one.other.n), gap=interval(one.difference, 2),
+                p=p_value(one.p_holm), verdict=_verdict(one, "it is higher for right answers", "it is lower for them"),
             )  # fmt: skip
 
 
@@ -208,7 +217,8 @@ def _table(found: Picture) -> tuple[Block, ...]:
     note = say(
         "Lift: share of the map in the boxes over the share of image tokens in them. Pointing: the largest value lies "
         "in a box. AUROC: image tokens in the boxes against those outside. Drop: log-odds of the answer given, in "
-        "nats. All with {level} intervals clustered by picture, each distinct question about a picture once.",
+        "nats. All with {level} intervals clustered by picture, each distinct question about a picture once; paired, "
+        "but for right against wrong answers.",
         level=percent(0.95),
     )
     return (Table("picture", columns, rows, (note,)),)

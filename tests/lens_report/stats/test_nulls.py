@@ -113,11 +113,11 @@ def test_simulated_walks_keep_ends_means_spread_and_clusters():
     run = simulate_run(5, n_clusters=200, per_cluster=10)
     clusters = Clusters.of(run.cluster)
     walk = RandomWalk.fit(run.paths, clusters, run.pred)
-    simulated = walk.simulator(run.margin)(walk.donors(np.random.default_rng(0)))
+    simulated = walk.simulator(run.margin)(next(walk.donors(np.random.default_rng(0))))
     np.testing.assert_allclose(simulated[:, -1], run.margin)
     np.testing.assert_allclose(simulated.mean(axis=0), run.paths.mean(axis=0), atol=0.1)
     np.testing.assert_allclose(np.cov(simulated.T), np.cov(run.paths.T), rtol=0.2, atol=0.15)
-    donors = walk.donors(np.random.default_rng(1))
+    donors = next(walk.donors(np.random.default_rng(1)))
     assert sorted(donors) == list(range(2000)), "every bridge is used once"
     assert all(np.unique(run.cluster[donors[run.cluster == cluster]]).size == 1 for cluster in range(200))
 
@@ -126,7 +126,7 @@ def test_clusters_of_different_sizes_exchange_bridges():
     clusters = Clusters.of([0, 0, 0, 1, 2, 2])
     walk = RandomWalk.fit(np.random.default_rng(0).normal(size=(6, 4)), clusters, np.zeros(6, dtype=int))
     for seed in range(20):
-        donors = walk.donors(np.random.default_rng(seed))
+        donors = next(walk.donors(np.random.default_rng(seed)))
         for cluster in range(3):
             assert np.unique(clusters.codes[donors[clusters.codes == cluster]]).size == 1
 

@@ -2,8 +2,13 @@
 
 const PLACES = 10000;
 const CANVAS = 400;
-const KINDS = { attention: "attention", words: "words asked about", nearness: "nearness" };
-const PREFIXES = { attention: "", words: "word_", nearness: "near_" };
+const KINDS = {
+  attention: "attention", "attention without sinks": "attention without sinks", "relative attention": "relative attention",
+  words: "words asked about", nearness: "nearness",
+};
+const PREFIXES = {
+  attention: "", "attention without sinks": "sinkless_", "relative attention": "relative_", words: "word_", nearness: "near_",
+};
 const FIGURES = [
   ["lift", "box_lift"], ["pointing", "pointing"], ["AUROC", "box_auroc"],
 ];
@@ -63,12 +68,13 @@ function heat(row, own) {
 // The lift of the map shown and that of its null boxes, for the kinds of maps that have one.
 function liftAt(own, row, map, at) {
   const lifts = (own.lifts || {})[map.kind];
-  if (!lifts || (at === 0 && !map.scored)) return "";
-  const place = lifts.layers.indexOf(map.layers[at - 1]);
   const prefix = PREFIXES[map.kind];
+  if (prefix === undefined || (at === 0 ? !map.scored : !lifts)) return "";
+  const place = at === 0 ? -1 : lifts.layers.indexOf(map.layers[at - 1]);
   const [lift, none] = at === 0
     ? [metric(`gold_based.${prefix}box_lift`, row), metric(`gold_based.null_${prefix}box_lift`, row)]
     : [lifts.lift[place], (lifts.null || [])[place]];
+  if (lift === null || lift === undefined) return "";
   return `; lift ${number(lift)}, in null boxes ${number(none)}`;
 }
 
@@ -113,6 +119,7 @@ function metric(name, row) {
 function boxFigures(row) {
   const rows = [];
   for (const [kind, prefix] of Object.entries(PREFIXES)) {
+    if (prefix === "sinkless_" && !metric("label_free.attention_sinks", row)) continue; // it repeats the attention map
     for (const [name, column] of FIGURES) {
       const own = metric(`gold_based.${prefix}${column}`, row);
       if (own !== null) rows.push([`${name}, ${KINDS[kind]}`, own, metric(`gold_based.null_${prefix}${column}`, row)]);
