@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lens_report.measures.columns import numbers
+from lens_report.measures.picture import picture
 from lens_report.measures.picture.contrasts import ABOVE_NULL, WITHIN_TYPES, Asked, contrasts
 from lens_report.measures.task_run import TaskRun, task_runs
+from lens_report.presentation.figures.picture import lift_over_tasks, own_and_null
+from lens_report.presentation.figures.saving import save
 from lens_report.stats.auroc import auroc_estimate
 from lens_report.stats.pairs import paired
 from lens_report.stats.permutation import holm
@@ -26,6 +29,7 @@ from lens_results import Run, load
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "picture-results.md"
+FIGURES: Final = ROOT / "docs" / "figures"
 FAMILIES: Final = ("exist", "count", "compare_integer", "compare_attribute", "query_attribute")
 
 
@@ -203,11 +207,13 @@ def page(results: Path = ROOT / "results" / "picture") -> str:
             _interval(one.difference), "" if p is None else f"{p:.2g}", _verdict(one, p),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "![Lift in the boxes and drops without image tokens, clevr_mini](figures/picture_clevr.png)"]
     lines += _right_against_wrong(runs)
     lines += ["", "## Is the object there?", "", "pope_mini: AUROC of telling present from absent objects."]
     lines += ["", "| quantity | AUROC |", "| --- | --- |"]
     lines += [f"| {says} | {_interval(estimate, 3)} |" for says, estimate in _presence(runs["pope_mini"])]
     lines += ["", "## By layer", "", "Mean lift of the boxes over null boxes (own minus null), by layer.", ""]
+    lines += ["![Lift by layer of each map, both tasks](figures/picture_lift.png)", ""]
     lines += [line for task in ("pope_mini", "clevr_mini") for line in _by_layer(run, task)]
     lines += ["", "## Not measured", ""]
     lines += [line for task in ("pope_mini", "clevr_mini") for line in _not_measured(run, task)]
@@ -261,9 +267,22 @@ def _not_measured(run: Run, task: str) -> list[str]:
     return [f"- {task}, {probe}: {status} ({count} samples)" for (probe, status), count in sorted(found.items())]
 
 
+def _draw(results: Path) -> None:
+    """The two figures of the page."""
+    found = {one.task: (one, picture(one)) for one in task_runs(load(results))}
+    known = {task: (one, section) for task, (one, section) in found.items() if section is not None}
+    parts = [(task, one.n_layers, section.by_layer) for task, (one, section) in sorted(known.items(), reverse=True)]
+    drawn = {"lift": lift_over_tasks(parts), "clevr": own_and_null(known["clevr_mini"][1])}
+    FIGURES.mkdir(exist_ok=True)
+    for name, figure in drawn.items():
+        _, svg = save(figure, FIGURES / f"picture_{name}")
+        svg.unlink()
+
+
 def main() -> None:
-    """Write the page."""
+    """Write the page and its figures."""
     PAGE.write_text(page(), encoding="utf-8")
+    _draw(ROOT / "results" / "picture")
     print(f"written: {PAGE}")
 
 
