@@ -147,7 +147,7 @@ class RecordCache:
             if record is not None:
                 if not request.padding:
                     self._recorder.restore(record)
-                    self._recorder.add_images(sample.media.image_sha256, sample.media.images)
+                    self._recorder.add_pictures(sample.media)
                 return record, ()
             reasons.append(parts or ("not read",))
             if not set(parts) & {*ANSWER_PARTS, "no fingerprint"}:

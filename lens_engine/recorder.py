@@ -28,6 +28,7 @@ from lens_results import (
 from lens_results.record import Key
 
 from .failures import NoReadout, failure
+from .media import Media
 from .records import bare_record, without_readout
 from .table import harness_metrics
 
@@ -157,12 +158,15 @@ class LensRecorder:
             records = [bare_record(key, kind, response, why) for key, kind, response in samples]
         self.add(records)
 
-    def add_images(self, digests: Sequence[str], images: Sequence[Image.Image]) -> None:
-        """Keep a thumbnail of each image under its digest."""
+    def add_pictures(self, media: Media) -> None:
+        """Keep a small picture of each image and of each video under its digest."""
         if self._thumbnails is not None:
-            pictures = [image for image in images if isinstance(image, Image.Image)]  # as `image_digest` has it
-            for digest, image in zip(digests, pictures, strict=False):
+            pictures = [image for image in media.images if isinstance(image, Image.Image)]  # as `image_digest` has it
+            for digest, image in zip(media.image_sha256, pictures, strict=False):
                 self._attempt(self._thumbnails, functools.partial(self._thumbnails.add, digest, image))
+            for video in media.videos:
+                add = functools.partial(self._thumbnails.add_frames, video.sha256, video.frames)
+                self._attempt(self._thumbnails, add)
 
     def metrics(self, task: str, doc_id: int) -> dict[str, float]:
         """Values of a document for the harness's table; of its first request where it has several."""

@@ -99,7 +99,7 @@ class Recording:
 
         def read() -> list[SampleRecord]:
             for sample in samples:
-                self.recorder.add_images(sample.media.image_sha256, sample.media.images)
+                self.recorder.add_pictures(sample.media)
             found = self._reader.read(samples, generations)
             return [record for sample, record in zip(samples, found, strict=True) if not sample.padding]
 
@@ -114,7 +114,7 @@ class Recording:
             return
 
         def read() -> list[SampleRecord]:
-            self.recorder.add_images(sample.media.image_sha256, sample.media.images)
+            self.recorder.add_pictures(sample.media)
             return [self._reader.read_choices(choices, scored, problem)]
 
         self.recorder.add_read([(sample.key, sample.kind, "")], read)

@@ -21,7 +21,7 @@ from lens_results.record import SampleRecord
 from lens_results.run_info import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo, new_run_id
 from lens_results.schema import FORMAT_VERSION
 from lens_results.storage import check_writable
-from lens_results.thumbnails import ThumbnailWriter, load_thumbnails, merge_thumbnails
+from lens_results.thumbnails import ThumbnailWriter, kept_frames, load_thumbnails, merge_thumbnails
 from lens_results.writer import RecordWriter, check_layers
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "discard_parts",
     "drop_records",
     "find_unmerged",
+    "kept_frames",
     "load",
     "load_all",
     "load_thumbnails",

@@ -1,4 +1,7 @@
-"""Small pictures of a run's images beside its records, one a digest, for reports that are made without the data set."""
+"""Small pictures of a run's images and videos beside its records, one a digest, for reports made without the data set.
+
+A video's is one picture with its frames side by side, from left to right.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import io
 import logging
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -18,8 +22,10 @@ from lens_results.reader import Run
 from lens_results.storage import PARTS_FOLDER, list_parts, part_path, parts_folder, refused, replacing
 
 MAX_SIDE = 128
-"""Longest side of a thumbnail in pixels."""
+"""Longest side of an image's thumbnail in pixels."""
 QUALITY = 80
+FRAME_SIDE, MAX_FRAMES = 96, 32
+"""Longest side of a video's frame in its picture, and the most frames that it has."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _STAMP = (1980, 1, 1, 0, 0, 0)  # the same pictures make the same file
@@ -64,15 +70,25 @@ class ThumbnailWriter(PartWriter):
         A digest that is known costs nothing. An image that cannot be decoded is logged and left out: a picture is no
         reason to stop a run. Raises `InvalidRecordError` when the digest is no SHA-256 in lower-case hex.
         """
+        return self._keep(sha256, "image", lambda: encode(image))
+
+    def add_frames(self, sha256: str, frames: Sequence[Any]) -> bool:
+        """Keep the frames of a video, uint8 [height, width, 3] each, in one picture under its digest, as `add` does.
+
+        Of a video of more than `MAX_FRAMES` the frames that `kept_frames` names.
+        """
+        return self._keep(sha256, "video", lambda: encode_frames(frames))
+
+    def _keep(self, sha256: str, what: str, encoded: Callable[[], bytes]) -> bool:
         self._check_open("add")
         if not _DIGEST.fullmatch(sha256):
             raise InvalidRecordError(f"sha256: found {sha256!r}, expected 64 lower-case hex digits.")
         if sha256 in self._known:
             return True
         try:
-            self._waiting[sha256] = encode(image)
+            self._waiting[sha256] = encoded()
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as err:
-            log.warning("No thumbnail of image %s: %s", sha256[:12], err)
+            log.warning("No thumbnail of %s %s: %s", what, sha256[:12], err)
             return False
         self._known.add(sha256)
         self._flush_when_due(self.part_images)
@@ -104,8 +120,34 @@ def encode(image: Image.Image | bytes) -> bytes:
         small = Image.new("RGB", layered.size, "white")
         small.paste(layered, mask=layered.getchannel("A"))
     small.thumbnail((MAX_SIDE, MAX_SIDE))
+    return _jpeg(small)
+
+
+def encode_frames(frames: Sequence[Any]) -> bytes:
+    """A JPEG of the frames side by side, each of at most `FRAME_SIDE` pixels a side and all of one size."""
+    kept = kept_frames(len(frames))
+    if not kept:
+        raise ValueError("the video has no frames")
+    small = [Image.fromarray(frames[number]) for number in kept]
+    for frame in small:
+        frame.thumbnail((FRAME_SIDE, FRAME_SIDE))
+    width, height = small[0].size
+    row = Image.new("RGB", (width * len(small), height))
+    for place, frame in enumerate(small):
+        row.paste(frame, (place * width, 0))
+    return _jpeg(row)
+
+
+def kept_frames(count: int) -> list[int]:
+    """Numbers of the frames in the picture of a video of so many frames: all, or `MAX_FRAMES` evenly spaced ones."""
+    if count <= MAX_FRAMES:
+        return list(range(count))
+    return [round(place * (count - 1) / (MAX_FRAMES - 1)) for place in range(MAX_FRAMES)]
+
+
+def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    image.save(buffer, "JPEG", quality=QUALITY, optimize=True)
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import pytest
 
 from lens_engine.candidates import resolve_candidates
 from lens_engine.failures import NoReadout
-from lens_engine.media import image_digest
+from lens_engine.media import Media, image_digest
 from lens_engine.position import AnswerPosition, find_position, n_generated
 from lens_engine.recorder import LensRecorder
 from lens_engine.sample import Reference, Sample
 from lens_engine.table import METRIC_NAMES, harness_metrics, higher_is_better, numeric_scores
 from lens_models import LENS_TINY
 from lens_models.loading import resolve_pretrained
-from lens_results import LensInfo, ModelInfo, RunInfo, SampleRecord, load, new_run_id
+from lens_models.video import Video
+from lens_results import LensInfo, ModelInfo, RunInfo, SampleRecord, load, load_thumbnails, new_run_id
 from lens_tasks import AnswerSpan, AnswerTarget, target_for
 
 
@@ -186,6 +188,19 @@ def test_a_recorder_without_a_folder_serves_the_table_alone(tmp_path: Path) -> N
     assert recorder.metrics("t", 5) == {"lens_coverage": 0.0}
     assert recorder.finish(recorder.close()) == {}
     assert not list(tmp_path.iterdir())
+
+
+def test_images_and_videos_have_small_pictures_under_their_digests(tmp_path: Path) -> None:
+    from PIL import Image
+
+    media = Media((Image.new("RGB", (20, 20)),), (Video(np.zeros((3, 16, 16, 3), dtype=np.uint8)),))
+    recorder = LensRecorder(run_info(), tmp_path)
+    recorder.add([record(0)])
+    recorder.add_pictures(media)
+    recorder.finish(recorder.close())
+    pictures = load_thumbnails(load(tmp_path))
+    sizes = {digest: Image.open(io.BytesIO(data)).size for digest, data in pictures.items()}
+    assert sizes == {media.image_sha256[0]: (20, 20), media.videos[0].sha256: (48, 16)}
 
 
 def test_image_digests_tell_pixels_modes_and_sizes_apart() -> None:

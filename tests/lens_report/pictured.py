@@ -151,6 +151,34 @@ def probes_of(plan: Pictured, question: int, floor: float, rng: np.random.Genera
     }
 
 
+VIDEO, FRAMES = "d" * 64, 4
+
+
+def in_a_video(hidden_frame: int = 3) -> dict[str, Any]:
+    """A sample about a video of four frames: a map of 1 in the first cell of the first two, the second of the last two.
+
+    The track of the asked object goes through the cells 0 to 3 and is hidden in one frame; another object has one too.
+    """
+    places = np.vstack([CELLS, CELLS])
+    frames = np.repeat([[0, 1], [2, 3]], TOKENS, axis=0)
+    heat = np.zeros(2 * TOKENS)
+    heat[[0, TOKENS + 1]] = 1.0
+    tracks = {
+        "box": np.vstack([CELLS[:FRAMES], CELLS[-1]]), "frame": np.array([0, 1, 2, 3, 1.0]),
+        "track": np.array([1, 1, 1, 1, 2.0]), "asked": np.array([1, 1, 1, 1, 0.0]),
+        "seen": np.where(np.arange(5) == hidden_frame, 0.0, 1.0),
+    }  # fmt: skip
+    shown = {"sha256": VIDEO, "frames": FRAMES, "times": tuple(0.5 * number for number in range(FRAMES))}
+    return {
+        "image_sha256": (), "videos": (shown,), "probe_status": {"attention": "ok"},
+        "probes": {
+            "attention": {"map": heat[None], "map layers": np.array([8]), "layers": np.array([8])},
+            "video_tokens": {"boxes": places, "video": np.zeros(2 * TOKENS), "frames": frames.astype(float)},
+            "tracks": tracks,
+        },
+    }  # fmt: skip
+
+
 def digest(image: int) -> str:
     """Of a picture."""
     return hashlib.sha256(f"picture {image}".encode()).hexdigest()
@@ -168,6 +196,7 @@ def write_pictured(folder: Path, *plans: Pictured, thumbnails: bool = False) -> 
     merge(folder, "r")
     if thumbnails:
         with ThumbnailWriter(folder, "r") as pictures:
+            pictures.add_frames(VIDEO, [np.full((48, 64, 3), 40 * number, dtype=np.uint8) for number in range(FRAMES)])
             for image in range(max(plan.images for plan in plans)):
                 pictures.add(digest(image), Image.new("RGB", (64, 48), (40, 90, 140)))
         merge_thumbnails(folder, "r")

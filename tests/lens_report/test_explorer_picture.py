@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from blank_figures import blank_figures
-from pictured import CELLS, FLOORS, MAP_LAYERS, TOKENS, Pictured, pictured, write_pictured
+from pictured import CELLS, FLOORS, MAP_LAYERS, TOKENS, Pictured, in_a_video, pictured, write_pictured
 from synthetic import QUICK
 from test_explorer_page import CHROMIUM, Opened
 
@@ -95,7 +95,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiles = {"probes": pieces(), "probe_status": {"image_tokens": "ok"}}
     plans = [
         Pictured(images=12, task=task, changes=changes)
-        for task, changes in (("pope_mini", {}), ("two", two), ("tiles", tiles))
+        for task, changes in (("pope_mini", {}), ("two", two), ("tiles", tiles), ("video", in_a_video()))
     ]
     write_pictured(folder / "run", *plans, thumbnails=True)
     with blank_figures():
@@ -183,3 +183,23 @@ class TestPage:
         assert page.locator(".heat-picture").count() == 2
         assert any(strengths(opened, 0)) and not any(strengths(opened, 1)), "all tokens are of the first picture"
         assert opened.console == []
+
+    def test_a_video_is_gone_through_in_time(self, opened: Opened) -> None:
+        page = choose(opened, "video", 5)
+        said, canvas = page.locator(".heat-video output"), strengths
+        assert said.inner_text() == "frame 1, 0.00 s; asked about: 100 % seen"
+        assert canvas(opened)[0] > 200 and not any(canvas(opened)[1:])
+        page.focus("input.time")
+        page.keyboard.press("ArrowRight")
+        assert said.inner_text() == "frame 2, 0.50 s; asked about: 100 % seen"
+        assert canvas(opened)[0] > 200, "a token stands for two frames"
+        assert page.locator("rect.other.over").count() == 1
+        page.keyboard.press("End")
+        assert said.inner_text() == "frame 4, 1.50 s; asked about: 0 % seen"
+        assert canvas(opened)[1] > 200 and not canvas(opened)[0]
+        assert float(page.locator("rect.asked.hidden.over").get_attribute("x")) == CELLS[3][0] * PLACES
+        style = page.locator(".heat-video .still").evaluate(
+            "one => [one.style.backgroundPosition, one.style.backgroundSize]"
+        )
+        assert style == ["100% 0px", "400% 100%"]
+        assert [line for line in opened.console if "willReadFrequently" not in line] == []  # this test reads it often

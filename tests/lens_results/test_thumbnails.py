@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,12 +17,14 @@ from lens_results import (
     ThumbnailWriter,
     TruncatedRecordError,
     find_unmerged,
+    kept_frames,
     load,
     load_all,
     load_thumbnails,
     merge,
     merge_thumbnails,
 )
+from lens_results.thumbnails import encode_frames
 
 
 def sha(number: int) -> str:
@@ -54,6 +57,33 @@ def test_pictures_are_small_and_found_by_digest(tmp_path: Path, make_record: Any
     assert decoded(found[sha(1)]).size == (128, 64)
     assert decoded(found[sha(1)]).getpixel((5, 5))[2] > 200
     assert not (tmp_path / ".lens_parts").exists()
+
+
+def strip(count: int) -> Image.Image:
+    """The picture of a video whose frame number n has 2 n in the red channel."""
+    frames = np.zeros((count, 60, 120, 3), dtype=np.uint8)
+    frames[..., 0] = 2 * np.arange(count)[:, None, None]
+    return decoded(encode_frames(frames))
+
+
+def test_the_frames_of_a_video_stand_side_by_side(tmp_path: Path, make_record: Any, make_info: Any) -> None:
+    with ThumbnailWriter(tmp_path, "r") as writer:
+        assert writer.add_frames(sha(1), np.full((4, 30, 30, 3), 200, dtype=np.uint8))
+        assert not writer.add_frames(sha(2), np.zeros((0, 30, 30, 3), dtype=np.uint8))
+    merge_thumbnails(tmp_path, "r")
+    found = load_thumbnails(write_run(tmp_path, make_record, make_info))
+    assert list(found) == [sha(1)] and decoded(found[sha(1)]).size == (120, 30)
+
+
+@pytest.mark.parametrize("count", [1, 5, 32, 100])
+def test_of_a_long_video_evenly_spaced_frames_are_kept(count: int) -> None:
+    kept = kept_frames(count)
+    assert len(kept) == min(count, 32) and (kept[0], kept[-1]) == (0, count - 1)
+    assert max(np.diff(kept), default=1) - min(np.diff(kept), default=1) <= 1
+    found = strip(count)
+    assert found.size == (96 * len(kept), 48)
+    reds = [found.getpixel((96 * place + 48, 24))[0] for place in range(len(kept))]
+    assert reds == pytest.approx([2 * number for number in kept], abs=3)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I", "F"])

@@ -15,7 +15,7 @@ from lens_report.presentation.document.blocks import Document, Picture
 if TYPE_CHECKING:
     from lens_report.presentation.explorer.payload import ExplorerData
 
-SCRIPT = ("page", "list", "chart", "picture", "sample")
+SCRIPT = ("page", "list", "chart", "picture", "video", "sample")
 """Files of `explorer/script/`, in an order in which each constant stands before what is computed from it at once."""
 
 

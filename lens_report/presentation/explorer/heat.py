@@ -1,4 +1,4 @@
-"""What a sample's page shows of the picture: maps over image tokens, boxes and lifts by layer, packed as bytes."""
+"""What a sample's page shows of pictures and videos: maps over image tokens, boxes, tracks, lifts, packed as bytes."""
 
 from __future__ import annotations
 
@@ -28,16 +28,20 @@ class Heat:
     """Pictures of the samples of one task.
 
     A sample's entry: `tokens` int16 [tokens, 4] left, top, right, bottom in parts of `PLACES` and `image` uint8
-    [tokens], the number of each one's picture; `maps` [{`name`, `kind` whose lifts are of it, `layers`, `values` uint8
-    [layers, tokens], `whole` uint8 [tokens], the one map for all layers, made as `of` says, and whether the figures of
-    records are of it (`scored`), `top`}], where 255 stands for `top`; `boxes` [[left, top, right, bottom, picture,
-    asked]]; `lifts` kind of map -> `layers`, `lift`, `null`; `status` probe -> why there is nothing. Bytes are Base64,
+    [tokens], the number of each one's picture or video; `maps` [{`name`, `kind` whose lifts are of it, `layers`,
+    `values` uint8 [layers, tokens], `whole` uint8 [tokens], the one map for all layers, made as `of` says, and whether
+    the figures of records are of it (`scored`), `top`}], where 255 stands for `top`; `boxes` [[left, top, right,
+    bottom, picture, asked]]; of a video also `frames` int16 [tokens, 2], the first and the last frame that a token
+    stands for, and `tracks` [[left, top, right, bottom, frame, asked, percent of it seen]]; `lifts` kind of map ->
+    `layers`, `lift`, `null`; `status` probe -> why there is nothing. Bytes are Base64,
     numbers in them little-endian. `left_out` says that the maps are not in the page.
     """
 
     def __init__(self, task_run: TaskRun) -> None:
         get = task_run.probe
         self._tokens, self._image = get("tokens", "boxes"), get("tokens", "image")
+        self._in_time = [get("video_tokens", name) for name in ("boxes", "video", "frames")]
+        self._tracks = [get("tracks", name) for name in ("box", "frame", "asked", "seen")]
         self._boxes = [get("boxes", name) for name in ("box", "image", "asked")]
         self._maps = StoredMaps(task_run)
         self._lifts = {
@@ -75,16 +79,23 @@ class Heat:
         told = {name: text for name, text in status.items() if text != "ok"}
         if told:
             found["status"] = told
-        tokens, image = self._tokens[row], self._image[row]
+        tokens, image, frames = self._tokens[row], self._image[row], None
+        if tokens is None:
+            tokens, image, frames = (each[row] for each in self._in_time)
         if tokens is not None and image is not None:
             places = np.clip(np.rint(tokens.astype(np.float64) * PLACES), -32768, 32767)
             found |= {"tokens": _packed(places, "<i2"), "image": _packed(image, "u1")}
+            found |= {"frames": _packed(frames, "<i2")} if frames is not None else {}
             found["maps"] = [] if row in self._left_out else list(self._shown(row, len(tokens)))
             found |= {"left_out": True} if row in self._left_out else {}
         box, picture, asked = (each[row] for each in self._boxes)
         if box is not None and picture is not None and asked is not None:
             whole = np.column_stack([np.rint(box * PLACES), picture, asked]).astype(np.int64)
             found["boxes"] = whole.tolist()
+        track, frame, meant, seen = (each[row] for each in self._tracks)
+        if track is not None and frame is not None and meant is not None and seen is not None:
+            whole = np.column_stack([np.rint(track * PLACES), frame, meant, np.rint(100 * seen)]).astype(np.int64)
+            found["tracks"] = whole.tolist()
         lifts = {kind: self._lift(arrays, row) for kind, arrays in self._lifts.items()}
         known = {kind: one for kind, one in lifts.items() if one is not None}
         return found | ({"lifts": known} if known else {}) or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from lens_report.measures.columns import numbers
 from lens_report.measures.task_run import TaskRun
 from lens_report.presentation.document.plain import plain
+from lens_results import kept_frames
 
 SCALARS = ("label_free.", "gold_based.", "score.")
 LONGEST = 4_000
@@ -32,7 +34,9 @@ class Index:
         """Add the first `kept` samples of one task of a run."""
         frame = task_run.frame.head(kept)
         columns = _columns(task_run, frame) | {"task_run": [len(self._task_runs)] * kept}
-        columns["images"] = [self._numbered(digests, wrong) for digests, wrong in _needs(frame, columns["verdict"])]
+        wrong = [verdict != "right" for verdict in columns["verdict"]]
+        columns["images"] = [self._numbered(*each) for each in zip(frame["image_sha256"], wrong, strict=True)]
+        columns["videos"] = [self._videos(*each) for each in zip(frame["videos"], wrong, strict=True)]
         for name, values in columns.items():
             self._columns.setdefault(name, []).extend(values)
         metrics = {str(name): rounded(numbers(frame[name])) for name in frame if str(name).startswith(SCALARS)}
@@ -63,7 +67,18 @@ class Index:
         """Digests, those of wrong answers first."""
         return sorted(self.image_numbers, key=lambda digest: (-self._needed[digest], self.image_numbers[digest]))
 
-    def _numbered(self, digests: tuple[str, ...], wrong: bool) -> list[int]:
+    def _videos(self, videos: Sequence[Mapping[str, Any]], wrong: bool) -> list[dict[str, Any]]:
+        """Of each video `image`, the number of the picture of its frames, `frames` in that picture as they were shown,
+        from 0, and their `times` in seconds, None where these are not known."""
+        found = []
+        known = [video for video in videos if video["frames"]]
+        for video, image in zip(known, self._numbered([each["sha256"] for each in known], wrong), strict=True):
+            frames, times = kept_frames(video["frames"]), video["times"]
+            seconds = None if times is None else [round(float(times[number]), 2) for number in frames]
+            found.append({"image": image, "frames": frames, "times": seconds})
+        return found
+
+    def _numbered(self, digests: Sequence[str], wrong: bool) -> list[int]:
         for digest in digests:
             self.image_numbers.setdefault(digest, len(self.image_numbers))
             self._needed[digest] = max(self._needed.get(digest, 0), int(wrong))
@@ -102,7 +117,3 @@ def _columns(task_run: TaskRun, frame: pd.DataFrame) -> dict[str, list[Any]]:
 
 def _flag(frame: pd.DataFrame, column: str) -> list[int]:
     return (frame[column] == 1).astype(int).tolist() if column in frame else [0] * len(frame)
-
-
-def _needs(frame: pd.DataFrame, verdicts: list[str]) -> list[tuple[tuple[str, ...], bool]]:
-    return [(digests, verdict != "right") for digests, verdict in zip(frame["image_sha256"], verdicts, strict=True)]

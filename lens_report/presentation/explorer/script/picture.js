@@ -17,10 +17,11 @@ const DROPS = [
 ];
 
 function where(row, sample) {
-  const own = sample.picture;
-  if (!own) return [];
-  const parts = [make("h4", {}, "Where in the picture")];
-  if (own.tokens && (own.maps.length || own.boxes)) parts.push(heat(row, own));
+  const own = sample.picture || {};
+  const moving = columns.videos[row].length > 0;
+  if (!sample.picture && !moving) return [];
+  const parts = [make("h4", {}, moving ? "Where in the video" : "Where in the picture")];
+  if (moving || (own.tokens && (own.maps.length || own.boxes))) parts.push(heat(row, own));
   parts.push(...boxFigures(row), ...liftCurves(own, row), ...dropTable(row));
   const told = Object.entries(own.status || {}).map(([name, text]) => `${name}: ${text}`);
   if (own.left_out) parts.push(make("p", { class: "note" }, "The maps of this sample are left out to keep this file small."));
@@ -33,36 +34,43 @@ function bytes(text) {
 }
 
 function heat(row, own) {
-  const places = new Int16Array(bytes(own.tokens).buffer);
-  const image = bytes(own.image);
-  const frames = columns.images[row].map((number, place) => frame(number, place, own.boxes || []));
+  const maps = own.maps || [];
+  const tokens = {
+    places: new Int16Array(bytes(own.tokens || "").buffer), image: bytes(own.image || ""),
+    frames: own.frames ? new Int16Array(bytes(own.frames).buffer) : null,
+  };
+  const views = columns.images[row].map((number, place) => view(number, place, own.boxes || [], tokens));
+  views.push(...columns.videos[row].map((video, place) => player(video, place, own.tracks || [], tokens)));
   const map = make("select", { id: "heat-map" });
-  fill(map, own.maps.map((one, place) => [String(place), one.name]));
+  fill(map, maps.map((one, place) => [String(place), one.name]));
   const layer = make("input", { id: "heat-layer", type: "range", min: 0, step: 1 });
   const said = make("output", { for: "heat-map heat-layer" });
   const redraw = () => {
-    const one = own.maps[Number(map.value)];
+    const one = maps[Number(map.value)];
     if (!one) return;
     layer.max = one.layers.length;
     const at = Number(layer.value);
     const name = at === 0 ? one.of : `layer ${one.layers[at - 1]}`;
-    const values = at === 0 ? bytes(one.whole) : bytes(one.values).subarray((at - 1) * image.length, at * image.length);
+    const values = at === 0 ? bytes(one.whole) : bytes(one.values).subarray((at - 1) * tokens.image.length, at * tokens.image.length);
     const top = values.reduce((most, value) => Math.max(most, value), 0);
     layer.setAttribute("aria-valuetext", name);
     said.textContent = `${name}, largest value ${probability((top / 255) * one.top)}${liftAt(own, row, one, at)}`;
-    frames.forEach((each, place) => paint(each.querySelector("canvas"), place, places, image, values, top));
+    views.forEach((each) => each.paint(values, top));
   };
   layer.value = 0;
   map.addEventListener("change", redraw);
   layer.addEventListener("input", redraw);
   redraw();
   const controls = make("div", { class: "heat-controls" });
-  if (own.maps.length) {
+  if (maps.length) {
     controls.append(make("label", {}, "Map ", map), make("label", {}, "Layer ", layer), said);
   }
-  const note = "Colour: share of the largest value of what is shown; where tokens overlap, the larger one. "
-    + "Solid frame: what is asked about. Dashed: other boxes.";
-  return make("div", { class: "heat" }, controls, make("div", { class: "heat-pictures" }, ...frames), make("p", { class: "note" }, note));
+  const notes = [];
+  if (maps.length) notes.push("Colour: share of the largest value of what is shown; where tokens overlap, the larger one.");
+  if ((own.boxes || own.tracks || []).length) notes.push("Solid frame: what is asked about. Dashed: others.");
+  if ((own.tracks || []).length) notes.push("A frame in pale lines: hidden in this frame.");
+  const shown = make("div", { class: "heat-pictures" }, ...views.map((each) => each.element));
+  return make("div", { class: "heat" }, controls, shown, make("p", { class: "note" }, notes.join(" ")));
 }
 
 // The lift of the map shown and that of its null boxes, for the kinds of maps that have one.
@@ -79,30 +87,39 @@ function liftAt(own, row, map, at) {
 }
 
 // A picture with a canvas for the map and the boxes above it, all in shares of its width and height.
-function frame(number, place, boxes) {
+function view(number, place, boxes, tokens) {
   const data = picture(number);
-  const found = make("div", { class: "heat-picture" });
-  if (data) found.append(make("img", { src: `data:image/jpeg;base64,${data}`, alt: `picture ${place + 1}` }));
-  else found.classList.add("missing");
-  const canvas = make("canvas", { width: CANVAS, height: CANVAS, role: "img", "aria-label": `map over picture ${place + 1}` });
-  const svg = draw("svg", { viewBox: `0 0 ${PLACES} ${PLACES}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const element = make("div", { class: "heat-picture" });
+  if (data) element.append(make("img", { src: `data:image/jpeg;base64,${data}`, alt: `picture ${place + 1}` }));
+  else element.classList.add("missing");
+  const canvas = surface(`map over picture ${place + 1}`);
+  const svg = overlay();
   for (const [left, top, right, bottom, image, asked] of boxes) {
-    if (image !== place) continue;
-    for (const layer of ["under", "over"]) {
-      svg.append(draw("rect", {
-        x: left, y: top, width: right - left, height: bottom - top, class: `${asked ? "asked" : "other"} ${layer}`,
-      }));
-    }
+    if (image === place) mark(svg, [left, top, right, bottom], asked ? "asked" : "other");
   }
-  found.append(canvas, svg);
-  return found;
+  element.append(canvas, svg);
+  return { element, paint: (values, top) => paint(canvas, tokens.places, values, top, (token) => tokens.image[token] === place) };
+}
+
+function surface(label) {
+  return make("canvas", { width: CANVAS, height: CANVAS, role: "img", "aria-label": label });
+}
+
+function overlay() {
+  return draw("svg", { viewBox: `0 0 ${PLACES} ${PLACES}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+}
+
+function mark(svg, [left, top, right, bottom], kind) {
+  for (const layer of ["under", "over"]) {
+    svg.append(draw("rect", { x: left, y: top, width: right - left, height: bottom - top, class: `${kind} ${layer}` }));
+  }
 }
 
 // Tokens in rising order, each in the place of what lies below it: a place in two views shows the larger value.
-function paint(canvas, place, places, image, values, top) {
+function paint(canvas, places, values, top, chosen) {
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, CANVAS, CANVAS);
-  const order = [...values.keys()].filter((token) => image[token] === place).sort((a, b) => values[a] - values[b]);
+  const order = [...values.keys()].filter(chosen).sort((a, b) => values[a] - values[b]);
   for (const token of order) {
     const [left, up, right, down] = [0, 1, 2, 3].map((side) => Math.round((places[4 * token + side] / PLACES) * CANVAS));
     context.clearRect(left, up, right - left, down - up);
