@@ -12,6 +12,7 @@ from lens_models.continuations import ScoredContinuation, Tokens
 from lens_models.image_tokens import ImageTokens
 from lens_models.image_tokens.contextual import ContextualBank
 from lens_models.probes import Probe
+from lens_models.video import Video
 
 from .media import Images
 from .sample import Sample
@@ -167,11 +168,13 @@ class Replacement:
     """What a prompt is run with in place of its own.
 
     Attributes:
-        images: shown in place of the sample's own, as many as it has.
+        images: shown in place of the sample's own, as many as it has; None for its own.
+        videos: the same of its videos.
         masked: numbers of image tokens, in order of the prompt, that become the mean of all of them.
     """
 
     images: Images | None = field(default=None, repr=False)
+    videos: Sequence[Video] | None = field(default=None, repr=False)
     masked: tuple[int, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,18 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from lens_models.image_tokens import ImageTokens
-from lens_models.image_tokens.boxes import BoxFigures, box_figures, null_boxes
 from lens_models.image_tokens.reading import LEVELS
 from lens_models.probes import Arrays
 from lens_models.probes.attention import entropy_of, middle
 from lens_results.record import Key
-from lens_tasks.regions import ASKED, Box, BoxError, PlacedBox
+from lens_tasks.regions import ASKED, BoxError, PlacedBox
+
+from .map_figures import Maps, against, by_frame, visibility_correlations
+from .places import Places, places_of
 
 __all__ = ["Observed", "Seen", "image_maps"]
 
 Floats = npt.NDArray[np.float64]
 
-OK, NO_BOX, NO_NULL = "ok", "no_box", "no_null_box"
+OK, NO_BOX = "ok", "no_box"
 ATTENTION, WORDS, NEAR = "attention", "image_tokens", "near"
 SINKLESS, RELATIVE = "attention without sinks", "relative_attention"
 _PREFIX = {ATTENTION: "", WORDS: "word_", NEAR: "near_", SINKLESS: "sinkless_", RELATIVE: "relative_"}
@@ -43,6 +45,8 @@ class Seen:
         tokens: its image tokens.
         sizes: width and height of its pictures.
         asked: the words that its question asks about.
+        labels: words of what is asked about by its annotation, where the question has none; they may name the right
+            answer, so that what is read of them stands among gold-based figures alone.
         n_layers: L of the model.
         boxes: the boxes of its document, or why they cannot be used.
         times: when the frames of each of its videos begin, in seconds; None where that is not known.
@@ -55,6 +59,7 @@ class Seen:
     n_layers: int
     boxes: Sequence[PlacedBox] | BoxError = ()
     times: Sequence[Sequence[float] | None] = ()
+    labels: Sequence[str] = ()
 
 
 @dataclass
@@ -95,36 +100,41 @@ def image_maps(seen: Seen, observed: Mapping[str, Arrays], *, whole: bool = Fals
         if arrays is not None:
             found.heats[name] = arrays.heat
         if name in observed:
-            found.label_free |= _label_free(name, observed[name], arrays)
+            found.label_free |= _label_free(name, observed[name], arrays if name != WORDS or seen.asked else None)
             found.probes[name] = _small(observed[name], whole)
     if maps:
         _with_boxes(found, seen, {name: arrays for name, arrays in maps.items() if arrays is not None})
     return found
 
 
-def _with_boxes(found: Observed, seen: Seen, maps: Mapping[str, _Maps]) -> None:
+def _with_boxes(found: Observed, seen: Seen, maps: Mapping[str, Maps]) -> None:
     """Add where tokens and boxes lie, and the figures of the maps against the boxes."""
-    if seen.tokens.boxes is None:
-        found.status["boxes"] = f"no_geometry: {seen.tokens.problem}"
+    tokens = seen.tokens
+    if tokens.boxes is None:
+        found.status["boxes"] = f"no_geometry: {tokens.problem}"
         return
-    if seen.tokens.frames is not None:
-        found.probes["video_tokens"] = _in_time(seen.tokens.boxes, seen.tokens.image, seen.tokens.frames, seen.times)
-        return
-    found.probes["tokens"] = {"boxes": seen.tokens.boxes, "image": seen.tokens.image.astype(np.float32)}
+    if tokens.frames is None:
+        found.probes["tokens"] = {"boxes": tokens.boxes, "image": tokens.image.astype(np.float32)}
+    else:
+        found.probes["video_tokens"] = _in_time(tokens.boxes, tokens.image, tokens.frames, seen.times)
     if isinstance(seen.boxes, BoxError):
         found.status["boxes"] = f"{seen.boxes.status}: {seen.boxes}"
         return
     if not seen.boxes:
         return
-    found.probes["boxes"] = _stored_boxes(seen.boxes)
-    asked = _by_picture(each for each in seen.boxes if each.role == ASKED)
-    if not asked:
+    found.probes["boxes"] = {} if tokens.frames is not None else _stored_boxes(seen.boxes)
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(repr(seen.key).encode()).digest()[:8], "big"))
+    places = places_of(seen.boxes, tokens, seen.sizes, rng)
+    if places is None:
         found.status["boxes"] = NO_BOX
-        return
-    nulls = _null_sets(seen, asked)
-    found.status["boxes"] = OK if nulls else f"{NO_NULL}: a box fits nowhere else at its distance from the centre"
-    for name, arrays in maps.items():
-        _against_boxes(found, name, arrays, seen, asked, nulls)
+    else:
+        found.status["boxes"] = OK if places.nulls else places.why_no_null
+        for name, each in maps.items():
+            _against_boxes(found, name, each, tokens, places)
+    if tokens.frames is not None:
+        found.probes["tracks"] = _stored_tracks(seen.boxes)
+        _from_frame_to_frame(found, tokens, places, maps)
+    found.probes = {name: arrays for name, arrays in found.probes.items() if arrays}
 
 
 def _in_time(
@@ -141,18 +151,7 @@ def _in_time(
     return found
 
 
-@dataclass(frozen=True)
-class _Maps:
-    """`layers` `[layers]`, `by_layer` `[layers, tokens]`, `heat` `[tokens]`: one map for all layers; `kept`
-    `[layers + 1, tokens]`: the tokens of each of them and of the one map, None for all."""
-
-    layers: npt.NDArray[np.int64]
-    by_layer: Floats
-    heat: Floats
-    kept: npt.NDArray[np.bool_] | None = None
-
-
-def _maps_of(name: str, arrays: Arrays, seen: Seen) -> _Maps | None:
+def _maps_of(name: str, arrays: Arrays, seen: Seen) -> Maps | None:
     """Attention: the mean over the middle layers. Words: the largest value over layers, the least over words."""
     if "layers" not in arrays:
         return None
@@ -163,16 +162,16 @@ def _maps_of(name: str, arrays: Arrays, seen: Seen) -> _Maps | None:
         if name == SINKLESS:
             kept = arrays["sinks"] == 0
             kept = np.vstack([kept, kept[among].all(axis=0)])
-        return _Maps(layers, by_layer, by_layer[among].mean(axis=0), kept)
-    names = [f"map near {word}" if name == NEAR else f"map {word}" for word in seen.asked]
+        return Maps(layers, by_layer, by_layer[among].mean(axis=0), kept)
+    names = [f"map near {word}" if name == NEAR else f"map {word}" for word in seen.asked or seen.labels]
     asked = [arrays[each].astype(np.float64) for each in names if each in arrays]
     if not asked:
         return None
     together = np.stack(asked)
-    return _Maps(layers, together.min(axis=0), together.max(axis=1).min(axis=0))
+    return Maps(layers, together.min(axis=0), together.max(axis=1).min(axis=0))
 
 
-def _label_free(name: str, arrays: Arrays, maps: _Maps | None) -> dict[str, float | None]:
+def _label_free(name: str, arrays: Arrays, maps: Maps | None) -> dict[str, float | None]:
     if name == WORDS:
         return {"image_confidence": None if maps is None else float(maps.heat.max())}
     if name == RELATIVE:
@@ -180,66 +179,43 @@ def _label_free(name: str, arrays: Arrays, maps: _Maps | None) -> dict[str, floa
     return {each: float(arrays[each].item()) for each in _SCALARS if each in arrays}
 
 
-def _against_boxes(
-    found: Observed,
-    name: str,
-    maps: _Maps,
-    seen: Seen,
-    asked: Mapping[int, Sequence[Box]],
-    nulls: Sequence[Mapping[int, Sequence[Box]]],
-) -> None:
+def _against_boxes(found: Observed, name: str, maps: Maps, tokens: ImageTokens, places: Places) -> None:
     """Add the figures of one kind of map: scalars of its one map, lift of every layer."""
-    prefix = _PREFIX[name]
-    stacked = np.vstack([maps.by_layer, maps.heat])
-    own = box_figures(stacked, seen.tokens, asked, maps.kept)
-    scalars = {"box_lift": own.lift, "pointing": own.pointing, "box_auroc": own.auroc}
+    compared = against(maps, tokens, places, _PREFIX[name], tracked=_tracked(name, tokens))
     arrays = found.probes["boxes"]
     arrays[f"{name} layers"] = maps.layers.astype(np.float32)
-    _keep(arrays, f"{name} lift", own.lift[:-1])
-    if nulls:
-        drawn: list[BoxFigures] = [box_figures(stacked, seen.tokens, each, maps.kept) for each in nulls]
-        for what in ("lift", "pointing", "auroc"):
-            values = np.stack([getattr(each, what) for each in drawn])
-            label = {"lift": "box_lift", "pointing": "pointing", "auroc": "box_auroc"}[what]
-            scalars[f"null_{label}"] = _mean(values)
-            if what == "lift":
-                _keep(arrays, f"{name} null lift", _mean(values)[:-1])
-    for label, value in scalars.items():
-        number = float(value[-1])
-        null, plain = ("null_", label.removeprefix("null_")) if label.startswith("null_") else ("", label)
-        found.gold_based[f"{null}{prefix}{plain}"] = number if np.isfinite(number) else None
+    _keep(arrays, f"{name} lift", compared.lift)
+    if compared.null_lift is not None:
+        _keep(arrays, f"{name} null lift", compared.null_lift)
+    found.gold_based |= _known(compared.scalars)
 
 
-def _mean(values: Floats) -> Floats:
-    """Over the first axis, of the finite ones; NaN where there is none."""
-    known = np.isfinite(values)
-    total: Floats = np.where(known, values, 0.0).sum(axis=0)
-    count = known.sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+def _from_frame_to_frame(found: Observed, tokens: ImageTokens, places: Places | None, maps: Mapping[str, Maps]) -> None:
+    """Add what of each map lies in the track from frame to frame, and how it goes with what is seen there."""
+    frames = None if places is None else by_frame(tokens, places)
+    if places is None or frames is None:
+        return
+    arrays = found.probes["tracks"]
+    for what in ("frames", "visible", "area"):
+        arrays[what] = getattr(frames, what).astype(np.float32)
+    for name, each in maps.items():
+        if _tracked(name, tokens):
+            _keep(arrays, f"{name} mass", frames.mass(each.heat, tokens, places.own))
+            found.gold_based |= _known(visibility_correlations(each, tokens, places, frames, _PREFIX[name]))
+
+
+def _tracked(name: str, tokens: ImageTokens) -> bool:
+    return tokens.frames is not None and name in (ATTENTION, WORDS, NEAR)
+
+
+def _known(scalars: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if np.isfinite(value) else None for name, value in scalars.items()}
 
 
 def _keep(arrays: dict[str, Any], name: str, values: Floats) -> None:
     """An array of a record has no NaN: it is there whole or not at all."""
     if np.isfinite(values).all():
         arrays[name] = values.astype(np.float32)
-
-
-def _by_picture(boxes: Iterable[PlacedBox]) -> dict[int, list[Box]]:
-    found: dict[int, list[Box]] = {}
-    for each in boxes:
-        found.setdefault(each.image, []).append(each.box)
-    return found
-
-
-def _null_sets(seen: Seen, asked: Mapping[int, Sequence[Box]]) -> list[dict[int, list[Box]]]:
-    """Null boxes of all pictures together; the same for a sample in every run."""
-    seed = int.from_bytes(hashlib.sha256(repr(seen.key).encode()).digest()[:8], "big")
-    rng = np.random.default_rng(seed)
-    drawn = {image: null_boxes(own, seen.sizes[image], rng) for image, own in asked.items()}
-    count = max(map(len, drawn.values()), default=0)
-    if not all(drawn.values()):
-        return []
-    return [{image: sets[number % len(sets)] for image, sets in drawn.items()} for number in range(count)]
 
 
 def _stored_boxes(boxes: Sequence[PlacedBox]) -> dict[str, Any]:
@@ -249,6 +225,20 @@ def _stored_boxes(boxes: Sequence[PlacedBox]) -> dict[str, Any]:
         "image": np.asarray([each.image for each in boxes], dtype=np.float32),
         "asked": np.asarray([each.role == ASKED for each in boxes], dtype=np.float32),
     }
+
+
+def _stored_tracks(boxes: Sequence[PlacedBox]) -> dict[str, Any]:
+    """`box` `[boxes, 4]` in shares, `frame`, `track`, `asked` (1 or 0) and `seen` (share) `[boxes]`, where all of it is
+    known."""
+    known = [each for each in boxes if each.box is not None and each.track is not None]
+    columns: dict[str, list[Any]] = {
+        "box": [each.box for each in known],
+        "frame": [each.image for each in known],
+        "track": [each.track for each in known],
+        "asked": [each.role == ASKED for each in known],
+        "seen": [each.seen for each in known],
+    }
+    return {name: np.asarray(values, dtype=np.float32) for name, values in columns.items()} if known else {}
 
 
 def _small(arrays: Arrays, whole: bool) -> dict[str, Any]:

@@ -68,9 +68,13 @@ class Media:
             for video in self.videos
         )
 
-    def with_images(self, images: Images) -> Media:
-        """The same with other images, as many as there are."""
-        return replace(self, images=tuple(images))
+    def under(self, images: Images | None, videos: Sequence[Video] | None) -> Media:
+        """The same with other images or videos, as many as there are; the own ones where there are none."""
+        return replace(
+            self,
+            images=self.images if images is None else tuple(images),
+            videos=self.videos if videos is None else tuple(videos),
+        )
 
 
 def image_digest(images: Sequence[object]) -> tuple[str, ...]:

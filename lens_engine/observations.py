@@ -123,12 +123,16 @@ class Observations:
             self._warn_once(f"Boxes that cannot be used: {sample.where}: {boxes}")
         asked = () if isinstance(regions, BoxError) else regions.words
         times = [video.times for video in sample.media.videos]
-        return Seen(sample.key, tokens, sample.picture_sizes, asked, self._n_layers, boxes, times)
+        labels = () if isinstance(regions, BoxError) else regions.labels
+        return Seen(sample.key, tokens, sample.picture_sizes, asked, self._n_layers, boxes, times, labels)
 
     def _words(self, sample: Sample, candidates: SampleCandidates | None) -> dict[str, Tokens]:
-        """The words asked about, the answer given and the right one, with the tokens that may begin them."""
+        """The words asked about, the answer given and the right one, with the tokens that may begin them.
+
+        Where the question has no words that are known, those of the label of the track that is asked about.
+        """
         regions = sample.reference.regions
-        asked = () if isinstance(regions, BoxError) else regions.words
+        asked = () if isinstance(regions, BoxError) else regions.words or regions.labels
         found: dict[str, Tokens] = {word: self._ids(word) for word in asked}
         if candidates is not None and candidates.ids:
             named = {place for place in (candidates.pred, candidates.gold) if place is not None}

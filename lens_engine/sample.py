@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from lens_models.video import Video
 from lens_results.fingerprint import digest_of
 from lens_results.record import Key
 from lens_tasks import AnswerTarget
@@ -122,16 +123,17 @@ class Sample:
 
     @cached_property
     def boxes(self) -> tuple[PlacedBox, ...] | BoxError:
-        """The boxes of its document, in shares of its pictures, or why they cannot be used."""
+        """The boxes of its document, in shares of its pictures or of the frames of its video, or why there are none."""
         regions = self.reference.regions
         try:
-            return regions if isinstance(regions, BoxError) else regions.placed(self.picture_sizes)
+            frames = [video.indices for video in self.media.videos]
+            return regions if isinstance(regions, BoxError) else regions.placed(self.picture_sizes, frames)
         except BoxError as error:
             return error
 
-    def under(self, images: Images) -> Sample:
-        """The same prompt with other images, as many as it has."""
-        return replace(self, media=self.media.with_images(images))
+    def under(self, images: Images | None, videos: Sequence[Video] | None = None) -> Sample:
+        """The same prompt with other images or videos, as many as it has; its own ones where there are none."""
+        return self if images is None and videos is None else replace(self, media=self.media.under(images, videos))
 
     @property
     def fingerprint(self) -> dict[str, str]:

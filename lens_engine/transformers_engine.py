@@ -102,8 +102,7 @@ class TransformersEngine:
         probes: bool = False,
     ) -> list[ScoredContinuation]:
         """See `Engine`."""
-        images = replacement.images
-        inputs = self.prompts.encode([sample if images is None else sample.under(images)])
+        inputs = self.prompts.encode([sample.under(replacement.images, replacement.videos)])
         masks = [self._mask(inputs, sample, replacement.masked)] if replacement.masked else []
         looked_at = self._image_tokens(inputs, sample) if probes and observe and self._looks_at_images else None
         with self._changed(masks):
@@ -159,8 +158,9 @@ class TransformersEngine:
         return [Generation(each.text, each.n_tokens, trace, each.row) for each in answers]
 
     def _mask(self, inputs: Mapping[str, Any], sample: Sample, masked: Sequence[int]) -> Intervention:
-        if self._masking_problem is not None:
-            raise MaskingError(self._masking_problem)
+        problem = self._video_masking_problem if sample.media.videos else self._masking_problem
+        if problem is not None:
+            raise MaskingError(problem)
         tokens = self._image_tokens(inputs, sample)
         if not len(tokens) or max(masked) >= len(tokens):
             raise MaskingError(tokens.problem or f"image token {max(masked)} of {len(tokens)} was to be masked")
@@ -174,6 +174,11 @@ class TransformersEngine:
     def _masking_problem(self) -> str | None:
         """Why image tokens of this model cannot be masked; asked of the model when the first ones are."""
         return masking_problem(self.model, self._parts, self.image_tokens.locator)
+
+    @functools.cached_property
+    def _video_masking_problem(self) -> str | None:
+        """The same of the tokens of videos."""
+        return masking_problem(self.model, self._parts, self.image_tokens.video_locator)
 
     def _located(self, inputs: Mapping[str, Any], samples: Sequence[Sample]) -> list[ImageTokens]:
         """The image tokens of each row of a batch."""

@@ -1,4 +1,4 @@
-"""Which places of its pictures a document names, and which words it asks about (docs/boxes.md)."""
+"""Which places of its pictures or video a document names, and which words it asks about (docs/boxes.md)."""
 
 from __future__ import annotations
 
@@ -9,49 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lens_tasks.documents import nested
-from lens_tasks.tasks import clevr, pope
+from lens_tasks.placed import ASKED, ROLES, Box, BoxError, PlacedBox
+from lens_tasks.tasks import clevr, perceptiontest, pope
+from lens_tasks.tracks import Track, placed_tracks, tracks_of
 
 __all__ = ["ASKED", "Box", "BoxError", "PlacedBox", "Regions", "regions_of"]
 
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in shares of the picture's width and height, `0, 0` at its top left."""
-
 COLUMN: Final = "lens_boxes"
 WORDS: Final = "lens_words"
-ASKED: Final = "asked"
-ROLES: Final = (ASKED, "anchor", "other")
 FORMATS: Final = ("xyxy", "xywh", "yxyx")
 UNITS: Final = {"pixels": None, "share": 1.0, "per_mille": 1000.0}
 _SLACK = 1.0
 """Pixels by which a box may reach outside its picture: annotations are rounded."""
-
-
-class BoxError(ValueError):
-    """A document's boxes cannot be used; `status` is one word for tables, the text says what was found.
-
-    `status` is one of `bad_form`, `no_picture`, `swapped`, `zero_area`, `outside`, `units`.
-    """
-
-    def __init__(self, status: str, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class PlacedBox:
-    """A box in its picture.
-
-    Attributes:
-        box: in shares of the picture.
-        image: number of the picture in order of the prompt, from 0.
-        role: `asked` for what the question is about, `anchor` for what it only names, `other` for the rest.
-        label: what is in it, or None.
-    """
-
-    box: Box
-    image: int = 0
-    role: str = ASKED
-    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,19 +33,46 @@ class Regions:
         words: what the question asks about, word by word, never taken from the right answer.
         form: order of a box's four numbers, one of `FORMATS`.
         units: of the numbers, one of `UNITS`.
+        tracks: where the objects of its video are, by frame; None where it says nothing of them.
     """
 
     given: Sequence[Any] | None = field(default=None, repr=False)
     words: tuple[str, ...] = ()
     form: str = "xyxy"
     units: str = "pixels"
+    tracks: Sequence[Track] | None = field(default=None, repr=False)
 
-    def placed(self, sizes: Sequence[tuple[int, int]]) -> tuple[PlacedBox, ...]:
-        """The boxes in the pictures of these sizes (width, height), in pixels of which they are given.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Words of the label that all tracks of what is asked about share; none without tracks or with several labels.
+
+        They may name the right answer.
+        """
+        labels = {track.label for track in self.tracks or () if track.role == ASKED}
+        return tuple(_words(labels.pop())) if len(labels) == 1 else ()
+
+    def placed(
+        self, sizes: Sequence[tuple[int, int]], frames: Sequence[Sequence[int] | None] = ()
+    ) -> tuple[PlacedBox, ...]:
+        """The boxes in the pictures, or those of the tracks in the frames of the video.
+
+        Args:
+            sizes: width and height of the pictures, in pixels of which boxes are given.
+            frames: of each video the numbers, in its source, of the frames that are shown; None where that is not
+                known.
 
         Raises:
             BoxError: one of them cannot be used; then none is, because the rest would pass for all.
         """
+        if self.tracks is not None and frames:
+            if len(frames) > 1 or sizes:
+                shown = f"{len(frames)} videos and {len(sizes)} pictures"
+                raise BoxError("no_picture", f"tracks are of one video, and the prompt shows {shown}")
+            if frames[0] is None:
+                raise BoxError(
+                    "no_frames", "which frames of the source are shown is not known, so tracks have no place"
+                )
+            return placed_tracks(self.tracks, frames[0])
         return tuple(self._placed(number, entry, sizes) for number, entry in enumerate(self.given or ()))
 
     def _placed(self, number: int, entry: Any, sizes: Sequence[tuple[int, int]]) -> PlacedBox:
@@ -129,7 +125,7 @@ def regions_of(task: str, doc: Any, metadata: Any = None) -> Regions:
             `format` and `units`, its `lens_words` the column of words. By default the columns have these names.
 
     Raises:
-        BoxError: the settings or the column cannot be read; the text names what was found.
+        BoxError: the settings, the column or the tracks cannot be read; the text names what was found.
     """
     settings = metadata if isinstance(metadata, Mapping) else {}
     own = settings.get(COLUMN) or {}
@@ -146,12 +142,15 @@ def regions_of(task: str, doc: Any, metadata: Any = None) -> Regions:
     given = _entries(_column(doc, own.get("column", COLUMN)))
     if given is None:
         given, form, units = _from_task(task, "boxes", doc), "xyxy", "pixels"
-    return Regions(given, tuple(words), form, units)
+    tracks = tracks_of(doc)
+    if tracks is None:
+        tracks = tracks_of({"tracks": _from_task(task, "tracks", doc)})
+    return Regions(given, tuple(words), form, units, tracks)
 
 
 def _from_task(task: str, function: str, doc: Any) -> Any:
     """What the task's own module says of a document; None where it says nothing."""
-    module = next((each for each in (pope, clevr) if each.TASK_NAME.search(task)), None)
+    module = next((each for each in (pope, clevr, perceptiontest) if each.TASK_NAME.search(task)), None)
     asked = getattr(module, function, None)
     if asked is None or not isinstance(doc, Mapping):
         return None

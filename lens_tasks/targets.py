@@ -19,7 +19,18 @@ from lens_tasks.options.filled import filled_options
 from lens_tasks.options.gold import gold_option
 from lens_tasks.options.lists import option_lists
 from lens_tasks.target_types import AnswerTarget, Candidate
-from lens_tasks.tasks import clevr, egoschema, hallusion, perception, pope, ruclevr, rucommonvqa, vqa, weird
+from lens_tasks.tasks import (
+    clevr,
+    egoschema,
+    hallusion,
+    perception,
+    perceptiontest,
+    pope,
+    ruclevr,
+    rucommonvqa,
+    vqa,
+    weird,
+)
 from lens_tasks.yes_no_questions import binary_of, question_of, yes_no_target
 
 __all__ = ["TASK_TARGETS", "AnswerTarget", "Candidate", "TaskTargets", "target_for"]
@@ -43,7 +54,7 @@ class TaskTargets:
 _LONGEST_NOTE = 200
 TASK_TARGETS: tuple[TaskTargets, ...] = tuple(
     TaskTargets(module.TASK_NAME, module.COLUMNS, module.target)
-    for module in (pope, clevr, ruclevr, weird, rucommonvqa, hallusion, egoschema, vqa, perception)
+    for module in (pope, clevr, ruclevr, weird, rucommonvqa, hallusion, egoschema, vqa, perception, perceptiontest)
 )
 
 

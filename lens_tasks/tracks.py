@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from lens_tasks.regions import ASKED, ROLES, BoxError
+from lens_tasks.placed import ASKED, ROLES, Box, BoxError, PlacedBox
 
-__all__ = ["Track", "tracks_of"]
+__all__ = ["Track", "placed_tracks", "tracks_of"]
 
 COLUMN: Final = "tracks"
 _FIELDS: Final = ("id", "label", "is_occluder", "bounding_boxes", "frame_ids", "timestamps", "is_masked")
 _SLACK: Final = 1e-6
+_LONGEST_GAP = 1.5
+"""Steps between two annotated frames up to which an object is taken to have moved evenly from one to the other."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,52 @@ def tracks_of(document: Any) -> tuple[Track, ...] | None:
     if len({track.id for track in tracks}) < len(tracks):
         raise BoxError("bad_form", f"tracks have the ids {[track.id for track in tracks]}; expected different ones")
     return tracks
+
+
+def placed_tracks(tracks: Sequence[Track], frames: Sequence[int]) -> tuple[PlacedBox, ...]:
+    """Where the objects are in the frames that are shown; `image` of a box is the place of its frame in `frames`.
+
+    A frame that is not annotated lies on the way between the two around it, where these are one step of the annotation
+    apart. Where there is one of them alone, or the object is hidden in one of them alone, it may be there, and its box
+    is None. Frames a step or more from all in which the object is annotated do not show it.
+
+    Args:
+        tracks: of one video.
+        frames: numbers of the frames in the video.
+    """
+    step = _step(tracks)
+    return tuple(
+        PlacedBox(box, place, track.role, track.label, track.id, seen)
+        for track in tracks
+        for place, frame in enumerate(frames)
+        for box, seen in _at(track, frame, step)
+    )
+
+
+def _step(tracks: Sequence[Track]) -> int:
+    """The most frequent distance of annotated frames."""
+    gaps = Counter(int(gap) for track in tracks for gap in np.diff(track.frame_ids))
+    return min(gaps, key=lambda gap: (-gaps[gap], gap)) if gaps else 1
+
+
+def _at(track: Track, frame: int, step: int) -> Iterator[tuple[Box | None, float]]:
+    """Box and share that is seen of an object in a frame; nothing where it is not in the picture."""
+    known = track.frame_ids
+    if not len(known):
+        return
+    after = int(np.searchsorted(known, frame))
+    before = after - (after == len(known) or known[after] != frame)
+    if before >= 0 and after < len(known) and known[after] - known[before] <= _LONGEST_GAP * step:
+        if track.is_masked[before] == track.is_masked[after]:
+            span = known[after] - known[before]
+            part = (frame - known[before]) / span if span else 0.0
+            left, top, right, bottom = (1 - part) * track.boxes[before] + part * track.boxes[after]
+            seen = 1.0 if track.visible is None else (1 - part) * track.visible[before] + part * track.visible[after]
+            yield (float(left), float(top), float(right), float(bottom)), 0.0 if track.is_masked[after] else float(seen)
+        else:
+            yield None, 0.0
+    elif np.abs(known - frame).min() < step:
+        yield None, 0.0
 
 
 def _track(number: int, entry: Any) -> Track:

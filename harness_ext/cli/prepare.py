@@ -38,3 +38,19 @@ def coco(
 
     with exit_on(MissingDataError, ValueError):
         typer.echo(f"Prepared: {prepare_coco(annotations, out)}")
+
+
+@prepare.command()
+def perceptiontest(
+    annotations: Annotated[Path, typer.Argument(help="The unpacked official annotations, such as valid_annotations.")],
+    asked: Annotated[
+        Path | None, typer.Option(help="JSON: question -> labels of the objects asked about, where it names none.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to put the prepared file.")] = None,
+) -> None:
+    """Prepare the object tracks of Perception Test for the stock task, see docs/tracks.md."""
+    from lens_tasks.folders import MissingDataError
+    from lens_tasks.tasks.perceptiontest import prepare as prepare_tracks
+
+    with exit_on(MissingDataError, ValueError):
+        typer.echo(f"Prepared: {prepare_tracks(annotations, asked, out)}")

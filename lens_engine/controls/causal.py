@@ -15,6 +15,7 @@ from lens_engine.engine import Replacement
 from lens_engine.image_maps import Observed
 from lens_engine.sample import Sample
 from lens_models.image_tokens import ImageTokens
+from lens_models.video import Video
 from lens_results import SampleRecord
 
 from .image_controls import ControlCost, unchanged_randomness
@@ -113,12 +114,23 @@ class CausalMasks:
             return Replacement(masked=tuple(numbers))
         if tokens.boxes is None:
             raise NoMaskError("no_geometry", tokens.problem or "where the image tokens lie is not known")
-        return Replacement(
-            images=tuple(
-                painted_over(image, tokens.boxes[[each for each in numbers if tokens.image[each] == place]])
-                for place, image in enumerate(sample.media.images)
-            )
-        )
+        masked = tokens.only(np.isin(np.arange(len(tokens)), numbers))
+        assert masked.boxes is not None
+        if masked.frames is None:
+            pictures = enumerate(sample.media.images)
+            return Replacement(tuple(painted_over(each, masked.boxes[masked.image == at]) for at, each in pictures))
+        return Replacement(videos=[_painted_frames(each, masked, at) for at, each in enumerate(sample.media.videos)])
+
+
+def _painted_frames(video: Video, masked: ImageTokens, number: int) -> Video:
+    """The video with the places of some tokens in the mean colour of each frame that they stand for."""
+    assert masked.boxes is not None
+    frames = video.frames.copy()
+    first, last = masked.shown.T
+    for frame in range(len(frames)):
+        boxes = masked.boxes[(masked.image == number) & (first <= frame) & (frame <= last)]
+        frames[frame] = np.asarray(painted_over(Image.fromarray(frames[frame]), boxes))
+    return replace(video, frames=frames)
 
 
 def painted_over(image: Image.Image, boxes: Any) -> Image.Image:

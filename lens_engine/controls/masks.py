@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lens_engine.places import seen_boxes, shifted
 from lens_models.image_tokens import ImageTokens
-from lens_models.image_tokens.boxes import in_boxes, null_boxes
+from lens_models.image_tokens.boxes import Boxes, in_boxes
 from lens_results.record import Key
-from lens_tasks.regions import ASKED, Box, BoxError, PlacedBox
+from lens_tasks.regions import BoxError, PlacedBox
 
 __all__ = ["BOXES", "MASK_NAMES", "TOP_ATTENTION", "TOP_LENS", "Masks", "NoMaskError", "masks_of"]
 
@@ -39,7 +40,8 @@ class Masks:
     Attributes:
         own: those that are meant.
         random: other image tokens, drawn.
-        null: the tokens of null boxes; empty for masks that are not of boxes, and where a box fits nowhere else.
+        null: the tokens of null boxes, or of the same path at another time; empty for masks that are not of boxes, and
+            where a box fits nowhere else.
     """
 
     own: Tokens
@@ -70,10 +72,8 @@ def masks_of(
     """
     if not len(tokens):
         raise NoMaskError("no_image", tokens.problem or "the prompt has no image tokens")
-    if tokens.frames is not None:
-        raise NoMaskError("no_image", "the tokens of videos are not masked")
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(repr((key, name)).encode()).digest()[:8], "big"))
-    asked = _asked(boxes)
+    asked = {} if isinstance(boxes, BoxError) else seen_boxes(boxes)
     if name == BOXES:
         own, null = _of_boxes(tokens, sizes, boxes, asked, rng)
     else:
@@ -86,19 +86,11 @@ def masks_of(
     return Masks(own, random, tuple(null))
 
 
-def _asked(boxes: Sequence[PlacedBox] | BoxError) -> dict[int, list[Box]]:
-    found: dict[int, list[Box]] = {}
-    for each in () if isinstance(boxes, BoxError) else boxes:
-        if each.role == ASKED:
-            found.setdefault(each.image, []).append(each.box)
-    return found
-
-
 def _of_boxes(
     tokens: ImageTokens,
     sizes: Sequence[tuple[int, int]],
     boxes: Sequence[PlacedBox] | BoxError,
-    asked: Mapping[int, Sequence[Box]],
+    asked: Boxes,
     rng: np.random.Generator,
 ) -> tuple[Tokens, Iterable[Tokens]]:
     if isinstance(boxes, BoxError):
@@ -108,14 +100,12 @@ def _of_boxes(
     count = _touched(tokens, asked)
     if not count:
         raise NoMaskError("no_box", "the document has no box of what is asked about")
-    drawn = {image: null_boxes(own, sizes[image], rng, REPEATS) for image, own in asked.items()}
-    sets = (
-        [] if not all(drawn.values()) else [{i: own[n % len(own)] for i, own in drawn.items()} for n in range(REPEATS)]
-    )
-    return _most_inside(tokens, asked, count), [_most_inside(tokens, each, count) for each in sets]
+    sets = shifted(asked, tokens, sizes, rng, REPEATS)
+    null = [_most_inside(tokens, each, count) for each in sets]
+    return _most_inside(tokens, asked, count), [null[number % len(null)] for number in range(REPEATS if null else 0)]
 
 
-def _touched(tokens: ImageTokens, asked: Mapping[int, Sequence[Box]]) -> int:
+def _touched(tokens: ImageTokens, asked: Boxes) -> int:
     """How many image tokens the boxes are: those that lie in them by half or more, one where none does."""
     if tokens.boxes is None or not asked:
         return 0
@@ -123,7 +113,7 @@ def _touched(tokens: ImageTokens, asked: Mapping[int, Sequence[Box]]) -> int:
     return max(int((share >= _INSIDE).sum()), int(share.any()))
 
 
-def _most_inside(tokens: ImageTokens, boxes: Mapping[int, Sequence[Box]], count: int) -> Tokens:
+def _most_inside(tokens: ImageTokens, boxes: Boxes, count: int) -> Tokens:
     return _numbers(np.argsort(-in_boxes(tokens, boxes), kind="stable")[:count])
 
 

@@ -111,7 +111,7 @@ class VllmEngine:
             raise MaskingError("image tokens are not masked under vLLM; run such controls with transformers")
         if not all(continuations):
             raise ForcingError("a continuation has no tokens; the tokenizer gives nothing for it")
-        prompt = self.prompts.prompt(sample if replacement.images is None else sample.under(replacement.images))
+        prompt = self.prompts.prompt(sample.under(replacement.images, replacement.videos))
         own = self._token_ids(prompt)
         rest = {name: value for name, value in prompt.items() if name not in ("prompt", "prompt_token_ids")}
         lens = self.lens if observe else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,24 @@ import numpy.typing as npt
 
 from .tokens import Box, ImageTokens
 
-__all__ = ["BoxFigures", "box_figures", "in_boxes", "null_boxes"]
+__all__ = [
+    "LARGEST_OVERLAP",
+    "BoxFigures",
+    "Boxes",
+    "box_figures",
+    "in_boxes",
+    "null_boxes",
+    "null_tracks",
+    "overlap_of",
+]
 
 Floats = npt.NDArray[np.float64]
+Boxes = Mapping[int, Sequence[Box]]
+"""Number of a picture of the prompt, or of a frame of its video as it is shown -> the boxes there."""
 
 N_NULL = 20
 _ANGLES = 72
-_LARGEST_OVERLAP = 0.25
+LARGEST_OVERLAP = 0.25
 """Share of a null box that may lie in the boxes themselves."""
 
 
@@ -27,7 +38,8 @@ class BoxFigures:
 
     Attributes:
         lift: share of the map's mass in the boxes divided by the share of image tokens in them; 1 for a flat map.
-        pointing: 1 where the centre of the largest token lies in a box, 0 where not; tied tokens share.
+        pointing: 1 where the centre of the largest token lies in a box, 0 where not; tied tokens share, and so do the
+            frames of a token.
         auroc: probability that a token in the boxes has more mass than one outside; a token partly inside counts as
             both, by its shares.
         outside: share of the mass on tokens that lie wholly in a border of the picture; the other figures leave it out.
@@ -39,18 +51,26 @@ class BoxFigures:
     outside: Floats
 
 
-def in_boxes(tokens: ImageTokens, boxes: Mapping[int, Sequence[Box]]) -> Floats:
-    """`[tokens]`: the share of each token's area in the boxes of its picture, given as picture -> boxes."""
+def in_boxes(tokens: ImageTokens, boxes: Boxes) -> Floats:
+    """`[tokens]`: the share of each token's area in the boxes of its picture; the mean over the frames of a token."""
     found = np.zeros(len(tokens))
-    for image, own in boxes.items():
-        found = np.where(tokens.image == image, tokens.overlap(own), found)
+    for number, own in boxes.items():
+        at = _part(tokens, number)
+        found[at > 0] += tokens.only(at > 0).overlap(own) * at[at > 0]
     return found
+
+
+def _part(tokens: ImageTokens, number: int) -> Floats:
+    """`[tokens]`: the share of a picture or frame in what each token stands for: one half for one of two frames."""
+    first, last = tokens.shown.T
+    share: Floats = ((first <= number) & (number <= last)) / (last - first + 1)
+    return share
 
 
 def box_figures(
     maps: npt.ArrayLike,
     tokens: ImageTokens,
-    boxes: Mapping[int, Sequence[Box]],
+    boxes: Boxes,
     kept: npt.NDArray[np.bool_] | None = None,
 ) -> BoxFigures:
     """The figures of maps `[maps, tokens]`, none negative, against boxes.
@@ -61,7 +81,7 @@ def box_figures(
     Args:
         maps: the maps.
         tokens: what they are maps of.
-        boxes: picture -> boxes.
+        boxes: where.
         kept: `[maps, tokens]`: which tokens are there for each map; the others count neither in the boxes nor outside.
     """
     mass = np.atleast_2d(np.asarray(maps, dtype=np.float64))
@@ -73,7 +93,7 @@ def box_figures(
     mass, share = mass[:, seen], in_boxes(tokens, boxes)[seen]
     assert tokens.boxes is not None
     centres = (tokens.boxes[seen, :2] + tokens.boxes[seen, 2:]).astype(np.float64) / 2
-    hit = _centre_in(centres, tokens.image[seen], boxes)
+    hit = _centre_in(centres, tokens.only(seen), boxes)
     if not share.any():
         nothing = np.full(len(mass), np.nan)
         return BoxFigures(nothing, nothing, nothing, outside)
@@ -84,9 +104,7 @@ def box_figures(
     return BoxFigures(lift, pointing, np.where(np.isfinite(lift), auroc, np.nan), outside)
 
 
-def _of_some(
-    mass: Floats, tokens: ImageTokens, boxes: Mapping[int, Sequence[Box]], kept: npt.NDArray[np.bool_]
-) -> BoxFigures:
+def _of_some(mass: Floats, tokens: ImageTokens, boxes: Boxes, kept: npt.NDArray[np.bool_]) -> BoxFigures:
     """Maps that share their tokens are taken together."""
     names = ("lift", "pointing", "auroc", "outside")
     found = {name: np.full(len(mass), np.nan) for name in names}
@@ -104,14 +122,13 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return found
 
 
-def _centre_in(
-    centres: Floats, image: npt.NDArray[np.int64], boxes: Mapping[int, Sequence[Box]]
-) -> npt.NDArray[np.bool_]:
-    found = np.zeros(len(centres), dtype=np.bool_)
+def _centre_in(centres: Floats, tokens: ImageTokens, boxes: Boxes) -> Floats:
+    """`[tokens]`: whether the centre of each token lies in a box; of two frames, in how many of them."""
+    found = np.zeros(len(centres))
     x, y = centres[:, 0], centres[:, 1]
     for number, own in boxes.items():
-        for left, top, right, bottom in own:
-            found |= (image == number) & (left <= x) & (x < right) & (top <= y) & (y < bottom)
+        inside = [(left <= x) & (x < right) & (top <= y) & (y < bottom) for left, top, right, bottom in own]
+        found += _part(tokens, number) * np.any(inside, axis=0)
     return found
 
 
@@ -170,7 +187,7 @@ def _places(box: Box, taken: Sequence[Box], size: tuple[int, int]) -> list[Box]:
         turned = angle + 2 * math.pi * step / _ANGLES
         cx, cy = width / 2 + distance * math.cos(turned), height / 2 + distance * math.sin(turned)
         moved = (cx - half_w) / width, (cy - half_h) / height, (cx + half_w) / width, (cy + half_h) / height
-        if min(moved) >= -1e-9 and max(moved) <= 1 + 1e-9 and _covered(moved, taken) <= _LARGEST_OVERLAP:
+        if min(moved) >= -1e-9 and max(moved) <= 1 + 1e-9 and _covered(moved, taken) <= LARGEST_OVERLAP:
             found.append(moved)
     return found
 
@@ -179,3 +196,37 @@ def _covered(box: Box, by: Sequence[Box]) -> float:
     """Share of a box that lies in others."""
     one = np.zeros(1, dtype=np.int64)
     return float(ImageTokens(one, one, np.asarray([box], dtype=np.float32)).overlap(by)[0])
+
+
+def null_tracks(
+    path: Boxes, own: Boxes, n_frames: int, rng: np.random.Generator, count: int = N_NULL, among: Collection[int] = ()
+) -> list[tuple[int, dict[int, Sequence[Box]]]]:
+    """Up to `count` times the same path at another time: every box as many frames later, the last ones from the start.
+
+    What a map has in them it would have in these places of the frame without knowing when the object is there. At most
+    a quarter of the area of its boxes lies in `own`: an object that rests has no such path.
+
+    Args:
+        path: frame -> boxes.
+        own: what the paths are a null of.
+        n_frames: frames that are shown.
+        rng: draws among the delays that fit.
+        count: how many.
+        among: the frames that figures are about; all without any.
+
+    Returns:
+        The delays in frames, each with the boxes at that time.
+    """
+    found: list[tuple[int, dict[int, Sequence[Box]]]] = []
+    for delay in rng.permutation(np.arange(1, max(n_frames, 1))):
+        moved = {(frame + int(delay)) % n_frames: boxes for frame, boxes in path.items()}
+        shown = {frame: boxes for frame, boxes in moved.items() if not among or frame in among}
+        if shown and len(found) < count and overlap_of(shown, own) <= LARGEST_OVERLAP:
+            found.append((int(delay), moved))
+    return found
+
+
+def overlap_of(boxes: Boxes, own: Boxes) -> float:
+    """Mean share of boxes that lies in others of their pictures or frames."""
+    shares = [_covered(box, own.get(number, ())) for number, each in boxes.items() for box in each]
+    return float(np.mean(shares)) if shares else 0.0

@@ -15,14 +15,18 @@ from torch import Tensor, nn
 
 from lens_models.interventions import changed
 from lens_models.parts import ModelParts
+from lens_models.video import Video
 
 from .locate import ImageTokenLocator
+from .video_layout import VideoShape
+from .video_tokens import VideoTokenLocator
 
 __all__ = ["MaskedImageTokens", "masking_problem"]
 
 Ints = npt.NDArray[np.int64]
 
 _SIZE = (224, 224)
+_FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -68,18 +72,23 @@ class MaskedImageTokens:
 
 
 @torch.inference_mode()
-def masking_problem(model: Any, parts: ModelParts, locator: ImageTokenLocator) -> str | None:
-    """Why masking the image tokens does not take the picture away from this model; None where it does.
+def masking_problem(model: Any, parts: ModelParts, locator: ImageTokenLocator | VideoTokenLocator) -> str | None:
+    """Why masking the image tokens does not take the picture, or the video, away from this model; None where it does.
 
-    Two prompts that differ in their picture alone must give the same logits when all image tokens are zeros. They do
+    Two prompts that differ in what they show alone must give the same logits when all image tokens are zeros. They do
     not where layers are given the picture again later on (DeepStack), by cross-attention, or beside the embeddings.
+
+    Args:
+        model: in eval mode.
+        parts: of it.
+        locator: of pictures or of videos, whichever is asked about.
     """
-    prompts = [locator.encode([picture]).to(model.device, model.dtype) for picture in _pictures()]  # type: ignore[attr-defined]
-    tokens = [locator.locate(inputs, [[_SIZE]])[0] for inputs in prompts]
-    if not len(tokens[0]) or len(tokens[0]) != len(tokens[1]):
-        return tokens[0].problem or "the example prompt has no image tokens"
+    prompts = [inputs.to(model.device, model.dtype) for inputs in _prompts(locator)]
+    slots = [locator.slots(_ids(inputs)) for inputs in prompts]
+    if not len(slots[0]) or len(slots[0]) != len(slots[1]):
+        return _problem(locator, prompts[0]) or "the example prompt has no image tokens"
     with_picture = [_last_logits(model, inputs, parts) for inputs in prompts]
-    without = [_last_logits(model, inputs, parts, locator.slots(_ids(inputs))) for inputs in prompts]
+    without = [_last_logits(model, inputs, parts, own) for inputs, own in zip(prompts, slots, strict=True)]
     if torch.equal(with_picture[0], with_picture[1]):
         return "the logits do not depend on the picture, so nothing can be seen of a mask"
     if torch.equal(without[0], without[1]):
@@ -88,6 +97,18 @@ def masking_problem(model: Any, parts: ModelParts, locator: ImageTokenLocator) -
         "with all image tokens at zero the logits still depend on the picture: it reaches the layers another way "
         "(DeepStack, cross-attention). Mask pixels instead: lens_causal_by=pixels"
     )
+
+
+def _prompts(locator: ImageTokenLocator | VideoTokenLocator) -> list[Any]:
+    if isinstance(locator, ImageTokenLocator):
+        return [locator.encode([Image.fromarray(each)]) for each in _noise((2, *_SIZE[::-1], 3))]
+    return [locator.encode(Video(each)) for each in _noise((2, _FRAMES, *_SIZE[::-1], 3))]
+
+
+def _problem(locator: ImageTokenLocator | VideoTokenLocator, inputs: Mapping[str, Any]) -> str | None:
+    if isinstance(locator, ImageTokenLocator):
+        return locator.locate(inputs, [[_SIZE]])[0].problem
+    return locator.locate(_ids(inputs), [VideoShape(_FRAMES, *_SIZE)]).problem
 
 
 def _ids(inputs: Mapping[str, Any]) -> Ints:
@@ -101,6 +122,5 @@ def _last_logits(model: Any, inputs: Mapping[str, Any], parts: ModelParts, slots
         return model(**inputs).logits[0, -1]  # type: ignore[no-any-return]
 
 
-def _pictures() -> list[Image.Image]:
-    rng = np.random.default_rng(0)
-    return [Image.fromarray(rng.integers(0, 256, (*_SIZE, 3), dtype=np.uint8)) for _ in range(2)]
+def _noise(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

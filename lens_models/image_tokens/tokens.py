@@ -59,7 +59,13 @@ class ImageTokens:
         """Some of them, `kept` `[tokens]`."""
         boxes = None if self.boxes is None else self.boxes[kept]
         view = None if self.view is None else self.view[kept]
-        return ImageTokens(self.positions[kept], self.image[kept], boxes, self.problem, view)
+        frames = None if self.frames is None else self.frames[kept]
+        return ImageTokens(self.positions[kept], self.image[kept], boxes, self.problem, view, frames)
+
+    @property
+    def shown(self) -> npt.NDArray[np.int64]:
+        """`[tokens, 2]`: the first and the last of what a token stands for, frames of a video or pictures in order."""
+        return np.stack([self.image, self.image], axis=1) if self.frames is None else self.frames
 
     def inside(self) -> npt.NDArray[np.float64]:
         """`[tokens]`: the share of each token's area that lies in the picture and not in a border."""

@@ -18,7 +18,7 @@ class Metric:
     Attributes:
         namespace: ``label_free`` or ``gold_based``. Only label-free metrics may be ranked as predictors of error.
         unit: ``depth`` (l / L), ``layer`` (number of a decoder block), ``nats``, ``share`` (0 to 1), ``count`` or
-            ``yes/no`` (1 or 0; its mean is a share of samples), ``ratio``, or
+            ``yes/no`` (1 or 0; its mean is a share of samples), ``ratio``, ``correlation`` (-1 to 1), or
             ``sum`` (of shares, over layers).
         higher_is_better: For a model's mean; None where neither direction is better.
         definition: One line; the formula stands in docs/metrics.md.
@@ -38,6 +38,28 @@ _MASKED: tuple[tuple[Namespace, str, str], ...] = (
     ("label_free", "word_drop", "the image tokens where the words asked about are likeliest"),
 )
 _INSTEAD = (("", ""), ("_random", ", as many random ones instead"), ("_null", ", those of null boxes instead"))
+
+_MAPS = {
+    "": "Attention",
+    "word_": "Words at image tokens",
+    "near_": "Nearness of image tokens to the words in text",
+}
+_FURTHER_MAPS = {
+    "sinkless_": "Attention without sinks",
+    "relative_": "Attention relative to a generic prompt's",
+}
+_IN_BOXES = (
+    ("box_lift", "ratio", "mass in the boxes over the share of tokens there"),
+    ("pointing", "yes/no", "whether the largest token lies in a box"),
+    ("box_auroc", "share", "AUROC of tokens in the boxes against the others"),
+)
+_IN_TRACKS = (
+    *(("other_", name, unit, f"{what}, mean over other objects of the video") for name, unit, what in _IN_BOXES),
+    ("hidden_", "box_lift", "ratio", "lift among the frames in which what is asked about is hidden"),
+    ("null_hidden_", "box_lift", "ratio", "the same of the path at other times"),
+    ("", "visibility_correlation", "correlation", "mass in the track with what is seen, from frame to frame"),
+    ("null_", "visibility_correlation", "correlation", "the same of the path at other times"),
+)
 
 METRICS: dict[str, Metric] = {
     "commit_depth": Metric(
@@ -124,19 +146,14 @@ METRICS: dict[str, Metric] = {
     "never_correct": Metric("gold_based", "yes/no", False, "Gold led in no layer with mass above theta."),
     **{
         f"{null}{kind}{name}": Metric("gold_based", unit, None if null else True, f"{of}: {what}{where}.", "image")
-        for kind, of in (
-            ("", "Attention"),
-            ("word_", "Words at image tokens"),
-            ("near_", "Nearness of image tokens to the words in text"),
-            ("sinkless_", "Attention without sinks"),
-            ("relative_", "Attention relative to a generic prompt's"),
-        )
-        for name, unit, what in (
-            ("box_lift", "ratio", "mass in the boxes over the share of tokens there"),
-            ("pointing", "yes/no", "whether the largest token lies in a box"),
-            ("box_auroc", "share", "AUROC of tokens in the boxes against the others"),
-        )
+        for kind, of in {**_MAPS, **_FURTHER_MAPS}.items()
+        for name, unit, what in _IN_BOXES
         for null, where in (("", ""), ("null_", ", mean over null boxes"))
+    },
+    **{
+        f"{null}{kind}{name}": Metric("gold_based", unit, None, f"{of}: {what}.", "image")
+        for kind, of in _MAPS.items()
+        for null, name, unit, what in _IN_TRACKS
     },
     **{
         f"{name}{suffix}": Metric(namespace, "nats", None, f"Drop of the log-odds without {what}{as_many}.", "image")

@@ -38,7 +38,7 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
     """
     texts = [str(option) for option in doc["options"] or ()]
     if len(texts) < 2:
-        raise TargetError(f"a question of perception_mini has options, found {doc['options']!r}")
+        raise TargetError(f"a question of Perception Test has options, found {doc['options']!r}")
     letters = "ABCD"[: len(texts)]
     right = gold_texts_of(gold) or gold_texts_of(doc["answer_id"])
     if right and right[0] not in map(str, range(len(letters))):

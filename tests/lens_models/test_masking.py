@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 
 from benchmarks.coverage import geometry
 from benchmarks.coverage.geometry import model_for
 from benchmarks.coverage.processors import processor_of
 from lens_models import find_parts
-from lens_models.image_tokens import ImageTokenLocator
+from lens_models.image_tokens import ImageTokenLocator, VideoTokenLocator
 from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
 from lens_models.interventions import changed
 
@@ -50,6 +51,13 @@ def test_only_models_that_see_the_picture_in_its_tokens_alone_are_masked(
     model, processor = with_processor(model_type)
     found = masking_problem(model, find_parts(model), ImageTokenLocator(model, processor))
     assert found is None if problem is None else problem in str(found)
+
+
+@pytest.mark.skipif(int(transformers.__version__.split(".")[0]) < 5, reason="the processors are of transformers 5")
+@pytest.mark.parametrize("model_type", ["qwen2_vl", "llava_onevision", "video_llava"])
+def test_masks_of_all_tokens_take_a_video_away(model_type: str) -> None:
+    model, processor = with_processor(model_type)
+    assert masking_problem(model, find_parts(model), VideoTokenLocator(model, processor)) is None
 
 
 def test_masked_tokens_become_the_mean_and_all_others_stay() -> None:

@@ -23,8 +23,8 @@ PLAN |= {"choice_a": "the cup", "choice_b": "the ball", "choice_c": "nothing"}
 @pytest.mark.parametrize(
     ("task", "document", "prompt", "gold", "label", "cluster", "kind"),
     [
-        ("perceptiontest_val_mc", PERCEPTION, MOVED, 2, "C", "video_1", None),
-        ("perceptiontest_val_mc", PERCEPTION, MOVED, 0, "A", "video_1", None),
+        ("perceptiontest_val_mc", PERCEPTION, MOVED, 2, "C", "video_1", "What moved?"),
+        ("perceptiontest_val_mc", PERCEPTION, MOVED, 0, "A", "video_1", "What moved?"),
         (
             "tempcompass_multi_choice",
             TEMPO,

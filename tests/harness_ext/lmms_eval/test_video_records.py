@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +43,20 @@ CLIPS = ((0.0, 0.0), (0.5, 1.5), (0.0, 0.0))
 FRAMES = (8, 60, 5)
 
 
+def moving(n: int) -> dict[str, Any]:
+    """An object in the left half of the first half of a file's frames, and in the right half of the others."""
+    boxes = [[0.5 * (frame >= n // 2), 0.0, 0.5 + 0.5 * (frame >= n // 2), 1.0] for frame in range(n)]
+    times = [frame * 1_000_000 // 30 for frame in range(n)]
+    kept = {"bounding_boxes": boxes, "frame_ids": list(range(n)), "timestamps": times, "is_masked": [0] * n}
+    return {"id": 1, "label": "red cube", "is_occluder": 0, "role": "asked", **kept}
+
+
+def opposite(n: int) -> dict[str, Any]:
+    """Another one in the other half."""
+    boxes = [[0.5 - left, 0.0, 1.0 - left, 1.0] for left, *_ in moving(n)["bounding_boxes"]]
+    return {**moving(n), "id": 2, "label": "cup", "role": "other", "bounding_boxes": boxes}
+
+
 @pytest.fixture
 def tasks(tmp_path: Path) -> TaskManager:
     folder = tmp_path / "videos"
@@ -53,6 +68,7 @@ def tasks(tmp_path: Path) -> TaskManager:
             "end": end,
             "question": "Is there a red cube in the image?",
             "answer": "yes",
+            "tracks": [moving(n), opposite(n)],
         }
         for number, (n, (start, end)) in enumerate(zip(FRAMES, CLIPS, strict=True))
     ]
@@ -65,7 +81,7 @@ def tasks(tmp_path: Path) -> TaskManager:
 
 @pytest.fixture
 def outcome(evaluate: Evaluate, tasks: TaskManager) -> Outcome:
-    arguments = "max_num_frames=5,lens_probes=attention+image_tokens"
+    arguments = "max_num_frames=5,lens_probes=attention+image_tokens,lens_causal=boxes+top_attention,lens_maps=all"
     return evaluate("tiny_video", arguments, task_manager=tasks, batch_size=3)
 
 
@@ -91,3 +107,31 @@ def test_records_say_which_frames_each_map_is_about(outcome: Outcome) -> None:
         assert record.label_free["image_mass"] is not None
         assert "tokens" not in record.probes  # those are of pictures
     assert (outcome.run.samples["fingerprint.media"].nunique(), len(outcome.run.samples)) == (3, 3)
+
+
+def test_records_hold_the_maps_against_the_track(outcome: Outcome) -> None:
+    for record, n in zip(outcome.run.records(), FRAMES, strict=True):
+        assert record.probe_status["boxes"] == "ok"
+        tokens, tracks, scalars = record.probes["video_tokens"], record.probes["tracks"], record.gold_based
+        right = np.round(np.asarray(record.videos[0]["times"]) * 30) >= n // 2
+        centre = tokens["boxes"][:, [0, 2]].mean(axis=1)
+        share = np.mean([(centre >= 0.5) == right[tokens["frames"][:, at].astype(int)] for at in (0, 1)], axis=0)
+        heat = record.probes["attention"]["map"][_middle(record)].mean(axis=0)
+        assert scalars["box_lift"] == pytest.approx((heat * share).sum() / heat.sum() / share.mean(), rel=0.02)
+        assert scalars["null_box_lift"] is not None and scalars["other_box_lift"] is not None
+        assert tracks["track"].tolist() == [1] * 5 + [2] * 5 and (tracks["seen"] == 1).all()
+        assert tracks["box"][:5, 0] == pytest.approx(0.5 * right)
+        assert len(tracks["attention mass"]) == len(tracks["frames"]) == 3
+
+
+def _middle(record: Any) -> Any:
+    layers = record.probes["attention"]["map layers"]
+    return (layers >= 5 / 32 * 10) & (layers <= 18 / 32 * 10)
+
+
+def test_answers_are_read_again_without_the_track(outcome: Outcome) -> None:
+    for record in outcome.run.records():
+        assert record.probe_status["causal boxes"] == record.probe_status["causal top_attention"] == "ok"
+        drops = [record.gold_based[f"causal_drop{other}"] for other in ("", "_random", "_null")]
+        assert all(drop is not None and np.isfinite(drop) for drop in drops) and len(set(drops)) == 3
+        assert record.label_free["attention_drop"] != record.label_free["attention_drop_random"]

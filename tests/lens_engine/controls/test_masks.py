@@ -17,8 +17,10 @@ from lens_engine.media import Media
 from lens_engine.sample import Reference, Sample
 from lens_models import MaskingError
 from lens_models.image_tokens import ImageTokens
+from lens_models.video import Video
 from lens_results import SampleRecord
 from lens_tasks.regions import BoxError, PlacedBox, Regions
+from lens_tasks.tracks import tracks_of
 
 SIDE = 8
 KEY = ("pope", 3, 0, 0)
@@ -164,3 +166,56 @@ def test_pixels_are_painted_in_the_mean_colour_where_the_tokens_lie() -> None:
 def test_places_outside_the_picture_paint_nothing() -> None:
     image = Image.new("RGB", (10, 10), (1, 2, 3))
     assert painted_over(image, [(-0.5, -0.5, 0.0, 0.0), (1.0, 0.0, 1.5, 1.0)]).tobytes() == image.tobytes()
+
+
+def video_tokens() -> ImageTokens:
+    """A grid of 8 x 8 for each pair of eight frames."""
+    spans = np.repeat([(at, at + 1) for at in range(0, 8, 2)], SIDE * SIDE, axis=0)
+    assert TOKENS.boxes is not None
+    numbers = np.arange(len(spans))
+    return ImageTokens(numbers, np.zeros_like(numbers), np.tile(TOKENS.boxes, (4, 1)), frames=spans)
+
+
+def track() -> tuple[PlacedBox, ...]:
+    """Two tokens of each pair of frames, others in each; hidden in the last pair."""
+    width = 1 / SIDE
+    return tuple(
+        PlacedBox((0, row * width, 2 * width, (row + 1) * width), frame, track=1, seen=float(frame < 6))
+        for frame in range(8)
+        for row in [2 * (frame // 2)]
+    )
+
+
+def test_the_tokens_of_a_track_and_of_its_path_at_another_time() -> None:
+    found = masks("boxes", track(), video_tokens())
+    assert found.own == (0, 1, 64 + 16, 64 + 17, 128 + 32, 128 + 33)  # where it is seen
+    assert len(found.random) == len(found.null) == 3
+    assert all(len(each) == 6 and not set(each) & set(found.own) for each in found.random)
+    assert all(len(each) == 6 and len(set(each) & set(found.own)) <= 1 for each in found.null)
+    resting = tuple(PlacedBox((0, 0, 0.25, 0.125), frame, track=1) for frame in range(8))
+    assert masks("boxes", resting, video_tokens()).null == ()
+    assert masks("top_attention", track(), video_tokens(), attention=np.arange(256.0)).own == tuple(range(250, 256))
+
+
+def test_frames_are_painted_where_the_tokens_lie() -> None:
+    seen: list[Any] = []
+
+    def again(replacement: Replacement) -> ControlReading:
+        seen.append(replacement)
+        return ControlReading({}, 0.0, 1)
+
+    pixels = np.zeros((8, 64, 64, 3), dtype=np.uint8)
+    pixels[:, :, 32:] = 200
+    video = Video(pixels, indices=tuple(range(8)))
+    given = {"id": 1, "label": "cup", "is_occluder": 0, "frame_ids": [0, 1], "timestamps": [0, 1], "is_masked": [0, 0]}
+    regions = Regions(tracks=tracks_of({"tracks": [{**given, "bounding_boxes": [[0, 0, 0.25, 0.125]] * 2}]}))
+    asked = sample(media=Media(videos=(video,)), make_reference=lambda: Reference(regions=regions))
+    found = CausalMasks(["boxes"], "pixels").read(record(), asked, Observed(), video_tokens, again)
+    assert found.probe_status == {"causal boxes": "ok"}
+    own = seen[0].videos[0].frames
+    assert seen[0].masked == () and seen[0].images is None
+    assert (own[:2, :8, :16] == 100).all()
+    expected = pixels.copy()
+    expected[:2, :8, :16] = 100
+    np.testing.assert_array_equal(own, expected)
+    assert (video.frames[0, :8, :16] == 0).all()
