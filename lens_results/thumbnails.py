@@ -10,10 +10,11 @@ import io
 import logging
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from lens_results.errors import InvalidRecordError, LensResultsError, TruncatedRecordError
@@ -26,6 +27,8 @@ MAX_SIDE = 128
 QUALITY = 80
 FRAME_SIDE, MAX_FRAMES = 96, 32
 """Longest side of a video's frame in its picture, and the most frames that it has."""
+
+Frames = NDArray[np.uint8]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _STAMP = (1980, 1, 1, 0, 0, 0)  # the same pictures make the same file
@@ -72,8 +75,8 @@ class ThumbnailWriter(PartWriter):
         """
         return self._keep(sha256, "image", lambda: encode(image))
 
-    def add_frames(self, sha256: str, frames: Sequence[Any]) -> bool:
-        """Keep the frames of a video, uint8 [height, width, 3] each, in one picture under its digest, as `add` does.
+    def add_frames(self, sha256: str, frames: Frames) -> bool:
+        """Keep the frames of a video, uint8 [frames, height, width, 3], in one picture under its digest, as `add` does.
 
         Of a video of more than `MAX_FRAMES` the frames that `kept_frames` names.
         """
@@ -123,7 +126,7 @@ def encode(image: Image.Image | bytes) -> bytes:
     return _jpeg(small)
 
 
-def encode_frames(frames: Sequence[Any]) -> bytes:
+def encode_frames(frames: Frames) -> bytes:
     """A JPEG of the frames side by side, each of at most `FRAME_SIDE` pixels a side and all of one size."""
     kept = kept_frames(len(frames))
     if not kept:

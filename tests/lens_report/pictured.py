@@ -196,7 +196,8 @@ def write_pictured(folder: Path, *plans: Pictured, thumbnails: bool = False) -> 
     merge(folder, "r")
     if thumbnails:
         with ThumbnailWriter(folder, "r") as pictures:
-            pictures.add_frames(VIDEO, [np.full((48, 64, 3), 40 * number, dtype=np.uint8) for number in range(FRAMES)])
+            shades = 40 * np.arange(FRAMES, dtype=np.uint8)[:, None, None, None]
+            pictures.add_frames(VIDEO, np.broadcast_to(shades, (FRAMES, 48, 64, 3)))
             for image in range(max(plan.images for plan in plans)):
                 pictures.add(digest(image), Image.new("RGB", (64, 48), (40, 90, 140)))
         merge_thumbnails(folder, "r")
