@@ -2,6 +2,7 @@
 
 lens_report.build_report("runs/pope", "my_report")
 lens_report.build_leaderboard(["runs/a", "runs/b"]).write("my_table")
+lens_report.build_paper("runs/pope", "my_paper")
 
 run = lens_results.load("runs/pope")                   # in a notebook
 analysis = lens_report.analyse(run)[0]
@@ -18,6 +19,7 @@ from lens_report.measures.runs import Problem, ReportError, load_runs
 from lens_report.presentation import figures
 from lens_report.presentation.explorer.payload import ExplorerLimits
 from lens_report.presentation.leaderboard import Entry, Leaderboard, build_leaderboard
+from lens_report.presentation.paper import Paper, build_paper
 from lens_report.presentation.report import Report, build_report
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Entry",
     "ExplorerLimits",
     "Leaderboard",
+    "Paper",
     "Problem",
     "Report",
     "ReportError",
@@ -33,6 +36,7 @@ __all__ = [
     "TaskRun",
     "analyse",
     "build_leaderboard",
+    "build_paper",
     "build_report",
     "compare",
     "comparisons",

@@ -8,6 +8,7 @@ import typer
 
 from harness_ext.cli.check import check
 from harness_ext.cli.leaderboard import leaderboard
+from harness_ext.cli.paper import paper
 from harness_ext.cli.prepare import prepare
 from harness_ext.cli.report import report
 from harness_ext.cli.submit import submit
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(check)
 app.command()(report)
 app.command()(leaderboard)
+app.command()(paper)
 app.command()(submit)
 app.command()(tasks)
 app.add_typer(prepare, name="prepare")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -79,8 +79,46 @@ def build_report(
         ReportError: There is no readable run.
         OSError: The folder cannot be written.
     """
-    loaded = load_runs(paths)
     folder = Path(out)
+    found = report_on(paths, folder, draws=draws, before_after=before_after)
+    data = explorer_data([one.task_run for one in found.analyses], limits or ExplorerLimits())
+    files = Report(
+        folder, folder / "report.md", folder / "index.html", folder / "stats.json", found.figures, found.problems
+    )
+    files.markdown.write_text(markdown(found.document), encoding="utf-8")
+    files.stats.write_text(_stats(found), encoding="utf-8")
+    files.html.write_text(render_html(found.document, data, folder), encoding="utf-8")
+    return files
+
+
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """What a report says, before it is a page.
+
+    Attributes:
+        runs: Those that could be read.
+        analyses: Of all their tasks.
+        pairs: Runs compared on the same samples.
+        learning: The same questions before and after something was shown.
+        problems: What could not be read and is left out.
+        document: Sentences, tables and figures.
+        figures: PNG and SVG files.
+    """
+
+    runs: tuple[Run, ...]
+    analyses: list[Analysis]
+    pairs: list[RunComparison]
+    learning: Sequence[BeforeAfter]
+    problems: tuple[Problem, ...]
+    document: Document
+    figures: tuple[Path, ...]
+
+
+def report_on(
+    paths: Paths, folder: Path, *, draws: Draws | None = None, before_after: Sequence[tuple[str, str]] = ()
+) -> Reported:
+    """Analyse runs, draw the figures into a folder and put the document together; see `build_report`."""
+    loaded = load_runs(paths)
     folder.mkdir(parents=True, exist_ok=True)
     analyses, broken = _analyse(loaded, draws or Draws())
     runs = tuple({one.task_run.run.info.run_id: one.task_run.run for one in analyses}.values())
@@ -91,15 +129,10 @@ def build_report(
     parts = [(one, _draw(one, folder)) for one in analyses]
     together = _draw_over_tasks(analyses, folder)
     document = compose(runs, problems, parts, pairs, together, learning)
-    data = explorer_data([one.task_run for one in analyses], limits or ExplorerLimits())
     pictures = [*(picture for _, found in parts for picture in found.values()), *together]
     stems = [folder / picture.stem for picture in pictures]
     drawn = tuple(stem.with_name(f"{stem.name}.{kind}") for stem in stems for kind in ("png", "svg"))
-    files = Report(folder, folder / "report.md", folder / "index.html", folder / "stats.json", drawn, problems)
-    files.markdown.write_text(markdown(document), encoding="utf-8")
-    files.stats.write_text(_stats(document, runs, problems, analyses, pairs, learning), encoding="utf-8")
-    files.html.write_text(render_html(document, data, folder), encoding="utf-8")
-    return files
+    return Reported(runs, analyses, pairs, learning, problems, document, drawn)
 
 
 def _unpaired(before: str, after: str) -> Problem:
@@ -142,26 +175,19 @@ def _draw_over_tasks(analyses: Sequence[Analysis], folder: Path) -> tuple[Pictur
     return tuple(found)
 
 
-def _stats(
-    document: Document,
-    runs: Sequence[Run],
-    problems: Iterable[Problem],
-    analyses: Sequence[Analysis],
-    pairs: Sequence[RunComparison],
-    learning: Sequence[BeforeAfter],
-) -> str:
+def _stats(found: Reported) -> str:
     """stats.json: the numbers of the text first, then everything behind them."""
     content = {
         "format": STATS_FORMAT,
         "made_with": {"mm-logit-lens": metadata.version("mm-logit-lens")},
-        "problems": plain.plain(tuple(problems)),
-        "findings": plain.findings(document),
-        "tables": plain.tables(document),
-        "figures": plain.pictures(document),
-        "runs": [json.loads(run.info.to_json()) for run in runs],
-        "results": [_results(analysis) for analysis in analyses],
-        "comparisons": plain.plain(tuple(pairs)),
-        **({"before_after": plain.plain(tuple(learning))} if learning else {}),
+        "problems": plain.plain(tuple(found.problems)),
+        "findings": plain.findings(found.document),
+        "tables": plain.tables(found.document),
+        "figures": plain.pictures(found.document),
+        "runs": [json.loads(run.info.to_json()) for run in found.runs],
+        "results": [_results(analysis) for analysis in found.analyses],
+        "comparisons": plain.plain(tuple(found.pairs)),
+        **({"before_after": plain.plain(tuple(found.learning))} if found.learning else {}),
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
