@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lens_report.measures.columns import numbers
 from lens_report.measures.picture import picture
-from lens_report.measures.picture.contrasts import ABOVE_NULL, WITHIN_TYPES, Asked, contrasts
+from lens_report.measures.picture.contrasts import ABOVE_NULL, NULL_BOXES, WITHIN_TYPES, Asked, contrasts
 from lens_report.measures.task_run import TaskRun, task_runs
 from lens_report.presentation.figures.picture import lift_over_tasks, own_and_null
 from lens_report.presentation.figures.saving import save
@@ -223,7 +223,10 @@ def page(results: Path = ROOT / "results" / "picture") -> str:
 def _right_against_wrong(runs: Mapping[str, TaskRun]) -> list[str]:
     """Lift above null boxes of right and of wrong answers, a row a task and map; corrected by themselves."""
     found = [
-        (task, one) for task, run in runs.items() for one in contrasts(run, Asked.of(run)) if one.measure == ABOVE_NULL
+        (task, one)
+        for task, run in runs.items()
+        for one in contrasts(run, Asked.of(run), NULL_BOXES)
+        if one.measure == ABOVE_NULL
     ]
     corrected = holm({f"{task} {one.name}": one.p for task, one in found})
     lines = [_RIGHT_AGAINST_WRONG.format(tests=sum(one.p is not None for _, one in found))]

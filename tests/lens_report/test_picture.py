@@ -40,7 +40,8 @@ from lens_report.measures.task_run import TaskRun
 from lens_report.presentation.figures.picture import TITLES
 from lens_report.presentation.figures.picture import lift_by_layer as draw_lift_by_layer
 from lens_report.presentation.findings.hallucination import beats
-from lens_report.presentation.findings.picture import MAPS, picture_blocks
+from lens_report.presentation.findings.in_boxes import MAPS
+from lens_report.presentation.findings.picture import picture_blocks
 from lens_report.stats import Clusters, paired
 
 

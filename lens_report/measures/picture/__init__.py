@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lens_report.measures.picture.contrasts import ATTENTION, BOXES, NEAR, RELATIVE, SINKLESS, WORDS, Contrast
+from lens_report.measures.picture.by_question import ByQuestion, QuestionLift
+from lens_report.measures.picture.contrasts import ATTENTION, BOXES, NEAR, RELATIVE, SINKLESS, TRACK, WORDS, Contrast
 from lens_report.measures.picture.hallucination import Detector, Hallucination
 from lens_report.measures.picture.layers import LiftByLayer
 from lens_report.measures.picture.other_question import OtherQuestion
@@ -14,13 +15,16 @@ __all__ = [
     "NEAR",
     "RELATIVE",
     "SINKLESS",
+    "TRACK",
     "WORDS",
+    "ByQuestion",
     "Contrast",
     "Detector",
     "Hallucination",
     "LiftByLayer",
     "OtherQuestion",
     "Picture",
+    "QuestionLift",
     "Unmeasured",
     "picture",
 ]

@@ -1,4 +1,4 @@
-"""Figures of maps beside those of null boxes, and drops under masks beside those under other masks."""
+"""Figures of maps beside those of null boxes or null tracks, and drops under masks beside those under other masks."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from lens_report.stats.results import p_of_interval
 
 Floats = NDArray[np.float64]
 
-ATTENTION, WORDS, NEAR, BOXES = "attention", "words", "nearness", "boxes"
+ATTENTION, WORDS, NEAR, BOXES, TRACK = "attention", "words", "nearness", "boxes", "track"
 SINKLESS, RELATIVE = "attention without sinks", "relative attention"
-"""The kinds of maps, and the mask of the boxes; the other masks are those of the largest values of the maps."""
+"""The kinds of maps, and the mask of the boxes, or of the track; the other masks are the largest values of the maps."""
 PREFIX = {ATTENTION: "", SINKLESS: "sinkless_", RELATIVE: "relative_", WORDS: "word_", NEAR: "near_"}
 """Kind of map -> what the names of its figures begin with in records."""
 LIFT, POINTING, AUROC, DROP = "lift", "pointing", "AUROC", "drop"
-ABOVE_NULL = "lift above null boxes"
-NULL_BOXES, RANDOM = "null boxes", "random tokens"
+ABOVE_NULL = "lift above its null"
+HIDDEN_LIFT, CORRELATION = "lift while hidden", "correlation with what is seen"
+NULL_BOXES, NULL_TRACKS, OTHER_OBJECTS, RANDOM = "null boxes", "null tracks", "other objects", "random tokens"
+NULLS = (NULL_BOXES, NULL_TRACKS)
+"""What a map has to beat: boxes elsewhere in a picture, the same path at another time of a video."""
 WITHIN_TYPES = f"{RIGHT}, within question types"
 
-_MAPS = (
-    (LIFT, "box_lift", NULL_BOXES),
-    (POINTING, "pointing", NULL_BOXES),
-    (AUROC, "box_auroc", NULL_BOXES),
+_MAPS = ((LIFT, "box_lift"), (POINTING, "pointing"), (AUROC, "box_auroc"))
+_OF_BOXES = (
+    ("gold_based.causal_drop", "gold_based.causal_drop_random"),
+    ("gold_based.causal_drop", "gold_based.causal_drop_null"),
 )
 _DROPS = (
-    (BOXES, "gold_based.causal_drop", "gold_based.causal_drop_random", RANDOM),
-    (BOXES, "gold_based.causal_drop", "gold_based.causal_drop_null", NULL_BOXES),
     (ATTENTION, "label_free.attention_drop", "label_free.attention_drop_random", RANDOM),
     (WORDS, "label_free.word_drop", "label_free.word_drop_random", RANDOM),
 )
@@ -45,9 +46,9 @@ class Contrast:
     """A figure beside what it is held against, over the samples that have both.
 
     Attributes:
-        of: Which map, a key of `PREFIX`; for a drop the mask: `BOXES`, or the largest values of that map.
-        measure: `LIFT`, `POINTING`, `AUROC` of a map in the boxes; `ABOVE_NULL`, lift minus that of null boxes; `DROP`
-            of the answer's log-odds under a mask, nats.
+        of: Which map, a key of `PREFIX`; for a drop the mask: `BOXES`, `TRACK`, or the largest values of that map.
+        measure: `LIFT`, `POINTING`, `AUROC` of a map in the boxes; `ABOVE_NULL`, lift minus that of its null;
+            `HIDDEN_LIFT` and `CORRELATION` of a map in a track; `DROP` of the answer's log-odds under a mask, nats.
         against: What it is held against; for `ABOVE_NULL` the wrong answers.
         group: Which answers.
         own: Mean of the figure with its interval.
@@ -107,25 +108,50 @@ class Asked:
         return numbers(task_run.frame[name])[self.rows]
 
 
-def contrasts(task_run: TaskRun, asked: Asked) -> Iterator[Contrast]:
-    """All that the records allow: maps among all, right and wrong answers and between these two, masks among all."""
+def null_of(task_run: TaskRun) -> str:
+    """What maps of a task are held against."""
+    tracked = any(each is not None for each in task_run.probe("tracks", "box"))
+    return NULL_TRACKS if tracked else NULL_BOXES
+
+
+def contrasts(task_run: TaskRun, asked: Asked, null: str) -> Iterator[Contrast]:
+    """All that the records allow: maps among all, right and wrong answers and between these two, masks among all.
+
+    Args:
+        task_run: The samples.
+        asked: Those that count.
+        null: What the nulls are called.
+    """
     sinks = (asked.column(task_run, "label_free.attention_sinks") > 0).any()
     for of, prefix in PREFIX.items():
         if of == SINKLESS and not sinks:
             continue  # these repeat those of the attention map
-        for measure, name, against in _MAPS:
+        for measure, name in _MAPS:
             own, other = (
-                asked.column(task_run, f"gold_based.{column}") for column in (f"{prefix}{name}", _null_of(prefix, name))
+                asked.column(task_run, f"gold_based.{column}") for column in (f"{prefix}{name}", f"null_{prefix}{name}")
             )
             known = np.isfinite(own) & np.isfinite(other)
             for group, members in asked.groups.items():
                 if group == ALL or not members[known].all():  # a group of all of them is no second test
-                    yield from contrast((of, measure, against, group), own, other, asked.clusters, members)
+                    yield from contrast((of, measure, null, group), own, other, asked.clusters, members)
             if measure == LIFT:
                 yield from _right_against_wrong(of, own - other, asked)
-    for of, own_name, other_name, against in _DROPS:
+        yield from _of_track(task_run, asked, of, prefix)
+    masks = [(TRACK if null == NULL_TRACKS else BOXES, *names) for names in _OF_BOXES]
+    of_boxes = [(*mask, against) for mask, against in zip(masks, (RANDOM, null), strict=True)]
+    for of, own_name, other_name, against in (*of_boxes, *_DROPS):
         own, other = asked.column(task_run, own_name), asked.column(task_run, other_name)
         yield from contrast((of, DROP, against, ALL), own, other, asked.clusters, asked.groups[ALL])
+
+
+def _of_track(task_run: TaskRun, asked: Asked, of: str, prefix: str) -> Iterator[Contrast]:
+    """What a map has of a track alone: other objects, frames in which it is hidden, from frame to frame."""
+    hidden, seen = f"hidden_{prefix}box_lift", f"{prefix}visibility_correlation"
+    held = [(measure, f"{prefix}{name}", f"other_{prefix}{name}", OTHER_OBJECTS) for measure, name in _MAPS]
+    held += [(HIDDEN_LIFT, hidden, f"null_{hidden}", NULL_TRACKS), (CORRELATION, seen, f"null_{seen}", NULL_TRACKS)]
+    for measure, own_name, other_name, against in held:
+        own, other = (asked.column(task_run, f"gold_based.{name}") for name in (own_name, other_name))
+        yield from contrast((of, measure, against, ALL), own, other, asked.clusters, asked.groups[ALL])
 
 
 def contrast(
@@ -150,7 +176,7 @@ def contrast(
 
 
 def _right_against_wrong(of: str, above: Floats, asked: Asked) -> Iterator[Contrast]:
-    """How far lift lies above that of null boxes, float [n], among right and wrong answers; nothing without both."""
+    """How far lift lies above that of its null, float [n], among right and wrong answers; nothing without both."""
     known = np.isfinite(above)
     right, wrong = (asked.groups[name] & known for name in (RIGHT, WRONG))
     if not right.any() or not wrong.any():
@@ -163,7 +189,3 @@ def _right_against_wrong(of: str, above: Floats, asked: Asked) -> Iterator[Contr
     if np.unique(types).size > 1:
         within = difference_of_means(values, first, clusters, types)
         yield Contrast(of, ABOVE_NULL, WRONG, WITHIN_TYPES, own, other, within, p_of_interval(within))
-
-
-def _null_of(prefix: str, name: str) -> str:
-    return f"null_{prefix}{name}"

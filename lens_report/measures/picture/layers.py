@@ -1,4 +1,4 @@
-"""Lift of the maps in the boxes by layer, beside that in null boxes."""
+"""Lift of the maps in the boxes by layer, beside that of their nulls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class LiftByLayer:
         layers: int [L], the layers of the maps.
         n: Samples.
         own: Lift in the boxes.
-        null: Lift in null boxes.
+        null: Lift in null boxes, or null tracks.
+        against: Which of the two.
         p: At each layer, of own minus null: clustered paired t test.
         p_holm: Corrected over the layers of all kinds of maps.
     """
@@ -36,20 +37,21 @@ class LiftByLayer:
     n: int
     own: LayerCurve
     null: LayerCurve
+    against: str
     p: tuple[float | None, ...]
     p_holm: tuple[float | None, ...] = ()
 
 
-def lift_by_layer(task_run: TaskRun, asked: Asked) -> tuple[LiftByLayer, ...]:
-    """Of all kinds of maps, those that the records have."""
-    found = list(_uncorrected(task_run, asked))
+def lift_by_layer(task_run: TaskRun, asked: Asked, null: str) -> tuple[LiftByLayer, ...]:
+    """Of all kinds of maps, those that the records have; `null` is what their nulls are called."""
+    found = list(_uncorrected(task_run, asked, null))
     corrected = holm({f"{one.of} {place}": p for one in found for place, p in enumerate(one.p)})
     return tuple(
         replace(one, p_holm=tuple(corrected[f"{one.of} {place}"] for place in range(len(one.p)))) for one in found
     )
 
 
-def _uncorrected(task_run: TaskRun, asked: Asked) -> Iterator[LiftByLayer]:
+def _uncorrected(task_run: TaskRun, asked: Asked, null_name: str) -> Iterator[LiftByLayer]:
     recorded = task_run.run.probes.get("boxes", ())
     for of, probe in RECORDED.items():
         names = (f"{probe} lift", f"{probe} null lift")
@@ -65,4 +67,4 @@ def _uncorrected(task_run: TaskRun, asked: Asked) -> Iterator[LiftByLayer]:
         layers, own, null = layers[kept], (np.where(both, own, np.nan))[:, kept], np.where(both, null, np.nan)[:, kept]
         p = tuple(paired(null[:, place], own[:, place], asked.clusters).p_value for place in range(layers.size))
         curves = [layer_curve(values, asked.clusters) for values in (own, null)]
-        yield LiftByLayer(of, layers.astype(np.int64), int(both.any(axis=1).sum()), curves[0], curves[1], p)
+        yield LiftByLayer(of, layers.astype(np.int64), int(both.any(axis=1).sum()), curves[0], curves[1], null_name, p)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from lens_report.measures.picture.contrasts import Asked, Contrast, contrasts
+from lens_report.measures.picture.by_question import ByQuestion, by_question
+from lens_report.measures.picture.contrasts import Asked, Contrast, contrasts, null_of
 from lens_report.measures.picture.hallucination import Hallucination, hallucination
 from lens_report.measures.picture.layers import LiftByLayer, lift_by_layer
 from lens_report.measures.picture.other_question import OtherQuestion, other_question
@@ -43,8 +44,10 @@ class Picture:
 
     Attributes:
         n: Samples, each distinct question about a picture once.
-        contrasts: Maps against null boxes, masks against other masks.
+        null: What maps are held against: null boxes, or null tracks.
+        contrasts: Maps against their nulls, masks against other masks.
         by_layer: Lift by layer; corrected by itself.
+        by_question: Lift by question type; corrected by itself.
         other_question: Kind of map -> other questions' maps in this question's boxes.
         hallucination: The table of answers about absent objects; None for tasks that are not all of one yes-or-no form.
         unmeasured: What was not measured, and why, over all samples of the task.
@@ -52,8 +55,10 @@ class Picture:
     """
 
     n: int
+    null: str
     contrasts: tuple[Contrast, ...]
     by_layer: tuple[LiftByLayer, ...]
+    by_question: ByQuestion
     other_question: dict[str, OtherQuestion]
     hallucination: Hallucination | None
     unmeasured: tuple[Unmeasured, ...]
@@ -67,11 +72,13 @@ def picture(task_run: TaskRun) -> Picture | None:
     ran = [name for name in ran if samples[name].notna().any()]
     if not ran and not any(task_run.column(LABEL_FREE + name).any() for name in PICTURE):
         return None
-    asked = Asked.of(task_run)
+    asked, null = Asked.of(task_run), null_of(task_run)
     found = Picture(
         asked.rows.size,
-        tuple(contrasts(task_run, asked)),
-        lift_by_layer(task_run, asked),
+        null,
+        tuple(contrasts(task_run, asked, null)),
+        lift_by_layer(task_run, asked, null),
+        by_question(task_run, asked, null),
         other_question(task_run, asked),
         hallucination(task_run),
         tuple(one for name in ran for one in _unmeasured(str(name), samples[name])),

@@ -80,8 +80,8 @@ def figures_over_tasks(analyses: Sequence[Analysis]) -> Iterator[ReportFigure]:
     if len(parts) > 1:
         yield ReportFigure(
             "lift_over_tasks",
-            "Lift of each kind of map in the boxes of what is asked about and in null boxes, by layer, for each task "
-            "and run.",
+            "Lift of each kind of map in the boxes of what is asked about beside that of its null, by layer, for "
+            "each task and run.",
             lambda: lift_over_tasks(parts),
         )
 
@@ -93,14 +93,14 @@ def _picture_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     if found.by_layer:
         yield ReportFigure(
             "lift_by_layer",
-            "Lift of each kind of map in the boxes of what is asked about and in null boxes, by layer.",
+            "Lift of each kind of map in the boxes of what is asked about beside that of its null, by layer.",
             lambda: lift_by_layer(found.by_layer, n_layers),
         )
     if any(one.measure in (LIFT, DROP) for one in found.contrasts):
         yield ReportFigure(
             "own_and_null",
-            "Lift by verdict beside that in null boxes, and drops of the answer's log-odds without the image tokens of "
-            "each mask, beside those without random ones and without those of null boxes.",
+            "Lift by verdict beside that of the null, and drops of the answer's log-odds without the image tokens of "
+            "each mask, beside those without random ones and without those of the null.",
             lambda: own_and_null(found),
         )
 

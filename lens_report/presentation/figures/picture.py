@@ -8,8 +8,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lens_report.measures import Picture
-from lens_report.measures.picture import ATTENTION, BOXES, NEAR, RELATIVE, SINKLESS, WORDS, Contrast, LiftByLayer
-from lens_report.measures.picture.contrasts import DROP, LIFT, NULL_BOXES, RANDOM
+from lens_report.measures.picture import (
+    ATTENTION,
+    BOXES,
+    NEAR,
+    RELATIVE,
+    SINKLESS,
+    TRACK,
+    WORDS,
+    Contrast,
+    LiftByLayer,
+)
+from lens_report.measures.picture.contrasts import DROP, LIFT, NULL_BOXES, NULL_TRACKS, NULLS, RANDOM
 from lens_report.presentation.figures.emergence import point
 from lens_report.presentation.figures.style import (
     BLUE,
@@ -37,12 +47,13 @@ TITLES = {
     NEAR: "Nearness map",
 }
 OWN, NULL, OTHER = Line(BLUE, "-", "o"), Line(GREY, "--", "s"), Line(GREEN, "-.", "^")
-NOTE = "Intervals: 95 %, clustered by picture. Lift of a flat map is 1."
+NOTE = "Intervals: 95 %, clustered by picture or video. Lift of a flat map is 1."
+OWN_NAME = {NULL_BOXES: "boxes", NULL_TRACKS: "track"}
 
 
 @styled
 def lift_by_layer(found: Sequence[LiftByLayer], n_layers: int) -> Figure:
-    """One panel a kind of map: lift in the boxes and in null boxes at each layer."""
+    """One panel a kind of map: lift in the boxes and that of the nulls at each layer."""
     figure, all_axes = panels(len(found), width=4.2, height=3.2)
     for axes, one in zip(all_axes, found, strict=True):
         _lift(axes, one, n_layers)
@@ -71,8 +82,8 @@ def lift_over_tasks(parts: Sequence[tuple[str, int, tuple[LiftByLayer, ...]]]) -
 
 
 def _lift(axes: Axes, one: LiftByLayer, n_layers: int) -> None:
-    band(axes, one.layers, one.own, OWN, n_label("boxes", one.n))
-    band(axes, one.layers, one.null, NULL, "null boxes")
+    band(axes, one.layers, one.own, OWN, n_label(OWN_NAME[one.against], one.n))
+    band(axes, one.layers, one.null, NULL, one.against)
     axes.axhline(1, color=GREY, linewidth=1, linestyle=":")
     axes.set_ylabel("lift")
     axes.set_ylim(bottom=0)
@@ -82,7 +93,7 @@ def _lift(axes: Axes, one: LiftByLayer, n_layers: int) -> None:
 @styled
 def own_and_null(found: Picture) -> Figure:
     """Lift of each map by verdict beside its null; drops of each mask beside those under other masks."""
-    lifts = [one for one in found.contrasts if one.measure == LIFT]
+    lifts = [one for one in found.contrasts if one.measure == LIFT and one.against in NULLS]
     drops = [one for one in found.contrasts if one.measure == DROP]
     groups = [group for group in (lifts, drops) if group]
     rows = max(len(lifts), len({one.of for one in drops}))
@@ -96,17 +107,17 @@ def own_and_null(found: Picture) -> Figure:
 def _lifts(axes: Axes, lifts: Sequence[Contrast]) -> None:
     for place, one in enumerate(lifts):
         first = place == 0
-        point(axes, one.own, place - 0.12, Line(BLUE, "", "o"), "boxes" if first else "")
-        point(axes, one.other, place + 0.12, Line(GREY, "", "s"), "null boxes" if first else "")
+        point(axes, one.own, place - 0.12, Line(BLUE, "", "o"), OWN_NAME[one.against] if first else "")
+        point(axes, one.other, place + 0.12, Line(GREY, "", "s"), one.against if first else "")
     axes.axvline(1, color=GREY, linewidth=1, linestyle=":")
     _rows(axes, [f"{one.of}, {one.group} (n = {one.difference.n})" for one in lifts])
     axes.set_xlabel("lift")
-    titled(axes, "Lift in the boxes", columns=2, rows=1)
+    titled(axes, f"Lift in the {OWN_NAME[lifts[0].against]}", columns=2, rows=1)
 
 
 def _drops(axes: Axes, drops: Sequence[Contrast]) -> None:
-    masks = [of for of in (BOXES, *TITLES) if any(one.of == of for one in drops)]
-    looks = {RANDOM: (Line(VERMILLION, "", "^"), 0.0), NULL_BOXES: (Line(GREY, "", "s"), 0.2)}
+    masks = [of for of in (BOXES, TRACK, *TITLES) if any(one.of == of for one in drops)]
+    looks = {RANDOM: (Line(VERMILLION, "", "^"), 0.0)} | dict.fromkeys(NULLS, (Line(GREY, "", "s"), 0.2))
     labels = []
     for place, of in enumerate(masks):
         own = [one for one in drops if one.of == of]
@@ -115,7 +126,7 @@ def _drops(axes: Axes, drops: Sequence[Contrast]) -> None:
             look, shift = looks[one.against]
             known = axes.get_legend_handles_labels()[1]
             point(axes, one.other, place + shift, look, "" if one.against in known else one.against)
-        name = "boxes" if of == BOXES else f"top of {of}"
+        name = of if of in (BOXES, TRACK) else f"top of {of}"
         labels.append(f"{name} (n = {max(one.difference.n for one in own)})")
     axes.axvline(0, color=GREY, linewidth=1)
     _rows(axes, labels)

@@ -6,32 +6,47 @@ from collections.abc import Iterator
 
 from lens_report.measures import Analysis, Picture
 from lens_report.measures.curves import ALL
-from lens_report.measures.picture import ATTENTION, BOXES, NEAR, RELATIVE, SINKLESS, WORDS, Contrast, LiftByLayer
+from lens_report.measures.picture import (
+    ATTENTION,
+    BOXES,
+    TRACK,
+    WORDS,
+    Contrast,
+    LiftByLayer,
+)
 from lens_report.measures.picture.contrasts import (
     ABOVE_NULL,
     AUROC,
+    CORRELATION,
     DROP,
+    HIDDEN_LIFT,
     LIFT,
-    NULL_BOXES,
+    NULL_TRACKS,
+    NULLS,
     POINTING,
     RANDOM,
     WITHIN_TYPES,
 )
 from lens_report.measures.picture.other_question import MOST_SHARED
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
-from lens_report.presentation.document.shown import Shown, count, decimal, interval, listed, p_value, percent, words
+from lens_report.presentation.document.shown import count, decimal, interval, listed, p_value, percent, words
+from lens_report.presentation.findings.by_question import question_blocks
 from lens_report.presentation.findings.errors import ranges
+from lens_report.presentation.findings.in_boxes import (
+    MAPS,
+    above,
+    correlation_sentence,
+    further_sentence,
+    hidden_sentence,
+    lift_sentence,
+    moves_nothing,
+    verdict,
+)
 from lens_report.presentation.findings.rules import LEVEL
 
-MAPS = {
-    ATTENTION: "attention map",
-    SINKLESS: "attention map without sinks",
-    RELATIVE: "relative attention map",
-    WORDS: "words' map",
-    NEAR: "nearness map",
-}
 MASKS = {
     BOXES: "in the boxes of what is asked about",
+    TRACK: "in the track of what is asked about",
     ATTENTION: "with the largest values of the attention map",
     WORDS: "with the largest values of the words' map",
 }
@@ -43,8 +58,10 @@ def picture_blocks(analysis: Analysis) -> tuple[Block, ...]:
     if found is None:
         return ()
     sentences = [
-        *(_map(one) for one in found.contrasts if one.measure == LIFT and one.group == ALL),
-        *(_further(one) for one in found.contrasts if one.measure in (POINTING, AUROC) and one.group == ALL),
+        *(lift_sentence(one) for one in found.contrasts if one.measure == LIFT and one.group == ALL),
+        *(further_sentence(one) for one in found.contrasts if one.measure in (POINTING, AUROC) and one.group == ALL),
+        *(hidden_sentence(one) for one in found.contrasts if one.measure == HIDDEN_LIFT),
+        *(correlation_sentence(one) for one in found.contrasts if one.measure == CORRELATION),
         *_by_verdict(found),
         *(_layers(one) for one in found.by_layer),
         *(_drop(one) for one in found.contrasts if one.measure == DROP),
@@ -54,67 +71,25 @@ def picture_blocks(analysis: Analysis) -> tuple[Block, ...]:
     if not sentences:
         why = "No map could be held against a box and no mask was read; the table says why."
         return (*paragraph(say(why, headline=True)), *_unmeasured(found))
-    return (*bullets(sentences), *_table(found), *_unmeasured(found), *paragraph(_family(found)))
-
-
-def above(one: Contrast) -> bool:
-    """Whether the figure may be said to exceed what it is held against: by its interval and after correction."""
-    return (one.difference.low or 0) > 0 and one.p_holm is not None and one.p_holm < LEVEL
-
-
-def below(one: Contrast) -> bool:
-    """Whether it may be said to fall short of it."""
-    high = one.difference.high
-    return high is not None and high < 0 and one.p_holm is not None and one.p_holm < LEVEL
-
-
-def moves_nothing(one: Contrast) -> bool:
-    """Whether the interval of a mask's drop over that of other tokens includes zero or lies below it."""
-    return one.difference.low is not None and one.difference.low <= 0
-
-
-def _verdict(one: Contrast, more: str, less: str, none: str = "no difference could be shown") -> Shown:
-    if one.difference.low is None:
-        return words(one.difference.note)
-    if above(one):
-        return words(more)
-    if below(one):
-        return words(less)
-    if one.difference.excludes_zero:
-        return words("the interval is apart from zero, but the difference does not hold after correction for all tests")
-    return words(none)
-
-
-def _map(one: Contrast) -> Sentence:
-    return say(
-        "The {map} has lift {own} in the boxes of what is asked about and {other} in null boxes of the same size and "
-        "distance from the centre; difference {gap}, p {p} after correction (n = {n}): {verdict}.",
-        map=words(MAPS[one.of]), own=interval(one.own, 2), other=interval(one.other, 2), n=count(one.difference.n),
-        gap=interval(one.difference, 2), p=p_value(one.p_holm), headline=True,
-        verdict=_verdict(one, "it is denser there than in null boxes", "it is less dense there than in null boxes"),
-    )  # fmt: skip
-
-
-def _further(one: Contrast) -> Sentence:
-    return say(
-        "By {measure}, the {map} has {own} for the boxes and {other} for null boxes; difference {gap}, p {p} after "
-        "correction (n = {n}): {verdict}.",
-        measure=words(one.measure), map=words(MAPS[one.of]), own=interval(one.own, 2), other=interval(one.other, 2),
-        n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm),
-        verdict=_verdict(one, "the boxes are told from null boxes", "null boxes are favoured"),
-    )  # fmt: skip
+    return (
+        *bullets(sentences),
+        *_table(found),
+        *question_blocks(found),
+        *_unmeasured(found),
+        *paragraph(_family(found)),
+    )
 
 
 def _by_verdict(found: Picture) -> Iterator[Sentence]:
     for one in found.contrasts:
         if one.measure == ABOVE_NULL:
             yield say(
-                "Among right answers the lift of the {map} is {right} above that of null boxes (n = {n_right}), among "
+                "Among right answers the lift of the {map} is {right} above that of its null (n = {n_right}), among "
                 "wrong ones {wrong} (n = {n_wrong}); {gap_of} {gap}, p {p} after correction: {verdict}.",
                 gap_of=words("difference within question types" if one.group == WITHIN_TYPES else "difference"),
                 map=words(MAPS[one.of]), right=interval(one.own, 2), n_right=count(one.own.n),
                 wrong=interval(one.other, 2), n_wrong=count(one.other.n), gap=interval(one.difference, 2),
-                p=p_value(one.p_holm), verdict=_verdict(one, "it is higher for right answers", "it is lower for them"),
+                p=p_value(one.p_holm), verdict=verdict(one, "it is higher for right answers", "it is lower for them"),
             )  # fmt: skip
 
 
@@ -133,13 +108,14 @@ def _layers(one: LiftByLayer) -> Sentence:
 
 
 def _drop(one: Contrast) -> Sentence:
-    others = "as many in null boxes" if one.against == NULL_BOXES else "as many random ones"
+    others = "as many random ones" if one.against == RANDOM else f"as many in {one.against}"
     return say(
         "Without the image tokens {mask} the log-odds of the answer drop by {own} nats, without {others} by {other}; "
         "difference {gap}, p {p} after correction (n = {n}): {verdict}.",
         mask=words(MASKS[one.of]), others=words(others), own=interval(one.own, 2), other=interval(one.other, 2),
-        n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm), headline=one.of == BOXES,
-        verdict=_verdict(
+        n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm),
+        headline=one.of in (BOXES, TRACK),
+        verdict=verdict(
             one, "the answer depends on them more than on the others", "it depends on the others more than on them"
         ),
     )  # fmt: skip
@@ -152,7 +128,11 @@ def _moves(found: Picture) -> Iterator[Sentence]:
         won = [
             one.measure
             for one in found.contrasts
-            if one.of == of and one.against == NULL_BOXES and one.measure != DROP and one.group == ALL and above(one)
+            if one.of == of
+            and one.against in NULLS
+            and one.measure in (LIFT, POINTING, AUROC)
+            and one.group == ALL
+            and above(one)
         ]
         drop = drops.get(of)
         if not won:
@@ -189,7 +169,7 @@ def _other_questions(found: Picture) -> Iterator[Sentence]:
                 map=words(MAPS[of]), own=interval(one.own, 2), other=interval(one.other, 2),
                 n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm), headline=True,
                 share=percent(MOST_SHARED),
-                verdict=_verdict(
+                verdict=verdict(
                     one,
                     "the map follows the question",
                     "the maps of other questions lie there more than its own",
@@ -215,12 +195,13 @@ def _table(found: Picture) -> tuple[Block, ...]:
         for one in (*found.contrasts, *others)
     )  # fmt: skip
     note = say(
-        "Lift: share of the map in the boxes over the share of image tokens in them. Pointing: the largest value lies "
-        "in a box. AUROC: image tokens in the boxes against those outside. Drop: log-odds of the answer given, in "
-        "nats. All with {level} intervals clustered by picture, each distinct question about a picture once; paired, "
-        "but for right against wrong answers.",
-        level=percent(0.95),
-    )
+        "Lift: share of the map in the {boxes} over the share of image tokens in them. Pointing: the largest value "
+        "lies in a box. AUROC: image tokens in the boxes against those outside. Drop: log-odds of the answer given, in "
+        "nats. All with {level} intervals clustered by {picture}, each distinct question about a {picture} once; "
+        "paired, but for right against wrong answers.",
+        level=percent(0.95), boxes=words("boxes of the track" if found.null == NULL_TRACKS else "boxes"),
+        picture=words("video" if found.null == NULL_TRACKS else "picture"),
+    )  # fmt: skip
     return (Table("picture", columns, rows, (note,)),)
 
 
@@ -245,6 +226,7 @@ def _family(found: Picture) -> Sentence:
     detectors = found.hallucination.detectors if found.hallucination else ()
     kinds += [f"AUROC of {one.column.split('.', 1)[-1]} for absent objects" for one in detectors if one.p is not None]
     return say(
-        "Holm's correction is over all {n} tests of this section: {kinds}. The layers are corrected by themselves.",
+        "Holm's correction is over all {n} tests of this section: {kinds}. The layers, and the table by "
+        "question type, are corrected by themselves.",
         n=count(found.n_tests), kinds=words("; ".join(kinds) or "none"),
     )  # fmt: skip

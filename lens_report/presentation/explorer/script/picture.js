@@ -13,7 +13,7 @@ const FIGURES = [
   ["lift", "box_lift"], ["pointing", "pointing"], ["AUROC", "box_auroc"],
 ];
 const DROPS = [
-  ["boxes", "gold_based.causal_drop"], ["top of attention", "label_free.attention_drop"], ["top of words", "label_free.word_drop"],
+  ["boxes or track", "gold_based.causal_drop"], ["top of attention", "label_free.attention_drop"], ["top of words", "label_free.word_drop"],
 ];
 
 function where(row, sample) {
@@ -132,7 +132,7 @@ function metric(name, row) {
   return metrics[name] ? metrics[name][row] : null;
 }
 
-// Lift, pointing and AUROC of each kind of map beside those of its null boxes.
+// Lift, pointing and AUROC of each kind of map beside those of its nulls: null boxes, of a video null tracks.
 function boxFigures(row) {
   const rows = [];
   for (const [kind, prefix] of Object.entries(PREFIXES)) {
@@ -142,13 +142,13 @@ function boxFigures(row) {
       if (own !== null) rows.push([`${name}, ${KINDS[kind]}`, own, metric(`gold_based.null_${prefix}${column}`, row)]);
     }
   }
-  return small(rows, ["in the boxes", "boxes", "null boxes"]);
+  return small(rows, ["in the boxes or the track", "own", "null"]);
 }
 
 function dropTable(row) {
   const rows = DROPS.map(([name, column]) => [name, ...["", "_random", "_null"].map((suffix) => metric(column + suffix, row))]);
   const known = rows.filter(([, own]) => own !== null);
-  return small(known, ["masked: drop of log-odds (nats)", "own", "random tokens", "null boxes"]);
+  return small(known, ["masked: drop of log-odds (nats)", "own", "random tokens", "null"]);
 }
 
 function small(rows, titles) {
@@ -162,8 +162,8 @@ function small(rows, titles) {
 function liftCurves(own, row) {
   const taskRun = index.task_runs[columns.task_run[row]];
   const found = Object.entries(own.lifts || {}).flatMap(([kind, one]) => {
-    const series = [{ name: "boxes", values: one.lift }];
-    if (one.null) series.push({ name: "null boxes", values: one.null, thin: true });
+    const series = [{ name: "own", values: one.lift }];
+    if (one.null) series.push({ name: "null", values: one.null, thin: true });
     const known = series.flatMap((line) => line.values).filter((value) => value !== null);
     const axis = { label: `lift of ${KINDS[kind]}`, low: 0, high: Math.max(1, ...known) };
     return chart(series, { layers: one.layers, n_layers: taskRun.n_layers }, axis);

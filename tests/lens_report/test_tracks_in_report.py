@@ -1,0 +1,173 @@
+"""Maps against tracks in a report, on runs whose figures are planted: what is claimed, by question type too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+from synthetic import QUICK
+
+from lens_report import build_report
+from lens_report.measures import Picture, analyse_task_run
+from lens_report.measures.curves import ALL
+from lens_report.measures.picture import picture
+from lens_report.measures.picture.contrasts import (
+    CORRELATION,
+    DROP,
+    HIDDEN_LIFT,
+    LIFT,
+    NULL_TRACKS,
+    OTHER_OBJECTS,
+    RANDOM,
+)
+from lens_report.measures.task_run import TaskRun, task_runs
+from lens_report.presentation.findings.by_question import is_pattern
+from lens_report.presentation.findings.picture import picture_blocks
+from lens_report.stats import holm, paired
+from lens_results import LensInfo, ModelInfo, RecordWriter, RunInfo, SampleRecord, load, merge
+
+LAYERS, VIDEOS = 4, 24
+QUESTIONS = {"0": 1.0, "1": 0.0, "2": 3.0}
+"""Question -> by how much the lift lies above its null: in all videos, in none, in a quarter of them (by 12)."""
+
+
+def record(number: int, video: int, question: str, rng: np.random.Generator, **changes: Any) -> SampleRecord:
+    """Lift 2 and more; what is hidden has its null's lift; the mass goes with what is seen."""
+    null = 2 + 0.1 * float(rng.normal())
+    above = QUESTIONS[question] if question != "2" else 12.0 * (video % 4 == 0) - 0.5
+    gold = {
+        "box_lift": null + above + 0.1 * float(rng.normal()), "null_box_lift": null, "other_box_lift": 1.0 + null,
+        "pointing": 1.0, "null_pointing": 0.5, "hidden_box_lift": 1.5, "null_hidden_box_lift": 1.5 + 0.1 * rng.normal(),
+        "visibility_correlation": 0.5 + 0.1 * rng.normal(), "null_visibility_correlation": 0.1 * rng.normal(),
+        "causal_drop": 2.0 + 0.1 * rng.normal(), "causal_drop_random": 0.5, "causal_drop_null": 1.0,
+    }  # fmt: skip
+    track = {
+        "box": np.tile([0, 0, 0.5, 0.5], (2, 1)),
+        "frame": [0, 1],
+        "track": [3, 3],
+        "asked": [1, 1],
+        "seen": [1, 1],
+    }
+    lifts = {
+        "attention layers": [1, 2],
+        "attention lift": [1.0, 3.0],
+        "attention null lift": [1.0, 1 + 0.1 * rng.normal()],
+    }
+    fields = {
+        "task": "perception", "doc_id": number, "kind": "generate", "question": f"Question {question}", "response": "A",
+        "gold": ("A",), "cluster": f"video_{video}", "question_type": question, "candidates": ("A", "B"),
+        "candidate_method": "first_token", "candidate_score": "logit", "gold_candidate": 0, "pred_candidate": 0,
+        "correct": True, "entropy": np.ones(LAYERS), "cand_scores": np.zeros((LAYERS, 2)), "gold_based": gold,
+        "label_free": {"svar": 1.0, "final_margin": 1.0}, "probe_status": {"attention": "ok", "boxes": "ok"},
+        "probes": {"tracks": {name: np.asarray(values, np.float32) for name, values in track.items()},
+                   "boxes": {name: np.asarray(values, np.float32) for name, values in lifts.items()}},
+    }  # fmt: skip
+    return SampleRecord(**(fields | changes))
+
+
+def written(folder: Path, videos: int = VIDEOS, questions: Any = QUESTIONS) -> Path:
+    rng = np.random.default_rng(0)
+    info = RunInfo("r", ModelInfo("m", LAYERS), LensInfo(tuple(range(1, LAYERS + 1))))
+    with RecordWriter(folder, info) as writer:
+        for number, (video, question) in enumerate((v, q) for v in range(videos) for q in questions):
+            if question != "1" or video < 8 or videos != VIDEOS:
+                writer.append(record(number, video, question, rng))
+    merge(folder, "r")
+    return folder
+
+
+def run_of(folder: Path, **changes: Any) -> TaskRun:
+    (found,) = task_runs(load(written(folder, **changes)))
+    return found
+
+
+def found_in(task_run: TaskRun) -> Picture:
+    found = picture(task_run)
+    assert found is not None
+    return found
+
+
+def said(task_run: TaskRun) -> str:
+    blocks = picture_blocks(analyse_task_run(task_run, QUICK))
+    return " ".join(sentence.text for block in blocks for sentence in getattr(block, "sentences", ()))
+
+
+def test_a_track_is_held_against_null_tracks_and_other_objects(tmp_path: Path) -> None:
+    task_run = run_of(tmp_path)
+    found = {(one.of, one.measure, one.against): one for one in found_in(task_run).contrasts if one.group == ALL}
+    frame = task_run.frame
+    for measure, against, own, other in (
+        (LIFT, NULL_TRACKS, "box_lift", "null_box_lift"),
+        (LIFT, OTHER_OBJECTS, "box_lift", "other_box_lift"),
+        (HIDDEN_LIFT, NULL_TRACKS, "hidden_box_lift", "null_hidden_box_lift"),
+        (CORRELATION, NULL_TRACKS, "visibility_correlation", "null_visibility_correlation"),
+    ):
+        expected = paired(frame[f"gold_based.{other}"], frame[f"gold_based.{own}"], frame["cluster"])
+        one = found["attention", measure, against]
+        assert (one.difference, one.p) == (expected.difference, expected.p_value)
+        assert one.p_holm is not None and one.p is not None and one.p_holm >= one.p
+    assert found["track", DROP, NULL_TRACKS].other.value == 1.0 and found["track", DROP, RANDOM].other.value == 0.5
+    assert found_in(task_run).by_layer[0].against == NULL_TRACKS
+
+
+def test_what_is_said_of_videos_names_tracks(tmp_path: Path) -> None:
+    text = said(run_of(tmp_path))
+    assert "in the track of what is asked about" in text and "the same path at another time" in text
+    assert "in the tracks of other objects of the video" in text
+    assert "In the frames in which what is asked about is hidden" in text and "no difference could be shown" in text
+    assert "what is seen of the object correlate by 0.4" in text and "they go together more than there" in text
+    assert "null boxes" not in text and "distance from the centre" not in text
+
+
+def test_the_table_by_question(tmp_path: Path) -> None:
+    task_run = run_of(tmp_path)
+    found = found_in(task_run).by_question
+    rows = {one.question: one for one in found.rows}
+    assert list(rows) == ["0", "2"] and found.left_out == ("1",), "one question is of eight videos"
+    frame = task_run.frame
+    raw = {}
+    for name, one in rows.items():
+        own = frame[frame["question_type"] == name]
+        expected = paired(own["gold_based.null_box_lift"], own["gold_based.box_lift"], own["cluster"])
+        assert (one.null.difference, one.null.p) == (expected.difference, expected.p_value)
+        raw[name] = one.null.p
+        above = (own["gold_based.box_lift"] > own["gold_based.null_box_lift"]).to_numpy()
+        assert one.above.value == pytest.approx(above.mean())
+        assert one.other is not None and one.other.difference.value == pytest.approx(
+            (own["gold_based.box_lift"] - own["gold_based.other_box_lift"]).mean()
+        )
+    assert {name: one.null.p_holm for name, one in rows.items()} == holm(raw)
+    low, high = proportion_confint(6, 24, method="wilson")
+    assert rows["2"].above.value == 0.25
+    assert rows["2"].above.low == pytest.approx(low, abs=0.02) and rows["2"].above.high == pytest.approx(high, abs=0.02)
+
+
+def test_a_pattern_is_stated_only_where_it_holds_in_most_videos(tmp_path: Path) -> None:
+    task_run = run_of(tmp_path)
+    rows = {one.question: one for one in found_in(task_run).by_question.rows}
+    assert is_pattern(rows["0"])
+    assert rows["2"].null.difference.value == pytest.approx(2.5, abs=0.1), "larger, by a quarter of the videos"
+    assert not is_pattern(rows["2"])
+    text = said(task_run)
+    assert "Of 2 question types, the attention map is denser than in null tracks in most videos for 1: 0." in text
+    assert "Question types of fewer than 10 videos are not in the table: 1." in text
+
+
+def test_without_a_pattern_none_is_stated(tmp_path: Path) -> None:
+    text = said(run_of(tmp_path, questions={"1": 0.0, "2": 3.0}, videos=20))
+    assert "For none of 2 question types could be shown that the attention map is denser than in null tracks" in text
+
+
+def test_a_task_of_one_question_has_no_table(tmp_path: Path) -> None:
+    assert found_in(run_of(tmp_path, questions={"0": 1.0})).by_question.rows == ()
+
+
+@pytest.mark.end_to_end
+def test_the_report_has_the_table(tmp_path: Path) -> None:
+    report = build_report(written(tmp_path / "run"), tmp_path / "report", draws=QUICK)
+    text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert not report.problems
+    assert "| question type | map | samples | videos |" in text and "| not shown |" in text and "null boxes" not in text
