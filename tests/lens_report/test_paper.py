@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from synthetic import HOSTILE, QUICK
 
 from lens_report import Paper, Report, build_paper
 from lens_report.presentation.paper import building
-from lens_report.presentation.paper.content import NO_TRAINING, Size, content
+from lens_report.presentation.paper.content import FIGURES, NO_TRAINING, PARTS, Size, content
 from lens_report.presentation.report import report_on
 
 ABOUT = f"Обучена на 32 000 картинок; $x_1$ #include *и* `_`.\n\n{HOSTILE}"
@@ -50,6 +51,14 @@ def test_what_it_says_stands_in_the_report(paper: Paper, report: Report) -> None
     (row,) = values["scores"]
     assert row[3] in json.dumps(stats["tables"], ensure_ascii=False)
     assert all((paper.folder / one["path"]).exists() for one in values["figures"])
+
+
+def test_the_parts_and_figures_that_are_looked_for_exist() -> None:
+    made = resources.files("lens_report.presentation")
+    titles = made.joinpath("composition.py").read_text(encoding="utf-8")
+    figures = made.joinpath("figures/captions.py").read_text(encoding="utf-8")
+    assert [title for title in PARTS if f'"{title}"' not in titles] == []
+    assert [name for name in FIGURES if f'"{name}"' not in figures] == []
 
 
 def test_a_text_about_the_model_is_shown_as_it_is(paper: Paper, run_folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from lens_report.presentation.document.shown import interval, scientific
 from lens_results import Run
 
 PARTS = (
-    "Where in the picture", "Where in the video, by question", "From which layer the right answer is there",
+    "Where in the picture", "From which layer the right answer is there",
     "By question type, layer by layer", "Does the lens predict errors?", "Lost and corrected",
     "Controls with another image", "Answers about what is absent", "Where the answer appears", "Errors by layer",
     "What other decoders would have answered", "Abstaining by stability over the layers",
@@ -23,7 +23,7 @@ PARTS = (
 )  # fmt: skip
 """Sections of the report whose headlines are findings, the ones that go into a short paper first."""
 FIGURES = {
-    "own_and_null": True, "tracks_by_question": True, "accuracy": False, "lift_by_layer": True,
+    "own_and_null": True, "accuracy": False, "lift_by_layer": True,
     "accuracy_by_type": True, "forest": False,
 }  # fmt: skip
 """Figures of a task, likewise: name -> whether it takes the width of the page."""
