@@ -31,7 +31,7 @@ class Asked(Protocol):
     """A question that can be asked again."""
 
     def pictures(self) -> tuple[Image.Image, ...]:
-        """Its pictures."""
+        """Its pictures, or the frames of its video."""
 
     def again(self, **more: Any) -> SampleRecord:
         """The record of the same question with further arguments of `ask`.
@@ -208,6 +208,10 @@ class Answer:
 
     def _map(self, record: SampleRecord, probe: str, name: str, layer: int | None, title: str) -> PictureMap:
         arrays, places = record.probes.get(probe, {}), record.probes.get("tokens", {})
+        frames = None
+        if not places and "video_tokens" in record.probes:
+            places = {**record.probes["video_tokens"], "image": record.probes["video_tokens"]["video"]}
+            frames = places["frames"].astype(np.int64)
         if name not in arrays or "boxes" not in places:
             asked = "relative_attention=True" if probe == "relative_attention" else f'probes="{probe}"'
             why = record.probe_status.get(probe, f"the model was loaded without {asked}")
@@ -218,7 +222,7 @@ class Answer:
             raise LensArgumentError(f"layer={layer}; expected one of {', '.join(map(str, layers))}")
         values = arrays[name].max(axis=0) if layer is None else arrays[name][layers.index(layer)]
         pictures = () if self.asked is None else self.asked.pictures()
-        return PictureMap(values, places["boxes"], places["image"].astype(np.int64), layer, title, pictures)
+        return PictureMap(values, places["boxes"], places["image"].astype(np.int64), layer, title, pictures, frames)
 
     def _read(self) -> SampleRecord:
         record = self.record

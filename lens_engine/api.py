@@ -121,9 +121,11 @@ class VisionLanguageModel:
         question: str,
         candidates: Candidates | None = None,
         *,
+        video: Any = None,
         gold: str | None = None,
         words: str | Sequence[str] | None = None,
         boxes: Sequence[Any] | None = None,
+        tracks: Sequence[Mapping[str, Any]] | None = None,
         **generation: Any,
     ) -> Answer:
         """The model's answer to one question, and what each layer says at the token that decides it.
@@ -134,18 +136,22 @@ class VisionLanguageModel:
             question: the user's text; the checkpoint's chat template is put around it.
             candidates: the possible answers, which the layers are read on. Without them the layers are read on the
                 answer that was given, and on `gold` where that differs.
+            video: a video before the question, in place of a picture: a path, the bytes of a file, frames as an array
+                `[frames, height, width, 3]` of bytes or a list of pictures, or a mapping with one of these and a clip
+                (docs/video.md). `max_num_frames`, `fps` and `nframes` of `load` say which frames are shown.
             gold: the right answer, where it is known; one of the candidates, if there are any.
             words: what to look for in the picture, with `load(probes="image_tokens")`.
             boxes: what the question is about, left, top, right, bottom in pixels, or as docs/boxes.md says.
+            tracks: the same in a video, as docs/tracks.md says.
             generation: `max_new_tokens` (64), `temperature` (0: greedy), `top_p`, `num_beams`.
 
         Raises:
             FileNotFoundError: no file of that name.
-            InputError: a picture cannot be read or encoded, or the checkpoint has no chat template.
+            InputError: a picture or video cannot be read or encoded, or the checkpoint has no chat template.
             LensArgumentError: an unknown argument, with the nearest known one, or a wrong value.
         """
-        asked = {"image": image, "question": question, "candidates": candidates, "gold": gold}
-        asked |= {"words": words, "boxes": boxes, **generation}
+        asked = {"image": image, "question": question, "candidates": candidates, "video": video}
+        asked |= {"gold": gold, "words": words, "boxes": boxes, "tracks": tracks, **generation}
         return self.ask_all([asked])[0]
 
     def ask_all(
@@ -177,8 +183,10 @@ class VisionLanguageModel:
     ) -> list[tuple[str, SampleRecord]]:
         """Text and record of each question."""
         keys: list[Key] = [("ask", next(self._numbers), 0, 0) for _ in asked]
+        sampling = self._arguments.video_sampling
         requests = [
-            each.request(key, self.processor, self._system_prompt) for key, each in zip(keys, asked, strict=True)
+            each.request(key, self.processor, self._system_prompt, sampling)
+            for key, each in zip(keys, asked, strict=True)
         ]
         with self._session.recorded(recording), _bar(len(requests), progress) as bar:
             generations = self._session.generate(requests, bar.update)
@@ -221,7 +229,9 @@ class _Asked:
     arguments: Mapping[str, Any]
 
     def pictures(self) -> tuple[Image.Image, ...]:
-        return self.question.opened()
+        """The pictures; those of a video are its frames."""
+        videos = self.question.videos(self.model._arguments.video_sampling)
+        return (*self.question.opened(), *(Image.fromarray(frame) for video in videos for frame in video.frames))
 
     def again(self, **more: Any) -> SampleRecord:
         if self.question.sampled:

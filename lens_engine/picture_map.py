@@ -22,10 +22,12 @@ class PictureMap:
     Attributes:
         values: `[tokens]`: a probability, or a share of the attention.
         boxes: `[tokens, 4]`: left, top, right, bottom of each token, in shares of its picture's width and height.
-        image: `[tokens]`: number of its picture, from 0.
+        image: `[tokens]`: number of its picture or video, from 0.
         layer: the layer; None for one map of all layers.
         title: what it is a map of.
-        pictures: the pictures of the question.
+        pictures: the pictures of the question, or the frames of its video.
+        frames: `[tokens, 2]`: the first and the last frame that a token of a video stands for, from 0; None for
+            pictures.
     """
 
     values: Floats = field(repr=False)
@@ -34,14 +36,46 @@ class PictureMap:
     layer: int | None
     title: str
     pictures: Sequence[Image.Image] = field(default=(), repr=False)
+    frames: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+
+    def frame(self, number: int) -> PictureMap:
+        """The map over one frame of a video, from 0: of the tokens that stand for it.
+
+        Raises:
+            ValueError: it is no map of a video, or no token stands for that frame.
+        """
+        if self.frames is None:
+            raise ValueError("this is the map of pictures, which have no frames")
+        own = (self.frames[:, 0] <= number) & (number <= self.frames[:, 1])
+        if not own.any():
+            raise ValueError(f"frame={number}; expected one from 0 to {self.frames.max(initial=0)}")
+        pictures = self.pictures[number : number + 1]
+        title = f"{self.title}, frame {number}"
+        return PictureMap(self.values[own], self.boxes[own], self.image[own], self.layer, title, pictures)
+
+    @property
+    def by_frame(self) -> npt.NDArray[np.float64]:
+        """`[frames]`: sum of the map in each frame of a video; a token that stands for two counts half in each.
+
+        Raises:
+            ValueError: it is no map of a video.
+        """
+        if self.frames is None:
+            raise ValueError("this is the map of pictures, which have no frames")
+        numbers = np.arange(self.frames.max(initial=-1) + 1)
+        first, last = self.frames.T
+        inside = (first <= numbers[:, None]) & (numbers[:, None] <= last)
+        return np.asarray((inside / (last - first + 1)) @ self.values.astype(np.float64))
 
     @property
     def grid(self) -> Floats:
         """`[rows, columns]` where the tokens of the one picture are a grid without overlap.
 
         Raises:
-            ValueError: several pictures, or a picture shown whole and in pieces; `values` and `boxes` say it then.
+            ValueError: several pictures, a video (see `frame`), or a picture shown whole and in pieces; `values` and
+                `boxes` say it then.
         """
+        self._refuse_video()
         tops, lefts = np.unique(self.boxes[:, 1]), np.unique(self.boxes[:, 0])
         order = np.lexsort((self.boxes[:, 0], self.boxes[:, 1]))
         if self.image.any() or len(tops) * len(lefts) != len(self.values):
@@ -60,7 +94,11 @@ class PictureMap:
 
         Returns:
             The axes.
+
+        Raises:
+            ValueError: it is the map of a whole video; see `frame`.
         """
+        self._refuse_video()
         import matplotlib.pyplot as plt
         from matplotlib.collections import PatchCollection
         from matplotlib.patches import Rectangle
@@ -88,6 +126,10 @@ class PictureMap:
         ax.set_title(self.title, fontsize=9, loc="left")
         ax.figure.colorbar(shown, ax=ax, shrink=0.8)
         return ax
+
+    def _refuse_video(self) -> None:
+        if self.frames is not None:
+            raise ValueError("this is the map of a video; frame(number) has that of one frame")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from lens_models import InputError, LensArgumentError
 from lens_models.encoding import open_image, render_chat
+from lens_models.video import Video, VideoSampling, open_video
 from lens_results.record import Key
 from lens_tasks import AnswerTarget, target_for
 from lens_tasks.regions import BoxError, Regions, regions_of
@@ -30,7 +31,7 @@ Candidates = Sequence[str]
 
 _TUPLE = ("image", "question", "candidates")
 _GENERATION = ("max_new_tokens", "temperature", "top_p", "num_beams")
-_NAMES = (*_TUPLE, "gold", "words", "boxes", *_GENERATION)
+_NAMES = (*_TUPLE, "video", "gold", "words", "boxes", "tracks", *_GENERATION)
 _ADDRESSES = ("http://", "https://", "data:", "file://")
 _MAX_NEW_TOKENS = 64
 
@@ -44,7 +45,8 @@ class Question:
         text: the user's text.
         target: the candidates and the right answer.
         generation: generation arguments.
-        regions: boxes in the pictures, and the words that are read there.
+        regions: boxes in the pictures, or tracks in the video, and the words that are read there.
+        video: as the user gave it, as `pictures`; None for none.
     """
 
     pictures: tuple[Picture, ...] = field(repr=False)
@@ -52,6 +54,7 @@ class Question:
     target: AnswerTarget
     generation: Mapping[str, Any]
     regions: Regions = field(default_factory=Regions)
+    video: Any = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, given: Mapping[str, Any] | Sequence[Any], shared: Mapping[str, Any]) -> Question:
@@ -75,12 +78,16 @@ class Question:
             text,
             _target(text, asked.get("candidates"), asked.get("gold")),
             _generation({name: asked[name] for name in _GENERATION if name in asked}),
-            _regions(asked.get("words"), asked.get("boxes")),
+            _regions(asked.get("words"), asked.get("boxes"), asked.get("tracks")),
+            _video(asked.get("video")),
         )
 
-    def request(self, key: Key, processor: Any, system_prompt: str | None) -> Request:
-        """The request under a key, its prompt made by the checkpoint's chat template when its turn comes."""
-        return Request(key, self.generation, functools.partial(self._sample, key, processor, system_prompt))
+    def request(self, key: Key, processor: Any, system_prompt: str | None, sampling: VideoSampling) -> Request:
+        """The request under a key, its prompt made by the checkpoint's chat template when its turn comes.
+
+        `sampling` says which frames of a video are shown.
+        """
+        return Request(key, self.generation, functools.partial(self._sample, key, processor, system_prompt, sampling))
 
     @property
     def sampled(self) -> bool:
@@ -91,17 +98,22 @@ class Question:
         """The pictures. Raises `InputError`: one cannot be read."""
         return tuple(_opened(picture, place) for place, picture in enumerate(self.pictures))
 
-    def _sample(self, key: Key, processor: Any, system_prompt: str | None) -> Sample:
-        """Raises `InputError`: a picture cannot be read, or the checkpoint has no chat template."""
-        images = self.opened()
-        content = [*({"type": "image"} for _ in images), {"type": "text", "text": self.text}]
+    def videos(self, sampling: VideoSampling) -> tuple[Video, ...]:
+        """The video, at the frames that are shown. Raises `InputError`: it cannot be read."""
+        return () if self.video is None else (open_video(self.video, where="video", sampling=sampling),)
+
+    def _sample(self, key: Key, processor: Any, system_prompt: str | None, sampling: VideoSampling) -> Sample:
+        """Raises `InputError`: a picture or the video cannot be read, or the checkpoint has no chat template."""
+        images, videos = self.opened(), self.videos(sampling)
+        shown = [*({"type": "image"} for _ in images), *({"type": "video"} for _ in videos)]
+        content = [*shown, {"type": "text", "text": self.text}]
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if system_prompt:
             messages.insert(0, {"role": "system", "content": [{"type": "text", "text": system_prompt}]})
         return Sample(
             key=key,
             prompt=render_chat(processor, messages),
-            media=Media(images),
+            media=Media(images, videos),
             question=self.text,
             generation=self.generation,
             make_reference=lambda: Reference(self.target, regions=self.regions),
@@ -139,6 +151,12 @@ def _pictures(given: Any) -> tuple[Picture, ...]:
     return pictures
 
 
+def _video(given: Any) -> Any:
+    if isinstance(given, str | os.PathLike) and not str(given).startswith(_ADDRESSES) and not Path(given).is_file():
+        raise FileNotFoundError(f"video={os.fspath(given)}: no such file, seen from {Path.cwd()}")
+    return given
+
+
 def _opened(picture: Picture, place: int) -> Image.Image:
     where = str(picture)[:100] if isinstance(picture, str | os.PathLike) else f"image {place}"
     try:
@@ -164,11 +182,12 @@ def _target(question: str, candidates: Any, gold: Any) -> AnswerTarget:
     return target
 
 
-def _regions(words: Any, boxes: Any) -> Regions:
+def _regions(words: Any, boxes: Any, tracks: Any) -> Regions:
     try:
-        found = regions_of("ask", {"lens_words": words, "lens_boxes": boxes})
+        found = regions_of("ask", {"lens_words": words, "lens_boxes": boxes, "tracks": tracks})
     except BoxError as error:
-        raise LensArgumentError(f"boxes={boxes!r}: {error}") from error
+        named = f"boxes={boxes!r}" if tracks is None else "tracks"
+        raise LensArgumentError(f"{named}: {error}") from error
     if words is not None and not found.words:
         raise LensArgumentError(f'words={words!r}; expected a text or texts, such as ["dining table"]')
     return found
