@@ -181,7 +181,7 @@ def _label_free(name: str, arrays: Arrays, maps: Maps | None) -> dict[str, float
 
 def _against_boxes(found: Observed, name: str, maps: Maps, tokens: ImageTokens, places: Places) -> None:
     """Add the figures of one kind of map: scalars of its one map, lift of every layer."""
-    compared = against(maps, tokens, places, _PREFIX[name], tracked=_tracked(name, tokens))
+    compared = against(maps, places, _PREFIX[name], tracked=_tracked(name, tokens))
     arrays = found.probes["boxes"]
     arrays[f"{name} layers"] = maps.layers.astype(np.float32)
     _keep(arrays, f"{name} lift", compared.lift)
@@ -200,8 +200,8 @@ def _from_frame_to_frame(found: Observed, tokens: ImageTokens, places: Places | 
         arrays[what] = getattr(frames, what).astype(np.float32)
     for name, each in maps.items():
         if _tracked(name, tokens):
-            _keep(arrays, f"{name} mass", frames.mass(each.heat, tokens, places.own))
-            found.gold_based |= _known(visibility_correlations(each, tokens, places, frames, _PREFIX[name]))
+            _keep(arrays, f"{name} mass", frames.mass(each.heat, places.own))
+            found.gold_based |= _known(visibility_correlations(each, places, frames, _PREFIX[name]))
 
 
 def _tracked(name: str, tokens: ImageTokens) -> bool:

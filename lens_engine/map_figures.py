@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lens_models.image_tokens import ImageTokens
-from lens_models.image_tokens.boxes import BoxFigures, box_figures, in_boxes
+from lens_models.image_tokens.boxes import BoxFigures, box_figures, box_lifts
 
 from .places import Place, Places
 
@@ -54,53 +54,61 @@ class Against:
     null_lift: Floats | None = field(default=None, repr=False)
 
 
-def against(maps: Maps, tokens: ImageTokens, places: Places, prefix: str, *, tracked: bool) -> Against:
+def against(maps: Maps, places: Places, prefix: str, *, tracked: bool) -> Against:
     """Figures of a map against what is asked about and its nulls.
 
     Args:
         maps: of one kind.
-        tokens: of the sample.
         places: what they are held against.
         prefix: of this kind of map.
         tracked: with those of other objects and of hidden frames.
     """
-    own, nulls = ([_figures(maps, tokens, each) for each in some] for some in ([places.own], places.nulls))
+    own, nulls = ([_figures(maps, each) for each in some] for some in ([places.own], places.nulls))
     found = {f"{prefix}{label}": _value(own, what) for label, what in _MEASURES.items()}
     if nulls:
         found |= {f"null_{prefix}{label}": _value(nulls, what) for label, what in _MEASURES.items()}
     if tracked:
-        found |= _further(Maps(maps.layers[:0], maps.by_layer[:0], maps.heat), tokens, places, prefix)
-    return Against(found, _mean(own, "lift")[:-1], _mean(nulls, "lift")[:-1] if nulls else None)
+        found |= _further(maps, places, prefix)
+    null_lift = _mean([_lifts(maps, each) for each in places.nulls]) if nulls else None
+    return Against(found, _lifts(maps, places.own), null_lift)
 
 
-def _further(one: Maps, tokens: ImageTokens, places: Places, prefix: str) -> dict[str, float]:
+def _further(maps: Maps, places: Places, prefix: str) -> dict[str, float]:
     """Figures of the one map in the tracks of other objects, and where what is asked about is hidden."""
-    others = [_figures(one, tokens, each) for each in places.others]
+    others = [_figures(maps, each) for each in places.others]
     found = {f"other_{prefix}{label}": _value(others, what) for label, what in _MEASURES.items()} if others else {}
     if places.hidden is not None:
-        found[f"hidden_{prefix}box_lift"] = _value([_figures(one, tokens, places.hidden)], "lift")
-        nulls = [_figures(one, tokens, each) for each in places.hidden_nulls]
+        found[f"hidden_{prefix}box_lift"] = _value([_figures(maps, places.hidden)], "lift")
+        nulls = [_figures(maps, each) for each in places.hidden_nulls]
         found |= {f"null_hidden_{prefix}box_lift": _value(nulls, "lift")} if nulls else {}
     return found
 
 
-def _figures(maps: Maps, tokens: ImageTokens, place: Place) -> BoxFigures:
-    stacked = np.vstack([maps.by_layer, maps.heat])
-    kept = maps.kept
-    if place.kept is not None:
-        kept = np.broadcast_to(place.kept, stacked.shape) if kept is None else kept & place.kept
-    return box_figures(stacked, tokens, place.boxes, kept)
+def _figures(maps: Maps, place: Place) -> BoxFigures:
+    """Of the one map."""
+    return box_figures(maps.heat, place.inside, _kept(maps, place, slice(-1, None)))
+
+
+def _lifts(maps: Maps, place: Place) -> Floats:
+    """`[layers]`: of every layer."""
+    return box_lifts(maps.by_layer, place.inside, _kept(maps, place, slice(None, -1)))
+
+
+def _kept(maps: Maps, place: Place, rows: slice) -> Bools | None:
+    if maps.kept is None or place.kept is None:
+        return place.kept if maps.kept is None else maps.kept[rows]
+    return maps.kept[rows] & place.kept
 
 
 def _value(figures: Sequence[BoxFigures], what: str) -> float:
-    return float(_mean(figures, what)[-1])
+    return float(_mean([getattr(each, what) for each in figures])[0])
 
 
-def _mean(figures: Sequence[BoxFigures], what: str) -> Floats:
-    """`[maps]`: mean over places, of the finite ones; NaN where there is none."""
-    values = np.stack([getattr(each, what) for each in figures])
-    known = np.isfinite(values)
-    total: Floats = np.where(known, values, 0.0).sum(axis=0)
+def _mean(values: Sequence[Floats]) -> Floats:
+    """Over places, of the finite ones; NaN where there is none."""
+    stacked = np.stack(values)
+    known = np.isfinite(stacked)
+    total: Floats = np.where(known, stacked, 0.0).sum(axis=0)
     count = known.sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
@@ -121,11 +129,10 @@ class FrameMass:
     area: Floats
     groups: npt.NDArray[np.int64] = field(repr=False)
 
-    def mass(self, heat: Floats, tokens: ImageTokens, place: Place) -> Floats:
+    def mass(self, heat: Floats, place: Place) -> Floats:
         """`[rows]`: share of a map `[tokens]` in the boxes of a place in each row; NaN where it has none there."""
-        inside = in_boxes(tokens, place.boxes)
-        total = float(heat[tokens.inside() > 0].sum())
-        found, boxes = self._sum(heat * inside), self._sum(inside)
+        total = float(heat[place.inside.seen].sum())
+        found, boxes = self._sum(heat * place.inside.share), self._sum(place.inside.share)
         return np.where((boxes > 0) & (total > 0), found / (total or 1.0), np.nan)
 
     def _sum(self, values: Floats) -> Floats:
@@ -149,21 +156,20 @@ def by_frame(tokens: ImageTokens, places: Places) -> FrameMass | None:
     row = np.full(len(groups), -1)
     row[kept] = np.arange(len(kept))
     of_token = row[of_token.reshape(-1)]
-    inside = np.bincount(of_token[of_token >= 0], in_boxes(tokens, places.own.boxes)[of_token >= 0], len(kept))
-    return FrameMass(groups[kept], visible[kept], inside / max(1, int((tokens.inside() > 0).sum())), of_token)
+    own = places.own.inside
+    inside = np.bincount(of_token[of_token >= 0], own.share[of_token >= 0], len(kept))
+    return FrameMass(groups[kept], visible[kept], inside / max(1, int(own.seen.sum())), of_token)
 
 
-def visibility_correlations(
-    maps: Maps, tokens: ImageTokens, places: Places, frames: FrameMass, prefix: str
-) -> dict[str, float]:
+def visibility_correlations(maps: Maps, places: Places, frames: FrameMass, prefix: str) -> dict[str, float]:
     """Pearson's correlation over the rows of the mass in the boxes with what is seen, beside that of the nulls.
 
     A null is the mass in the boxes of another time, with what is seen at this one. NaN where fewer than three rows have
     a mass, or one of the two is the same in all of them.
     """
     label = f"{prefix}visibility_correlation"
-    found = {label: _correlation(frames.mass(maps.heat, tokens, places.own), frames.visible)}
-    nulls = np.array([_correlation(frames.mass(maps.heat, tokens, each), frames.visible) for each in places.nulls])
+    found = {label: _correlation(frames.mass(maps.heat, places.own), frames.visible)}
+    nulls = np.array([_correlation(frames.mass(maps.heat, each), frames.visible) for each in places.nulls])
     if len(nulls):
         known = nulls[np.isfinite(nulls)]
         found[f"null_{label}"] = float(known.mean()) if len(known) else float("nan")

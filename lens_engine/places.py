@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lens_models.image_tokens import ImageTokens
-from lens_models.image_tokens.boxes import LARGEST_OVERLAP, N_NULL, Boxes, null_boxes, null_tracks, overlap_of
+from lens_models.image_tokens.boxes import (
+    LARGEST_OVERLAP,
+    N_NULL,
+    Boxes,
+    Covered,
+    covered,
+    null_boxes,
+    null_tracks,
+    overlap_of,
+)
 from lens_tasks.regions import ASKED, Box, PlacedBox
 
 __all__ = ["Place", "Places", "places_of", "seen_boxes", "shifted"]
@@ -22,14 +31,14 @@ NO_NULL_TRACK = "no_null_box: at all other times it is in the same places"
 
 @dataclass(frozen=True)
 class Place:
-    """Some boxes, and the image tokens among which they are looked for.
+    """Some boxes among the image tokens of a sample.
 
     Attributes:
-        boxes: number of a picture, or of a frame as it is shown -> boxes.
+        inside: what of the tokens lies in the boxes.
         kept: `[tokens]`: the tokens that figures are about; None for all.
     """
 
-    boxes: Boxes
+    inside: Covered = field(repr=False)
     kept: Bools | None = field(default=None, repr=False)
 
 
@@ -75,7 +84,8 @@ def places_of(
     if not asked:
         return None
     if tokens.frames is None:
-        return Places(Place(asked), tuple(Place(each) for each in _null_sets(asked, sizes, rng, N_NULL)))
+        nulls = tuple(Place(covered(tokens, each)) for each in _null_sets(asked, sizes, rng, N_NULL))
+        return Places(Place(covered(tokens, asked)), nulls)
     return _in_time(boxes, tokens, rng)
 
 
@@ -109,15 +119,16 @@ def _in_time(boxes: Sequence[PlacedBox], tokens: ImageTokens, rng: np.random.Gen
         """The path at other times, in some of the frames."""
         found = null_tracks(path, path, n_frames, rng, among=among)
         return tuple(
-            Place(later, _only(tokens, among - {(frame + delay) % n_frames for frame in unknown}))
+            Place(covered(tokens, later), _only(tokens, among - {(frame + delay) % n_frames for frame in unknown}))
             for delay, later in found
         )
 
+    own = covered(tokens, path)
     return Places(
-        Place(path, _only(tokens, seen)),
+        Place(own, _only(tokens, seen)),
         moved(seen) if seen else (),
         tuple(_others(boxes, path, tokens, seen)),
-        Place(path, _only(tokens, hidden)) if hidden else None,
+        Place(own, _only(tokens, hidden)) if hidden else None,
         moved(hidden) if hidden else (),
         {frame: float(np.mean(own)) for frame, own in shares.items()},
         NO_NULL_TRACK,
@@ -134,7 +145,7 @@ def _others(boxes: Sequence[PlacedBox], path: Boxes, tokens: ImageTokens, seen: 
         unknown = {each.image for each in own if each.box is None}
         found = _by_number(each for each in own if each.seen > 0 and each.image not in unknown)
         if found and overlap_of(found, path) <= LARGEST_OVERLAP:
-            yield Place(found, _only(tokens, seen - unknown))
+            yield Place(covered(tokens, found), _only(tokens, seen - unknown))
 
 
 def _n_frames(tokens: ImageTokens) -> int:

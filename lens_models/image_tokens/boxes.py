@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .tokens import Box, ImageTokens
+from .tokens import Box, ImageTokens, overlap
 
 __all__ = [
     "LARGEST_OVERLAP",
     "BoxFigures",
     "Boxes",
+    "Covered",
     "box_figures",
+    "box_lifts",
+    "covered",
     "in_boxes",
     "null_boxes",
     "null_tracks",
@@ -23,6 +26,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 Boxes = Mapping[int, Sequence[Box]]
 """Number of a picture of the prompt, or of a frame of its video as it is shown -> the boxes there."""
 
@@ -51,28 +55,51 @@ class BoxFigures:
     outside: Floats
 
 
+@dataclass(frozen=True)
+class Covered:
+    """What of each image token lies in some boxes; every array is `[tokens]`.
+
+    Attributes:
+        share: share of the token's area; the mean over the frames of a token.
+        centre: whether its centre lies in a box, 1 or 0; of a token of several frames, in how many of them.
+        seen: whether it lies at least partly in its picture and not in a border.
+    """
+
+    share: Floats
+    centre: Floats
+    seen: Bools
+
+
+def covered(tokens: ImageTokens, boxes: Boxes) -> Covered:
+    """What of the tokens lies in boxes."""
+    assert tokens.boxes is not None, "these image tokens have no place in the picture"
+    share, centre = np.zeros(len(tokens)), np.zeros(len(tokens))
+    first, last = tokens.shown.T
+    x, y = (tokens.boxes[:, :2] + tokens.boxes[:, 2:]).astype(np.float64).T / 2
+    for number, own in boxes.items():
+        here = np.flatnonzero((first <= number) & (number <= last))
+        part = 1.0 / (last[here] - first[here] + 1)  # one half for one of two frames
+        share[here] += part * overlap(tokens.boxes[here], own)
+        inside = [(left <= x[here]) & (x[here] < right) & (top <= y[here]) & (y[here] < bottom)
+                  for left, top, right, bottom in own]  # fmt: skip
+        centre[here] += part * np.any(inside, axis=0)
+    return Covered(share, centre, tokens.inside() > 0)
+
+
 def in_boxes(tokens: ImageTokens, boxes: Boxes) -> Floats:
     """`[tokens]`: the share of each token's area in the boxes of its picture; the mean over the frames of a token."""
-    found = np.zeros(len(tokens))
-    for number, own in boxes.items():
-        at = _part(tokens, number)
-        found[at > 0] += tokens.only(at > 0).overlap(own) * at[at > 0]
-    return found
+    return covered(tokens, boxes).share
 
 
-def _part(tokens: ImageTokens, number: int) -> Floats:
-    """`[tokens]`: the share of a picture or frame in what each token stands for: one half for one of two frames."""
-    first, last = tokens.shown.T
-    share: Floats = ((first <= number) & (number <= last)) / (last - first + 1)
-    return share
+def box_lifts(maps: npt.ArrayLike, inside: Covered, kept: Bools | None = None) -> Floats:
+    """`[maps]`: lift of maps `[maps, tokens]`, see `BoxFigures`; arguments as of `box_figures`."""
+    mass, there = _among(maps, inside, kept)
+    mass = np.where(there, mass, 0.0)
+    flat = there @ inside.share / np.maximum(there.sum(axis=1), 1)
+    return _ratio(_ratio(mass @ inside.share, mass.sum(axis=1)), flat)
 
 
-def box_figures(
-    maps: npt.ArrayLike,
-    tokens: ImageTokens,
-    boxes: Boxes,
-    kept: npt.NDArray[np.bool_] | None = None,
-) -> BoxFigures:
+def box_figures(maps: npt.ArrayLike, inside: Covered, kept: Bools | None = None) -> BoxFigures:
     """The figures of maps `[maps, tokens]`, none negative, against boxes.
 
     Tokens count alike, whatever their size: a picture shown whole and in pieces has both among them, and a flat map has
@@ -80,55 +107,32 @@ def box_figures(
 
     Args:
         maps: the maps.
-        tokens: what they are maps of.
-        boxes: where.
+        inside: what of their tokens lies in the boxes.
         kept: `[maps, tokens]`: which tokens are there for each map; the others count neither in the boxes nor outside.
     """
+    mass, there = _among(maps, inside, kept)
+    own = np.ones(mass.shape, dtype=np.bool_) if kept is None else np.broadcast_to(kept, mass.shape)
+    lift = box_lifts(maps, inside, kept)
+    pointing, auroc = np.full(len(mass), np.nan), np.full(len(mass), np.nan)
+    for row in np.flatnonzero(np.isfinite(lift)):
+        among = there[row]
+        values = mass[row, among]
+        largest = values == values.max()
+        pointing[row] = inside.centre[among][largest].mean()
+        auroc[row] = _auroc(values, inside.share[among])
+    outside = _ratio((mass * (own & ~inside.seen)).sum(axis=1), (mass * own).sum(axis=1))
+    return BoxFigures(lift, pointing, auroc, outside)
+
+
+def _among(maps: npt.ArrayLike, inside: Covered, kept: Bools | None) -> tuple[Floats, Bools]:
+    """The maps, and which tokens count for each of them, both `[maps, tokens]`."""
     mass = np.atleast_2d(np.asarray(maps, dtype=np.float64))
-    if kept is not None and not kept.all():
-        return _of_some(mass, tokens, boxes, kept)
-    seen = tokens.inside() > 0
-    total = mass.sum(axis=1)
-    outside = _ratio(mass[:, ~seen].sum(axis=1), total)
-    mass, share = mass[:, seen], in_boxes(tokens, boxes)[seen]
-    assert tokens.boxes is not None
-    centres = (tokens.boxes[seen, :2] + tokens.boxes[seen, 2:]).astype(np.float64) / 2
-    hit = _centre_in(centres, tokens.only(seen), boxes)
-    if not share.any():
-        nothing = np.full(len(mass), np.nan)
-        return BoxFigures(nothing, nothing, nothing, outside)
-    lift = _ratio(mass @ share, mass.sum(axis=1)) / share.mean()
-    largest = mass == mass.max(axis=1, keepdims=True)
-    pointing = np.where(np.isfinite(lift), (largest * hit).sum(axis=1) / largest.sum(axis=1), np.nan)
-    auroc = np.array([_auroc(row, share) for row in mass])
-    return BoxFigures(lift, pointing, np.where(np.isfinite(lift), auroc, np.nan), outside)
-
-
-def _of_some(mass: Floats, tokens: ImageTokens, boxes: Boxes, kept: npt.NDArray[np.bool_]) -> BoxFigures:
-    """Maps that share their tokens are taken together."""
-    names = ("lift", "pointing", "auroc", "outside")
-    found = {name: np.full(len(mass), np.nan) for name in names}
-    sets, of_map = np.unique(kept, axis=0, return_inverse=True)
-    for number, own in enumerate(sets):
-        rows = np.flatnonzero(of_map.reshape(-1) == number)
-        figures = box_figures(mass[np.ix_(rows, own)], tokens.only(own), boxes)
-        for name in names:
-            found[name][rows] = getattr(figures, name)
-    return BoxFigures(**found)
+    there = np.broadcast_to(inside.seen if kept is None else inside.seen & kept, mass.shape)
+    return mass, there
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
     found: Floats = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-    return found
-
-
-def _centre_in(centres: Floats, tokens: ImageTokens, boxes: Boxes) -> Floats:
-    """`[tokens]`: whether the centre of each token lies in a box; of two frames, in how many of them."""
-    found = np.zeros(len(centres))
-    x, y = centres[:, 0], centres[:, 1]
-    for number, own in boxes.items():
-        inside = [(left <= x) & (x < right) & (top <= y) & (y < bottom) for left, top, right, bottom in own]
-        found += _part(tokens, number) * np.any(inside, axis=0)
     return found
 
 
@@ -187,15 +191,9 @@ def _places(box: Box, taken: Sequence[Box], size: tuple[int, int]) -> list[Box]:
         turned = angle + 2 * math.pi * step / _ANGLES
         cx, cy = width / 2 + distance * math.cos(turned), height / 2 + distance * math.sin(turned)
         moved = (cx - half_w) / width, (cy - half_h) / height, (cx + half_w) / width, (cy + half_h) / height
-        if min(moved) >= -1e-9 and max(moved) <= 1 + 1e-9 and _covered(moved, taken) <= LARGEST_OVERLAP:
+        if min(moved) >= -1e-9 and max(moved) <= 1 + 1e-9 and overlap([moved], taken)[0] <= LARGEST_OVERLAP:
             found.append(moved)
     return found
-
-
-def _covered(box: Box, by: Sequence[Box]) -> float:
-    """Share of a box that lies in others."""
-    one = np.zeros(1, dtype=np.int64)
-    return float(ImageTokens(one, one, np.asarray([box], dtype=np.float32)).overlap(by)[0])
 
 
 def null_tracks(
@@ -217,16 +215,20 @@ def null_tracks(
     Returns:
         The delays in frames, each with the boxes at that time.
     """
+    at = np.array([frame for frame, boxes in path.items() for _ in boxes], dtype=np.int64)
+    every = np.array([box for boxes in path.values() for box in boxes], dtype=np.float64).reshape(-1, 4)
+    shared = np.stack([overlap(every, own.get(frame, ())) for frame in range(n_frames)]) if n_frames else every[:0]
+    counts = np.isin(np.arange(n_frames), list(among)) if among else np.ones(n_frames, dtype=np.bool_)
     found: list[tuple[int, dict[int, Sequence[Box]]]] = []
     for delay in rng.permutation(np.arange(1, max(n_frames, 1))):
-        moved = {(frame + int(delay)) % n_frames: boxes for frame, boxes in path.items()}
-        shown = {frame: boxes for frame, boxes in moved.items() if not among or frame in among}
-        if shown and len(found) < count and overlap_of(shown, own) <= LARGEST_OVERLAP:
-            found.append((int(delay), moved))
+        later = (at + delay) % n_frames
+        shown = np.flatnonzero(counts[later])
+        if len(shown) and len(found) < count and shared[later[shown], shown].mean() <= LARGEST_OVERLAP:
+            found.append((int(delay), {int((frame + delay) % n_frames): boxes for frame, boxes in path.items()}))
     return found
 
 
 def overlap_of(boxes: Boxes, own: Boxes) -> float:
     """Mean share of boxes that lies in others of their pictures or frames."""
-    shares = [_covered(box, own.get(number, ())) for number, each in boxes.items() for box in each]
-    return float(np.mean(shares)) if shares else 0.0
+    shares = [overlap(each, own.get(number, ())) for number, each in boxes.items() if len(each)]
+    return float(np.concatenate(shares).mean()) if shares else 0.0

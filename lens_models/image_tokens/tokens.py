@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Box", "ImageTokens"]
+__all__ = ["Box", "ImageTokens", "overlap"]
+
+Floats = npt.NDArray[np.float64]
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in shares of the picture's width and height, `0, 0` at its top left."""
@@ -67,28 +69,34 @@ class ImageTokens:
         """`[tokens, 2]`: the first and the last of what a token stands for, frames of a video or pictures in order."""
         return np.stack([self.image, self.image], axis=1) if self.frames is None else self.frames
 
-    def inside(self) -> npt.NDArray[np.float64]:
+    def inside(self) -> Floats:
         """`[tokens]`: the share of each token's area that lies in the picture and not in a border."""
         return self.overlap([(0.0, 0.0, 1.0, 1.0)])
 
-    def overlap(self, boxes: Sequence[Box]) -> npt.NDArray[np.float64]:
-        """`[tokens]`: the share of each token's area that lies in the union of `boxes` of its picture.
-
-        The union is exact: a place that two boxes share counts once.
-        """
+    def overlap(self, boxes: Sequence[Box]) -> Floats:
+        """`[tokens]`: the share of each token's area that lies in the union of `boxes` of its picture."""
         assert self.boxes is not None, "these image tokens have no place in the picture"
-        covered = np.zeros(len(self.boxes))
-        if not boxes:
-            return covered
-        own, given = self.boxes.astype(np.float64), np.asarray(boxes, dtype=np.float64)
-        xs, ys = np.unique(given[:, [0, 2]]), np.unique(given[:, [1, 3]])
-        for left, right in itertools.pairwise(xs):
-            for top, bottom in itertools.pairwise(ys):
-                x, y = (left + right) / 2, (top + bottom) / 2
-                if ((given[:, 0] <= x) & (x < given[:, 2]) & (given[:, 1] <= y) & (y < given[:, 3])).any():
-                    width = np.minimum(own[:, 2], right) - np.maximum(own[:, 0], left)
-                    height = np.minimum(own[:, 3], bottom) - np.maximum(own[:, 1], top)
-                    covered += np.clip(width, 0, None) * np.clip(height, 0, None)
-        area = (own[:, 2] - own[:, 0]) * (own[:, 3] - own[:, 1])
-        share: npt.NDArray[np.float64] = np.where(area > 0, covered / np.where(area > 0, area, 1), 0.0)
-        return share
+        return overlap(self.boxes, boxes)
+
+
+def overlap(places: npt.ArrayLike, boxes: Sequence[Box]) -> Floats:
+    """`[places]`: the share of each place's area, `[places, 4]`, that lies in the union of `boxes`.
+
+    The union is exact: a place that two boxes share counts once.
+    """
+    own = np.asarray(places, dtype=np.float64).reshape(-1, 4)
+    covered = np.zeros(len(own))
+    if not len(boxes):
+        return covered
+    given = np.asarray(boxes, dtype=np.float64)
+    xs, ys = np.unique(given[:, [0, 2]]), np.unique(given[:, [1, 3]])
+    for left, right in itertools.pairwise(xs):
+        for top, bottom in itertools.pairwise(ys):
+            x, y = (left + right) / 2, (top + bottom) / 2
+            if ((given[:, 0] <= x) & (x < given[:, 2]) & (given[:, 1] <= y) & (y < given[:, 3])).any():
+                width = np.minimum(own[:, 2], right) - np.maximum(own[:, 0], left)
+                height = np.minimum(own[:, 3], bottom) - np.maximum(own[:, 1], top)
+                covered += np.clip(width, 0, None) * np.clip(height, 0, None)
+    area = (own[:, 2] - own[:, 0]) * (own[:, 3] - own[:, 1])
+    share: Floats = np.where(area > 0, covered / np.where(area > 0, area, 1), 0.0)
+    return share

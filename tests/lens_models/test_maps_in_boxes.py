@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from lens_models.image_tokens import ImageTokens
-from lens_models.image_tokens.boxes import box_figures, in_boxes, null_boxes
+from lens_models.image_tokens.boxes import box_figures, covered, in_boxes, null_boxes
 
 SIDE = 8
 
@@ -26,14 +26,14 @@ BOX = (0.25, 0.25, 0.5, 0.5)  # four tokens of 64
 
 
 def test_a_flat_map_has_lift_one_and_points_nowhere() -> None:
-    found = box_figures(np.ones(64), grid(), {0: [BOX]})
+    found = box_figures(np.ones(64), covered(grid(), {0: [BOX]}))
     assert found.lift[0] == pytest.approx(1) and found.auroc[0] == pytest.approx(0.5)
     assert found.pointing[0] == pytest.approx(4 / 64)
 
 
 def test_a_map_in_the_box_has_all_its_mass_there() -> None:
     inside = in_boxes(grid(), {0: [BOX]})
-    found = box_figures(np.stack([inside, 1 - inside]), grid(), {0: [BOX]})
+    found = box_figures(np.stack([inside, 1 - inside]), covered(grid(), {0: [BOX]}))
     np.testing.assert_allclose(found.lift, [16, 0])
     np.testing.assert_allclose(found.pointing, [1, 0])
     np.testing.assert_allclose(found.auroc, [1, 0])
@@ -43,7 +43,7 @@ def test_a_box_smaller_than_a_token_is_still_a_place() -> None:
     tiny = (0.26, 0.26, 0.30, 0.30)
     peak = np.zeros(64)
     peak[2 * SIDE + 2] = 1
-    found = box_figures(peak, grid(), {0: [tiny]})
+    found = box_figures(peak, covered(grid(), {0: [tiny]}))
     assert found.lift[0] == pytest.approx(64)
     assert found.pointing[0] == 0  # the token's centre is not in so small a box
 
@@ -52,17 +52,18 @@ def test_a_box_smaller_than_a_token_is_still_a_place() -> None:
 def test_auroc_is_that_of_an_independent_library(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, 6, 64).astype(float)  # with ties
-    share = in_boxes(grid(), {0: [(0.1, 0.2, 0.63, 0.55)]})
+    box = (0.1, 0.2, 0.63, 0.55)
+    share = in_boxes(grid(), {0: [box]})
     labels = np.repeat([1, 0], 64)
     weights = np.concatenate([share, 1 - share])
     expected = roc_auc_score(labels, np.tile(scores, 2), sample_weight=weights)
-    assert box_figures(scores, grid(), {0: [(0.1, 0.2, 0.63, 0.55)]}).auroc[0] == pytest.approx(expected, abs=1e-12)
+    assert box_figures(scores, covered(grid(), {0: [box]})).auroc[0] == pytest.approx(expected, abs=1e-12)
 
 
 def test_mass_in_a_border_is_told_and_left_out() -> None:
     tokens = grid(4, border=0.5)  # the picture is the middle 2 x 2
     mass = np.ones(16)
-    found = box_figures(mass, tokens, {0: [(0, 0, 0.5, 1)]})
+    found = box_figures(mass, covered(tokens, {0: [(0, 0, 0.5, 1)]}))
     assert found.outside[0] == pytest.approx(12 / 16)
     assert found.lift[0] == pytest.approx(1)
 
@@ -77,13 +78,13 @@ def test_boxes_count_in_their_own_picture_alone() -> None:
     )
     mass = np.zeros(128)
     mass[64:] = in_boxes(second, {1: [BOX]})
-    assert box_figures(mass, both, {1: [BOX]}).lift[0] == pytest.approx(32)
-    assert box_figures(mass, both, {0: [BOX]}).lift[0] == 0
+    assert box_figures(mass, covered(both, {1: [BOX]})).lift[0] == pytest.approx(32)
+    assert box_figures(mass, covered(both, {0: [BOX]})).lift[0] == 0
 
 
 def test_no_mass_and_no_token_in_the_box_are_no_numbers() -> None:
-    assert np.isnan(box_figures(np.zeros(64), grid(), {0: [BOX]}).lift[0])
-    assert np.isnan(box_figures(np.ones(64), grid(), {1: [BOX]}).lift[0])
+    assert np.isnan(box_figures(np.zeros(64), covered(grid(), {0: [BOX]})).lift[0])
+    assert np.isnan(box_figures(np.ones(64), covered(grid(), {1: [BOX]})).lift[0])
 
 
 @pytest.mark.parametrize("size", [(640, 480), (64, 64), (300, 900)])
@@ -118,9 +119,10 @@ def test_null_boxes_of_a_map_that_falls_off_from_the_centre_have_the_boxs_lift()
     centre = (tokens.boxes[:, :2] + tokens.boxes[:, 2:]) / 2 - 0.5
     mass = np.exp(-8 * (centre**2).sum(axis=1))
     box = (0.6, 0.55, 0.8, 0.75)
-    own = box_figures(mass, tokens, {0: [box]}).lift[0]
+    own = box_figures(mass, covered(tokens, {0: [box]})).lift[0]
     nulls = [
-        box_figures(mass, tokens, {0: each}).lift[0] for each in null_boxes([box], (64, 64), np.random.default_rng(1))
+        box_figures(mass, covered(tokens, {0: each})).lift[0]
+        for each in null_boxes([box], (64, 64), np.random.default_rng(1))
     ]
     assert own > 1.2  # which says nothing of the object
     assert np.mean(nulls) == pytest.approx(own, rel=0.05)

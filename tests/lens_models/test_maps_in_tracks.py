@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lens_models.image_tokens import ImageTokens
-from lens_models.image_tokens.boxes import box_figures, in_boxes, null_tracks, overlap_of
+from lens_models.image_tokens.boxes import box_figures, covered, in_boxes, null_tracks, overlap_of
 
 SIDE = 4
 CELLS = [(c / SIDE, r / SIDE, (c + 1) / SIDE, (r + 1) / SIDE) for r in range(SIDE) for c in range(SIDE)]
@@ -41,10 +41,10 @@ def test_figures_of_a_planted_map() -> None:
     track = {0: [CELLS[3]], 1: [CELLS[3]], 2: [CELLS[9]]}  # of the second pair the first frame alone
     heat = np.zeros(32)
     heat[[3, 16 + 9, 16]] = 2.0, 4.0, 2.0
-    found = box_figures(heat, video, track)
+    found = box_figures(heat, covered(video, track))
     assert found.lift[0] == pytest.approx((2 * 1 + 4 * 0.5) / 8 / (1.5 / 32))
     assert found.pointing[0] == 0.5  # its largest token is there in one of its two frames
-    assert box_figures(heat, video, track, np.arange(32)[None] < 16).lift[0] == pytest.approx(16)
+    assert box_figures(heat, covered(video, track), np.arange(32)[None] < 16).lift[0] == pytest.approx(16)
 
 
 def test_the_same_path_later_lies_elsewhere_and_comes_back() -> None:

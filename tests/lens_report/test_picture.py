@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from synthetic import QUICK
 
 from lens_models.image_tokens import ImageTokens
-from lens_models.image_tokens.boxes import box_figures, in_boxes, null_boxes
+from lens_models.image_tokens.boxes import box_figures, covered, in_boxes, null_boxes
 from lens_report import build_report
 from lens_report.measures import Picture, analyse_task_run
 from lens_report.measures.curves import ALL
@@ -304,7 +304,7 @@ def test_places_agree_with_the_engine() -> None:
         np.testing.assert_allclose(inside, in_boxes(tokens, by_picture), atol=1e-9)  # type: ignore[arg-type]
         seen = tokens.inside() > 0
         maps = rng.random((2, len(tokens)))
-        expected = box_figures(maps, tokens, by_picture).lift  # type: ignore[arg-type]
+        expected = box_figures(maps, covered(tokens, by_picture)).lift  # type: ignore[arg-type]
         np.testing.assert_allclose(lifts(maps[:, seen], inside[seen, None])[:, 0], expected, rtol=1e-9)
 
 
