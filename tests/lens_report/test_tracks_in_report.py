@@ -70,13 +70,13 @@ def record(number: int, video: int, question: str, rng: np.random.Generator, **c
     return SampleRecord(**(fields | changes))
 
 
-def written(folder: Path, videos: int = VIDEOS, questions: Any = QUESTIONS) -> Path:
+def written(folder: Path, videos: int = VIDEOS, questions: Any = QUESTIONS, changes: Any = None) -> Path:
     rng = np.random.default_rng(0)
     info = RunInfo("r", ModelInfo("m", LAYERS), LensInfo(tuple(range(1, LAYERS + 1))))
     with RecordWriter(folder, info) as writer:
         for number, (video, question) in enumerate((v, q) for v in range(videos) for q in questions):
             if question != "1" or video < 8 or videos != VIDEOS:
-                writer.append(record(number, video, question, rng))
+                writer.append(record(number, video, question, rng, **(changes or {})))
     merge(folder, "r")
     return folder
 
@@ -127,44 +127,58 @@ def test_what_is_said_of_videos_names_tracks(tmp_path: Path) -> None:
 def test_the_table_by_question(tmp_path: Path) -> None:
     task_run = run_of(tmp_path)
     found = found_in(task_run).by_question
-    rows = {one.question: one for one in found.rows}
-    assert list(rows) == ["0", "2"] and found.left_out == ("1",), "one question is of eight videos"
+    rows = {(one.question, one.contrast.against): one for one in found.rows}
+    assert list(rows) == [(question, against) for question in "02" for against in (NULL_TRACKS, OTHER_OBJECTS)]
+    assert found.left_out == ("1",), "one question is of eight videos"
     frame = task_run.frame
     raw = {}
-    for name, one in rows.items():
+    for (name, against), one in rows.items():
         own = frame[frame["question_type"] == name]
-        expected = paired(own["gold_based.null_box_lift"], own["gold_based.box_lift"], own["cluster"])
-        assert (one.null.difference, one.null.p) == (expected.difference, expected.p_value)
-        raw[name] = one.null.p
-        above = (own["gold_based.box_lift"] > own["gold_based.null_box_lift"]).to_numpy()
-        assert one.above.value == pytest.approx(above.mean())
-        assert one.other is not None and one.other.difference.value == pytest.approx(
-            (own["gold_based.box_lift"] - own["gold_based.other_box_lift"]).mean()
-        )
-    assert {name: one.null.p_holm for name, one in rows.items()} == holm(raw)
+        other = own[f"gold_based.{'null' if against == NULL_TRACKS else 'other'}_box_lift"]
+        expected = paired(other, own["gold_based.box_lift"], own["cluster"])
+        assert (one.contrast.difference, one.contrast.p) == (expected.difference, expected.p_value)
+        raw[f"{name} {against}"] = one.contrast.p
+        assert one.above.value == pytest.approx((own["gold_based.box_lift"] > other).mean())
+    assert {f"{name} {against}": one.contrast.p_holm for (name, against), one in rows.items()} == holm(raw)
     low, high = proportion_confint(6, 24, method="wilson")
-    assert rows["2"].above.value == 0.25
-    assert rows["2"].above.low == pytest.approx(low, abs=0.02) and rows["2"].above.high == pytest.approx(high, abs=0.02)
+    share = rows["2", NULL_TRACKS].above
+    assert share.value == 0.25 and (share.low, share.high) == (
+        pytest.approx(low, abs=0.02),
+        pytest.approx(high, abs=0.02),
+    )
 
 
 def test_a_pattern_is_stated_only_where_it_holds_in_most_videos(tmp_path: Path) -> None:
     task_run = run_of(tmp_path)
-    rows = {one.question: one for one in found_in(task_run).by_question.rows}
+    rows = {one.question: one for one in found_in(task_run).by_question.rows if one.contrast.against == NULL_TRACKS}
     assert is_pattern(rows["0"])
-    assert rows["2"].null.difference.value == pytest.approx(2.5, abs=0.1), "larger, by a quarter of the videos"
+    assert rows["2"].contrast.difference.value == pytest.approx(2.5, abs=0.1), "larger, by a quarter of the videos"
     assert not is_pattern(rows["2"])
     text = said(task_run)
-    assert "Of 2 question types, the attention map is denser than in null tracks in most videos for 1: 0." in text
+    assert (
+        "For 1 of 2 question types, the attention map is denser in the track of what is asked about than in null "
+        "tracks in most videos: 0." in text
+    )
+    assert (
+        "For none of 2 question types could be shown that the attention map is denser in the track of what is asked "
+        "about than in the tracks of other objects in most videos." in text
+    )
     assert "Question types of fewer than 10 videos are not in the table: 1." in text
 
 
 def test_without_a_pattern_none_is_stated(tmp_path: Path) -> None:
     text = said(run_of(tmp_path, questions={"1": 0.0, "2": 3.0}, videos=20))
-    assert "For none of 2 question types could be shown that the attention map is denser than in null tracks" in text
+    assert "For none of 2 question types could be shown that the attention map is denser in the track" in text
 
 
 def test_a_task_of_one_question_has_no_table(tmp_path: Path) -> None:
     assert found_in(run_of(tmp_path, questions={"0": 1.0})).by_question.rows == ()
+
+
+def test_an_object_that_rests_is_held_against_other_objects_alone(tmp_path: Path) -> None:
+    resting = {"gold_based": {"box_lift": 2.0, "other_box_lift": 1.0}}
+    rows = found_in(run_of(tmp_path, changes=resting)).by_question.rows
+    assert [one.contrast.against for one in rows] == [OTHER_OBJECTS] * 2
 
 
 @pytest.mark.end_to_end
@@ -172,7 +186,11 @@ def test_the_report_has_the_table(tmp_path: Path) -> None:
     report = build_report(written(tmp_path / "run"), tmp_path / "report", draws=QUICK)
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert not report.problems
-    assert "| question type | map | samples | videos |" in text and "| not shown |" in text and "null boxes" not in text
+    assert (
+        "| question type | map | samples | videos | lift | held against |" in text
+        and "| not shown |" in text
+        and "null boxes" not in text
+    )
 
 
 def test_maps_that_know_nothing_of_the_track_beat_null_tracks_as_often_as_chance() -> None:

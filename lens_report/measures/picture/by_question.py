@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,19 +16,23 @@ from lens_report.stats.results import MIN_CLUSTERS
 
 @dataclass(frozen=True)
 class QuestionLift:
-    """One kind of map in the samples of one question type.
+    """One kind of map in the samples of one question type, against one kind of null.
 
     Attributes:
         question: The question type; in Perception Test a question that is asked of many videos.
-        null: Lift against the nulls. Its `p_holm` is corrected over all rows of the table.
-        other: Lift against that in the tracks of other objects; None without any.
-        above: Share of the clusters (videos, pictures) in which the mean lift is above that of the nulls.
+        contrast: Lift against that of its nulls, or of the tracks of other objects. Its `p_holm` is corrected over all
+            rows of the table.
+        above: Share of the clusters (videos, pictures) in which the mean lift is above what it is held against.
     """
 
     question: str
-    null: Contrast
-    other: Contrast | None
+    contrast: Contrast
     above: Estimate
+
+    @property
+    def name(self) -> str:
+        """Of the test, for the correction."""
+        return f"{self.question}: {self.contrast.name}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class ByQuestion:
 
 
 def by_question(task_run: TaskRun, asked: Asked, null: str) -> ByQuestion:
-    """The question types of a task with a lift and a null; nothing where there are not several.
+    """The question types of a task with a lift and something to hold it against; nothing where there are not several.
 
     Args:
         task_run: The samples.
@@ -54,29 +59,27 @@ def by_question(task_run: TaskRun, asked: Asked, null: str) -> ByQuestion:
     names, counts = np.unique(asked.types[asked.types != ""], return_counts=True)
     if len(names) < 2:
         return ByQuestion()
-    rows, left_out = [], []
+    rows: list[QuestionLift] = []
+    left_out = []
     for name in (str(each) for each in names[np.argsort(-counts, kind="stable")]):
-        found = [one for of in PREFIX if of != SINKLESS for one in _of_map(task_run, asked, name, of, null)]
-        rows += [one for one in found if one.null.difference.n_clusters >= MIN_CLUSTERS]
-        left_out += [name] if found and all(one.null.difference.n_clusters < MIN_CLUSTERS for one in found) else []
-    p_holm = holm({f"{one.question}\n{one.null.of}": one.null.p for one in rows})
-    return ByQuestion(
-        tuple(replace(one, null=replace(one.null, p_holm=p_holm[f"{one.question}\n{one.null.of}"])) for one in rows),
-        tuple(left_out),
-    )
+        found = list(_of_question(task_run, asked, name, null))
+        enough = [one for one in found if one.contrast.difference.n_clusters >= MIN_CLUSTERS]
+        rows += enough
+        left_out += [name] if found and not enough else []
+    p_holm = holm({one.name: one.contrast.p for one in rows})
+    corrected = (replace(one, contrast=replace(one.contrast, p_holm=p_holm[one.name])) for one in rows)
+    return ByQuestion(tuple(corrected), tuple(left_out))
 
 
-def _of_map(task_run: TaskRun, asked: Asked, question: str, of: str, null: str) -> list[QuestionLift]:
-    """One row, or none where no sample has both."""
-    own, nulls, others = (
-        asked.column(task_run, f"gold_based.{which}{PREFIX[of]}box_lift") for which in ("", "null_", "other_")
-    )
+def _of_question(task_run: TaskRun, asked: Asked, question: str, null: str) -> Iterator[QuestionLift]:
     members = asked.types == question
-    held = next(contrast((of, LIFT, null, ALL), own, nulls, asked.clusters, members), None)
-    if held is None:
-        return []
-    other = next(contrast((of, LIFT, OTHER_OBJECTS, ALL), own, others, asked.clusters, members), None)
-    both = members & np.isfinite(own) & np.isfinite(nulls)
-    sums = asked.clusters.at(both).sums(np.column_stack([(own - nulls)[both], np.ones(int(both.sum()))]))
-    above = sums[sums[:, 1] > 0, 0] > 0
-    return [QuestionLift(question, held, other, score_interval(above.astype(np.float64), np.arange(above.size)))]
+    for of, prefix in PREFIX.items():
+        own = asked.column(task_run, f"gold_based.{prefix}box_lift")
+        for against, which in ((null, "null_"), (OTHER_OBJECTS, "other_")) if of != SINKLESS else ():
+            other = asked.column(task_run, f"gold_based.{which}{prefix}box_lift")
+            for held in contrast((of, LIFT, against, ALL), own, other, asked.clusters, members):
+                both = members & np.isfinite(own) & np.isfinite(other)
+                sums = asked.clusters.at(both).sums((own - other)[both])
+                present = np.unique(asked.clusters.codes[both])
+                above = (sums[present] > 0).astype(np.float64)
+                yield QuestionLift(question, held, score_interval(above, np.arange(above.size)))
