@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lens_report.measures.abstention import Abstentions, abstentions
 from lens_report.measures.before_after import KNOWN_PAIRS, BeforeAfter, LearntLayers, before_after
+from lens_report.measures.calibration import Calibrations, calibrations
 from lens_report.measures.comparison import RunComparison, compare, comparisons
 from lens_report.measures.controls import Controls, controls
 from lens_report.measures.curves import Curves, curves
@@ -26,6 +27,7 @@ __all__ = [
     "Abstentions",
     "Analysis",
     "BeforeAfter",
+    "Calibrations",
     "Controls",
     "Curves",
     "Decoders",
@@ -67,6 +69,7 @@ class Analysis:
         question_types: Emergence by question type; None where there are not several types.
         decoders: What other decoders would have answered.
         abstentions: Giving up answers by how stable the layers are.
+        calibrations: Whether the probabilities of the answers are what they say.
         picture: Where in the picture; None when no probe of it ran.
     """
 
@@ -81,6 +84,7 @@ class Analysis:
     question_types: QuestionTypes | None
     decoders: Decoders
     abstentions: Abstentions
+    calibrations: Calibrations
     picture: Picture | None
 
 
@@ -112,5 +116,6 @@ def analyse_task_run(task_run: TaskRun, draws: Draws | None = None) -> Analysis:
         question_types(task_run, emerged, n_draws=amount.bootstrap, seed=amount.seed),
         decoders(task_run, seed=amount.seed),
         abstentions(task_run),
+        calibrations(task_run, seed=amount.seed),
         picture(task_run),
     )

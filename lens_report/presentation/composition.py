@@ -9,6 +9,7 @@ from lens_report.measures.runs import Problem
 from lens_report.presentation.document.blocks import Block, Document, Paragraph, Picture, Section, Sentence, bullets
 from lens_report.presentation.findings import (
     before_after,
+    calibration,
     decoders,
     errors,
     hallucination,
@@ -69,6 +70,7 @@ def _task_run(analysis: Analysis, pictures: Pictures) -> Section:
         ("What was not found", errors.not_found_blocks(analysis), ()),
         ("What other decoders would have answered", decoders.decoder_blocks(analysis), ("decoders",)),
         ("Abstaining by stability over the layers", decoders.abstention_blocks(analysis), ("risk_coverage",)),
+        ("Can the confidence be trusted?", calibration.calibration_blocks(analysis), ("reliability",)),
         ("Where in the picture", picture.picture_blocks(analysis), ("lift_by_layer", "own_and_null")),
         ("Answers about what is absent", hallucination.hallucination_blocks(analysis), ()),
         ("Controls with another image", inputs.control_blocks(analysis), ("controls",)),

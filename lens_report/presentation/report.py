@@ -196,7 +196,8 @@ def _results(analysis: Analysis) -> dict[str, Any]:
     """All numbers of one task of one run."""
     task_run = analysis.task_run
     parts = (
-        "overview", "scores", "curves", "emergence", "question_types", "decoders", "abstentions", "prediction",
+        "overview", "scores", "curves", "emergence", "question_types", "decoders", "abstentions", "calibrations",
+        "prediction",
         "controls", "pivot",
     )  # fmt: skip
     return {

@@ -20,6 +20,7 @@ from lens_report.stats.above_chance import AboveChance, Leaders, above_chance, d
 from lens_report.stats.association import Association, associate
 from lens_report.stats.auroc import Stratified, auroc_by_layer, paired_difference, stratified_auroc
 from lens_report.stats.best_layer import BestLayer, held_out_best_layer
+from lens_report.stats.calibration import Calibration, calibration
 from lens_report.stats.clusters import Clusters, bootstrap
 from lens_report.stats.emergence import EmergenceCurve, Precedence, emergence, precedence
 from lens_report.stats.gain import Gain, delta_auroc
@@ -38,6 +39,7 @@ __all__ = [
     "AboveChance",
     "Association",
     "BestLayer",
+    "Calibration",
     "Clusters",
     "Comparison",
     "EmergenceCurve",
@@ -56,6 +58,7 @@ __all__ = [
     "associate",
     "auroc_by_layer",
     "bootstrap",
+    "calibration",
     "delta_auroc",
     "depth_difference",
     "design_effect",

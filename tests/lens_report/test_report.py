@@ -90,7 +90,7 @@ def test_figures_are_drawn(report: Report) -> None:
     names = {path.stem for path in report.figures}
     assert names == {
         "accuracy", "log_odds", "uncertainty", "emergence", "lost_and_corrected", "forest", "auroc_by_layer", "strata",
-        "controls", "english", "accuracy_by_type", "depth_by_type", "decoders", "risk_coverage",
+        "controls", "english", "accuracy_by_type", "depth_by_type", "decoders", "risk_coverage", "reliability",
     }  # fmt: skip
     for path in report.figures:
         assert path.stat().st_size > 2000

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lens_report.measures import Analysis
 from lens_report.measures.picture.contrasts import DROP, LIFT
+from lens_report.presentation.figures.calibration import reliability
 from lens_report.presentation.figures.controls import controls_by_layer, pivot_by_layer
 from lens_report.presentation.figures.decoders import decoder_differences, risk_coverage_curves
 from lens_report.presentation.figures.emergence import emergence_curves, lost_and_corrected
@@ -54,6 +55,13 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     yield from _concept_figures(analysis)
     yield from _prediction_figures(analysis)
     yield from _decoder_figures(analysis)
+    if analysis.calibrations.by:
+        yield ReportFigure(
+            "reliability",
+            "Share of right answers by the probability of the answer given, in bins of equal mass; on the line the "
+            "probability is what it says.",
+            lambda: reliability(analysis.calibrations),
+        )
     yield from _picture_figures(analysis)
     controls, pivot = analysis.controls, analysis.pivot
     if controls is not None:

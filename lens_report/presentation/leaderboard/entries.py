@@ -8,13 +8,15 @@ from lens_report.measures import Analysis
 from lens_report.measures.comparability import PUBLISHED
 from lens_report.measures.predictors import Predictor
 from lens_report.presentation.document.shown import MISSING, Shown, count, decimal, interval, p_value, percent, words
+from lens_report.presentation.findings.calibration import GIVEN
 from lens_report.presentation.findings.rules import adds, short
 from lens_report.presentation.leaderboard.published import Published
 from lens_report.stats import Estimate
 
 COLUMNS = (
     "task", "model", "score", "score metric", "samples", "confidence AUROC", "best lens metric", "gain over confidence",
-    "gain p (Holm)", "median stable depth", "lost, of wrong", "corrected, of right", "format errors", "coverage",
+    "gain p (Holm)", "calibration error", "Brier", "area under risk-coverage", "right of 80 % given",
+    "median stable depth", "lost, of wrong", "corrected, of right", "format errors", "coverage",
     "layers", "comparability",
 )  # fmt: skip
 
@@ -40,6 +42,11 @@ class Entry:
         gain: That gain.
         gain_p: p of its regression, corrected for all listed metrics.
         gain_shown: Whether interval and corrected p both allow the claim that it adds.
+        calibration: Debiased root mean square calibration error of the answer's probability among the candidates, or in
+            the vocabulary on open tasks.
+        brier: Its Brier score.
+        aurc: Area under the risk-coverage curve when the least probable answers are given up first.
+        selective: Accuracy of the 80 % most probable answers.
         stable: Median depth (layer / layers) from which gold leads to the end.
         lost: Of the wrong answers, correct then lost.
         corrected: Of the right answers, wrong then corrected.
@@ -60,6 +67,10 @@ class Entry:
     gain: Estimate | None = None
     gain_p: float | None = None
     gain_shown: bool = False
+    calibration: Estimate | None = None
+    brier: Estimate | None = None
+    aurc: Estimate | None = None
+    selective: Estimate | None = None
     stable: Estimate | None = None
     lost: Estimate | None = None
     corrected: Estimate | None = None
@@ -82,6 +93,7 @@ class Entry:
         return (
             words(self.task), words(self.model), whole, metric, samples, interval(self.confidence),
             words(self.best + ("*" if self.gain_shown else "") or MISSING), interval(self.gain), p_value(self.gain_p),
+            interval(self.calibration), interval(self.brier), interval(self.aurc), interval(self.selective, share=True),
             interval(self.stable, 2), interval(self.lost, share=True), interval(self.corrected, share=True),
             interval(self.format_errors, share=True), interval(self.coverage, share=True),
             decimal(self.layers, 0), words("; ".join(marks) or "ok"),
@@ -94,6 +106,7 @@ def entry(analysis: Analysis, flags: tuple[str, ...]) -> Entry:
     ranked = prediction.ranking.predictors if prediction.ranking else ()
     confidence = next((one for one in ranked if one.column == prediction.confidence), None)
     best = best_metric(ranked, prediction.confidence)
+    trusted = analysis.calibrations.main
     return Entry(
         task=task_run.task,
         model=task_run.label,
@@ -106,6 +119,10 @@ def entry(analysis: Analysis, flags: tuple[str, ...]) -> Entry:
         gain=best.gain.delta if best and best.gain else None,
         gain_p=best.p_increment_holm if best else None,
         gain_shown=best is not None and adds(best),
+        calibration=trusted.error if trusted else None,
+        brier=trusted.brier if trusted else None,
+        aurc=trusted.aurc if trusted else None,
+        selective=trusted.selective[GIVEN] if trusted else None,
         stable=_depth(found.stable.median, task_run.n_layers) if found else None,
         lost=found.lost.get("all") if found else None,
         corrected=found.corrected.get("all") if found else None,

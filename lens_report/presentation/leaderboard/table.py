@@ -151,7 +151,9 @@ def _notes() -> tuple[Sentence, ...]:
             "on top of it, ranks errors. The best lens metric has the largest gain of the listed ones; the interval of "
             "its gain is not corrected for that choice, the p is. A star says that the interval lies above zero and "
             "the p below {alpha}; without it no gain was shown. A score with {dagger} must not be ranked against the "
-            "others: its row is a published one or differs in what is named under comparability.",
+            "others: its row is a published one or differs in what is named under comparability. "
+            "Calibration error, Brier and the area are of the probability of the answer given, among the candidates "
+            "where there are any.",
             level=words("95 %"), alpha=words("0.05"), dagger=words(FLAGGED),
         ),
     )  # fmt: skip

@@ -18,8 +18,8 @@ PARTS = (
     "Where in the picture", "From which layer the right answer is there",
     "By question type, layer by layer", "Does the lens predict errors?", "Lost and corrected",
     "Controls with another image", "Answers about what is absent", "Where the answer appears", "Errors by layer",
-    "What other decoders would have answered", "Abstaining by stability over the layers",
-    "English equivalents by layer",
+    "Can the confidence be trusted?", "What other decoders would have answered",
+    "Abstaining by stability over the layers", "English equivalents by layer",
 )  # fmt: skip
 """Sections of the report whose headlines are findings, the ones that go into a short paper first."""
 FIGURES = {
