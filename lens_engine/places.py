@@ -89,9 +89,9 @@ def places_of(
     return _in_time(boxes, tokens, rng)
 
 
-def seen_boxes(boxes: Iterable[PlacedBox]) -> dict[int, list[Box]]:
-    """Number of a picture or frame -> the boxes of what is asked about, where it is seen."""
-    return _by_number(each for each in boxes if each.role == ASKED and each.seen > 0)
+def seen_boxes(boxes: Iterable[PlacedBox], *, asked: bool = True) -> dict[int, list[Box]]:
+    """Number of a picture or frame -> the boxes of what is asked about, or of all else, where it is seen."""
+    return _by_number(each for each in boxes if (each.role == ASKED) == asked and each.seen > 0)
 
 
 def shifted(
