@@ -14,7 +14,7 @@ from lens_models.image_tokens.contextual import ContextualBank
 from lens_models.probes import Probe
 from lens_models.video import Video
 
-from .media import Images
+from .media import Images, Media
 from .sample import Sample
 
 __all__ = ["UNCHANGED", "BatchTrace", "Engine", "Generation", "Lens", "Parts", "Replacement", "Tokens"]
@@ -226,8 +226,8 @@ class Engine(Protocol):
             MaskingError: masking image tokens does not take the picture away from this model.
         """
 
-    def look(self, images: Images, question: str) -> BatchTrace:
-        """What the probes see of one forward pass over pictures and a question in the model's chat template.
+    def look(self, media: Media, question: str) -> BatchTrace:
+        """What the probes see of one forward pass over pictures or a video and a question, by chat template.
 
         Raises:
             CaptureError: nothing was observed.

@@ -128,7 +128,7 @@ def _with_boxes(found: Observed, seen: Seen, maps: Mapping[str, Maps]) -> None:
     if places is None:
         found.status["boxes"] = NO_BOX
     else:
-        found.status["boxes"] = OK if places.nulls else places.why_no_null
+        found.status["boxes"] = OK if places.nulls else places.why_none
         for name, each in maps.items():
             _against_boxes(found, name, each, tokens, places)
     if tokens.frames is not None:

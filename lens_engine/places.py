@@ -27,6 +27,7 @@ Bools = npt.NDArray[np.bool_]
 
 NO_NULL_BOX = "no_null_box: a box fits nowhere else at its distance from the centre"
 NO_NULL_TRACK = "no_null_box: at all other times it is in the same places"
+NEVER_SEEN = "hidden: no image token stands for frames alone in which all that is asked about is seen"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Places:
             pictures, and where there is no such frame.
         hidden_nulls: the path at other times among the same tokens.
         visible: frame -> share of what is asked about that is seen there; empty for pictures.
-        why_no_null: status of samples without `nulls`.
+        why_none: status of samples without `nulls`.
     """
 
     own: Place
@@ -66,7 +67,7 @@ class Places:
     hidden: Place | None = None
     hidden_nulls: tuple[Place, ...] = ()
     visible: Mapping[int, float] = field(default_factory=dict)
-    why_no_null: str = NO_NULL_BOX
+    why_none: str = NO_NULL_BOX
 
 
 def places_of(
@@ -89,9 +90,9 @@ def places_of(
     return _in_time(boxes, tokens, rng)
 
 
-def seen_boxes(boxes: Iterable[PlacedBox]) -> dict[int, list[Box]]:
-    """Number of a picture or frame -> the boxes of what is asked about, where it is seen."""
-    return _by_number(each for each in boxes if each.role == ASKED and each.seen > 0)
+def seen_boxes(boxes: Iterable[PlacedBox], *, asked: bool = True) -> dict[int, list[Box]]:
+    """Number of a picture or frame -> the boxes of what is asked about, or of all else, where it is seen."""
+    return _by_number(each for each in boxes if (each.role == ASKED) == asked and each.seen > 0)
 
 
 def shifted(
@@ -123,15 +124,16 @@ def _in_time(boxes: Sequence[PlacedBox], tokens: ImageTokens, rng: np.random.Gen
             for delay, later in found
         )
 
-    own = covered(tokens, path)
+    own, kept = covered(tokens, path), _only(tokens, seen)
+    found = kept & (own.share > 0)
     return Places(
-        Place(own, _only(tokens, seen)),
-        moved(seen) if seen else (),
+        Place(own, kept),
+        moved(seen) if found.any() else (),
         tuple(_others(boxes, path, tokens, seen)),
         Place(own, _only(tokens, hidden)) if hidden else None,
         moved(hidden) if hidden else (),
         {frame: float(np.mean(own)) for frame, own in shares.items()},
-        NO_NULL_TRACK,
+        NO_NULL_TRACK if found.any() else NEVER_SEEN,
     )
 
 

@@ -21,7 +21,7 @@ from .sample import Sample
 __all__ = ["GENERIC_PROMPT", "RELATIVE", "RelativeAttention", "ratio"]
 
 GENERIC_PROMPT = "Write a general description of the image."
-"""That of arXiv:2502.17422."""
+"""That of arXiv:2502.17422; before a video "video" stands in place of "image"."""
 RELATIVE = "relative_attention"
 _KEPT_NUMBERS = 2**24
 """Numbers of generic maps that are kept for further questions about the same pictures: 64 MiB."""
@@ -75,9 +75,11 @@ class RelativeAttention:
 
     def _generic(self, sample: Sample) -> Arrays:
         """What the probe gives of the generic prompt."""
-        key = sample.media.image_sha256
+        media = sample.media
+        key = (*media.image_sha256, *media.other_sha256)
         if key not in self._maps:
-            found = _attention(self._engine.look(sample.media.images, GENERIC_PROMPT))
+            prompt = GENERIC_PROMPT.replace("image", "video") if media.videos else GENERIC_PROMPT
+            found = _attention(self._engine.look(media, prompt))
             self.cost.forward_passes += 1
             self._maps[key] = found
             self._numbers += found["map"].size

@@ -15,6 +15,7 @@ from torch import Tensor
 from lens_models import (
     CaptureError,
     Forcing,
+    InputError,
     LensSettings,
     LogitLens,
     MaskingError,
@@ -26,6 +27,7 @@ from lens_models import (
 )
 from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encodable_together
+from lens_models.example_input import example_video_inputs
 from lens_models.generation import unchanged_random_state
 from lens_models.image_tokens import ImageTokens, ProvenImageTokens, shape_of
 from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
@@ -35,7 +37,7 @@ from lens_models.probes import needs_image_tokens
 
 from .batching import BatchLimit, in_order
 from .engine import UNCHANGED, Generation, Replacement, Tokens
-from .media import Images
+from .media import Media
 from .prompts import Prompts
 from .sample import Sample
 
@@ -116,13 +118,13 @@ class TransformersEngine:
             )
 
     @torch.inference_mode()
-    def look(self, images: Images, question: str) -> TracedGeneration:
+    def look(self, media: Media, question: str) -> TracedGeneration:
         """See `Engine`."""
         if self.lens is None:
             raise CaptureError("the model runs without the lens")
         with unchanged_random_state() as rewind:
-            inputs = example_inputs(self.processor, images, question).to(self.model.device, self.model.dtype)
-            tokens = self.image_tokens.locate(inputs, [[image.size for image in images]])
+            inputs = _about(self.processor, media, question).to(self.model.device, self.model.dtype)
+            tokens = self._located_media(inputs, [media])
             arguments: dict[str, Any] = {"max_new_tokens": 1, "do_sample": False, "num_beams": 1}
             traced = self.lens.generate(inputs, interventions=self.interventions, image_tokens=tokens, **arguments)
             rewind()
@@ -189,8 +191,11 @@ class TransformersEngine:
         return tokens
 
     def _locate(self, inputs: Mapping[str, Any], rows: Sequence[Sample]) -> list[ImageTokens]:
-        pictures = [[image.size for image in sample.media.images] for sample in rows]
-        videos = [[shape_of(video) for video in sample.media.videos] for sample in rows]
+        return self._located_media(inputs, [sample.media for sample in rows])
+
+    def _located_media(self, inputs: Mapping[str, Any], rows: Sequence[Media]) -> list[ImageTokens]:
+        pictures = [[image.size for image in media.images] for media in rows]
+        videos = [[shape_of(video) for video in media.videos] for media in rows]
         return self.image_tokens.locate(inputs, pictures, videos)
 
     def _run(
@@ -238,6 +243,19 @@ class TransformersEngine:
     @functools.cached_property
     def _parts(self) -> ModelParts:
         return find_parts(self.model) if self.lens is None else self.lens.parts
+
+
+def _about(processor: Any, media: Media, question: str) -> Any:
+    """A prompt with a question about pictures, or about one video.
+
+    Raises:
+        InputError: there is neither, or more than that.
+    """
+    if media.images and not media.other_than_images:
+        return example_inputs(processor, media.images, question)
+    if len(media.videos) == 1 and not media.images and not media.audios:
+        return example_video_inputs(processor, media.videos[0], question)
+    raise InputError("a generic prompt is put to pictures alone, or to one video")
 
 
 def _example(model: Any, processor: Any) -> Any:

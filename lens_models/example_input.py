@@ -15,7 +15,6 @@ from .video import Video, video_arguments
 __all__ = ["example_image", "example_inputs", "example_video_inputs"]
 
 _QUESTION = "Is there a circle in the image?"
-_ABOUT_A_VIDEO = [{"type": "video", "video": "video"}, {"type": "text", "text": _QUESTION}]
 
 
 def example_image(size: int = 224) -> Image.Image:
@@ -63,16 +62,22 @@ def _by_text_alone(processor: Any, images: list[Image.Image], question: str) -> 
     return encode_texts(processor, [question], images=[images])
 
 
-def example_video_inputs(processor: Any, video: Video) -> Any:
+def example_video_inputs(processor: Any, video: Video, question: str = _QUESTION) -> Any:
     """One prompt with a video, encoded as the processor wants it: by chat template, else by its video token.
+
+    Args:
+        processor: the model's own.
+        video: what the prompt shows.
+        question: its text.
 
     Raises:
         InputError: neither way works; names both and their errors.
     """
     told, failures = video_arguments(processor, [video]), []
+    content = [{"type": "video", "video": "video"}, {"type": "text", "text": question}]
     ways: dict[str, Callable[[], str]] = {
-        "by chat": lambda: render_chat(processor, [{"role": "user", "content": _ABOUT_A_VIDEO}]),
-        "by video token": lambda: f"{processor.video_token} {_QUESTION}",
+        "by chat": lambda: render_chat(processor, [{"role": "user", "content": content}]),
+        "by video token": lambda: f"{processor.video_token} {question}",
     }
     for way, text in ways.items():
         try:

@@ -28,7 +28,7 @@ EMBEDDING, PIXELS = "embedding", "pixels"
 MASK_WAYS = (EMBEDDING, PIXELS)
 _PREFIX = {BOXES: "causal_drop", TOP_ATTENTION: "attention_drop", "top_lens": "word_drop"}
 """What the drop under a mask is called among the scalars."""
-_SUFFIX = {"own": "", "random": "_random", "null": "_null"}
+_SUFFIX = {"own": "", "random": "_random", "null": "_null", "other": "_other"}
 
 
 class CausalMasks:

@@ -42,11 +42,14 @@ class Masks:
         random: other image tokens, drawn.
         null: the tokens of null boxes, or of the same path at another time; empty for masks that are not of boxes, and
             where a box fits nowhere else.
+        other: tokens of other objects of a video, drawn; empty for masks that are not of tracks, and where there are
+            too few.
     """
 
     own: Tokens
     random: tuple[Tokens, ...]
     null: tuple[Tokens, ...] = ()
+    other: tuple[Tokens, ...] = ()
 
 
 def masks_of(
@@ -77,13 +80,16 @@ def masks_of(
     if name == BOXES:
         own, null = _of_boxes(tokens, sizes, boxes, asked, rng)
     else:
-        count = _touched(tokens, asked) or max(1, round(_TOP_SHARE * len(tokens)))
+        count = int(_inside(tokens, asked)[0].sum()) or max(1, round(_TOP_SHARE * len(tokens)))
         own, null = _top(heats.get({TOP_ATTENTION: "attention", TOP_LENS: "image_tokens"}[name]), count, name), ()
     others = np.setdiff1d(np.arange(len(tokens)), own)
     if len(others) < len(own):
         raise NoMaskError("too_large", f"{len(own)} of {len(tokens)} image tokens leave too few others to compare with")
-    random = tuple(_numbers(rng.permutation(others)[: len(own)]) for _ in range(REPEATS))
-    return Masks(own, random, tuple(null))
+    random = _draws(others, len(own), rng)
+    if name != BOXES or tokens.frames is None or isinstance(boxes, BoxError):
+        return Masks(own, random, tuple(null))
+    further = np.setdiff1d(np.flatnonzero(_inside(tokens, seen_boxes(boxes, asked=False))[0]), own)
+    return Masks(own, random, tuple(null), _draws(further, len(own), rng) if len(further) >= len(own) else ())
 
 
 def _of_boxes(
@@ -97,24 +103,38 @@ def _of_boxes(
         raise NoMaskError(boxes.status, str(boxes))
     if tokens.boxes is None:
         raise NoMaskError("no_geometry", tokens.problem or "where the image tokens lie is not known")
-    count = _touched(tokens, asked)
-    if not count:
+    own = _numbers(np.flatnonzero(_inside(tokens, asked)[0]))
+    if not own:
         raise NoMaskError("no_box", "the document has no box of what is asked about")
-    sets = shifted(asked, tokens, sizes, rng, REPEATS)
-    null = [_most_inside(tokens, each, count) for each in sets]
-    return _most_inside(tokens, asked, count), [null[number % len(null)] for number in range(REPEATS if null else 0)]
+    null = [_most_inside(tokens, each, len(own)) for each in shifted(asked, tokens, sizes, rng, REPEATS)]
+    return own, [null[number % len(null)] for number in range(REPEATS if null else 0)]
 
 
-def _touched(tokens: ImageTokens, asked: Boxes) -> int:
-    """How many image tokens the boxes are: those that lie in them by half or more, one where none does."""
-    if tokens.boxes is None or not asked:
-        return 0
-    share = in_boxes(tokens, asked)
-    return max(int((share >= _INSIDE).sum()), int(share.any()))
+def _inside(tokens: ImageTokens, boxes: Boxes) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """`[tokens]`: which image tokens the boxes are, and how much of each lies in them.
+
+    They are those that lie in them by half or more; where a picture, or frames that are joined, have none of these, the
+    one that lies in them most.
+    """
+    if tokens.boxes is None or not boxes:
+        return np.zeros(len(tokens), dtype=np.bool_), np.zeros(len(tokens))
+    share = in_boxes(tokens, boxes)
+    inside = share >= _INSIDE
+    groups, of_token = np.unique(tokens.shown, axis=0, return_inverse=True)
+    for group in range(len(groups)):
+        here = np.flatnonzero(of_token.reshape(-1) == group)
+        if share[here].any() and not inside[here].any():
+            inside[here[share[here].argmax()]] = True
+    return inside, share
 
 
 def _most_inside(tokens: ImageTokens, boxes: Boxes, count: int) -> Tokens:
-    return _numbers(np.argsort(-in_boxes(tokens, boxes), kind="stable")[:count])
+    inside, share = _inside(tokens, boxes)
+    return _numbers(np.lexsort((-share, ~inside))[:count])
+
+
+def _draws(among: npt.NDArray[np.int64], count: int, rng: np.random.Generator) -> tuple[Tokens, ...]:
+    return tuple(_numbers(rng.permutation(among)[:count]) for _ in range(REPEATS))
 
 
 def _top(heat: Floats | None, count: int, name: str) -> Tokens:
@@ -128,7 +148,8 @@ def _numbers(found: npt.NDArray[np.int64]) -> Tokens:
 
 
 def all_masks(masks: Masks) -> Iterator[tuple[str, Tokens]]:
-    """(kind, tokens) of every mask: own, random, null."""
+    """(kind, tokens) of every mask: own, random, null, other."""
     yield "own", masks.own
     yield from (("random", each) for each in masks.random)
     yield from (("null", each) for each in masks.null)
+    yield from (("other", each) for each in masks.other)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lens_engine.engine import UNCHANGED, BatchTrace, Generation, Replacement, Tokens
-from lens_engine.media import Images
+from lens_engine.media import Media
 from lens_engine.sample import Sample
 from lens_models import CaptureError, ForcingError, LensError, LensSettings, MaskingError
 from lens_models.continuations import ScoredContinuation
@@ -124,7 +124,7 @@ class VllmEngine:
             for output, tokens, mark in zip(outputs, continuations, marks, strict=True)
         ]
 
-    def look(self, images: Images, question: str) -> BatchTrace:
+    def look(self, media: Media, question: str) -> BatchTrace:
         """See `Engine`: probes see nothing under vLLM.
 
         Raises:

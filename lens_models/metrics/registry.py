@@ -37,7 +37,12 @@ _MASKED: tuple[tuple[Namespace, str, str], ...] = (
     ("label_free", "attention_drop", "the image tokens of most attention"),
     ("label_free", "word_drop", "the image tokens where the words asked about are likeliest"),
 )
-_INSTEAD = (("", ""), ("_random", ", as many random ones instead"), ("_null", ", those of null boxes instead"))
+_INSTEAD = (
+    ("", ""),
+    ("_random", ", as many random ones instead"),
+    ("_null", ", those of null boxes instead"),
+    ("_other", ", those of other objects of the video instead"),
+)
 
 _MAPS = {
     "": "Attention",
@@ -159,7 +164,7 @@ METRICS: dict[str, Metric] = {
         f"{name}{suffix}": Metric(namespace, "nats", None, f"Drop of the log-odds without {what}{as_many}.", "image")
         for namespace, name, what in _MASKED
         for suffix, as_many in _INSTEAD
-        if name == "causal_drop" or suffix != "_null"
+        if name == "causal_drop" or suffix in ("", "_random")
     },
 }
 

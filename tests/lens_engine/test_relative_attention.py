@@ -124,7 +124,7 @@ class Looking:
         self.looked = 0
         self.size = size
 
-    def look(self, images: Any, question: str) -> Any:
+    def look(self, media: Any, question: str) -> Any:
         self.looked += 1
         arrays = {"layers": np.ones(1, np.float32), "map": np.ones((1, self.size), np.float32)}
         probe = type("Probe", (), {"name": "attention", "result": lambda self, answered: arrays})()
@@ -132,7 +132,7 @@ class Looking:
 
 
 def sample_of(number: int) -> Any:
-    media = type("Media", (), {"image_sha256": (str(number),), "images": ()})()
+    media = type("Media", (), {"image_sha256": (str(number),), "other_sha256": (), "images": (), "videos": ()})()
     return type("Sample", (), {"media": media})()
 
 
@@ -185,3 +185,16 @@ def test_a_model_that_cannot_look_again_keeps_its_answer(
     record = vlm.ask(picture, **ASKED).record
     assert record.status == "ok" and "no second look" in record.probe_status[RELATIVE]
     assert "svar" in record.label_free and "relative_attention_entropy" not in record.label_free
+
+
+def test_a_video_is_held_against_the_generic_prompt_about_it(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), dtype=np.uint8)
+    question = "Is there a red sphere in the image?"
+    vlm = load(device="cpu", probes="attention", relative_attention=True, dir=str(tmp_path))
+    vlm.ask_all([{"image": None, "video": frames, "question": question, "candidates": ["yes", "no"]}] * 2)
+    vlm.close()
+    found, again = load_records(tmp_path).records()
+    assert found.probe_status[RELATIVE] == "ok" == again.probe_status[RELATIVE]
+    relative, own = (found.probes[name]["map"] for name in (RELATIVE, "attention"))
+    assert relative.shape == own.shape == (10, 2 * 16) and 0.2 < np.median(relative) < 5
+    assert load_records(tmp_path).info.control_cost[RELATIVE]["forward_passes"] == 1

@@ -77,6 +77,8 @@ def test_frames_in_which_it_is_hidden_stand_apart() -> None:
 def test_always_hidden_has_no_figure_of_what_is_seen() -> None:
     found = compared(at(floor=1.0), track(MOVES, **{f"f{frame}": 0.0 for frame in range(FRAMES)}))
     assert found.gold_based["box_lift"] is None and found.gold_based["hidden_box_lift"] == pytest.approx(1)
+    assert found.status["boxes"].startswith("hidden: no image token stands for frames alone in which all that is asked")
+    assert "null_box_lift" not in found.gold_based and found.gold_based["null_hidden_box_lift"] == pytest.approx(1)
 
 
 def test_frames_whose_place_is_not_known_count_nowhere() -> None:

@@ -45,6 +45,7 @@ def record(number: int, video: int, question: str, rng: np.random.Generator, **c
         "pointing": 1.0, "null_pointing": 0.5, "hidden_box_lift": 1.5, "null_hidden_box_lift": 1.5 + 0.1 * rng.normal(),
         "visibility_correlation": 0.5 + 0.1 * rng.normal(), "null_visibility_correlation": 0.1 * rng.normal(),
         "causal_drop": 2.0 + 0.1 * rng.normal(), "causal_drop_random": 0.5, "causal_drop_null": 1.0,
+        "causal_drop_other": 0.75,
     }  # fmt: skip
     track = {
         "box": np.tile([0, 0, 0.5, 0.5], (2, 1)),
@@ -111,7 +112,8 @@ def test_a_track_is_held_against_null_tracks_and_other_objects(tmp_path: Path) -
         one = found["attention", measure, against]
         assert (one.difference, one.p) == (expected.difference, expected.p_value)
         assert one.p_holm is not None and one.p is not None and one.p_holm >= one.p
-    assert found["track", DROP, NULL_TRACKS].other.value == 1.0 and found["track", DROP, RANDOM].other.value == 0.5
+    drops = {against: found["track", DROP, against].other.value for against in (NULL_TRACKS, RANDOM, OTHER_OBJECTS)}
+    assert drops == {NULL_TRACKS: 1.0, RANDOM: 0.5, OTHER_OBJECTS: 0.75}
     assert found_in(task_run).by_layer[0].against == NULL_TRACKS
 
 

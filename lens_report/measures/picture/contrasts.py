@@ -31,10 +31,7 @@ NULLS = (NULL_BOXES, NULL_TRACKS)
 WITHIN_TYPES = f"{RIGHT}, within question types"
 
 _MAPS = ((LIFT, "box_lift"), (POINTING, "pointing"), (AUROC, "box_auroc"))
-_OF_BOXES = (
-    ("gold_based.causal_drop", "gold_based.causal_drop_random"),
-    ("gold_based.causal_drop", "gold_based.causal_drop_null"),
-)
+_CAUSAL = "gold_based.causal_drop"
 _DROPS = (
     (ATTENTION, "label_free.attention_drop", "label_free.attention_drop_random", RANDOM),
     (WORDS, "label_free.word_drop", "label_free.word_drop_random", RANDOM),
@@ -137,8 +134,9 @@ def contrasts(task_run: TaskRun, asked: Asked, null: str) -> Iterator[Contrast]:
             if measure == LIFT:
                 yield from _right_against_wrong(of, own - other, asked)
         yield from _of_track(task_run, asked, of, prefix)
-    masks = [(TRACK if null == NULL_TRACKS else BOXES, *names) for names in _OF_BOXES]
-    of_boxes = [(*mask, against) for mask, against in zip(masks, (RANDOM, null), strict=True)]
+    of = TRACK if null == NULL_TRACKS else BOXES
+    held = ((RANDOM, "random"), (null, "null"), (OTHER_OBJECTS, "other"))
+    of_boxes = [(of, _CAUSAL, f"{_CAUSAL}_{suffix}", against) for against, suffix in held]
     for of, own_name, other_name, against in (*of_boxes, *_DROPS):
         own, other = asked.column(task_run, own_name), asked.column(task_run, other_name)
         yield from contrast((of, DROP, against, ALL), own, other, asked.clusters, asked.groups[ALL])

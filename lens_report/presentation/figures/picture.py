@@ -19,7 +19,7 @@ from lens_report.measures.picture import (
     Contrast,
     LiftByLayer,
 )
-from lens_report.measures.picture.contrasts import DROP, LIFT, NULL_BOXES, NULL_TRACKS, NULLS, RANDOM
+from lens_report.measures.picture.contrasts import DROP, LIFT, NULL_BOXES, NULL_TRACKS, NULLS, OTHER_OBJECTS, RANDOM
 from lens_report.presentation.figures.emergence import point
 from lens_report.presentation.figures.style import (
     BLUE,
@@ -117,7 +117,8 @@ def _lifts(axes: Axes, lifts: Sequence[Contrast]) -> None:
 
 def _drops(axes: Axes, drops: Sequence[Contrast]) -> None:
     masks = [of for of in (BOXES, TRACK, *TITLES) if any(one.of == of for one in drops)]
-    looks = {RANDOM: (Line(VERMILLION, "", "^"), 0.0)} | dict.fromkeys(NULLS, (Line(GREY, "", "s"), 0.2))
+    looks = {RANDOM: (Line(VERMILLION, "", "^"), 0.0), OTHER_OBJECTS: (Line(GREEN, "", "D"), 0.3)}
+    looks |= dict.fromkeys(NULLS, (Line(GREY, "", "s"), 0.15))
     labels = []
     for place, of in enumerate(masks):
         own = [one for one in drops if one.of == of]

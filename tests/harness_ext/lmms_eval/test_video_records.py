@@ -132,6 +132,14 @@ def _middle(record: Any) -> Any:
 def test_answers_are_read_again_without_the_track(outcome: Outcome) -> None:
     for record in outcome.run.records():
         assert record.probe_status["causal boxes"] == record.probe_status["causal top_attention"] == "ok"
-        drops = [record.gold_based[f"causal_drop{other}"] for other in ("", "_random", "_null")]
-        assert all(drop is not None and np.isfinite(drop) for drop in drops) and len(set(drops)) == 3
+        drops = [record.gold_based[f"causal_drop{other}"] for other in ("", "_random", "_null", "_other")]
+        assert all(drop is not None and np.isfinite(drop) for drop in drops)
+        assert len(set(drops[:3])) == 3 and drops[0] != drops[3]
         assert record.label_free["attention_drop"] != record.label_free["attention_drop_random"]
+
+
+def test_places_in_the_frames_are_painted(evaluate: Evaluate, tasks: TaskManager) -> None:
+    arguments = "max_num_frames=5,lens_probes=attention,lens_causal=boxes,lens_causal_by=pixels"
+    (record,) = evaluate("tiny_video", arguments, task_manager=tasks, limit=1, output="pixels").run.records()
+    drops = [record.gold_based[f"causal_drop{other}"] for other in ("", "_random", "_null")]
+    assert record.probe_status["causal boxes"] == "ok" and len(set(drops)) == 3

@@ -192,9 +192,19 @@ def test_the_tokens_of_a_track_and_of_its_path_at_another_time() -> None:
     assert len(found.random) == len(found.null) == 3
     assert all(len(each) == 6 and not set(each) & set(found.own) for each in found.random)
     assert all(len(each) == 6 and len(set(each) & set(found.own)) <= 1 for each in found.null)
+    assert found.other == ()
+    lamp = tuple(PlacedBox((0.5, 0.5, 1, 0.75), frame, "other", track=2, seen=float(frame < 4)) for frame in range(8))
+    further = masks("boxes", (*track(), *lamp), video_tokens()).other
+    in_lamp = {64 * pair + 8 * row + column for pair in (0, 1) for row in (4, 5) for column in range(4, 8)}
+    assert len(further) == 3 and all(len(each) == 6 and set(each) <= in_lamp for each in further)
     resting = tuple(PlacedBox((0, 0, 0.25, 0.125), frame, track=1) for frame in range(8))
     assert masks("boxes", resting, video_tokens()).null == ()
     assert masks("top_attention", track(), video_tokens(), attention=np.arange(256.0)).own == tuple(range(250, 256))
+
+
+def test_an_object_smaller_than_a_token_is_one_token_of_each_group_of_frames() -> None:
+    small = tuple(PlacedBox((0.01, 0.01, 0.05, 0.05), frame, track=1) for frame in range(6))
+    assert masks("boxes", small, video_tokens()).own == (0, 64, 128)
 
 
 def test_frames_are_painted_where_the_tokens_lie() -> None:

@@ -83,7 +83,7 @@ function liftAt(own, row, map, at) {
     ? [metric(`gold_based.${prefix}box_lift`, row), metric(`gold_based.null_${prefix}box_lift`, row)]
     : [lifts.lift[place], (lifts.null || [])[place]];
   if (lift === null || lift === undefined) return "";
-  return `; lift ${number(lift)}, in null boxes ${number(none)}`;
+  return `; lift ${number(lift)}, in ${own.tracks ? "null tracks" : "null boxes"} ${number(none)}`;
 }
 
 // A picture with a canvas for the map and the boxes above it, all in shares of its width and height.
