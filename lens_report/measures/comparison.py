@@ -15,6 +15,26 @@ from lens_report.measures.task_run import TaskRun
 from lens_report.stats import Comparison, paired
 
 SAMPLE_KEYS = ("task", "doc_id", "request_idx", "repeat")
+_COMPUTED = ("quantisation", "dtype", "attention", "processor", "generation_config", "arguments", "versions")
+
+
+@dataclass(frozen=True)
+class OneCheckpoint:
+    """Two runs of one checkpoint: the digests of its files, or its name and commit, are equal, and so is its adapter.
+
+    Attributes:
+        first: What ran it in run A: "transformers" or "vLLM", with the version where it is known.
+        second: The same of run B.
+        parts: Parts of the fingerprint (docs/fingerprint.md) in which the two differ and which can change a number.
+        equal: Shared samples whose answers are the same text.
+        n: Shared samples.
+    """
+
+    first: str
+    second: str
+    parts: tuple[str, ...]
+    equal: int
+    n: int
 
 
 @dataclass(frozen=True)
@@ -29,6 +49,7 @@ class RunComparison:
         result: The paired, clustered comparison.
         differs: In what else than the model the two runs differ, see `lens_report.measures.comparability`.
         relabelled: Samples that both have with different gold answers; they are left out.
+        one_checkpoint: Where both ran the same checkpoint, how; None where they did not, or that is not known.
     """
 
     task: str
@@ -38,6 +59,7 @@ class RunComparison:
     result: Comparison
     differs: tuple[str, ...] = ()
     relabelled: int = 0
+    one_checkpoint: OneCheckpoint | None = None
 
 
 def comparisons(task_runs: list[TaskRun], most: int = 8) -> list[RunComparison]:
@@ -65,7 +87,30 @@ def compare(a: TaskRun, b: TaskRun) -> RunComparison:
         keys = zip(frame["doc_id"], frame["request_idx"], frame["repeat"], strict=True)
         values.append(frame[[key not in relabelled for key in keys]])
     result = compare_runs(values[0], values[1], value="compared", cluster="group")
-    return RunComparison(a.task, a.label, b.label, name, result, differing(a, b), len(relabelled))
+    return RunComparison(
+        a.task, a.label, b.label, name, result, differing(a, b), len(relabelled), _one_checkpoint(a, b)
+    )
+
+
+def _one_checkpoint(a: TaskRun, b: TaskRun) -> OneCheckpoint | None:
+    one, other = (run.run.info.fingerprint for run in (a, b))
+    known = one.get("checkpoint")
+    # a name on the hub without a commit may have been other files the next day
+    if not known or known != other.get("checkpoint") or ("commit" in known and known["commit"] is None):
+        return None
+    if one.get("adapter") != other.get("adapter"):
+        return None
+    parts = tuple(name for name in _COMPUTED if one.get(name) != other.get(name))
+    keys = list(SAMPLE_KEYS)
+    both = a.frame[[*keys, "response"]].merge(b.frame[[*keys, "response"]], on=keys)
+    equal = int((both["response_x"] == both["response_y"]).sum())
+    return OneCheckpoint(_backend(a), _backend(b), parts, equal, len(both))
+
+
+def _backend(run: TaskRun) -> str:
+    found = run.run.info
+    package, name = ("vllm", "vLLM") if found.fingerprint.get("attention") == "vllm" else ("transformers",) * 2
+    return f"{name} {found.versions.get(package, '')}".rstrip()
 
 
 def compare_runs(

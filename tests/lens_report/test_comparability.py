@@ -88,3 +88,35 @@ def test_samples_with_other_gold_answers_are_left_out_of_a_comparison(runs: Call
     assert "have other gold answers" in text
     assert "so their difference is not that of two models alone" in text
     assert (compare(first, first).relabelled, compare(first, first).differs) == (0, ())
+
+
+def test_one_checkpoint_under_two_engines_is_said_with_what_differs(tmp_path: Path) -> None:
+    checkpoint = {"model.safetensors": "ab12", "config.json": "cd34"}
+    ways: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+        "plain": ({"attention": "sdpa"}, {"transformers": "5.23.0"}),
+        "served": ({"attention": "vllm"}, {"transformers": "5.23.0", "vllm": "0.32.0"}),
+        "other": ({"attention": "sdpa", "checkpoint": {"config.json": "ef56"}}, {"transformers": "5.23.0"}),
+        "unknown": ({"attention": "vllm", "checkpoint": {"name": "acme/a", "commit": None}}, {"vllm": "0.32.0"}),
+    }
+    write_run(tmp_path / "made", n=60)
+    made = load(tmp_path / "made")
+    found = {}
+    for name, (own, versions) in ways.items():
+        parts = {"checkpoint": checkpoint, "adapter": None, "dtype": "float32", **own}
+        info = replace(made.info, run_id=name, fingerprint=parts, versions=versions)
+        with RecordWriter(tmp_path / name, info) as writer:
+            for record in made.records():
+                changed = name == "served" and record.doc_id == 7
+                writer.append(replace(record, response="in other words" if changed else record.response))
+        merge(tmp_path / name, info.run_id)
+        (found[name],) = task_runs(load(tmp_path / name))
+    same = compare(found["plain"], found["served"])
+    one = same.one_checkpoint
+    assert one is not None
+    assert (one.first, one.second) == ("transformers 5.23.0", "vLLM 0.32.0")
+    assert (one.parts, one.equal, one.n) == (("attention",), 59, 60)
+    assert same.differs == ()
+    text = "".join(str(block) for block in comparison_blocks([same]))
+    assert "ran one checkpoint" in text and "defined alike" in text
+    assert compare(found["plain"], found["other"]).one_checkpoint is None
+    assert compare(found["unknown"], found["unknown"]).one_checkpoint is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -130,6 +130,25 @@ def _reservations(one: RunComparison) -> Iterator[Sentence]:
         yield say(
             "{task}: {a} and {b} also differ in {aspects}, so their difference is not that of two models alone.",
             aspects=words(", ".join(one.differs)), headline=True, **names,
+        )  # fmt: skip
+    yield from _of_one_checkpoint(one, names)
+
+
+def _of_one_checkpoint(one: RunComparison, names: Mapping[str, Any]) -> Iterator[Sentence]:
+    """Two runs of one checkpoint: what ran it, which answers are equal, and what can differ between their numbers."""
+    found = one.one_checkpoint
+    if found is None:
+        return
+    yield say(
+        "{task}: {a} ({first}) and {b} ({second}) ran one checkpoint; {equal} of {n} answers are the same text.",
+        first=words(found.first), second=words(found.second), equal=count(found.equal), n=count(found.n), **names,
+    )  # fmt: skip
+    if found.parts:
+        yield say(
+            "{task}: what computed their numbers differs in {parts} (docs/fingerprint.md), so they agree within "
+            "rounding at best{defined}.",
+            parts=words(", ".join(found.parts)), task=names["task"],
+            defined=words("" if "lens" in one.differs else "; what is read of each layer is defined alike"),
         )  # fmt: skip
 
 
