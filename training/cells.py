@@ -10,9 +10,9 @@ import numpy.typing as npt
 from lens_tasks.scenes.geometry import SIDE, place
 from lens_tasks.scenes.world import ATTRIBUTES, VIOLATIONS, Scene
 
-_PAIRS = (("color", "shape"), ("color", "size"), ("color", "material"), ("shape", "size"), ("shape", "material"))
+PAIRS = (("color", "shape"), ("color", "size"), ("color", "material"), ("shape", "size"), ("shape", "material"))
 NAMES: tuple[tuple[str, ...], ...] = tuple(
-    (one, a, two, b) for one, two in _PAIRS for a, b in product(ATTRIBUTES[one], ATTRIBUTES[two])
+    (one, a, two, b) for one, two in PAIRS for a, b in product(ATTRIBUTES[one], ATTRIBUTES[two])
 ) + tuple((rule,) for rule in VIOLATIONS)
 _INDEX = {name: i for i, name in enumerate(NAMES)}
 
@@ -26,7 +26,7 @@ def cell_targets(scene: Scene, side: int = 4) -> npt.NDArray[np.bool_]:
         row = int(min(side - 1, max(0.0, (spot.base - spot.height / 2) * side / SIDE)))
         column = int(min(side - 1, max(0.0, spot.x * side / SIDE)))
         cell = result[row * side + column]
-        for one, two in _PAIRS:
+        for one, two in PAIRS:
             cell[_INDEX[(one, solid.value(one), two, solid.value(two))]] = True
         if rule is not None:
             cell[_INDEX[(rule,)]] = True

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -63,7 +66,10 @@ def see(model: Qwen2VLForConditionalGeneration, pixels: torch.Tensor) -> torch.T
 
 
 def answer_logits(model: Qwen2VLForConditionalGeneration, images: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Logits [picked, vocabulary] at the positions that predict an answer token."""
+    """Logits [picked, vocabulary] at the positions that predict an answer token.
+
+    ``images`` are the embeddings of all pictures and videos, [..., width], in the order of the rows.
+    """
     embedded = model.model.language_model.embed_tokens(batch.ids)
     embedded = embedded.masked_scatter(batch.image_mask[..., None], images)
     out = model.model.language_model(
@@ -73,6 +79,26 @@ def answer_logits(model: Qwen2VLForConditionalGeneration, images: torch.Tensor, 
         use_cache=False,
     ).last_hidden_state
     return model.lm_head(out.flatten(0, 1)[batch.picked])
+
+
+@contextmanager
+def outputs_of(model: Qwen2VLForConditionalGeneration, layers: Iterable[int]) -> Iterator[dict[int, torch.Tensor]]:
+    """What these decoder layers (from 0) put out in the forward passes inside, [batch, n, width]."""
+    found: dict[int, torch.Tensor] = {}
+
+    def keep(layer: int, out: torch.Tensor | tuple[torch.Tensor, ...]) -> None:
+        found[layer] = out if isinstance(out, torch.Tensor) else out[0]
+
+    blocks = model.model.language_model.layers
+    hooks = [
+        blocks[layer].register_forward_hook(lambda _module, _args, out, layer=layer: keep(layer, out))
+        for layer in layers
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class CellReader(nn.Module):

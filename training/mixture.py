@@ -20,11 +20,15 @@ VIDEO = "<video>"
 
 @dataclass(frozen=True)
 class Turn:
-    """A prompt (user's text with ``<image>`` or ``<video>``), the answer, and where the graded word starts in it."""
+    """A prompt (user's text with ``<image>`` or ``<video>``), the answer, and where the graded word starts in it.
+
+    ``options`` lettered lines follow the first line of the prompt of a video; their ends are marked in its row.
+    """
 
     prompt: str
     answer: str
     graded_from: int = 0
+    options: int = 0
 
 
 @dataclass(frozen=True)

@@ -27,18 +27,25 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Row:
-    """Token ids [n], rotary positions [3, n], branch of each token [n] (0 trunk), targets and their weights [n]."""
+    """Token ids [n], rotary positions [3, n], branch of each token [n] (0 trunk), targets and their weights [n].
+
+    ``options`` [n] is 1 at the end of the line of a right option, 0 of a wrong one, and -1 elsewhere.
+    """
 
     ids: Ints
     positions: Ints
     branch: Ints
     targets: Ints
     weights: npt.NDArray[np.float32]
+    options: Ints
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows padded to one length; ``mask`` is [batch, 1, n, n], True where attention is allowed."""
+    """Rows padded to one length; ``mask`` is [batch, 1, n, n], True where attention is allowed.
+
+    ``picked`` are the places of answer tokens in the flattened batch, ``optional`` those where options end.
+    """
 
     ids: torch.Tensor
     positions: torch.Tensor
@@ -47,6 +54,8 @@ class Batch:
     picked: torch.Tensor
     targets: torch.Tensor
     weights: torch.Tensor
+    optional: torch.Tensor
+    right: torch.Tensor
 
 
 class Packer:
@@ -57,6 +66,7 @@ class Packer:
         self.image_id = int(tokenizer.convert_tokens_to_ids("<|image_pad|>"))
         self.video_id = int(tokenizer.convert_tokens_to_ids("<|video_pad|>"))
         self.pad_id = int(tokenizer.pad_token_id)
+        self.line_id = int(tokenizer.convert_tokens_to_ids("Ċ"))
 
     def _prompt(self, turn: Turn, system: bool) -> str:
         picture = "<|vision_start|>" + "<|image_pad|>" * IMAGE_TOKENS + "<|vision_end|>"
@@ -81,7 +91,7 @@ class Packer:
             shared = min(shared, same)
         trunk = prompts[0][:shared]
         ids, branch, order = list(trunk), [0] * shared, list(range(shared))
-        targets, weights = [-100] * shared, [0.0] * shared
+        targets, weights, options = [-100] * shared, [0.0] * shared, [-1] * shared
         for number, (turn, prompt) in enumerate(zip(turns, prompts, strict=True), start=1):
             answer, answer_weights = self._answer(turn)
             tail = prompt[shared:] + answer[:-1]
@@ -93,13 +103,23 @@ class Packer:
             order += range(shared, shared + len(tail))
             targets += [-100] * blank + answer
             weights += [0.0] * blank + answer_weights
+            options += self._options(turn, tail)
         return Row(
             np.asarray(ids),
             self._positions(np.asarray(ids), np.asarray(order), trunk),
             np.asarray(branch),
             np.asarray(targets),
             np.asarray(weights, dtype=np.float32),
+            np.asarray(options),
         )
+
+    def _options(self, turn: Turn, tail: list[int]) -> list[int]:
+        """Where the lettered lines of a branch end, for turns that say how many they have: 1 the right one, else 0."""
+        marks = [-1] * len(tail)
+        ends = [place for place, token in enumerate(tail) if token == self.line_id][1 : 1 + turn.options]
+        for letter, place in zip("ABC", ends, strict=False):
+            marks[place] = int(letter == turn.answer)
+        return marks
 
     def _positions(self, ids: Ints, order: Ints, trunk: list[int]) -> Ints:
         """Rotary positions as transformers 5 counts them for Qwen2-VL: GRID steps in height and width.
@@ -123,14 +143,15 @@ class Packer:
         branch = np.full((len(rows), longest), -1)
         targets = np.full((len(rows), longest), -100)
         weights = np.zeros((len(rows), longest), dtype=np.float32)
+        options = np.full((len(rows), longest), -1)
         positions = np.zeros((3, len(rows), longest), dtype=np.int64)
         for i, row in enumerate(rows):
             n = len(row.ids)
             ids[i, :n], branch[i, :n], targets[i, :n], weights[i, :n] = row.ids, row.branch, row.targets, row.weights
-            positions[:, i, :n] = row.positions
+            positions[:, i, :n], options[i, :n] = row.positions, row.options
         causal = np.tril(np.ones((longest, longest), dtype=bool))
         seen = (branch[:, None, :] == 0) | (branch[:, None, :] == branch[:, :, None])
-        picked = np.flatnonzero(targets.reshape(-1) != -100)
+        picked, optional = np.flatnonzero(targets.reshape(-1) != -100), np.flatnonzero(options.reshape(-1) != -1)
         return Batch(
             torch.from_numpy(ids),
             torch.from_numpy(positions),
@@ -139,4 +160,6 @@ class Packer:
             torch.from_numpy(picked),
             torch.from_numpy(targets.reshape(-1)[picked]),
             torch.from_numpy(weights.reshape(-1)[picked]),
+            torch.from_numpy(optional),
+            torch.from_numpy(options.reshape(-1)[optional]).float(),
         )

@@ -38,6 +38,13 @@ class Stage:
     vision_factor: float = 1.0
     weight_decay: float = 0.05
     system: float = 0.1
+    videos: float = 0.0
+    """Share of a batch that is about videos; stages of kind ``pairs`` (the tower) and ``videos`` have some."""
+    questions: int = 2
+    """Questions about a video in a row."""
+    drift_weight: float = 1.0
+    state_weight: float = 0.5
+    option_weight: float = 0.5
     mixture: Mixture = field(default_factory=Mixture)
 
     @classmethod

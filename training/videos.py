@@ -37,7 +37,7 @@ def video_turns(rng: np.random.Generator, clip: Clip) -> list[Turn]:
         options = [asked.answer, *asked.others]
         order = [int(place) for place in rng.permutation(len(options))]
         document = {"question": QUESTIONS[asked.question].text, "options": [options[place] for place in order]}
-        turns.append(Turn(VIDEO + doc_to_text(document), "ABC"[order.index(0)]))
+        turns.append(Turn(VIDEO + doc_to_text(document), "ABC"[order.index(0)], options=len(options)))
     return turns
 
 

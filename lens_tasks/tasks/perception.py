@@ -90,8 +90,7 @@ def video_file(name: str) -> str:
     content = _videos().get(name)
     if content is None:
         raise MissingDataError(f"perception_mini has no video {name!r}; its names are video_0000 and so on")
-    # the digest keeps the videos of another version of the package apart
-    path = data_folder() / "perception_mini" / f"{name}_{hashlib.sha256(content).hexdigest()[:12]}.mp4"
+    path = data_folder() / "perception_mini" / unpacked_name(name, content)
     try:
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,3 +103,8 @@ def video_file(name: str) -> str:
             "folder that can be written to"
         ) from error
     return str(path)
+
+
+def unpacked_name(name: str, content: bytes) -> str:
+    """File name of a video; the digest keeps the videos of another version of the package apart."""
+    return f"{name}_{hashlib.sha256(content).hexdigest()[:12]}.mp4"

@@ -24,7 +24,7 @@ from training.muon import orthogonalize
 from training.packing import Packer
 from training.stage import Stage
 from training.tokenizer import train_tokenizer
-from training.train import Trainer
+from training.trainer import Trainer
 from training.videos import draw, video_turns
 
 EVERYTHING = Mixture(
