@@ -13,7 +13,7 @@ from torch import nn
 from transformers import Qwen2VLForConditionalGeneration
 from transformers.models.qwen2_vl.modeling_qwen2_vl import apply_rotary_pos_emb_vision
 
-from training.packing import Batch
+from training.packing import Batch, Row
 
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
@@ -79,6 +79,25 @@ def answer_logits(model: Qwen2VLForConditionalGeneration, images: torch.Tensor, 
         use_cache=False,
     ).last_hidden_state
     return model.lm_head(out.flatten(0, 1)[batch.picked])
+
+
+def trunk_outputs(
+    model: Qwen2VLForConditionalGeneration, videos: torch.Tensor, trunk: Row, layers: int
+) -> torch.Tensor:
+    """What the first ``layers`` decoder layers put out on videos [v, tokens, width] without a question: [v, n, width].
+
+    ``trunk`` is `Packer.trunk`. What follows the videos cannot change it, and needs not be computed.
+    """
+    text, count = model.model.language_model, len(videos)
+    ids, positions = (torch.from_numpy(part) for part in (trunk.ids, trunk.positions))
+    hidden = text.embed_tokens(ids).expand(count, -1, -1)
+    shown = (ids == model.config.video_token_id)[None, :, None].expand_as(hidden)
+    hidden = hidden.masked_scatter(shown, videos)
+    rotary = text.rotary_emb(hidden, positions[:, None].expand(-1, count, -1))
+    for layer in text.layers[:layers]:
+        out = layer(hidden, attention_mask=None, position_embeddings=rotary, use_cache=False)
+        hidden = out if isinstance(out, torch.Tensor) else out[0]
+    return hidden
 
 
 @contextmanager

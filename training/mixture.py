@@ -22,13 +22,14 @@ VIDEO = "<video>"
 class Turn:
     """A prompt (user's text with ``<image>`` or ``<video>``), the answer, and where the graded word starts in it.
 
-    ``options`` lettered lines follow the first line of the prompt of a video; their ends are marked in its row.
+    A question about a video has the numbers of what it ``names`` on the line of the question (the answer) and on those
+    of the options, whose ends are marked in its row.
     """
 
     prompt: str
     answer: str
     graded_from: int = 0
-    options: int = 0
+    names: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

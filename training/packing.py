@@ -29,7 +29,8 @@ Ints = npt.NDArray[np.int64]
 class Row:
     """Token ids [n], rotary positions [3, n], branch of each token [n] (0 trunk), targets and their weights [n].
 
-    ``options`` [n] is 1 at the end of the line of a right option, 0 of a wrong one, and -1 elsewhere.
+    ``options`` [n] is 1 at the end of the line of a right option, 0 of a wrong one, and -1 elsewhere; ``names`` [n] is
+    the number of the answer at the end of a question's line, of an option at the end of its own, and -1 elsewhere.
     """
 
     ids: Ints
@@ -38,13 +39,15 @@ class Row:
     targets: Ints
     weights: npt.NDArray[np.float32]
     options: Ints
+    names: Ints
 
 
 @dataclass(frozen=True)
 class Batch:
     """Rows padded to one length; ``mask`` is [batch, 1, n, n], True where attention is allowed.
 
-    ``picked`` are the places of answer tokens in the flattened batch, ``optional`` those where options end.
+    ``picked`` are the places of answer tokens in the flattened batch, ``optional`` those where options end, and
+    ``named`` those where questions or options end.
     """
 
     ids: torch.Tensor
@@ -56,6 +59,8 @@ class Batch:
     weights: torch.Tensor
     optional: torch.Tensor
     right: torch.Tensor
+    named: torch.Tensor
+    names: torch.Tensor
 
 
 class Packer:
@@ -91,7 +96,8 @@ class Packer:
             shared = min(shared, same)
         trunk = prompts[0][:shared]
         ids, branch, order = list(trunk), [0] * shared, list(range(shared))
-        targets, weights, options = [-100] * shared, [0.0] * shared, [-1] * shared
+        targets, weights = [-100] * shared, [0.0] * shared
+        options, names = [-1] * shared, [-1] * shared
         for number, (turn, prompt) in enumerate(zip(turns, prompts, strict=True), start=1):
             answer, answer_weights = self._answer(turn)
             tail = prompt[shared:] + answer[:-1]
@@ -103,7 +109,9 @@ class Packer:
             order += range(shared, shared + len(tail))
             targets += [-100] * blank + answer
             weights += [0.0] * blank + answer_weights
-            options += self._options(turn, tail)
+            marks = self._marks(turn, tail)
+            options += marks[0]
+            names += marks[1]
         return Row(
             np.asarray(ids),
             self._positions(np.asarray(ids), np.asarray(order), trunk),
@@ -111,15 +119,27 @@ class Packer:
             np.asarray(targets),
             np.asarray(weights, dtype=np.float32),
             np.asarray(options),
+            np.asarray(names),
         )
 
-    def _options(self, turn: Turn, tail: list[int]) -> list[int]:
-        """Where the lettered lines of a branch end, for turns that say how many they have: 1 the right one, else 0."""
-        marks = [-1] * len(tail)
-        ends = [place for place, token in enumerate(tail) if token == self.line_id][1 : 1 + turn.options]
-        for letter, place in zip("ABC", ends, strict=False):
-            marks[place] = int(letter == turn.answer)
-        return marks
+    def trunk(self) -> Row:
+        """A row of a video alone: what all questions about it begin with."""
+        whole = self.row([Turn(VIDEO, "")], system=False)
+        length = 1 + int(np.flatnonzero(whole.ids == self.video_id)[-1])
+        parts = (whole.branch, whole.targets, whole.weights, whole.options, whole.names)
+        branch, targets, weights, options, names = (part[:length] for part in parts)
+        return Row(whole.ids[:length], whole.positions[:, :length], branch, targets, weights, options, names)
+
+    def _marks(self, turn: Turn, tail: list[int]) -> tuple[list[int], list[int]]:
+        """Which options are right, and what is named, at the ends of the lines of a branch."""
+        options, names = [-1] * len(tail), [-1] * len(tail)
+        ends = [place for place, token in enumerate(tail) if token == self.line_id]
+        if turn.names and len(ends) >= len(turn.names):
+            for place, name in zip(ends, turn.names, strict=False):
+                names[place] = name
+            for letter, place in zip("ABC", ends[1 : len(turn.names)], strict=True):
+                options[place] = int(letter == turn.answer)
+        return options, names
 
     def _positions(self, ids: Ints, order: Ints, trunk: list[int]) -> Ints:
         """Rotary positions as transformers 5 counts them for Qwen2-VL: GRID steps in height and width.
@@ -143,15 +163,16 @@ class Packer:
         branch = np.full((len(rows), longest), -1)
         targets = np.full((len(rows), longest), -100)
         weights = np.zeros((len(rows), longest), dtype=np.float32)
-        options = np.full((len(rows), longest), -1)
+        options, names = np.full((len(rows), longest), -1), np.full((len(rows), longest), -1)
         positions = np.zeros((3, len(rows), longest), dtype=np.int64)
         for i, row in enumerate(rows):
             n = len(row.ids)
             ids[i, :n], branch[i, :n], targets[i, :n], weights[i, :n] = row.ids, row.branch, row.targets, row.weights
-            positions[:, i, :n], options[i, :n] = row.positions, row.options
+            positions[:, i, :n], options[i, :n], names[i, :n] = row.positions, row.options, row.names
         causal = np.tril(np.ones((longest, longest), dtype=bool))
         seen = (branch[:, None, :] == 0) | (branch[:, None, :] == branch[:, :, None])
-        picked, optional = np.flatnonzero(targets.reshape(-1) != -100), np.flatnonzero(options.reshape(-1) != -1)
+        picked = np.flatnonzero(targets.reshape(-1) != -100)
+        optional, named = (np.flatnonzero(marks.reshape(-1) != -1) for marks in (options, names))
         return Batch(
             torch.from_numpy(ids),
             torch.from_numpy(positions),
@@ -162,4 +183,6 @@ class Packer:
             torch.from_numpy(weights.reshape(-1)[picked]),
             torch.from_numpy(optional),
             torch.from_numpy(options.reshape(-1)[optional]).float(),
+            torch.from_numpy(named),
+            torch.from_numpy(names.reshape(-1)[named]),
         )

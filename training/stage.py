@@ -39,12 +39,15 @@ class Stage:
     weight_decay: float = 0.05
     system: float = 0.1
     videos: float = 0.0
-    """Share of a batch that is about videos; stages of kind ``pairs`` (the tower) and ``videos`` have some."""
+    """Share of a batch that is about videos, in stages of kind ``pairs`` (the tower) and ``videos``."""
+    trunks: int = 0
+    """Videos beside the batch that are only followed, without questions."""
     questions: int = 2
     """Questions about a video in a row."""
     drift_weight: float = 1.0
     state_weight: float = 0.5
     option_weight: float = 0.5
+    answer_weight: float = 0.0
     mixture: Mixture = field(default_factory=Mixture)
 
     @classmethod

@@ -57,7 +57,7 @@ def run(rank: int, args: argparse.Namespace) -> None:
         folder = args.start if args.start.is_dir() else args.start.parent / "model"
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     stage = Stage.read(args.config)
-    kind = VideoTrainer if stage.videos else Trainer
+    kind = VideoTrainer if stage.kind in ("pairs", "videos") else Trainer
     trainer = kind(stage if args.seed is None else replace(stage, seed=args.seed), shape, tokenizer)
     first = 0
     if args.start is not None and args.start.is_dir():

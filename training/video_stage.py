@@ -28,13 +28,14 @@ class VideoItem:
     """A batch. Stages on the tower have patches [.., 64, 384] of pairs of frames and of pictures, and cell targets.
 
     Stages on the language model have cached embeddings of videos [v, 128, width] and of pictures [p, 16, width], the
-    rows in this order, and the answers so far [v, 8, 19].
+    rows in this order (only the first ``asked`` videos have one), and the answers so far [v, 8, 19].
     """
 
     videos: torch.Tensor
     pictures: torch.Tensor
     targets: torch.Tensor
     packed: Batch | None = None
+    asked: int = 0
 
 
 class VideoStream:
@@ -49,7 +50,7 @@ class VideoStream:
 
     def __iter__(self) -> Iterator[VideoItem]:
         share = self.stage.batch // self.world
-        pictures = max(1, round(share * (1.0 - self.stage.videos)))
+        pictures = round(share * (1.0 - self.stage.videos))
         draw = self._pairs(share - pictures, pictures) if self.cache is None else self._rows(share - pictures, pictures)
         step = self.first_step
         while True:
@@ -90,10 +91,11 @@ class VideoStream:
         stage = self.stage
 
         def draw(rng: np.random.Generator) -> VideoItem:
-            chosen = np.sort(rng.integers(len(self.clips), size=videos))
+            chosen = rng.integers(len(self.clips), size=videos + stage.trunks // self.world)
             rows = []
-            for number in chosen:
-                turns = video_turns(rng, self.clips[number])
+            for number in chosen[:videos]:
+                # twice, each with its own order of options: some videos have one question, and rows share their trunk
+                turns = video_turns(rng, self.clips[number]) + video_turns(rng, self.clips[number])
                 picked = rng.permutation(len(turns))[: stage.questions]
                 rows.append(self.packer.row([turns[i] for i in picked], bool(rng.random() < stage.system)))
             still = np.sort(rng.integers(len(images), size=pictures))
@@ -105,6 +107,7 @@ class VideoStream:
                 torch.from_numpy(np.asarray(images[still])).float(),
                 torch.from_numpy(known[chosen]),
                 self.packer.batch(rows),
+                videos,
             )
 
         return draw

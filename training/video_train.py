@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the customary name
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from training.forward import answer_logits, outputs_of, patches, see, video_patches
+from training.forward import answer_logits, outputs_of, patches, see, trunk_outputs, video_patches
 from training.model import Shape
 from training.packing import IMAGE_TOKENS, Packer
 from training.pairs import NAMES
@@ -20,19 +20,22 @@ from training.progress import CLASSES, NOT_YET
 from training.stage import Stage
 from training.trainer import Trainer, wait
 from training.video_stage import VideoItem, VideoStream, write_progress
+from training.videos import ANSWERS
 
-STATE_LAYER, OPTION_LAYER = 5, 7
-"""Decoder layers (from 0) from whose output the answers so far and the right options are read."""
+STATE_LAYER, ANSWER_LAYER, OPTION_LAYER = 5, 6, 7
+"""Decoder layers (from 0) from whose output is read: at videos the answers so far; at the ends of lines the answer to a
+question and what an option names; there, whether the option is right. Each step has a layer to itself."""
 
 
 class VideoReaders(nn.Module):
-    """Training aids, thrown away afterwards: cells of pairs of frames, answers so far, right options; all linear."""
+    """Training aids, thrown away afterwards: all linear."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.cells = nn.Linear(width, len(NAMES))
         self.states = nn.Sequential(nn.RMSNorm(width), nn.Linear(width, sum(CLASSES.values())))
         self.options = nn.Sequential(nn.RMSNorm(width), nn.Linear(width, 1))
+        self.answers = nn.Sequential(nn.RMSNorm(width), nn.Linear(width, len(ANSWERS)))
 
 
 class VideoTrainer(Trainer):
@@ -42,6 +45,8 @@ class VideoTrainer(Trainer):
         super().__init__(stage, shape, tokenizer, VideoReaders(shape.width))
         self.model.model.language_model.requires_grad_(stage.kind != "pairs")
         self.teacher: nn.Module | None = None
+        self.packer = Packer(tokenizer, stage.length)
+        self.trunk = self.packer.trunk()
 
     def load_weights(self, folder: Path) -> None:
         """Start from a model folder, whose embeddings of pictures are to be kept."""
@@ -71,36 +76,49 @@ class VideoTrainer(Trainer):
         return cells * 10.0 + drift * self.stage.drift_weight, log
 
     def _answers(self, item: VideoItem) -> tuple[torch.Tensor, dict[str, float]]:
-        assert item.packed is not None
-        packed = item.packed
-        images = torch.cat([item.videos.flatten(0, 1), item.pictures.flatten(0, 1)])
-        with outputs_of(self.model, (STATE_LAYER, OPTION_LAYER)) as outputs:
+        packed, asked = item.packed, item.asked
+        assert packed is not None
+        images = torch.cat([item.videos[:asked].flatten(0, 1), item.pictures.flatten(0, 1)])
+        with outputs_of(self.model, (STATE_LAYER, ANSWER_LAYER, OPTION_LAYER)) as outputs:
             logits = answer_logits(self.model, images, packed)
         each = F.cross_entropy(logits, packed.targets, reduction="none")
         answers = (each * packed.weights).sum() / packed.weights.sum()
-        states, known = self._states(outputs[STATE_LAYER], item)
-        options = self.reader.options(outputs[OPTION_LAYER].flatten(0, 1)[packed.optional]).squeeze(-1)
-        option = F.binary_cross_entropy_with_logits(options, packed.right)
+        states, known = self._states(outputs[STATE_LAYER][:asked][packed.image_mask[:asked]], item)
+        loss = answers + states * self.stage.state_weight
         graded = packed.weights >= 1.0
         hit = (logits.argmax(-1) == packed.targets)[graded].float()
-        video = graded_of_videos(item)[graded.nonzero().squeeze(-1)]
+        video = packed.picked[graded] < asked * packed.ids.shape[1]
         log = {
             "answers": float(answers.detach()),
             "states": float(states.detach()),
             "known": known,
-            "options": float(option.detach()),
-            "right_videos": float(hit[video].mean()),
             "right_pictures": float(hit[~video].mean()),
         }
-        return answers + states * self.stage.state_weight + option * self.stage.option_weight, log
+        if asked:
+            options = self.reader.options(outputs[OPTION_LAYER].flatten(0, 1)[packed.optional]).squeeze(-1)
+            option = F.binary_cross_entropy_with_logits(options, packed.right)
+            read = self.reader.answers(outputs[ANSWER_LAYER].flatten(0, 1)[packed.named])
+            answer = F.cross_entropy(read, packed.names)
+            right, question = read.argmax(-1) == packed.names, ~torch.isin(packed.named, packed.optional)
+            loss = loss + option * self.stage.option_weight + answer * self.stage.answer_weight
+            log |= {
+                "options": float(option.detach()),
+                "answered": float(right[question].float().mean()),
+                "named": float(right[~question].float().mean()),
+                "right_videos": float(hit[video].mean()),
+            }
+        return loss, log
 
     def _states(self, output: torch.Tensor, item: VideoItem) -> tuple[torch.Tensor, float]:
-        """Cross-entropy of the answers so far, read from the last token of each pair of frames, and share right."""
-        assert item.packed is not None
-        count = len(item.videos)
-        tokens = output[:count][item.packed.image_mask[:count]].view(count, -1, IMAGE_TOKENS, output.shape[-1])[
-            :, :, -1
-        ]
+        """Cross-entropy of the answers so far, read from the last token of each pair of frames, and share right.
+
+        ``output`` [asked * 128, width] are the outputs at the tokens of the videos that have rows. The others pass the
+        layers up to there without questions.
+        """
+        if len(item.videos) > item.asked:
+            alone = trunk_outputs(self.model, item.videos[item.asked :], self.trunk, STATE_LAYER + 1)
+            output = torch.cat([output, alone[:, self.trunk.ids == self.packer.video_id].flatten(0, 1)])
+        tokens = output.view(len(item.videos), -1, IMAGE_TOKENS, output.shape[-1])[:, :, -1]
         read = self.reader.states(tokens).split(list(CLASSES.values()), dim=-1)
         losses = torch.stack(
             [
@@ -116,8 +134,8 @@ class VideoTrainer(Trainer):
 
     def stream(self, args: argparse.Namespace, first: int, part: tuple[int, int]) -> VideoStream:
         """The batches of the stage; for the language model the tower's output is cached before."""
-        stream = VideoStream(self.stage, args.data, Packer(self.tokenizer, self.stage.length), first, part)
-        if self.stage.kind == "videos":
+        stream = VideoStream(self.stage, args.data, self.packer, first, part)
+        if self.stage.kind != "pairs":
             stream.cache = args.cache or args.out / "seen"
             if not (stream.cache / "progress.npy").exists():
                 self.write_cache(args.data, stream.cache, part)
@@ -146,9 +164,3 @@ class VideoTrainer(Trainer):
         wait()
         if part[0] == 0:
             write_progress(data, folder / "progress.npy")
-
-
-def graded_of_videos(item: VideoItem) -> torch.Tensor:
-    """Bool [picked]: whether an answer token is about a video."""
-    assert item.packed is not None
-    return item.packed.picked < len(item.videos) * item.packed.ids.shape[1]

@@ -17,10 +17,18 @@ from lens_tasks.scenes.clips.clip import Clip, render_clip
 from lens_tasks.scenes.clips.perception import FAMILIES, clip_of
 from lens_tasks.scenes.clips.questions import QUESTIONS
 from lens_tasks.scenes.render import Pixels
+from lens_tasks.scenes.world import COLOURS
 from lens_tasks.tasks.perception import doc_to_text
 from training.mixture import VIDEO, Turn
 
 VIDEO_SEED = 40_000_000_000
+ANSWERS = (*COLOURS, *sorted({(name, text) for name, question in QUESTIONS.items() for text in question.options}))
+"""What questions are answered with, whatever the letters: the colour of an object, or an option of a question."""
+
+
+def answer_number(question: str, text: str) -> int:
+    """The place in ANSWERS of an option's text."""
+    return ANSWERS.index((question, text) if QUESTIONS[question].options else text.split()[0])
 
 
 def clip_for(number: int) -> Clip:
@@ -37,7 +45,8 @@ def video_turns(rng: np.random.Generator, clip: Clip) -> list[Turn]:
         options = [asked.answer, *asked.others]
         order = [int(place) for place in rng.permutation(len(options))]
         document = {"question": QUESTIONS[asked.question].text, "options": [options[place] for place in order]}
-        turns.append(Turn(VIDEO + doc_to_text(document), "ABC"[order.index(0)], options=len(options)))
+        names = [answer_number(asked.question, text) for text in (asked.answer, *document["options"])]
+        turns.append(Turn(VIDEO + doc_to_text(document), "ABC"[order.index(0)], names=tuple(names)))
     return turns
 
 

@@ -22,7 +22,7 @@ from lens_models import (
     load_model,
     loading,
 )
-from lens_models.loading import LoadedModel, default_device, resolve_dtype, resolve_pretrained
+from lens_models.loading import BUNDLED, LoadedModel, default_device, resolve_dtype, resolve_pretrained
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,12 @@ def test_dtype_names() -> None:
         resolve_dtype("float31")
 
 
-def test_the_bundled_model_has_a_name() -> None:
-    folder = Path(resolve_pretrained(LENS_TINY))
-    assert (folder.name, folder.parent.name) == ("lens_tiny", "lens_models")
+def test_bundled_models_have_names() -> None:
+    assert BUNDLED[0] == LENS_TINY
+    package = Path(loading.__file__).parent
+    assert sorted(BUNDLED) == sorted(path.parent.name for path in package.glob("*/config.json"))
+    for name in BUNDLED:
+        assert Path(resolve_pretrained(name)) == package / name
     assert resolve_pretrained("someone/some-model") == "someone/some-model"
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tolerances import bounds, sums_of
 
 from lens_tasks.scenes.clips.clip import FRAMES, MIDDLE
 from lens_tasks.scenes.clips.questions import QUESTIONS
@@ -14,7 +15,7 @@ from lens_tasks.scenes.sample import sample_scene
 from lens_tasks.scenes.world import COLOURS
 from training import video_stage
 from training.blind import no_video, one_frame, shuffled
-from training.forward import outputs_of, patches, see
+from training.forward import answer_logits, outputs_of, patches, see, trunk_outputs, video_patches
 from training.model import Shape
 from training.packing import Packer
 from training.pairs import NAMES, pair_targets
@@ -22,8 +23,8 @@ from training.progress import CLASSES, NOT_YET, progress
 from training.stage import Stage
 from training.tokenizer import train_tokenizer
 from training.video_stage import VideoStream
-from training.video_train import VideoTrainer, graded_of_videos
-from training.videos import clip_for, draw, video_turns
+from training.video_train import VideoTrainer
+from training.videos import ANSWERS, clip_for, draw, video_turns
 
 FAMILIES = range(6)
 
@@ -88,14 +89,38 @@ def test_a_pair_changes_where_its_frames_differ(number):
         assert pair_targets(clip, pair)[:, changes].any() == differs
 
 
-def test_ends_of_options_are_marked(tokenizer):
-    turns = video_turns(np.random.default_rng(3), clip_for(2))
+@pytest.mark.parametrize("number", (0, 2))
+def test_ends_of_questions_and_options_are_marked(tokenizer, number):
+    """Cups have fixed options; where objects are named, their colours tell them apart."""
+    turns = video_turns(np.random.default_rng(3), clip_for(number))
     row = Packer(tokenizer, 1024).row(turns, system=False)
     for branch, turn in enumerate(turns, start=1):
-        places = np.flatnonzero((row.branch == branch) & (row.options >= 0))
-        assert list(row.options[places]) == [int(letter == turn.answer) for letter in "ABC"]
-        text = tokenizer.decode(row.ids[: places[1]][row.branch[: places[1]] == branch])
-        assert text.endswith(turn.prompt.split("\n")[2]), "the second option is read where its line ends"
+        question, *options = np.flatnonzero((row.branch == branch) & (row.names >= 0))
+        assert list(row.options[options]) == [int(letter == turn.answer) for letter in "ABC"]
+        assert row.names[question] == row.names[options["ABC".index(turn.answer)]]
+        for place, line in zip([question, *options], turn.prompt.split("\n"), strict=False):
+            own = (row.branch == 0) | (row.branch == branch)
+            assert tokenizer.decode(row.ids[: place + 1][own[: place + 1]]).endswith(line.replace("<video>", "") + "\n")
+        for place, line in zip(options, turn.prompt.split("\n")[1:], strict=False):
+            name = ANSWERS[row.names[place]]
+            assert (name if isinstance(name, str) else name[1]) in line
+
+
+def test_videos_without_questions_pass_the_same_layers(tokenizer):
+    """The outputs at a video's tokens are those that it has in a row with questions behind it."""
+    stage = Stage(kind="videos", steps=1, batch=2, rate=0.001, warmup=1, decay=1, seed=1, videos=0.5)
+    trainer = VideoTrainer(stage, Shape(layers=3, vision_layers=1), tokenizer)
+    clip, frames = draw(1)
+    packed = trainer.packer.batch([trainer.packer.row(video_turns(np.random.default_rng(0), clip), system=False)])
+    with torch.no_grad():
+        seen = see(trainer.model, video_patches(frames[None])).view(1, 128, -1)
+        with outputs_of(trainer.model, (1,)) as found:
+            answer_logits(trainer.model, seen, packed)
+        alone = trunk_outputs(trainer.model, seen, trainer.trunk, 2)
+    shown = trainer.trunk.ids == trainer.packer.video_id
+    expected = found[1][packed.image_mask]
+    limits = bounds(torch.float32, sums_of(trainer.model, 256), scale=float(expected.abs().max()))
+    torch.testing.assert_close(alone[0, shown], expected, **limits)
 
 
 def test_outputs_are_those_of_the_layers(tokenizer):
@@ -126,7 +151,9 @@ def test_both_kinds_of_stages_take_a_step(tokenizer, data, tmp_path, monkeypatch
     moved = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
     assert moved and all(".visual." in name for name in moved)
 
-    second = VideoTrainer(replace(first, kind="videos", frozen_vision=True), shape, tokenizer)
+    second = VideoTrainer(
+        replace(first, kind="videos", frozen_vision=True, trunks=3, answer_weight=1.0), shape, tokenizer
+    )
     stream = VideoStream(second.stage, data, packer, 0, (0, 1))
     stream.cache = tmp_path / "seen"
     second.write_cache(data, stream.cache, (0, 1))
@@ -135,10 +162,9 @@ def test_both_kinds_of_stages_take_a_step(tokenizer, data, tmp_path, monkeypatch
     assert np.array_equal(seen, expected)
     assert np.load(stream.cache / "videos.npy").shape == (12, 128, shape.width)
     item = next(iter(stream))
-    about_videos = graded_of_videos(item)
-    assert about_videos.any() and not about_videos.all()
+    assert (item.asked, len(item.videos), len(item.pictures)) == (2, 5, 2)
     before = {name: value.clone() for name, value in second.model.state_dict().items()}
-    assert set(second.step(0, item)) >= {"answers", "known", "options"}
+    assert set(second.step(0, item)) >= {"answers", "known", "options", "named"}
     moved = {name for name, value in second.model.state_dict().items() if not torch.equal(value, before[name])}
     assert moved and not any(".visual." in name for name in moved)
 
