@@ -23,6 +23,7 @@ from .peft_adapters import attach_adapter
 from .quantised import is_quantised, quantisation_config
 
 __all__ = [
+    "BUNDLED",
     "LENS_TINY",
     "UNLOADABLE",
     "LoadedModel",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 LENS_TINY = "lens_tiny"
+BUNDLED = (LENS_TINY, "lens_tiny_video")
+"""Models that ship with the package, each a folder beside this file; the first is the default."""
 UNLOADABLE = (OSError, SafetensorError)
 """What transformers raises for weights that are missing, damaged or of a kind that was not asked for."""
 _DEVICES = re.compile(r"device|driver|CUDA|cuda")
@@ -85,13 +88,13 @@ def resolve_dtype(dtype: str | torch.dtype | None) -> str | torch.dtype:
 
 
 def resolve_pretrained(name: str) -> str:
-    """The bundled model's folder for "lens_tiny", any other name unchanged.
+    """The folder of a bundled model for its name, any other name unchanged.
 
     Raises:
         UnknownModelError: the name looks like a path and there is no such folder.
     """
-    if name == LENS_TINY:
-        return str(Path(__file__).parent / LENS_TINY)
+    if name in BUNDLED:
+        return str(Path(__file__).parent / name)
     path = Path(name).expanduser()
     looks_local = name.startswith(("/", "./", "../", "~")) or name.count("/") > 1
     if looks_local and not path.is_dir():

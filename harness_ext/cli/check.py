@@ -32,7 +32,9 @@ _READ = {
 
 
 def check(
-    model: Annotated[str, typer.Argument(help="A model folder, a repository name, or lens_tiny.")] = "lens_tiny",
+    model: Annotated[
+        str, typer.Argument(help="A folder, a repository name, lens_tiny or lens_tiny_video.")
+    ] = "lens_tiny",
     task: Annotated[str | None, typer.Option(help="A task of lmms-eval whose candidates and costs to look at.")] = None,
     include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,
     documents: Annotated[int, typer.Option(min=1, help="Documents of the task whose candidates are looked at.")] = 50,
