@@ -58,13 +58,13 @@ def picture_blocks(analysis: Analysis) -> tuple[Block, ...]:
     if found is None:
         return ()
     sentences = [
+        *(_drop(one) for one in found.contrasts if one.measure == DROP),
         *(lift_sentence(one) for one in found.contrasts if one.measure == LIFT and one.group == ALL),
         *(further_sentence(one) for one in found.contrasts if one.measure in (POINTING, AUROC) and one.group == ALL),
         *(hidden_sentence(one) for one in found.contrasts if one.measure == HIDDEN_LIFT),
         *(correlation_sentence(one) for one in found.contrasts if one.measure == CORRELATION),
         *_by_verdict(found),
         *(_layers(one) for one in found.by_layer),
-        *(_drop(one) for one in found.contrasts if one.measure == DROP),
         *_moves(found),
         *_other_questions(found),
     ]

@@ -11,7 +11,7 @@ from lens_report.measures import Analysis
 from lens_report.measures.runs import Problem
 from lens_report.measures.task_run import labels_of
 from lens_report.presentation.document.blocks import Document, Paragraph, Picture, Section
-from lens_report.presentation.document.shown import interval, scientific
+from lens_report.presentation.document.shown import interval, percent, scientific
 from lens_results import Run
 
 PARTS = (
@@ -136,7 +136,7 @@ def _score(one: Analysis) -> list[str]:
     found = one.emergence
     return [
         one.task_run.task, str(n), "–" if clusters is None else str(clusters), value,
-        interval(overview.coverage, share=True).text, interval(found.stable.median if found else None, 0).text,
+        percent(overview.coverage.value).text, interval(found.stable.median if found else None, 0).text,
     ]  # fmt: skip
 
 
