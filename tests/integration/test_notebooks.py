@@ -30,13 +30,14 @@ def outputs_of(notebook: Any) -> list[Any]:
 @pytest.mark.end_to_end
 @pytest.mark.timeout(400)
 def test_perception_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NOTEBOOK_SAMPLES", "32")
+    monkeypatch.setenv("NOTEBOOK_SAMPLES", "48")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     outputs = outputs_of(executed("perception_test.ipynb", tmp_path))
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
     shown = " ".join(str(output.get("text", output.get("data", {}).get("text/plain", ""))) for output in outputs)
-    for expected in ("perception_mini", "Estimate(", "null tracks", "paper.pdf", "right:"):
+    assert "Empty DataFrame" not in shown  # 12 videos are enough for each table
+    for expected in ("perception_mini", "Estimate(", "null tracks", "videos above", "paper.pdf", "right:"):
         assert expected in shown
     paper = tmp_path / "runs" / "perception_notebook_paper" / "paper.pdf"
     assert paper.read_bytes().startswith(b"%PDF-")
