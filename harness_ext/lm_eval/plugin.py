@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
+from importlib import metadata
 from typing import Any
 
 from harness_ext.tasks import folders
-from harness_ext.wrapping import wrap
+from harness_ext.wrapping import UnsupportedHarnessError, wrap
 from lens_tasks.folders import lm_eval_tasks
 
 __all__ = ["MODEL_ID", "register"]
@@ -39,14 +38,31 @@ def register() -> None:
 
 
 def _register_lazily(name: str, target: str) -> None:
-    """Register a model that is imported when asked for; at once where lm-eval cannot do that and vLLM is there."""
+    """Register a model that is imported when asked for; with lm-eval 0.4.9, one that says why it does not run."""
     from lm_eval.api import registry
 
     if hasattr(registry, "model_registry"):
         registry.model_registry.register(name, target=target)
-    elif find_spec("vllm") is not None:
-        module, _, attribute = target.partition(":")
-        registry.register_model(name)(getattr(import_module(module), attribute))
+    elif name not in registry.MODEL_REGISTRY:
+        registry.MODEL_REGISTRY[name] = _TooOldForVllm
+
+
+class _TooOldForVllm:
+    """In the place of the model under vLLM where lm-eval is older than what vLLM 0.32 can run with."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise UnsupportedHarnessError(
+            f"{VLLM_MODEL_ID} needs lm-eval 0.4.10 or later with vLLM 0.32 or later, found lm-eval "
+            f"{metadata.version('lm-eval')}, whose models are written for transformers 4, while vLLM 0.32 needs "
+            f"transformers 5. Use {MODEL_ID} here, or give a newer lm-eval the folder of tasks with --include_path"
+        )
+
+    @classmethod
+    def create_from_arg_string(cls, *args: Any, **kwargs: Any) -> Any:
+        """How lm-eval makes a model; see `UnsupportedHarnessError`."""
+        return cls()
+
+    create_from_arg_obj = create_from_arg_string
 
 
 def _with_our_folder(original: Callable[..., Any]) -> Callable[..., Any]:
