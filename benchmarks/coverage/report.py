@@ -98,7 +98,8 @@ def _geometry(prefix: str, report: GeometryReport) -> Row:
 
 
 def _write_page(folder: Path) -> None:
-    tables = [json.loads(each.read_text()) for each in sorted(folder.glob("coverage*.json"), reverse=True)]
+    files = [folder / "coverage.json", *sorted(folder.glob("coverage-transformers-*.json"), reverse=True)]
+    tables = [json.loads(each.read_text()) for each in files if each.exists()]
     (folder / "coverage.md").write_text(_page(tables))
 
 

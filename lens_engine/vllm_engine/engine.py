@@ -165,6 +165,12 @@ class VllmEngine:
         return params if mark is None else marked(params, mark, **{SPAN: n_tokens})
 
     def _scored(self, output: Any, tokens: Tokens, mark: int | None, lens: VllmLens | None) -> ScoredContinuation:
+        read = tuple(output.prompt_token_ids[-len(tokens) :])
+        if read != tuple(tokens):
+            raise ForcingError(
+                f"vLLM's own preparation of the prompt ends it with the tokens {read}, expected the given ones "
+                f"{tuple(tokens)}; given tokens are not scored for it under vLLM, use hf-multimodal-lens"
+            )
         entries = [entry[token] for entry, token in zip(output.prompt_logprobs[-len(tokens) :], tokens, strict=True)]
         own = [float(entry.logprob) for entry in entries]
         greedy = all(entry.rank == 1 for entry in entries)

@@ -17,6 +17,7 @@ from zoo import IMAGE, VIDEO, VISION_END, VISION_START, VOCABULARY, ZOO
 WORDS = ["is", "there", "a", "red", "cube", "in", "the", "picture", "and", "what", "else"]
 _SIDE = {"height": 32, "width": 32}
 _FIRST_WORD = 10
+_NEWLINES = tuple("\n" * count for count in range(1, 5))  # vLLM asks the vocabularies of Gemma's families for these
 
 
 def picture(number: int) -> Image.Image:
@@ -29,7 +30,7 @@ def _tokenizer(image: str, video: str = "<video>", start: str = "<start>", end: 
     ids = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, image: IMAGE, video: VIDEO, start: VISION_START}
     ids |= {end: VISION_END} | {word: _FIRST_WORD + place for place, word in enumerate(WORDS)}
     free = iter(sorted(set(range(VOCABULARY)) - set(ids.values()), reverse=True))
-    ids |= {token: next(free) for token in named.values() if token not in ids}
+    ids |= {token: next(free) for token in (*named.values(), *_NEWLINES) if token not in ids}
     ids |= {f"unused{number}": number for number in free}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
