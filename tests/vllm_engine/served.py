@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,16 @@ from plain_model import plain_lens_tiny
 from processors import processor_of
 from safetensors.torch import load_file, save_file
 from tolerances import bounds, sums_of
-from zoo import WIDTH, ZOO
+from zoo import WIDTH, ZOO, Specimen
 
 from lens_engine import Media, Sample
 from lens_engine.vllm_engine import WORKER, MarkingClient, VllmEngine
 from lens_models import LENS_TINY, LensSettings
 from lens_models.loading import resolve_pretrained
 
-_RENAMED = ("llava", "llava_onevision")
+_RENAMED = ("llava", "llava_onevision", "paligemma", "gemma3", "cohere2_vision")
+# family -> the setting of its vision tower that has to be the width of its text model
+_HEADS_OF_WIDTH = {"qwen2_vl": "hidden_size", "qwen2_5_vl": "out_hidden_size", "llava_onevision": "", "internvl": ""}
 TAIL = "\nAnswer the question using a single word or phrase."
 
 
@@ -91,22 +96,36 @@ def own_bounds(dtype: str = "float32") -> dict[str, float]:
     return bounds(dtype, length, model.get_output_embeddings().weight.shape[0] if dtype == "float32" else 1, scale=16.0)
 
 
+def _widened(family: str) -> Specimen:
+    """The specimen, with a text model of two such heads where vLLM takes their size from the width."""
+    specimen = ZOO[family]
+    if family not in _HEADS_OF_WIDTH:
+        return specimen
+    config = copy.deepcopy(specimen.config)
+    config["text_config"]["hidden_size"] = 2 * WIDTH
+    if name := _HEADS_OF_WIDTH[family]:
+        config["vision_config"][name] = 2 * WIDTH
+    return replace(specimen, config=config)
+
+
 def family_checkpoint(family: str, folder: Path) -> tuple[Path, str]:
     """A tiny random checkpoint of a family, and its image placeholder, as vLLM's kernels for processors take it.
 
     They know heads of 32 numbers and not of 8; weights of the vision tower have the names of the hub's checkpoints,
     which transformers 5 no longer writes.
     """
+    changes: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": WIDTH}
     processor, placeholder = processor_of(family)
-    processor.save_pretrained(folder)
-    changes: dict[str, Any] = {"num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": WIDTH}
     if family.startswith("qwen"):
         changes["rope_parameters"] = {"rope_type": "default", "mrope_section": [4, 4, 8], "rope_theta": 10_000.0}
-    ZOO[family].build(**changes).save_pretrained(folder)
+    model = _widened(family).build(**changes)
+    processor.save_pretrained(folder)
+    model.save_pretrained(folder)
     file = folder / "model.safetensors"
-    old = "vision_tower."
     renamed = {
-        f"{old}vision_model.{name.removeprefix(old)}" if name.startswith(old) and family in _RENAMED else name: value
+        re.sub(r"vision_tower\.(?!vision_model)", "vision_tower.vision_model.", name)
+        if family in _RENAMED
+        else name: value
         for name, value in load_file(file).items()
     }
     save_file(renamed, file, metadata={"format": "pt"})

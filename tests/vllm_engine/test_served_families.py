@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from processors import picture
-from served import Chat, family_checkpoint
-from tolerances import bounds
+from families import FAMILIES, NOT_GIVEN, NOT_READ, examine
+from generate_coverage import FILE, PAGE, table_of
 
-from lens_engine import Media, Sample
-from lens_engine.vllm_engine import WORKER, VllmEngine
-from lens_engine.vllm_engine.lens import VllmTrace
-from lens_models import LensSettings, ReadoutRow
-
-FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava", "llava_onevision", "idefics3", "internvl")
+ROWS = {row["model_type"]: row for row in json.loads(FILE.read_text())}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_is_read_exactly(family: str, tmp_path: Path) -> None:
-    from vllm import LLM, SamplingParams
+    found = examine(family, tmp_path)
+    assert found.exact, found
+    assert found.forced == (family not in NOT_GIVEN), found
+    assert (ROWS[family]["class"], ROWS[family]["layers"]) == (found.model_class, found.layers)
 
-    folder, placeholder = family_checkpoint(family, tmp_path)
-    client = LLM(
-        str(folder), dtype="float32", enforce_eager=True, max_model_len=256, max_num_seqs=4, seed=1,
-        worker_extension_cls=WORKER,
-    )  # fmt: skip
-    engine = VllmEngine(client, Chat(client), LensSettings(), SamplingParams)
-    samples = [
-        Sample(("q", number, 0, 0), prompt=f"{placeholder} {'a ' * number}b", media=Media((picture(number),)))
-        for number in range(3)
-    ]
-    trace = engine.generate(samples)[0].trace
-    assert isinstance(trace, VllmTrace) and engine.lens is not None
-    report = engine.lens.check(trace, dict.fromkeys(range(3)))
-    assert report is not None and report.exact
-    for row, sample in enumerate(samples):
-        tokens = trace.new_tokens[row]
-        rows = [ReadoutRow(trace.residual(row, step), token) for step, token in enumerate(tokens)]
-        layers = sum(readout.logprob_pred for readout in engine.lens.read(rows))
-        (scored,) = engine.score(sample, [tokens])
-        assert scored.layer_logprobs is not None
-        # the same positions, once one by one and once in one pass
-        share = bounds("float32", 32 * 64, 160, scale=8.0 * len(tokens))
-        assert scored.layer_logprobs.tolist() == pytest.approx(layers.tolist(), rel=share["rtol"], abs=share["atol"])
-        assert scored.logprob == pytest.approx(float(layers[-1]), rel=share["rtol"], abs=share["atol"])
+
+def test_the_file_says_what_is_tested_here() -> None:
+    assert set(ROWS) == {*FAMILIES, *NOT_READ}
+    for family in FAMILIES:
+        row = ROWS[family]
+        assert (row["exact"], row["forced"]) == ("exact", "refused" if family in NOT_GIVEN else "one pass")
+        assert row["two_ranks"] in ("exact", "not tried") or row["reason"]
+    assert all(ROWS[family]["exact"] == "refused" and ROWS[family]["reason"] for family in NOT_READ)
+
+
+def test_what_is_not_read_is_not_in_vllm() -> None:
+    from vllm import ModelRegistry
+
+    known = ModelRegistry.get_supported_archs()
+    assert not {*NOT_READ.values()} & {*known}
+    assert {ROWS[family]["class"] for family in FAMILIES} - {*known} <= {"InternS1ForConditionalGeneration"}
+
+
+def test_the_page_has_the_table_of_the_file() -> None:
+    assert table_of(list(ROWS.values())) in PAGE.read_text()

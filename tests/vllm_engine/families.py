@@ -1,0 +1,93 @@
+"""Families of models under vLLM, each as a tiny random checkpoint, and how exactly the lens reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from processors import picture
+from served import Chat, family_checkpoint
+from tolerances import bounds
+from zoo import FIRST_TEXT_TOKEN, LAST_TEXT_TOKEN
+
+from lens_engine import Media, Sample
+from lens_engine.vllm_engine import WORKER, VllmEngine
+from lens_engine.vllm_engine.lens import VllmTrace
+from lens_models import ForcingError, LensSettings, ReadoutRow
+
+__all__ = ["FAMILIES", "NOT_GIVEN", "NOT_READ", "Examined", "examine"]
+
+FAMILIES = (
+    "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava", "llava_onevision", "idefics3", "internvl", "smolvlm", "paligemma",
+    "gemma3", "cohere2_vision",
+)  # fmt: skip
+NOT_GIVEN = {"paligemma": "vLLM's processor ends each prompt with a line break, so nothing can be given at its end"}
+"""Family -> why given tokens are not scored."""
+NOT_READ = {"mllama": "MllamaForConditionalGeneration"}
+"""Family -> the class that this vLLM has no implementation of."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found of a family.
+
+    Attributes:
+        model_class: of vLLM.
+        layers: number of blocks that are read.
+        exact: whether the last layer's readout is the model's own logits.
+        deviation: largest difference of the two, as a share of the range of the logits.
+        forced: whether given tokens have, at every layer, the log-probabilities of their generation.
+        forced_deviation: largest difference of a sum of log-probabilities, in nats; None where they are refused.
+    """
+
+    model_class: str
+    layers: int
+    exact: bool
+    deviation: float
+    forced: bool
+    forced_deviation: float | None
+
+
+def examine(family: str, folder: Path, ranks: int = 1) -> Examined:
+    """Ask a tiny checkpoint of a family, made in `folder`, about three pictures on so many ranks."""
+    from vllm import LLM, SamplingParams
+
+    path, placeholder = family_checkpoint(family, folder)
+    client = LLM(
+        str(path), dtype="float32", enforce_eager=True, max_model_len=256, max_num_seqs=4, seed=1,
+        worker_extension_cls=WORKER, tensor_parallel_size=ranks,
+    )  # fmt: skip
+    # words alone: vLLM's processor of Gemma 3 joins line breaks, also given ones, which the engine then refuses
+    chat = Chat(client, allowed_token_ids=list(range(FIRST_TEXT_TOKEN, LAST_TEXT_TOKEN + 1)))
+    engine = VllmEngine(client, chat, LensSettings(), SamplingParams)
+    samples = [
+        Sample(("q", number, 0, 0), prompt=f"{placeholder} {'a ' * number}b", media=Media((picture(number),)))
+        for number in range(3)
+    ]
+    trace: Any = engine.generate(samples)[0].trace
+    assert isinstance(trace, VllmTrace), trace
+    lens = engine.lens
+    assert lens is not None
+    report = lens.check(trace, dict.fromkeys(range(3)))
+    assert report is not None
+    apart, forced = [], True
+    for row, sample in enumerate(samples):
+        tokens = trace.new_tokens[row]
+        rows = [ReadoutRow(trace.residual(row, step), token) for step, token in enumerate(tokens)]
+        layers = sum(readout.logprob_pred for readout in lens.read(rows))
+        try:
+            (scored,) = engine.score(sample, [tokens])
+        except ForcingError:
+            forced = False
+            break
+        # the same positions, once one by one and once in one pass
+        allowed = bounds("float32", 32 * 64, 160, scale=8.0 * len(tokens))
+        read = [*np.asarray(scored.layer_logprobs), scored.logprob]
+        known = [*layers, layers[-1]]  # type: ignore[index]
+        apart.append(float(np.abs(np.subtract(read, known)).max()))
+        forced = forced and np.allclose(read, known, **allowed)
+    return Examined(
+        lens.parts.model_class, lens.parts.n_layers, report.exact, report.deviation, forced, max(apart, default=None)
+    )  # fmt: skip
