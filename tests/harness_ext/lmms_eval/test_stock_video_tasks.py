@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,21 @@ VIDEOS = (
 
 
 @pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskManager:
+def fresh_modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tasks ask where HF_HOME is when they are imported: they are imported anew here, and anew afterwards."""
+
+    def of_tasks() -> list[str]:
+        return [name for name in sys.modules if name.startswith("lmms_eval.tasks.") and name.count(".") > 2]
+
+    for name in of_tasks():
+        monkeypatch.delitem(sys.modules, name)  # those of before come back at the end
+    yield
+    for name in of_tasks():
+        del sys.modules[name]
+
+
+@pytest.fixture
+def shipped(fresh_modules: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskManager:
     """lmms-eval's own tasks, with their rows in the working directory and their videos below HF_HOME."""
     home = tmp_path / "hf_home"
     monkeypatch.setenv("HF_HOME", str(home))
