@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lens_report.measures import Analysis
+from lens_report.measures.abstention import KEPT
 from lens_report.measures.calibration import CANDIDATES, SCALED, Calibrations
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
 from lens_report.presentation.document.shown import Shown, count, decimal, interval, percent, words
 from lens_report.stats.calibration import SELECTIVE, Calibration
 from lens_report.stats.results import Estimate
-
-GIVEN = 0.8
-"""Share of the answers given at which the text tells the accuracy."""
 
 
 def calibration_blocks(analysis: Analysis) -> tuple[Block, ...]:
@@ -34,10 +32,10 @@ def _main(found: Calibrations) -> Iterator[Sentence]:
         where=words(where), error=interval(main.error), verdict=words(_verdict(main)), headline=True,
         gap=interval(main.overconfidence, share=True),
     )  # fmt: skip
-    whole, part = main.all_given, main.selective[GIVEN]
+    whole, part = main.all_given, main.selective[KEPT]
     yield say(
         "Of all answers {all} are right, of the {share} with the largest probability {part}.",
-        all=percent(whole), share=percent(GIVEN), part=interval(part, share=True),
+        all=percent(whole), share=percent(KEPT), part=interval(part, share=True),
     )  # fmt: skip
 
 

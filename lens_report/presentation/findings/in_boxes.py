@@ -53,15 +53,22 @@ def verdict(one: Contrast, more: str, less: str, none: str = "no difference coul
     return words(none)
 
 
+def numbers_of(one: Contrast) -> dict[str, Shown]:
+    """What every sentence about a contrast tells: both figures, their difference, samples, p after correction."""
+    return {
+        "own": interval(one.own, 2), "other": interval(one.other, 2), "n": count(one.difference.n),
+        "gap": interval(one.difference, 2), "p": p_value(one.p_holm),
+    }  # fmt: skip
+
+
 def lift_sentence(one: Contrast) -> Sentence:
     """Lift beside that of null boxes, null tracks or other objects."""
     there = _there(one)
     return say(
         "The {map} has lift {own} in the {place} of what is asked about and {other} {null}; difference {gap}, p {p} "
         "after correction (n = {n}): {verdict}.",
-        map=words(MAPS[one.of]), place=words(OWN[one.against]), own=interval(one.own, 2), other=interval(one.other, 2),
-        null=words(IN_NULL[one.against]), n=count(one.difference.n), gap=interval(one.difference, 2),
-        p=p_value(one.p_holm), headline=True,
+        **numbers_of(one), map=words(MAPS[one.of]), place=words(OWN[one.against]), null=words(IN_NULL[one.against]),
+        headline=True,
         verdict=verdict(one, f"it is denser there than {there}", f"it is less dense there than {there}"),
     )  # fmt: skip
 
@@ -75,9 +82,8 @@ def further_sentence(one: Contrast) -> Sentence:
     return say(
         "By {measure}, the {map} has {own} for the {place} and {other} for {null}; difference {gap}, p {p} after "
         "correction (n = {n}): {verdict}.",
-        measure=words(one.measure), map=words(MAPS[one.of]), own=interval(one.own, 2), other=interval(one.other, 2),
-        place=words(OWN[one.against]), null=words(one.against),
-        n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm),
+        **numbers_of(one), measure=words(one.measure), map=words(MAPS[one.of]), place=words(OWN[one.against]),
+        null=words(one.against), headline=False,
         verdict=verdict(
             one,
             f"{'the boxes are' if one.against == NULL_BOXES else 'the track is'} told from {one.against}",
@@ -91,8 +97,7 @@ def hidden_sentence(one: Contrast) -> Sentence:
     return say(
         "In the frames in which what is asked about is hidden, the {map} has lift {own} where it is and {other} in "
         "null tracks; difference {gap}, p {p} after correction (n = {n}): {verdict}.",
-        map=words(MAPS[one.of]), own=interval(one.own, 2), other=interval(one.other, 2), n=count(one.difference.n),
-        gap=interval(one.difference, 2), p=p_value(one.p_holm), headline=True,
+        **numbers_of(one), map=words(MAPS[one.of]), headline=True,
         verdict=verdict(
             one, "it is denser where the hidden object is", "it is less dense where the hidden object is"
         ),
@@ -104,7 +109,6 @@ def correlation_sentence(one: Contrast) -> Sentence:
     return say(
         "From frame to frame, the share of the {map} in the track and what is seen of the object correlate by {own}, "
         "by {other} in null tracks; difference {gap}, p {p} after correction (n = {n}): {verdict}.",
-        map=words(MAPS[one.of]), own=interval(one.own, 2), other=interval(one.other, 2), n=count(one.difference.n),
-        gap=interval(one.difference, 2), p=p_value(one.p_holm),
+        **numbers_of(one), map=words(MAPS[one.of]), headline=False,
         verdict=verdict(one, "they go together more than there", "they go together less than there"),
     )  # fmt: skip

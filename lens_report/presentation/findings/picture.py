@@ -40,6 +40,7 @@ from lens_report.presentation.findings.in_boxes import (
     hidden_sentence,
     lift_sentence,
     moves_nothing,
+    numbers_of,
     verdict,
 )
 from lens_report.presentation.findings.rules import LEVEL
@@ -112,8 +113,7 @@ def _drop(one: Contrast) -> Sentence:
     return say(
         "Without the image tokens {mask} the log-odds of the answer drop by {own} nats, without {others} by {other}; "
         "difference {gap}, p {p} after correction (n = {n}): {verdict}.",
-        mask=words(MASKS[one.of]), others=words(others), own=interval(one.own, 2), other=interval(one.other, 2),
-        n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm),
+        **numbers_of(one), mask=words(MASKS[one.of]), others=words(others),
         headline=one.of in (BOXES, TRACK),
         verdict=verdict(
             one, "the answer depends on them more than on the others", "it depends on the others more than on them"
@@ -166,8 +166,7 @@ def _other_questions(found: Picture) -> Iterator[Sentence]:
                 "In this question's boxes, its own {map} has lift {own}, that of other questions about the same "
                 "picture {other}; difference {gap}, p {p} after correction (n = {n}): {verdict}. It is taken from the "
                 "stored maps; of the other question's boxes at most {share} lie in this one's.",
-                map=words(MAPS[of]), own=interval(one.own, 2), other=interval(one.other, 2),
-                n=count(one.difference.n), gap=interval(one.difference, 2), p=p_value(one.p_holm), headline=True,
+                **numbers_of(one), map=words(MAPS[of]), headline=True,
                 share=percent(MOST_SHARED),
                 verdict=verdict(
                     one,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from lens_report.measures import Analysis
+from lens_report.measures.abstention import KEPT
 from lens_report.measures.comparability import PUBLISHED
 from lens_report.measures.predictors import Predictor
 from lens_report.presentation.document.shown import MISSING, Shown, count, decimal, interval, p_value, percent, words
-from lens_report.presentation.findings.calibration import GIVEN
 from lens_report.presentation.findings.rules import adds, short
 from lens_report.presentation.leaderboard.published import Published
 from lens_report.stats import Estimate
@@ -122,7 +122,7 @@ def entry(analysis: Analysis, flags: tuple[str, ...]) -> Entry:
         calibration=trusted.error if trusted else None,
         brier=trusted.brier if trusted else None,
         aurc=trusted.aurc if trusted else None,
-        selective=trusted.selective[GIVEN] if trusted else None,
+        selective=trusted.selective[KEPT] if trusted else None,
         stable=_depth(found.stable.median, task_run.n_layers) if found else None,
         lost=found.lost.get("all") if found else None,
         corrected=found.corrected.get("all") if found else None,
