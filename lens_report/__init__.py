@@ -18,12 +18,23 @@ from lens_report.measures import Analysis, Draws, RunComparison, TaskRun, analys
 from lens_report.measures.runs import Problem, ReportError, load_runs
 from lens_report.presentation import figures
 from lens_report.presentation.explorer.payload import ExplorerLimits
-from lens_report.presentation.leaderboard import Entry, Leaderboard, build_leaderboard
+from lens_report.presentation.leaderboard import (
+    Benchmark,
+    BenchmarkBoard,
+    DataSet,
+    Entry,
+    Leaderboard,
+    build_benchmark_board,
+    build_leaderboard,
+)
 from lens_report.presentation.paper import Paper, build_paper
 from lens_report.presentation.report import Report, build_report
 
 __all__ = [
     "Analysis",
+    "Benchmark",
+    "BenchmarkBoard",
+    "DataSet",
     "Draws",
     "Entry",
     "ExplorerLimits",
@@ -35,6 +46,7 @@ __all__ = [
     "RunComparison",
     "TaskRun",
     "analyse",
+    "build_benchmark_board",
     "build_leaderboard",
     "build_paper",
     "build_report",

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.task_files import TaskFiles, task_files
 
-__all__ = ["leaderboard"]
+__all__ = ["Shape", "leaderboard"]
+
+
+class Shape(str, Enum):
+    """What the rows of a leaderboard are."""
+
+    tasks = "tasks"
+    mera = "mera"
 
 
 def leaderboard(
     runs: Annotated[list[Path], typer.Argument(help="Record files, or folders that hold them.")],
     out: Annotated[Path | None, typer.Option(help="Write leaderboard.md, .csv, .tex and .html there too.")] = None,
     published: Annotated[bool, typer.Option(help="Set published figures for the same tasks beside the runs.")] = True,
+    shape: Annotated[
+        Shape, typer.Option(help="tasks: a row a task and run. mera: a row a model, MERA's data sets as columns.")
+    ] = Shape.tasks,
+    task_file: TaskFiles = None,
 ) -> None:
     """Compare RUNS: scores, what predicts their errors, depth of emergence; prints Markdown."""
-    from lens_report import ReportError, build_leaderboard
+    from lens_report import ReportError, build_benchmark_board, build_leaderboard
+    from lens_report.presentation.leaderboard.forms import Board
     from lens_results import LensResultsError
 
+    if task_file and shape is not Shape.mera:
+        raise typer.BadParameter("only --shape mera has files of tasks", param_hint="--task-file")
     with exit_on(ReportError, LensResultsError, OSError):
-        table = build_leaderboard(runs, published=published)
+        table: Board
+        if shape is Shape.mera:
+            from harness_ext.cli.mera_shape import mera
+
+            table = build_benchmark_board(runs, mera(task_files(task_file)), published=published)
+        else:
+            table = build_leaderboard(runs, published=published)
         files = {} if out is None else table.write(out)
     typer.echo(table.to_markdown())
     for path in files.values():

@@ -1,11 +1,21 @@
-"""Which file of the archive takes the answers of which task, and how MERA numbers its documents."""
+"""Which file of the archive takes the answers of which task, its modality, and how MERA numbers its documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["TASK_FILES", "base_task", "document_id", "file_of", "place_of", "tasks_of", "with_task_files"]
+__all__ = [
+    "MODALITIES",
+    "TASK_FILES",
+    "base_task",
+    "document_id",
+    "file_of",
+    "names_of",
+    "place_of",
+    "tasks_of",
+    "with_task_files",
+]
 
 _DOMAINS: dict[str, tuple[str, ...]] = {
     "UniScienceVQA": (
@@ -46,6 +56,16 @@ TASK_FILES: dict[str, str] = {
 }
 """Task name in the harness -> name of its file in the archive, without `.json`; domains in MERA's order."""
 
+MODALITIES: dict[str, tuple[str, ...]] = {
+    "image": (
+        "ruCommonVQA", "ruCLEVR", "WEIRD", "ruNaturalScienceVQA", "LabTabVQA", "RealVQA", "ruHHH_Image", "ruMathVQA",
+        "ruTiE_Image", "SchoolScienceVQA", "UniScienceVQA",
+    ),
+    "audio": ("ruEnvAQA", "ruSLUn", "AQUARIA", "ruTiE_Audio"),
+    "video": ("CommonVideoQA", "RealVideoQA", "ruHHH_Video"),
+}  # fmt: skip
+"""Modality -> its files, in the order of the tables in MERA's README: public tasks, then private ones."""
+
 
 def with_task_files(own: Mapping[str, str] | None) -> dict[str, str]:
     """`TASK_FILES` with a user's own tasks in the place of those that the same files take otherwise."""
@@ -66,6 +86,11 @@ def base_task(task: str) -> str:
 def tasks_of(file: str, files: Mapping[str, str]) -> tuple[str, ...]:
     """The tasks whose answers one file takes together, each under its base task."""
     return tuple(dict.fromkeys(base_task(task) for task, name in files.items() if name == file))
+
+
+def names_of(base: str, files: Mapping[str, str]) -> tuple[str, ...]:
+    """The names under which a base task is run, in lower case."""
+    return tuple(dict.fromkeys(task.lower() for task in files if base_task(task) == base))
 
 
 def place_of(task: str, files: Mapping[str, str]) -> int:

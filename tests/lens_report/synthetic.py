@@ -75,6 +75,7 @@ class Plan:
     topk: int = 5
     gold: bool = True
     scored: bool = True
+    metric: str = "pope_accuracy"
     all_right: bool = False
     wandering: float = 0.6
     thumbnails: bool = False
@@ -217,7 +218,7 @@ class _World:
             "n_generated": 2,
             "identity_deviation": 1e-7,
             "identity_argmax": True,
-            "scores": {"pope_accuracy": float(bool(correct)), "pope_f1_score": 0.5} if plan.scored else {},
+            "scores": {plan.metric: float(bool(correct)), "pope_f1_score": 0.5} if plan.scored else {},
         }
 
     def _arrays(self, i: int, pred: int | None) -> dict[str, Any]:

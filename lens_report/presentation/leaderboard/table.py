@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from lens_report.measures import Draws, RunComparison, analyse_task_run, comparisons
-from lens_report.measures.comparability import flags
 from lens_report.measures.runs import Paths, Problem, load_runs
-from lens_report.measures.task_run import TaskRun, labels_of, task_runs
+from lens_report.measures.task_run import TaskRun
 from lens_report.presentation.document.blocks import Block, Document, Section, Sentence, Table, bullets, say
-from lens_report.presentation.document.html import render_html
-from lens_report.presentation.document.markdown import markdown
 from lens_report.presentation.document.shown import words
 from lens_report.presentation.findings.inputs import comparison_blocks
 from lens_report.presentation.leaderboard.entries import COLUMNS, FLAGGED, Entry, entry, published_entry
+from lens_report.presentation.leaderboard.forms import Board, csv
 from lens_report.presentation.leaderboard.published import published_rows
+from lens_report.presentation.leaderboard.rows import flagged, readable_task_runs
 from lens_report.stats import Estimate
-from lens_results import LensResultsError, Run
+from lens_results import LensResultsError
 
 TITLE = "Scores and where the answers appeared"
 _NUMBERS = ("score", "confidence", "gain", "stable", "lost", "corrected", "format_errors", "coverage")
 
 
 @dataclass(frozen=True)
-class Leaderboard:
+class Leaderboard(Board):
     """A table of runs.
 
     Attributes:
@@ -40,39 +37,12 @@ class Leaderboard:
     comparisons: tuple[RunComparison, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    def to_markdown(self) -> str:
-        """Table, notes and paired comparisons."""
-        return markdown(self._document())
-
-    def to_html(self) -> str:
-        """The same as one self-contained page."""
-        return render_html(self._document())
-
-    def to_latex(self) -> str:
-        """The table for a paper (packages booktabs and, for Cyrillic names, a Unicode engine)."""
-        cells = [[cell.text for cell in one.cells()] for one in self.entries]
-        table = pd.DataFrame(cells, columns=list(COLUMNS)).to_latex(index=False, escape=True)
-        note = " ".join(sentence.text for sentence in _notes()).replace("%", r"\%")
-        return f"{table}\n{note}\n"
-
     def to_csv(self) -> str:
         """One row an entry with plain numbers: value, low and high of every estimate in columns of their own."""
-        frame = pd.DataFrame([_plain(one) for one in self.entries], dtype=object)
-        return str(frame.map(_no_formula).to_csv(index=False, lineterminator="\n"))
+        return csv(_plain(one) for one in self.entries)
 
-    def write(self, out: str | Path) -> dict[str, Path]:
-        """Write leaderboard.md, .html, .tex and .csv into a folder: ending -> file."""
-        folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = {
-            "md": self.to_markdown(), "html": self.to_html(), "tex": self.to_latex(), "csv": self.to_csv(),
-        }  # fmt: skip
-        files = {kind: folder / f"leaderboard.{kind}" for kind in texts}
-        for kind, path in files.items():
-            path.write_text(texts[kind], encoding="utf-8")
-        return files
-
-    def _document(self) -> Document:
+    def document(self) -> Document:
+        """Table, notes and paired comparisons."""
         table = Table("leaderboard", COLUMNS, tuple(one.cells() for one in self.entries), _notes())
         problems = [say("Not in this table: {message}", message=words(one.message)) for one in self.problems]
         compared = comparison_blocks(list(self.comparisons))
@@ -100,7 +70,7 @@ def build_leaderboard(paths: Paths, *, published: str | Path | bool = True, draw
     problems = list(loaded.problems)
     ours: list[Entry] = []
     used: list[TaskRun] = []
-    for task_run, marks in _flagged([*_task_runs(loaded.runs, problems)]):
+    for task_run, marks in flagged([*readable_task_runs(loaded.runs, problems)]):
         try:
             ours.append(entry(analyse_task_run(task_run, draws), marks))
         except LensResultsError as error:
@@ -111,26 +81,6 @@ def build_leaderboard(paths: Paths, *, published: str | Path | bool = True, draw
     theirs = [] if published is False else published_rows({one.task for one in used}, path)
     pairs = comparisons(used)
     return Leaderboard(tuple(_sorted(ours, [published_entry(row) for row in theirs])), tuple(pairs), tuple(problems))
-
-
-def _task_runs(runs: Sequence[Run], problems: list[Problem]) -> Iterator[TaskRun]:
-    """All tasks of all runs; a run that turns out damaged becomes a problem."""
-    for run, label in zip(runs, labels_of(runs), strict=True):
-        try:
-            found = task_runs(run, label)
-            for one in found:
-                one.frame  # noqa: B018  # read here, so that a damaged run is left out before rows are compared
-        except LensResultsError as error:
-            problems.append(Problem(run.info.run_id, str(error)))
-        else:
-            yield from found
-
-
-def _flagged(found: Sequence[TaskRun]) -> list[tuple[TaskRun, tuple[str, ...]]]:
-    by_task: dict[str, list[TaskRun]] = {}
-    for task_run in found:
-        by_task.setdefault(task_run.task, []).append(task_run)
-    return [(task_run, marks) for same in by_task.values() for task_run, marks in zip(same, flags(same), strict=True)]
 
 
 def _sorted(ours: Sequence[Entry], theirs: Sequence[Entry]) -> list[Entry]:
@@ -157,11 +107,6 @@ def _notes() -> tuple[Sentence, ...]:
             level=words("95 %"), alpha=words("0.05"), dagger=words(FLAGGED),
         ),
     )  # fmt: skip
-
-
-def _no_formula(value: object) -> object:
-    """A text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
 def _plain(one: Entry) -> dict[str, object]:
