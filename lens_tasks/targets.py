@@ -28,6 +28,7 @@ from lens_tasks.tasks import (
     pope,
     ruclevr,
     rucommonvqa,
+    sound,
     vqa,
     weird,
 )
@@ -54,7 +55,19 @@ class TaskTargets:
 _LONGEST_NOTE = 200
 TASK_TARGETS: tuple[TaskTargets, ...] = tuple(
     TaskTargets(module.TASK_NAME, module.COLUMNS, module.target)
-    for module in (pope, clevr, ruclevr, weird, rucommonvqa, hallusion, egoschema, vqa, perception, perceptiontest)
+    for module in (
+        pope,
+        clevr,
+        ruclevr,
+        weird,
+        rucommonvqa,
+        hallusion,
+        egoschema,
+        vqa,
+        perception,
+        perceptiontest,
+        sound,
+    )
 )
 
 

@@ -21,6 +21,8 @@ from lens_tasks.scenes.clevr import clevr_rows
 from lens_tasks.scenes.clips.perception import benchmark_clips, perception_rows, video_rows
 from lens_tasks.scenes.pope import pope_rows
 from lens_tasks.scenes.ruclevr import ruclevr_rows
+from lens_tasks.scenes.sounds.sound import benchmark_clips as benchmark_sounds
+from lens_tasks.scenes.sounds.sound import clip_rows, sound_rows
 from lens_tasks.scenes.tables import content_hash, to_table, write
 from lens_tasks.scenes.weird import weird_rows
 
@@ -36,6 +38,9 @@ def all_rows() -> dict[tuple[str, str], Sequence[Mapping[str, Any]]]:
     clips = benchmark_clips()
     rows["perception_mini", "test"] = perception_rows(clips)
     rows["perception_mini_videos", "test"] = video_rows(clips)
+    sounds = benchmark_sounds()
+    rows["sound_mini", "test"] = sound_rows(sounds)
+    rows["sound_mini_sounds", "test"] = clip_rows(sounds)
     return rows
 
 

@@ -15,9 +15,10 @@ SEEDS: Final = {
     "ruclevr_mini": range(300_000, 301_000),
     "weird_mini": range(400_000, 401_000),
     "perception_mini": range(500_000, 501_000),
+    "sound_mini": range(600_000, 601_000),
 }
-"""Seeds of each benchmark: of scenes; for weird_mini of pairs, for perception_mini of videos. Training uses seeds from
-ten million up."""
+"""Seeds of each benchmark: of scenes; for weird_mini of pairs, for the last two of videos and of sounds. Training uses
+seeds from ten million up."""
 
 
 Row = dict[str, Any]

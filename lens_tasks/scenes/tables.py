@@ -103,6 +103,22 @@ SCHEMAS: Final = {
         )
     ),
     "perception_mini_videos": pa.schema(struct(video_name=_TEXT, video=pa.binary())),
+    "sound_mini": pa.schema(
+        struct(
+            id=_TEXT,
+            sound_name=_TEXT,
+            question=_TEXT,
+            options=_TEXTS,
+            words=_TEXTS,
+            instruction=_TEXT,
+            answer=_TEXT,
+            question_type=_TEXT,
+            language=_TEXT,
+            form=_TEXT,
+            spoken=_TEXT,
+        )
+    ),
+    "sound_mini_sounds": pa.schema(struct(sound_name=_TEXT, sound=pa.binary())),
 }
 """Arrow schema of each benchmark. POPE and CLEVR have an image column; MERA's pictures are bytes inside ``inputs``."""
 

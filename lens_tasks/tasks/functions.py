@@ -37,6 +37,10 @@ from lens_tasks.tasks.pope import doc_to_text as question_to_text
 from lens_tasks.tasks.pope import doc_to_visual as question_to_visual
 from lens_tasks.tasks.pope import process_results as pope_process_results
 from lens_tasks.tasks.repope import row_relabeller
+from lens_tasks.tasks.sound import doc_to_audio as sound_to_audio
+from lens_tasks.tasks.sound import doc_to_prompt as sound_to_prompt
+from lens_tasks.tasks.sound import doc_to_text as sound_to_text
+from lens_tasks.tasks.sound import process_results as sound_process_results
 
 __all__ = [
     "aggregate_accuracy",
@@ -59,6 +63,10 @@ __all__ = [
     "question_to_visual",
     "ruclevr_process_results",
     "rucommonvqa_process_results",
+    "sound_process_results",
+    "sound_to_audio",
+    "sound_to_prompt",
+    "sound_to_text",
     "weird_process_results",
 ]
 
