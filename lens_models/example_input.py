@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from .encoding import encode_texts, render_chat
 from .errors import InputError
 from .video import Video, video_arguments
 
-__all__ = ["example_image", "example_inputs", "example_video_inputs"]
+__all__ = ["example_image", "example_inputs", "example_texts", "example_video_inputs"]
 
 _QUESTION = "Is there a circle in the image?"
 
@@ -45,17 +46,32 @@ def example_inputs(processor: Any, images: Sequence[Image.Image] = (), question:
     raise InputError(f"{type(processor).__name__} encoded no prompt with an image ({'; '.join(failures)})")
 
 
-def _by_chat(processor: Any, images: list[Image.Image], question: str) -> Any:
+def example_texts(processor: Any, images: Sequence[Image.Image], question: str = _QUESTION) -> Iterator[str]:
+    """The text of such a prompt as each way writes it that works for a processor, in the order of `example_inputs`."""
+    for way in (_chat_text, _image_token_text):
+        with suppress(InputError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+            yield way(processor, list(images), question)
+    yield question
+
+
+def _chat_text(processor: Any, images: list[Image.Image], question: str) -> str:
     content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": question}]
-    text = render_chat(processor, [{"role": "user", "content": content}])
-    return encode_texts(processor, [text], images=[images])
+    return render_chat(processor, [{"role": "user", "content": content}])
 
 
-def _by_image_token(processor: Any, images: list[Image.Image], question: str) -> Any:
+def _by_chat(processor: Any, images: list[Image.Image], question: str) -> Any:
+    return encode_texts(processor, [_chat_text(processor, images, question)], images=[images])
+
+
+def _image_token_text(processor: Any, images: list[Image.Image], question: str) -> str:
     token = getattr(processor, "image_token", None) or getattr(processor.tokenizer, "image_token", None)
     if not token:
         raise InputError("the processor names no image token")
-    return encode_texts(processor, [f"{' '.join([token] * len(images))} {question}"], images=[images])
+    return f"{' '.join([token] * len(images))} {question}"
+
+
+def _by_image_token(processor: Any, images: list[Image.Image], question: str) -> Any:
+    return encode_texts(processor, [_image_token_text(processor, images, question)], images=[images])
 
 
 def _by_text_alone(processor: Any, images: list[Image.Image], question: str) -> Any:

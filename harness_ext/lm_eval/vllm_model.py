@@ -58,7 +58,7 @@ class VLLMMultimodalLens(LensRequests, VLLM_VLM):  # type: ignore[misc]
         self._batch: Sequence[Sample] = ()
         self._rows: list[int] = []
         settings = self.options.settings if self.options.enabled else None
-        engine = VllmEngine(self.model, self, settings, SamplingParams, log=log)
+        engine = VllmEngine(self.model, self.processor, self, settings, SamplingParams, log=log)
         size = self.batch_size if isinstance(self.batch_size, int) else _BATCH
         self.session = Session(engine, size, self.batches)
         self.maker = LmEvalSamples(self.fitted, str, self.tokenizer)

@@ -67,7 +67,7 @@ class VLLMMultimodalLens(VLLM):  # type: ignore[misc]
         self.tokenizer = self.client.get_tokenizer()
         self.tasks = Tasks()
         settings = self.options.settings if self.options.enabled else None
-        engine = VllmEngine(self.client, _Prompts(self), settings, SamplingParams, log=logger)
+        engine = VllmEngine(self.client, self.processor, _Prompts(self), settings, SamplingParams, log=logger)
         self.opened = OpenedClient(
             engine, Session(engine, self.batch_size_per_gpu), _described(self, engine, name, path)
         )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from lens_models.errors import CaptureError
+from lens_models.vllm_worker.prompt_states import EMBEDDED, IMAGES
 from lens_models.vllm_worker.steps import MARK
 
 __all__ = ["MarkingClient", "marked"]
+
+NOTHING_MORE: Mapping[str, int] = MappingProxyType({})
 
 
 class MarkingClient:
@@ -18,10 +22,12 @@ class MarkingClient:
     Args:
         client: the `vllm.LLM`.
         marks: numbers for the requests, in order; None leaves them unmarked.
+        more: what else each request's `extra_args` say to the workers.
     """
 
-    def __init__(self, client: Any, marks: Iterator[int] | None) -> None:
+    def __init__(self, client: Any, marks: Iterator[int] | None, more: Mapping[str, int] = NOTHING_MORE) -> None:
         self._client = client
+        self._more = more
         self._marks = marks
         self.outputs: list[Any] = []
         """What the client answered, in order of the requests."""
@@ -55,7 +61,7 @@ class MarkingClient:
         each = list(params) if isinstance(params, Sequence) else [params] * len(asked)
         marks = [next(self._marks) for _ in asked]
         self.marks += marks
-        return [marked(one, mark) for one, mark in zip(each, marks, strict=True)]
+        return [marked(one, mark, **self._more) for one, mark in zip(each, marks, strict=True)]
 
     def _kept(self, outputs: Any) -> Any:
         self.outputs += outputs
@@ -72,4 +78,6 @@ def marked(params: Any, mark: int, **more: int) -> Any:
         raise CaptureError(f"n={params.n} answers a request; the lens reads one")
     params = copy.copy(params)
     params.extra_args = {**(params.extra_args or {}), MARK: mark, **more}
+    if more.get(IMAGES) or more.get(EMBEDDED):  # positions that are in the cache are not computed
+        params.skip_reading_prefix_cache = True
     return params

@@ -27,9 +27,10 @@ from lens_models.encoding import end_token_ids
 from lens_models.errors import StepNotKeptError
 from lens_models.image_tokens import ImageTokens
 from lens_models.lens import lens_description
-from lens_models.probes import Probe
+from lens_models.probes import ImageAttention, Probe
 
 from .client import MarkingClient
+from .observing import probes_of
 
 __all__ = ["WORKER", "Position", "VllmLens", "VllmTrace"]
 
@@ -37,7 +38,7 @@ WORKER = "lens_models.vllm_worker.LensWorker"
 """`worker_extension_cls` of a client that the lens reads."""
 _INTEGERS = ("rank_pred", "rank_gold", "topk_ids")
 _NO_LOGITS = torch.empty(0)
-_PROBES = "vLLM's kernels hand out no attention, and its prefix cache skips positions of the prompt"
+_REFUSED = {ImageAttention.name: "vLLM's kernels hand out no attention"}
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,16 @@ class VllmLens:
         self._client = client
         self.settings = settings
         layers = None if settings.layers is None else list(settings.layers)
-        found = self._rpc("lens_attach", layers, settings.topk, settings.capture_limit, settings.memory_limit)
+        found = self.ask(
+            "lens_attach", layers, settings.topk, settings.capture_limit, settings.memory_limit, list(settings.probes)
+        )
         self.layer_index: tuple[int, ...] = tuple(found["layer_index"])
         self.parts = VllmParts(
             found["n_layers"], found["hidden_size"], found["vocab_size"], found["model_class"], found["layers_path"],
             found["norm_path"],
         )  # fmt: skip
         self.device: str = found["device"]
-        self.refused_probes = dict.fromkeys(settings.probes, _PROBES)
+        self.refused_probes = {name: why for name, why in _REFUSED.items() if name in settings.probes}
         self.marks: Iterator[int] = itertools.count()
         self._forced: dict[int, IdentityReport] = {}
         self._passes = 0
@@ -167,11 +170,17 @@ class VllmLens:
         self._identity = worst
         self.forget()
 
-    def trace(self, client: MarkingClient) -> VllmTrace:
-        """What was observed of the requests that a `MarkingClient` passed on."""
-        seen = self._rpc("lens_seen", client.marks)
-        tokens = tuple(tuple(output.outputs[0].token_ids) for output in client.outputs)
-        return VllmTrace(tokens, tuple(client.marks), tuple(seen))
+    def trace(self, client: MarkingClient, tokens: Sequence[ImageTokens] = ()) -> VllmTrace:
+        """What was observed of the requests that a `MarkingClient` passed on.
+
+        Args:
+            client: passed them on.
+            tokens: the image tokens of each, where somebody located them.
+        """
+        seen = self.ask("lens_seen", client.marks)
+        new = tuple(tuple(output.outputs[0].token_ids) for output in client.outputs)
+        probes = probes_of(self.settings.probes, self.ask, client.marks, tokens)
+        return VllmTrace(new, tuple(client.marks), tuple(seen), tuple(tokens), probes)
 
     def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
         """See `Lens`; the residual of each row is a `Position`."""
@@ -189,7 +198,7 @@ class VllmLens:
             }
             for row in rows
         ]
-        return [_readout(found) for found in self._rpc("lens_read", asked)]
+        return [_readout(found) for found in self.ask("lens_read", asked)]
 
     def finite(self, generation: VllmTrace) -> list[bool]:
         """See `Lens`."""
@@ -226,7 +235,7 @@ class VllmLens:
     def forget(self) -> None:
         """Let go what the workers keep."""
         self._forced.clear()
-        self._rpc("lens_forget")
+        self.ask("lens_forget")
 
     def ran(self) -> None:
         """The model ran over one prompt."""
@@ -261,14 +270,14 @@ class VllmLens:
     def _logprobs(
         self, mark: int, tokens: Sequence[int], own: Sequence[float], *, given: bool
     ) -> tuple[Tensor, IdentityReport]:
-        found = self._rpc("lens_logprobs", mark, list(tokens), list(own), given)
+        found = self.ask("lens_logprobs", mark, list(tokens), list(own), given)
         return torch.tensor(found["layers"], dtype=torch.float32), IdentityReport(**found["identity"])
 
     def _reports(self, marks: Sequence[int]) -> list[IdentityReport | None]:
-        found = self._rpc("lens_identity", list(marks)) if marks else []
+        found = self.ask("lens_identity", list(marks)) if marks else []
         return [None if each is None else IdentityReport(**each) for each in found]
 
-    def _rpc(self, method: str, *arguments: Any) -> Any:
+    def ask(self, method: str, *arguments: Any) -> Any:
         """What the first rank answers; all of them take part."""
         return self._client.collective_rpc(method, args=arguments)[0]
 

@@ -16,7 +16,7 @@ from lens_models.parts import find_parts
 from .decoder_input import decoder_input
 from .families import refusal, without_tokens
 from .locate import ImageTokenLocator
-from .painting import Changes, paint_all, spots, textured
+from .painting import Changes, Run, paint_all, spots, textured
 from .ranking import Figures, measure
 from .tokens import ImageTokens
 
@@ -54,6 +54,7 @@ def prove_geometry(
     sizes: Sequence[tuple[int, int]] = SIZES,
     n_spots: int = 16,
     locator: ImageTokenLocator | None = None,
+    run: Run | None = None,
 ) -> GeometryReport:
     """Paint spots of a wide and a tall picture and see which image tokens of the first decoder layer's input change.
 
@@ -65,9 +66,12 @@ def prove_geometry(
         sizes: (width, height) in pixels of the pictures.
         n_spots: how many places of each picture are painted.
         locator: what says where the image tokens are; a new one where none is given.
+        run: what the first decoder layer is given for the prompt that the locator encodes; None runs `model` itself.
+            With a run of its own the model is asked for nothing but its `config`.
     """
     locator = locator or ImageTokenLocator(model, processor)
-    return least_proven(model, lambda size: _prove(model, locator, size, n_spots), sizes)
+    shown = run or _own_run(model, locator)
+    return least_proven(model, lambda size: _prove(shown, locator, size, n_spots), sizes)
 
 
 def least_proven(
@@ -94,19 +98,22 @@ def least_proven(
     return min(reports, key=lambda each: each.figures.top1 if each.figures else 0.0)
 
 
-def _prove(model: nn.Module, locator: ImageTokenLocator, size: tuple[int, int], n_spots: int) -> GeometryReport:
-    if (why := without_tokens(model)) is not None:
+def _own_run(model: nn.Module, locator: ImageTokenLocator) -> Run:
+    def run(pictures: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
+        inputs: Any = locator.encode(pictures)
+        first_layer = find_parts(model).layers[0]
+        return decoder_input(model, first_layer, inputs.to(model.device, model.dtype))[0].numpy()
+
+    return run
+
+
+def _prove(run: Run, locator: ImageTokenLocator, size: tuple[int, int], n_spots: int) -> GeometryReport:
+    if (why := without_tokens(locator.model)) is not None:
         return GeometryReport("none", why)
     picture = textured(size)
     tokens = locator.locate(locator.encode([picture]), [[size]])[0]
     if not len(tokens):
         return GeometryReport("none", tokens.problem or "no image tokens")
-    first_layer = find_parts(model).layers[0]
-
-    def run(pictures: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
-        inputs: Any = locator.encode(pictures)
-        return decoder_input(model, first_layer, inputs.to(model.device, model.dtype))[0].numpy()
-
     where = [] if tokens.boxes is None else spots(tokens, 0, n_spots)
     return judge(tokens, paint_all(run, [picture], 0, where))
 

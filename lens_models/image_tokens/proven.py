@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .locate import ImageTokenLocator, Size
+from .painting import Run
 from .proof import GeometryReport, prove_geometry
 from .tokens import ImageTokens
 from .video_layout import VideoShape
@@ -25,9 +26,11 @@ class ProvenImageTokens:
         model: in eval mode.
         processor: the model's own.
         warn: is called, once for pictures and once for videos, with why there is no geometry.
+        run: see `prove_geometry`; of pictures alone.
     """
 
-    def __init__(self, model: Any, processor: Any, warn: Callable[[str], object]) -> None:
+    def __init__(self, model: Any, processor: Any, warn: Callable[[str], object], run: Run | None = None) -> None:
+        self._run = run
         self.locator = ImageTokenLocator(model, processor)
         self.video_locator = VideoTokenLocator(model, processor)
         self._warn = warn
@@ -35,7 +38,7 @@ class ProvenImageTokens:
     @functools.cached_property
     def report(self) -> GeometryReport:
         """The proof for pictures; made when it is first asked for."""
-        report = prove_geometry(self.locator.model, self.locator.processor, locator=self.locator)
+        report = prove_geometry(self.locator.model, self.locator.processor, locator=self.locator, run=self._run)
         if report.status != "proven":
             self._warn(f"Image tokens have no place in the picture (geometry {report.status}): {report.reason}")
         return report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,8 @@ import torch
 from torch import Tensor
 
 from lens_models import distributions as dist
-from lens_models.unembed import Unembedding
 
-__all__ = ["LEVELS", "ImageReadout", "read_image_tokens"]
+__all__ = ["LEVELS", "ImageReadout", "UnembedsRows", "read_image_tokens"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -50,9 +50,26 @@ class ImageReadout:
     error: float
 
 
+class UnembedsRows(Protocol):
+    """Norm and head apart; `lens_models.unembed.Unembedding` has them for models of transformers."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of logits."""
+
+    def normed(self, flat: Tensor) -> Tensor:
+        """What goes into the head, of rows `[rows, d]` of the residual stream."""
+
+    def of_normed(self, normed: Tensor) -> Tensor:
+        """All logits `[rows, V]`, fp32, of what goes into the head."""
+
+    def columns(self, normed: Tensor, ids: Tensor) -> Tensor:
+        """Some of those logits, `[rows, ids]`."""
+
+
 @torch.inference_mode()
 def read_image_tokens(
-    unembed: Unembedding, residual: Tensor, words: Sequence[Sequence[int]], *, whole: bool = False
+    unembed: UnembedsRows, residual: Tensor, words: Sequence[Sequence[int]], *, whole: bool = False
 ) -> ImageReadout:
     """Probabilities of words at image tokens: softmax(unembed(norm(h_l(v_i)))), summed over a word's tokens.
 
@@ -92,7 +109,7 @@ def _order(vocab_size: int) -> Tensor:
 class _Reading:
     """Rows are (layer, image token) pairs in that order."""
 
-    def __init__(self, unembed: Unembedding, normed: Tensor, words: Sequence[Sequence[int]], layers: int) -> None:
+    def __init__(self, unembed: UnembedsRows, normed: Tensor, words: Sequence[Sequence[int]], layers: int) -> None:
         self.unembed, self.normed, self.layers = unembed, normed, layers
         device = normed.device
         self.ids = torch.tensor([token for word in words for token in word], device=device)

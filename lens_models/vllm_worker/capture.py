@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lens_models import distributions as dist
 from lens_models.errors import CaptureError, StepNotKeptError
 from lens_models.probes.kept_steps import KeptSteps
 
 from .parts import WorkerParts
-from .steps import Wanted, wanted_rows
+from .prompt_states import EMBEDDED, IMAGES, PromptStates
+from .steps import MARK, Wanted, wanted_rows
 
 __all__ = ["KeptRequest", "WorkerCapture"]
 
@@ -27,11 +29,13 @@ class KeptRequest:
         steps: for each generated token the stream that predicted it, `[layers, parts * d]`.
         given: the same for each given token at the prompt's end, by its number.
         first_logits: the model's logits `[V]` of the first generated token, on the rank that has them.
+        entropy: of the distribution that each generated token was taken from, nats, on that rank.
     """
 
     steps: KeptSteps
     given: dict[int, Tensor] = field(default_factory=dict)
     first_logits: Tensor | None = None
+    entropy: list[Tensor] = field(default_factory=list)
 
     def stream(self, place: int, *, given: bool) -> Tensor:
         """`[layers, parts * d]` of a generated or given token.
@@ -60,16 +64,31 @@ class WorkerCapture:
         parts: of its model.
         layer_index: layers that are kept, rising; 0 is what goes into the first block.
         limit: bytes of steps that are kept of one request.
+        image_layers: layers that are kept of the positions of pictures, rising; none of them without that probe.
+        vocab_size: number of logits whose entropy is kept at each step; 0 for none.
     """
 
-    def __init__(self, runner: Any, parts: WorkerParts, layer_index: Sequence[int], limit: int) -> None:
-        self._runner, self._limit = runner, limit
+    def __init__(
+        self,
+        runner: Any,
+        parts: WorkerParts,
+        layer_index: Sequence[int],
+        limit: int,
+        *,
+        image_layers: Sequence[int] = (),
+        vocab_size: int = 0,
+    ) -> None:
+        self._runner, self._limit, self._vocab_size = runner, limit, vocab_size
+        self.images = PromptStates(IMAGES, image_layers)
+        self.embedded = PromptStates(EMBEDDED, (0,))
+        self._prompts = (self.images, self.embedded) if image_layers else ()
         self._wanted_layers = tuple(layer_index)
         self._last = parts.layers[-1]
         self.kept: dict[int, KeptRequest] = {}
         self.n_parts = 0
         self.problem: str | None = None
         self._scheduled: Mapping[str, int] | None = None
+        self._watching = False
         self._rows: list[Wanted] = []
         self._index: Tensor | None = None
         self._pass: dict[int, Tensor] = {}
@@ -82,7 +101,7 @@ class WorkerCapture:
         runner.execute_model = self._around(runner.execute_model)
         model.compute_logits = self._watched_logits
         parts.layers[0].register_forward_pre_hook(self._begin, with_kwargs=True)
-        for number in {*self._wanted_layers, len(parts.layers)} - {0}:
+        for number in {*self._wanted_layers, *self.images.layers, len(parts.layers)} - {0}:
             parts.layers[number - 1].register_forward_hook(functools.partial(self._see, number))
 
     def _around(self, execute: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,43 +113,53 @@ class WorkerCapture:
             try:
                 return execute(scheduler_output, *args, **kwargs)
             finally:
-                self._scheduled, self._rows, self._pass, self._logits_expected = None, [], {}, False
+                self._scheduled, self._logits_expected = None, False
+                self._end_pass()
 
         return execute_model
 
     def _begin(self, module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self._rows, self._pass = [], {}
+        self._end_pass()
         if not self._scheduled:
             return
         try:
             self._rows = wanted_rows(self._runner, self._scheduled)
-            if not self._rows:
+            device = torch.device(self._runner.device)
+            begun = [each.begin(self._runner, self._scheduled, MARK, device) for each in self._prompts]
+            self._watching = bool(self._rows) or any(begun)
+            self._logits_expected = bool(self._rows)
+            if not self._watching:
                 return
-            self._logits_expected = True
-            stream = _stream((*args, *kwargs.values()))
-            self._index = torch.tensor([each.row for each in self._rows], device=stream[0].device)
-            if 0 in self._wanted_layers:
-                self._pass[0] = self._pick(stream)
+            self._index = torch.tensor([each.row for each in self._rows], device=device, dtype=torch.long)
+            self._pick(0, _stream((*args, *kwargs.values())))
         except Exception as error:  # a fault of the lens never ends a run of the model
             self._failed(error)
 
     def _see(self, number: int, module: Any, args: Any, output: Any) -> None:
-        if not self._rows:
+        if not self._watching:
             return
         try:
-            if number in self._wanted_layers:
-                self._pass[number] = self._pick(_stream(output if isinstance(output, tuple) else (output,)))
+            self._pick(number, _stream(output if isinstance(output, tuple) else (output,)))
             if module is self._last:
                 self._keep()
         except Exception as error:  # as above
             self._failed(error)
 
-    def _pick(self, stream: Sequence[Tensor]) -> Tensor:
-        """`[rows, parts * d]`; a copy, because later blocks write into what they are given."""
-        assert self._index is not None
-        return torch.cat([part.index_select(0, self._index) for part in stream], dim=-1)
+    def _pick(self, number: int, stream: Sequence[Tensor]) -> None:
+        """Rows `[rows, parts * d]` of a layer; a copy, because later blocks write into what they are given."""
+        if self._rows and number in self._wanted_layers:
+            assert self._index is not None
+            self._pass[number] = torch.cat([part.index_select(0, self._index) for part in stream], dim=-1)
+        for each in self._prompts:
+            each.see(number, stream)
 
     def _keep(self) -> None:
+        for each in self._prompts:
+            each.keep()
+        if self._rows:
+            self._keep_rows()
+
+    def _keep_rows(self) -> None:
         width = max(each.shape[-1] for each in self._pass.values())
         # the embeddings come alone, what follows in two parts
         layers = [
@@ -160,11 +189,26 @@ class WorkerCapture:
         if logits is None:
             return
         for each in self._rows:
-            if each.step == 0 and self.kept[each.mark].first_logits is None:
-                self.kept[each.mark].first_logits = logits[each.request].clone()
+            kept = self.kept[each.mark]
+            if each.step == 0 and kept.first_logits is None:
+                kept.first_logits = logits[each.request].clone()
+            if self._vocab_size and each.step == len(kept.entropy):
+                own = logits[each.request, : self._vocab_size].float()
+                kept.entropy.append(dist.entropy(torch.log_softmax(own, dim=-1)))
+
+    def forget(self) -> None:
+        """Let go what is kept of all requests."""
+        self.kept.clear()
+        self.images.forget()
+        self.embedded.forget()
+
+    def _end_pass(self) -> None:
+        self._watching, self._rows, self._pass = False, [], {}
+        for each in self._prompts:
+            each.end()
 
     def _failed(self, error: Exception) -> None:
-        self._rows, self._pass = [], {}
+        self._end_pass()
         self.problem = self.problem or f"{type(error).__name__}: {error}"
 
 

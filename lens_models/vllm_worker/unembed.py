@@ -48,12 +48,25 @@ class WorkerUnembedding:
     @torch.inference_mode()
     def __call__(self, residual: Tensor) -> Tensor:
         """`[..., parts * d]` -> `[..., V]`, fp32. On ranks that get no logits, zeros of that shape."""
-        rows = residual.reshape(-1, self._parts, self._width)
+        logits = self.of_normed(self.normed(residual.reshape(-1, residual.shape[-1])))
+        return logits.reshape(*residual.shape[:-1], self.vocab_size)
+
+    def normed(self, flat: Tensor) -> Tensor:
+        """What goes into the head, `[rows, parts * d]` -> `[rows, d]` in the model's dtype."""
+        rows = flat.to(self.device).reshape(-1, self._parts, self._width)
         # copied, because kernels of norms write into what they are given
-        given = [rows[:, part].contiguous().clone() for part in range(self._parts)]
-        normed = self._norm(*given)
-        logits = self._compute_logits(normed[0] if isinstance(normed, tuple) else normed)
-        shape = (*residual.shape[:-1], self.vocab_size)
+        normed = self._norm(*(rows[:, part].contiguous().clone() for part in range(self._parts)))
+        found: Tensor = normed[0] if isinstance(normed, tuple) else normed
+        return found
+
+    @torch.inference_mode()
+    def of_normed(self, normed: Tensor) -> Tensor:
+        """All logits `[rows, V]`, fp32, of what goes into the head, `[rows, d]`."""
+        logits = self._compute_logits(normed)
         if logits is None:
-            return torch.zeros(shape, dtype=torch.float32, device=self.device)
-        return logits[:, : self.vocab_size].float().reshape(shape)  # type: ignore[no-any-return]
+            return torch.zeros((len(normed), self.vocab_size), dtype=torch.float32, device=self.device)
+        return logits[:, : self.vocab_size].float()  # type: ignore[no-any-return]
+
+    def columns(self, normed: Tensor, ids: Tensor) -> Tensor:
+        """Some of the logits, `[rows, ids]`; the head may be on several ranks, so all of them are computed."""
+        return self.of_normed(normed)[:, ids.to(self.device)]

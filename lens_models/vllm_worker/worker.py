@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from lens_models.comparison import IdentityReport, compare_logits, tolerance
-from lens_models.probes import resolve_layer_index
+from lens_models.image_tokens.reading import read_image_tokens
+from lens_models.probes import ImageTokenLens, StepEntropy, resolve_layer_index
+from lens_models.probes.image_tokens import spread_layers
 from lens_models.readout import Readout, read_layers
 from lens_models.readout_tokens import ReadoutRow
 
@@ -33,7 +35,9 @@ class LensWorker:
 
     model_runner: Any
 
-    def lens_attach(self, layers: Sequence[int] | None, topk: int, limit: int, memory_limit: int | None) -> Plain:
+    def lens_attach(
+        self, layers: Sequence[int] | None, topk: int, limit: int, memory_limit: int | None, probes: Sequence[str] = ()
+    ) -> Plain:
         """Watch the model from now on.
 
         Args:
@@ -41,6 +45,7 @@ class LensWorker:
             topk: how many tokens of each layer are read.
             limit: bytes of residuals that are kept of one request.
             memory_limit: bytes a readout may use at a time; None chooses by device.
+            probes: names of the probes that observe beside the lens.
 
         Returns:
             `n_layers`, `hidden_size`, `vocab_size`, `layer_index`, and names of the parts.
@@ -51,7 +56,14 @@ class LensWorker:
         runner = self.model_runner
         parts = find_worker_parts(runner.get_model())
         index = resolve_layer_index(None if layers is None else tuple(layers), len(parts.layers))
-        self._lens_capture = WorkerCapture(runner, parts, index, limit)
+        self._lens_capture = WorkerCapture(
+            runner,
+            parts,
+            index,
+            limit,
+            image_layers=spread_layers(len(parts.layers)) if ImageTokenLens.name in probes else (),
+            vocab_size=int(runner.model_config.get_vocab_size()) if StepEntropy.name in probes else 0,
+        )
         self._lens_norm, self._lens_topk, self._lens_memory_limit = parts.norm, topk, memory_limit
         return {
             "n_layers": len(parts.layers),
@@ -146,9 +158,34 @@ class LensWorker:
         assert sums is not None and report is not None
         return {"layers": sums.tolist(), "identity": asdict(report)}
 
+    @torch.inference_mode()
+    def lens_image_tokens(self, mark: int, positions: Sequence[int], words: Sequence[Sequence[int]]) -> Plain:
+        """What the image tokens of a request say of words, see `lens_models.image_tokens.reading.ImageReadout`.
+
+        Returns:
+            `layers`; `maps` `[words][layers][tokens]`; `rank` `[words][layers]`.
+
+        Raises:
+            CaptureError: a position was not computed.
+        """
+        states = self._lens_capture.images
+        unembed = self._lens_unembedding()
+        found = read_image_tokens(unembed, states.of(mark, positions).to(unembed.device), words, whole=True)
+        return {"layers": list(states.layers), "maps": found.maps.tolist(), "rank": found.rank.tolist()}
+
+    def lens_entropy(self, mark: int) -> list[float]:
+        """Entropy in nats of the distribution that each generated token was taken from."""
+        return [float(each) for each in self._lens_capture.kept[mark].entropy]
+
+    def lens_embedded(self, mark: int) -> list[list[float]]:
+        """`[positions][d]`: what went into the first block at each position of a prompt that was asked for."""
+        states = self._lens_capture.embedded
+        found: list[list[float]] = states.of(mark, states.positions(mark))[0].float().tolist()
+        return found
+
     def lens_forget(self) -> None:
         """Let go what is kept of all requests."""
-        self._lens_capture.kept.clear()
+        self._lens_capture.forget()
 
     def _lens_stream(self, row: Mapping[str, Any]) -> Tensor:
         capture = self._lens_capture

@@ -21,7 +21,17 @@ _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(each) for each in (_TESTS.parent, _TESTS, _TESTS / "lens_models", Path(__file__).parent)]
 FILE, PAGE = (_TESTS.parent / "docs" / name for name in ("coverage-vllm.json", "vllm.md"))
 _BEGIN, _END = "<!-- families: written by generate_coverage.py -->\n", "<!-- end of families -->\n"
-_COLUMNS = ("model type", "class in vLLM", "exact", "given tokens", "nats", "two ranks")
+_COLUMNS = (
+    "model type",
+    "class in vLLM",
+    "exact",
+    "given tokens",
+    "nats",
+    "image tokens",
+    "nats",
+    "places",
+    "two ranks",
+)
 _SECONDS = 300
 _SAYS = "examined: "
 
@@ -42,7 +52,7 @@ def main() -> int:
             "not read"
             if both is None
             else "exact"
-            if both["exact"] and both["forced"] == (row["forced"] == "one pass")
+            if both["exact"] and both["pictures"] and both["forced"] == (row["forced"] == "one pass")
             else "off"
         )
         row["reason"] = row["reason"] or (f"on two ranks: {why}" if why else "")
@@ -62,8 +72,11 @@ def table_of(rows: Sequence[dict[str, Any]]) -> str:
     """The rows of the file as the table of the page."""
     text = f"| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}\n"
     for row in rows:
-        nats = "" if row["forced_deviation"] is None else f"{row['forced_deviation']:.0e}"
-        cells = (row["model_type"], row["class"], row["exact"], row["forced"], nats, row["two_ranks"])
+        nats = ["" if row[name] is None else f"{row[name]:.0e}" for name in ("forced_deviation", "image_deviation")]
+        cells = (
+            row["model_type"], row["class"], row["exact"], row["forced"], nats[0], row["image_tokens"], nats[1],
+            row["places"], row["two_ranks"],
+        )  # fmt: skip
         text += f"| {' | '.join(cells)} |\n"
     return text + "".join(f"\n- **{row['model_type']}**: {row['reason']}\n" for row in rows if row["reason"])
 
@@ -79,6 +92,9 @@ def _row(family: str, found: dict[str, Any] | None, why: str) -> dict[str, Any]:
         "deviation": found["deviation"] if found else None,
         "forced": "refused" if family in NOT_GIVEN else _said(found, "forced", "one pass"),
         "forced_deviation": found["forced_deviation"] if found else None,
+        "image_tokens": _said(found, "pictures", "exact"),
+        "image_deviation": found["image_deviation"] if found else None,
+        "places": found["geometry"] if found else "",
         "two_ranks": "not tried",
         "reason": NOT_GIVEN.get(family, "") if found else why,
         **_versions(),
@@ -98,7 +114,8 @@ def _refused(family: str, model_class: str) -> dict[str, Any]:
     reason += "needs `_get_num_multimodal_tokens` of the processor, which the family's lacks"
     return {
         "model_type": family, "class": model_class, "layers": None, "exact": "refused", "deviation": None,
-        "forced": "refused", "forced_deviation": None, "two_ranks": "refused", "reason": reason, **_versions(),
+        "forced": "refused", "forced_deviation": None, "image_tokens": "refused", "image_deviation": None,
+        "places": "", "two_ranks": "refused", "reason": reason, **_versions(),
     }  # fmt: skip
 
 

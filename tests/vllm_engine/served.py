@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from controlled_records import mini_documents, mini_image
 from PIL import Image
 from plain_model import plain_lens_tiny
 from processors import processor_of
 from safetensors.torch import load_file, save_file
+from scipy.special import softmax
 from tolerances import bounds, sums_of
 from zoo import WIDTH, ZOO, Specimen
 
@@ -22,10 +25,13 @@ from lens_engine import Media, Sample
 from lens_engine.vllm_engine import WORKER, MarkingClient, VllmEngine
 from lens_models import LENS_TINY, LensSettings
 from lens_models.loading import resolve_pretrained
+from lens_models.probes.image_tokens import spread_layers
 
 _RENAMED = ("llava", "llava_onevision", "paligemma", "gemma3", "cohere2_vision")
 # family -> the setting of its vision tower that has to be the width of its text model
 _HEADS_OF_WIDTH = {"qwen2_vl": "hidden_size", "qwen2_5_vl": "out_hidden_size", "llava_onevision": "", "internvl": ""}
+WORDS = {"yes": (6, 7), "no": (300,)}
+"""Words that are looked for at image tokens, each with some tokens."""
 TAIL = "\nAnswer the question using a single word or phrase."
 
 
@@ -53,8 +59,8 @@ class Chat:
 
 
 @functools.cache
-def client(**arguments: Any) -> Any:
-    """A client of the bundled model in this process."""
+def client(*, probed: bool = False, **arguments: Any) -> Any:
+    """A client of the bundled model in this process; workers are watched once, so one with probes and one without."""
     from vllm import LLM
 
     settings = {"dtype": "float32", "max_model_len": 1024, "max_num_seqs": 5, "enforce_eager": True, "seed": 1}
@@ -62,12 +68,14 @@ def client(**arguments: Any) -> Any:
 
 
 @functools.cache
-def engine(**arguments: Any) -> VllmEngine:
-    """An engine around such a client."""
+def engine(probes: tuple[str, ...] = (), **arguments: Any) -> VllmEngine:
+    """An engine around such a client, with probes."""
+    from transformers import AutoProcessor
     from vllm import SamplingParams
 
-    own = client(**arguments)
-    return VllmEngine(own, Chat(own), LensSettings(), SamplingParams)
+    own = client(probed=bool(probes), **arguments)
+    processor = AutoProcessor.from_pretrained(resolve_pretrained(LENS_TINY))
+    return VllmEngine(own, processor, Chat(own), LensSettings(probes=probes), SamplingParams)
 
 
 def questions(count: int) -> list[tuple[str, Image.Image]]:
@@ -96,6 +104,23 @@ def own_bounds(dtype: str = "float32") -> dict[str, float]:
     return bounds(dtype, length, model.get_output_embeddings().weight.shape[0] if dtype == "float32" else 1, scale=16.0)
 
 
+def plain_maps(sample: Sample, *, shift: int = 0) -> dict[str, np.ndarray]:
+    """The probability of each of `WORDS`, `[layers, image tokens]`, by hand; `shift` reads beside the image tokens."""
+    plain = plain_lens_tiny()
+    inputs = plain.processor(text=[sample.prompt], images=list(sample.media.images), return_tensors="pt")
+    places = (inputs["input_ids"][0] == plain.model.config.image_token_id).nonzero().flatten() + shift
+    model = plain.model
+    with torch.no_grad():
+        states = model(**inputs, output_hidden_states=True).hidden_states
+        read = []
+        for layer in spread_layers(10):
+            state = states[layer][0, places]
+            # the last one is behind the norm already
+            read.append(model.lm_head(state if layer == 10 else model.model.language_model.norm(state)))
+    p = softmax(torch.stack(read).double().numpy(), axis=-1)
+    return {word: p[..., list(ids)].sum(-1) for word, ids in WORDS.items()}
+
+
 def _widened(family: str) -> Specimen:
     """The specimen, with a text model of two such heads where vLLM takes their size from the width."""
     specimen = ZOO[family]
@@ -108,15 +133,18 @@ def _widened(family: str) -> Specimen:
     return replace(specimen, config=config)
 
 
-def family_checkpoint(family: str, folder: Path) -> tuple[Path, str]:
-    """A tiny random checkpoint of a family, and its image placeholder, as vLLM's kernels for processors take it.
+def family_checkpoint(family: str, folder: Path) -> tuple[Path, Any, str]:
+    """A tiny random checkpoint of a family, its processor and image placeholder, as vLLM's kernels take it.
 
     They know heads of 32 numbers and not of 8; weights of the vision tower have the names of the hub's checkpoints,
     which transformers 5 no longer writes.
     """
     changes: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": WIDTH}
     processor, placeholder = processor_of(family)
+    placeholder = "" if family == "paligemma" else placeholder  # vLLM puts its image tokens before the text by itself
     if family.startswith("qwen"):
+        # pictures of enough tokens to tell their places
+        processor.image_processor.size = {"shortest_edge": 1024, "longest_edge": 2**15}
         changes["rope_parameters"] = {"rope_type": "default", "mrope_section": [4, 4, 8], "rope_theta": 10_000.0}
     model = _widened(family).build(**changes)
     processor.save_pretrained(folder)
@@ -129,4 +157,4 @@ def family_checkpoint(family: str, folder: Path) -> tuple[Path, str]:
         for name, value in load_file(file).items()
     }
     save_file(renamed, file, metadata={"format": "pt"})
-    return folder, placeholder
+    return folder, processor, placeholder

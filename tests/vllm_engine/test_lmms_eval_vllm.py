@@ -13,6 +13,7 @@ from lmms_eval.tasks import TaskManager
 from served import own_bounds
 
 from lens_models import LENS_TINY, LensArgumentError
+from lens_models.image_tokens.reading import LEVELS
 from lens_models.loading import resolve_pretrained
 from lens_results import Run, load
 from lens_tasks.folders import lmms_eval_tasks
@@ -22,6 +23,7 @@ SAME = (
     "response", "image_sha256", "prompt_sha256", "candidates", "candidate_token_ids", "pred_candidate",
     "gold_candidate", "correct", "answer_step", "answer_token_id", "cluster", "question_type", "scores",
 )  # fmt: skip
+PROBES = "lens_probes=image_tokens+step_entropy"
 SERVED = "dtype=float32,max_model_len=1024,max_num_seqs=5"
 
 
@@ -56,7 +58,7 @@ class Evaluated:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
-    arguments = f"pretrained={LENS_TINY},{SERVED},lens_controls=blank"
+    arguments = f"pretrained={LENS_TINY},{SERVED},lens_controls=blank,{PROBES}"
     return Evaluated(tmp_path_factory.mktemp("served"), "vllm-multimodal-lens", arguments)
 
 
@@ -75,7 +77,7 @@ def test_without_the_lens_it_is_the_stock_model(served: Evaluated, tmp_path: Pat
 
 
 def test_records_are_those_of_transformers(served: Evaluated, tmp_path: Path) -> None:
-    plain = Evaluated(tmp_path, "hf-multimodal-lens", f"pretrained={LENS_TINY},lens_controls=blank")
+    plain = Evaluated(tmp_path, "hf-multimodal-lens", f"pretrained={LENS_TINY},lens_controls=blank,{PROBES}")
     assert plain.texts == served.texts
     one, other = served.run, plain.run
     allowed = own_bounds()
@@ -89,7 +91,24 @@ def test_records_are_those_of_transformers(served: Evaluated, tmp_path: Path) ->
         assert {name: getattr(ours, name) for name in SAME} == {name: getattr(theirs, name) for name in SAME}
         for name, values in theirs.controls["blank"].items():
             np.testing.assert_allclose(ours.controls["blank"][name], values, **allowed, err_msg=f"blank {name}")
+        same_observations(ours, theirs)
         assert ours.identity_argmax and ours.identity_deviation is not None
+
+
+def same_observations(ours: Any, theirs: Any) -> None:
+    assert ours.probe_status == theirs.probe_status
+    assert {"image_tokens", "step_entropy", "tokens", "boxes"} <= set(theirs.probes)
+    for name, arrays in theirs.probes.items():
+        # states of words in text are not made under vLLM
+        known = {quantity: values for quantity, values in arrays.items() if "near" not in quantity.split()}
+        assert set(ours.probes[name]) == set(known)
+        for quantity, expected in known.items():
+            allowed = own_bounds()
+            if quantity.startswith("map "):  # stored in steps
+                allowed["atol"] += float(np.max(expected)) / LEVELS
+            if quantity.startswith("rank "):  # rounding may change the places of two tokens
+                allowed["atol"] += 1
+            np.testing.assert_allclose(ours.probes[name][quantity], expected, **allowed, err_msg=quantity)
 
 
 def test_the_description_says_what_ran(served: Evaluated) -> None:

@@ -17,6 +17,8 @@ def test_a_family_is_read_exactly(family: str, tmp_path: Path) -> None:
     found = examine(family, tmp_path)
     assert found.exact, found
     assert found.forced == (family not in NOT_GIVEN), found
+    assert found.pictures, found
+    assert ROWS[family]["places"] == found.geometry
     assert (ROWS[family]["class"], ROWS[family]["layers"]) == (found.model_class, found.layers)
 
 
@@ -25,6 +27,7 @@ def test_the_file_says_what_is_tested_here() -> None:
     for family in FAMILIES:
         row = ROWS[family]
         assert (row["exact"], row["forced"]) == ("exact", "refused" if family in NOT_GIVEN else "one pass")
+        assert row["image_tokens"] == "exact"
         assert row["two_ranks"] in ("exact", "not tried") or row["reason"]
     assert all(ROWS[family]["exact"] == "refused" and ROWS[family]["reason"] for family in NOT_READ)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import log_softmax
-from served import own_bounds
+from served import asked, own_bounds, plain_maps
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two ranks are bound to two processor cores")
@@ -23,3 +23,8 @@ def test_two_ranks_read_what_plain_transformers_reads() -> None:
     assert found["exact"]
     for token, read, plain in zip(found["tokens"], found["read"], found["plain"], strict=True):
         np.testing.assert_allclose(read, log_softmax(np.asarray(plain), axis=-1)[:, token], **own_bounds())
+    for sample, maps, entropy, plain in zip(asked(6), found["maps"], found["entropy"], found["plain"], strict=True):
+        for word, expected in plain_maps(sample).items():
+            np.testing.assert_allclose(np.log(maps[word]), np.log(expected), **own_bounds())
+        logp = log_softmax(np.asarray(plain)[-1])
+        np.testing.assert_allclose(entropy[0], -(np.exp(logp) * logp).sum(), **own_bounds())

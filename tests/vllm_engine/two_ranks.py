@@ -15,11 +15,12 @@ sys.path[:0] = [str(each) for each in (tests.parent, tests, tests / "lens_models
 
 if __name__ == "__main__":
     from plain_model import plain_lens_tiny
-    from served import asked, engine
+    from served import WORDS, asked, engine
 
     from lens_models import ReadoutRow
+    from lens_models.probes import Answered
 
-    own = engine(tensor_parallel_size=2)
+    own = engine(("step_entropy", "image_tokens"), tensor_parallel_size=2)
     samples = asked(6)
     trace = own.generate(samples)[0].trace
     report = own.lens.check(trace, dict.fromkeys(range(6)))
@@ -27,4 +28,7 @@ if __name__ == "__main__":
     read = [readout.logprob_pred.tolist() for readout in own.lens.read(rows)]
     plain = [plain_lens_tiny().logits(sample.prompt, sample.media.images)[:, 0].tolist() for sample in samples]
     found = {"exact": report.exact, "deviation": report.deviation, "tokens": [row.token_id for row in rows]}
+    entropies, pictures = ([probe.result(Answered(row, [row], 0, WORDS)) for row in range(6)] for probe in trace.probes)
+    found["maps"] = [{word: each[f"map {word}"].tolist() for word in WORDS} for each in pictures]
+    found["entropy"] = [each["entropy"].tolist() for each in entropies]
     print("\n" + json.dumps({**found, "read": read, "plain": plain}))
