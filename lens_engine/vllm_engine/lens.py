@@ -36,6 +36,8 @@ __all__ = ["WORKER", "Position", "VllmLens", "VllmTrace"]
 
 WORKER = "lens_models.vllm_worker.LensWorker"
 """`worker_extension_cls` of a client that the lens reads."""
+COMPILED_WORKER = "lens_models.vllm_worker.compiled.CompiledLensWorker"
+"""`worker_cls` of one whose model is compiled."""
 _INTEGERS = ("rank_pred", "rank_gold", "topk_ids")
 _NO_LOGITS = torch.empty(0)
 _REFUSED = {ImageAttention.name: "vLLM's kernels hand out no attention"}
@@ -255,7 +257,8 @@ class VllmLens:
         """See `Lens`."""
         config = self._client.model_config
         return served_definition(
-            config.hf_config, processor, path, commit=commit, dtype=self.dtype, attention="vllm",
+            config.hf_config, processor, path, commit=commit, dtype=self.dtype,
+            attention="vllm" if config.enforce_eager else "vllm, compiled",
             generation_config=self._generation_config(),
         )  # fmt: skip
 

@@ -14,9 +14,11 @@ from lens_models import distributions as dist
 from lens_models.errors import CaptureError, StepNotKeptError
 from lens_models.probes.kept_steps import KeptSteps
 
+from .in_graph import is_watched_in_graph, sees_graph
 from .parts import WorkerParts
 from .prompt_states import EMBEDDED, IMAGES, PromptStates
 from .steps import MARK, Wanted, wanted_rows
+from .stream import residual_stream
 
 __all__ = ["KeptRequest", "WorkerCapture"]
 
@@ -83,7 +85,7 @@ class WorkerCapture:
         self.embedded = PromptStates(EMBEDDED, (0,))
         self._prompts = (self.images, self.embedded) if image_layers else ()
         self._wanted_layers = tuple(layer_index)
-        self._last = parts.layers[-1]
+        self._last = len(parts.layers)
         self.kept: dict[int, KeptRequest] = {}
         self.n_parts = 0
         self.problem: str | None = None
@@ -100,9 +102,12 @@ class WorkerCapture:
         runner, model = self._runner, self._runner.get_model()
         runner.execute_model = self._around(runner.execute_model)
         model.compute_logits = self._watched_logits
-        parts.layers[0].register_forward_pre_hook(self._begin, with_kwargs=True)
+        if is_watched_in_graph(parts):
+            sees_graph(self._see_in_graph)
+            return
+        parts.layers[0].register_forward_pre_hook(self._before, with_kwargs=True)
         for number in {*self._wanted_layers, *self.images.layers, len(parts.layers)} - {0}:
-            parts.layers[number - 1].register_forward_hook(functools.partial(self._see, number))
+            parts.layers[number - 1].register_forward_hook(functools.partial(self._after, number))
 
     def _around(self, execute: Callable[..., Any]) -> Callable[..., Any]:
         """vLLM's `execute_model`, during which the scheduled tokens are known; its dry runs go around it."""
@@ -118,7 +123,19 @@ class WorkerCapture:
 
         return execute_model
 
-    def _begin(self, module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def _see_in_graph(self, number: int, stream: Sequence[Tensor]) -> None:
+        if number == 0:
+            self._begin(lambda: stream)
+        else:
+            self._see(number, lambda: stream)
+
+    def _before(self, module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._begin(lambda: residual_stream((*args, *kwargs.values())))
+
+    def _after(self, number: int, module: Any, args: Any, output: Any) -> None:
+        self._see(number, lambda: residual_stream(output if isinstance(output, tuple) else (output,)))
+
+    def _begin(self, stream: Callable[[], Sequence[Tensor]]) -> None:
         self._end_pass()
         if not self._scheduled:
             return
@@ -131,16 +148,16 @@ class WorkerCapture:
             if not self._watching:
                 return
             self._index = torch.tensor([each.row for each in self._rows], device=device, dtype=torch.long)
-            self._pick(0, _stream((*args, *kwargs.values())))
+            self._pick(0, stream())
         except Exception as error:  # a fault of the lens never ends a run of the model
             self._failed(error)
 
-    def _see(self, number: int, module: Any, args: Any, output: Any) -> None:
+    def _see(self, number: int, stream: Callable[[], Sequence[Tensor]]) -> None:
         if not self._watching:
             return
         try:
-            self._pick(number, _stream(output if isinstance(output, tuple) else (output,)))
-            if module is self._last:
+            self._pick(number, stream())
+            if number == self._last:
                 self._keep()
         except Exception as error:  # as above
             self._failed(error)
@@ -210,11 +227,3 @@ class WorkerCapture:
     def _failed(self, error: Exception) -> None:
         self._end_pass()
         self.problem = self.problem or f"{type(error).__name__}: {error}"
-
-
-def _stream(values: Sequence[Any]) -> list[Tensor]:
-    """What blocks hand on: one or two tensors `[tokens, d]` in floating point; positions are whole numbers."""
-    found = [each for each in values if isinstance(each, Tensor) and each.is_floating_point() and each.dim() == 2]
-    if not found:
-        raise CaptureError("a block was given, or gave, no residual stream of the form [tokens, d]")
-    return found[:2]

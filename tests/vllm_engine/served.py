@@ -32,6 +32,8 @@ _RENAMED = ("llava", "llava_onevision", "paligemma", "gemma3", "cohere2_vision")
 _HEADS_OF_WIDTH = {"qwen2_vl": "hidden_size", "qwen2_5_vl": "out_hidden_size", "llava_onevision": "", "internvl": ""}
 WORDS = {"yes": (6, 7), "no": (300,)}
 """Words that are looked for at image tokens, each with some tokens."""
+TINY: dict[str, Any] = {"dtype": "float32", "max_model_len": 1024, "max_num_seqs": 5, "seed": 1}
+"""Arguments of a client of lens_tiny."""
 TAIL = "\nAnswer the question using a single word or phrase."
 
 
@@ -63,8 +65,8 @@ def client(*, probed: bool = False, **arguments: Any) -> Any:
     """A client of the bundled model in this process; workers are watched once, so one with probes and one without."""
     from vllm import LLM
 
-    settings = {"dtype": "float32", "max_model_len": 1024, "max_num_seqs": 5, "enforce_eager": True, "seed": 1}
-    return LLM(resolve_pretrained(LENS_TINY), worker_extension_cls=WORKER, **{**settings, **arguments})
+    settings = {**TINY, "enforce_eager": True, **arguments}
+    return LLM(resolve_pretrained(LENS_TINY), worker_extension_cls=WORKER, **settings)
 
 
 @functools.cache

@@ -124,7 +124,7 @@ def test_the_description_says_what_ran(served: Evaluated) -> None:
 @pytest.mark.parametrize(
     ("argument", "why"),
     [
-        ("enforce_eager=False", "compiled graphs hide the layers"),
+        ("worker_cls=mine.Worker", "takes the place of the lens's own"),
         ("pipeline_parallel_size=2", "several ranks"),
         ("lens_norm=none", "final norm"),
     ],
