@@ -257,8 +257,7 @@ class VllmLens:
         """See `Lens`."""
         config = self._client.model_config
         return served_definition(
-            config.hf_config, processor, path, commit=commit, dtype=self.dtype,
-            attention="vllm" if config.enforce_eager else "vllm, compiled",
+            config.hf_config, processor, path, commit=commit, dtype=self.dtype, attention="vllm",
             generation_config=self._generation_config(),
         )  # fmt: skip
 
