@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lens_models.image_tokens import ImageTokens
 from lens_models.image_tokens.reading import LEVELS
+from lens_models.image_tokens.sound_tokens import STANDS_FOR_SOUND
 from lens_models.probes import Arrays
 from lens_models.probes.attention import entropy_of, middle
 from lens_results.record import Key
@@ -110,6 +111,8 @@ def image_maps(seen: Seen, observed: Mapping[str, Arrays], *, whole: bool = Fals
 def _with_boxes(found: Observed, seen: Seen, maps: Mapping[str, Maps]) -> None:
     """Add where tokens and boxes lie, and the figures of the maps against the boxes."""
     tokens = seen.tokens
+    if tokens.boxes is None and tokens.problem == STANDS_FOR_SOUND:
+        found.probes["sound_tokens"] = {"sound": tokens.image.astype(np.float32)}
     if tokens.boxes is None:
         found.status["boxes"] = f"no_geometry: {tokens.problem}"
         return

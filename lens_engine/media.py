@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from lens_models.audio import Sound
 from lens_models.video import Video
-from lens_results.fingerprint import digest_of
 
-__all__ = ["Images", "Media", "image_digest", "media_digest"]
+__all__ = ["Images", "Media", "image_digest"]
 
 Images = Sequence[Image.Image]
 
@@ -26,12 +25,12 @@ class Media:
     Attributes:
         images: after everything that a harness does to them.
         videos: the frames that are shown, with what is known of their times.
-        audios: samples with their rate, as the model's processor takes them.
+        audios: sounds, at their own rate; the processor's is made when they are encoded.
     """
 
     images: tuple[Image.Image, ...] = field(default=(), repr=False)
     videos: tuple[Video, ...] = field(default=(), repr=False)
-    audios: tuple[Any, ...] = field(default=(), repr=False)
+    audios: tuple[Sound, ...] = field(default=(), repr=False)
 
     @property
     def other_than_images(self) -> str | None:
@@ -47,7 +46,7 @@ class Media:
     @cached_property
     def other_sha256(self) -> tuple[str, ...]:
         """Digest of each video, then of each sound."""
-        return (*(video.sha256 for video in self.videos), *media_digest(self.audios))
+        return (*(video.sha256 for video in self.videos), *(sound.sha256 for sound in self.audios))
 
     @property
     def video_records(self) -> tuple[dict[str, Any], ...]:
@@ -68,6 +67,14 @@ class Media:
             for video in self.videos
         )
 
+    @property
+    def sound_records(self) -> tuple[dict[str, Any], ...]:
+        """What a record keeps of each sound, see docs/record-format.md."""
+        return tuple(
+            {"sha256": sound.sha256, "source": sound.source, "rate": sound.rate, "duration": sound.duration}
+            for sound in self.audios
+        )
+
     def under(self, images: Images | None, videos: Sequence[Video] | None) -> Media:
         """The same with other images or videos, as many as there are; the own ones where there are none."""
         return replace(
@@ -85,17 +92,3 @@ def image_digest(images: Sequence[object]) -> tuple[str, ...]:
             head = f"{image.mode} {image.size[0]}x{image.size[1]} ".encode()
             digests.append(hashlib.sha256(head + image.tobytes()).hexdigest())
     return tuple(digests)
-
-
-def media_digest(media: Sequence[object]) -> tuple[str, ...]:
-    """SHA-256 of each sound (samples and their rate); of anything else, of what it says it is."""
-    return tuple(_array_digest(each) for each in media)
-
-
-def _array_digest(medium: object) -> str:
-    if isinstance(medium, np.ndarray):
-        head = f"{medium.dtype} {medium.shape} ".encode()
-        return hashlib.sha256(head + np.ascontiguousarray(medium).tobytes()).hexdigest()
-    if isinstance(medium, Mapping):
-        return digest_of({str(name): _array_digest(value) for name, value in medium.items()})
-    return digest_of(medium)

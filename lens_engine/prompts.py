@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from lens_models.audio import audio_arguments
 from lens_models.encoding import encode_texts, end_token_ids, tokenizer_of
 from lens_models.generation import generated_columns
 from lens_models.video import video_arguments
@@ -109,7 +110,7 @@ class ProcessorPrompts:
             self._processor,
             [sample.prompt for sample in samples],
             images=[sample.media.images for sample in samples],
-            audios=[audio for sample in samples for audio in sample.media.audios],
+            **audio_arguments(self._processor, [sound for sample in samples for sound in sample.media.audios]),
             **video_arguments(self._processor, [video for sample in samples for video in sample.media.videos]),
         )
         return inputs.to(self._model.device, self._model.dtype)

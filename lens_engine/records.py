@@ -212,7 +212,7 @@ def bare_record(key: Key, kind: str, response: str, why: NoReadout) -> SampleRec
 
 _WITHOUT_READOUT = (
     "task", "doc_id", "request_idx", "repeat", "kind", "split", "question", "response", "gold", "image_sha256",
-    "videos", "prompt_sha256", "fingerprint", "cluster", "question_type", "n_generated", "identity_deviation",
+    "videos", "sounds", "prompt_sha256", "fingerprint", "cluster", "question_type", "n_generated", "identity_deviation",
     "identity_argmax",
 )  # fmt: skip
 
@@ -238,6 +238,7 @@ def _common(sample: Sample, response: str, n_generated: int | None, identity: Id
         "gold": target.gold_texts,
         "image_sha256": sample.media.image_sha256,
         "videos": sample.media.video_records,
+        "sounds": sample.media.sound_records,
         "prompt_sha256": text_digest(sample.prompt),
         "fingerprint": sample.fingerprint,
         "cluster": target.cluster,

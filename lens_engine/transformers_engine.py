@@ -196,7 +196,7 @@ class TransformersEngine:
     def _located_media(self, inputs: Mapping[str, Any], rows: Sequence[Media]) -> list[ImageTokens]:
         pictures = [[image.size for image in media.images] for media in rows]
         videos = [[shape_of(video) for video in media.videos] for media in rows]
-        return self.image_tokens.locate(inputs, pictures, videos)
+        return self.image_tokens.locate(inputs, pictures, videos, [len(media.audios) for media in rows])
 
     def _run(
         self,

@@ -117,7 +117,6 @@ def encode_texts(
     *,
     images: Sequence[Sequence[object]] = (),
     videos: Sequence[object] = (),
-    audios: Sequence[object] = (),
     **kwargs: Any,
 ) -> Any:
     """Left-padded model inputs of a batch of prompts and their media.
@@ -127,13 +126,13 @@ def encode_texts(
         texts: the prompts.
         images: the images of each prompt, in order of appearance; nothing where no prompt has any.
         videos: all videos, in order of appearance.
-        audios: all audio clips, in order of appearance.
-        kwargs: further arguments of the processor.
+        kwargs: further arguments of the processor, those of sounds among them (`lens_models.audio`).
     """
-    media = {"videos": list(videos), "audio": list(audios)}
-    given = {name: values for name, values in media.items() if values}
+    given = {"videos": list(videos)} if videos else {}
     tokenizer_of(processor).padding_side = "left"
-    call = functools.partial(processor, text=list(texts), padding=True, return_tensors="pt", **given, **kwargs)
+    # sounds are padded as the family's processor does by itself, some of them always to a fixed length
+    padding: dict[str, Any] = {"text_kwargs": {"padding": True}} if "audio" in kwargs else {"padding": True}
+    call = functools.partial(processor, text=list(texts), return_tensors="pt", **padding, **given, **kwargs)
     return _with_images(call, [list(own) for own in images])
 
 

@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .audio import Sound, audio_arguments, sampling_rate_of
 from .encoding import encode_texts, render_chat
 from .errors import InputError
 from .video import Video, video_arguments
 
-__all__ = ["example_image", "example_inputs", "example_texts", "example_video_inputs"]
+__all__ = [
+    "example_image",
+    "example_inputs",
+    "example_sound",
+    "example_sound_inputs",
+    "example_texts",
+    "example_video_inputs",
+]
 
 _QUESTION = "Is there a circle in the image?"
 
@@ -26,17 +34,26 @@ def example_image(size: int = 224) -> Image.Image:
     return Image.fromarray((pixels * 255).astype(np.uint8))
 
 
+def example_sound(seconds: float = 0.5, rate: int = 16_000, pitch: float = 440) -> Sound:
+    """A deterministic sound: a tone of `pitch` Hz and, fading in, one of three times as many."""
+    time = np.arange(int(seconds * rate)) / rate
+    samples = 0.4 * np.sin(2 * np.pi * pitch * time) + 0.3 * time / seconds * np.sin(6 * np.pi * pitch * time)
+    return Sound(samples.astype(np.float32), rate)
+
+
 def example_inputs(processor: Any, images: Sequence[Image.Image] = (), question: str = _QUESTION) -> Any:
     """One prompt with images, encoded as the processor wants it: by chat template, else by its image token.
 
     Args:
         processor: the model's own.
-        images: what the prompt shows; without any, one example picture.
+        images: what the prompt shows; without any, one example picture, or an example sound where it takes no picture.
         question: its text.
 
     Raises:
         InputError: none of the ways works; names each way and its error.
     """
+    if not images and getattr(processor, "image_processor", None) is None and sampling_rate_of(processor) is not None:
+        return example_sound_inputs(processor, [example_sound()])
     shown, failures = list(images) or [example_image()], []
     for way in (_by_chat, _by_image_token, _by_text_alone):
         try:
@@ -89,15 +106,37 @@ def example_video_inputs(processor: Any, video: Video, question: str = _QUESTION
     Raises:
         InputError: neither way works; names both and their errors.
     """
-    told, failures = video_arguments(processor, [video]), []
-    content = [{"type": "video", "video": "video"}, {"type": "text", "text": question}]
+    told = video_arguments(processor, [video])
+    return _with(processor, told, [{"type": "video", "video": "video"}], "video", question)
+
+
+def example_sound_inputs(processor: Any, sounds: Sequence[Sound], question: str = "What is there to hear?") -> Any:
+    """One prompt with sounds, encoded as the processor wants it: by chat template, else by its audio token.
+
+    Args:
+        processor: the model's own.
+        sounds: what the prompt plays.
+        question: its text.
+
+    Raises:
+        InputError: neither way works; names both and their errors.
+    """
+    told = audio_arguments(processor, sounds)
+    return _with(processor, told, [{"type": "audio", "audio": "sound"}] * len(sounds), "audio", question)
+
+
+def _with(processor: Any, told: dict[str, Any], parts: list[dict[str, str]], kind: str, question: str) -> Any:
+    content, failures = [*parts, {"type": "text", "text": question}], []
     ways: dict[str, Callable[[], str]] = {
         "by chat": lambda: render_chat(processor, [{"role": "user", "content": content}]),
-        "by video token": lambda: f"{processor.video_token} {question}",
+        f"by {kind} token": lambda: " ".join([getattr(processor, f"{kind}_token")] * len(parts) + [question]),
     }
     for way, text in ways.items():
         try:
             return encode_texts(processor, [text()], **told)
         except (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
             failures.append(f"{way}: {error}")
-    raise InputError(f"{type(processor).__name__} encoded no prompt with a video ({'; '.join(failures)})")
+    raise InputError(f"{type(processor).__name__} encoded no prompt with {_NAMED[kind]} ({'; '.join(failures)})")
+
+
+_NAMED = {"video": "a video", "audio": "a sound"}

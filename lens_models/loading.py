@@ -13,9 +13,9 @@ import torch
 import transformers
 from packaging.version import Version
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+from transformers import AutoConfig, AutoProcessor
 
+from .auto_classes import class_of
 from .encoding import tokenizer_of
 from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, UnknownModelError
 from .memory import is_out_of_memory
@@ -122,7 +122,7 @@ def load_model(
     quantisation: Mapping[str, Any] | None = None,
     processor_kwargs: dict[str, Any] | None = None,
 ) -> LoadedModel:
-    """Load any checkpoint that `AutoModelForImageTextToText` loads.
+    """Load any checkpoint that answers in text about images, videos or sounds, see `auto_classes`.
 
     Weights in pickle files can run code when they are opened, so they are refused unless `allow_pickle` is set. `peft`
     names an adapter, see `peft_adapters.attach_adapter`; `quantisation` holds `quantised.QUANTISATION_ARGUMENTS`. A
@@ -136,7 +136,7 @@ def load_model(
     hub: dict[str, Any] = {"revision": revision} if revision else {}
     hub["trust_remote_code"] = trust_remote_code
     config = _load_config(pretrained, path, hub)
-    _require_multimodal(pretrained, config)
+    cls = _class_of(pretrained, config)
     kwargs = dict(hub, **_dtype_argument(resolve_dtype(dtype)))
     if attn_implementation is not None:
         kwargs["attn_implementation"] = attn_implementation
@@ -150,7 +150,7 @@ def load_model(
         kwargs["device_map"] = device_map
     if not allow_pickle:
         kwargs["use_safetensors"] = True
-    model = _load_weights(pretrained, path, kwargs, allow_pickle)
+    model = _load_weights(cls, pretrained, path, kwargs, allow_pickle)
     if peft is not None:
         model = attach_adapter(model, peft)
     if device_map is None:
@@ -179,21 +179,20 @@ def _load_config(pretrained: str, path: str, hub: dict[str, Any]) -> Any:
         raise ModelLoadError(f"pretrained={pretrained}: the configuration cannot be read ({error})") from error
 
 
-def _require_multimodal(pretrained: str, config: Any) -> None:
-    if config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
-        return
-    if "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {}):
-        return
+def _class_of(pretrained: str, config: Any) -> Any:
+    cls = class_of(config)
+    if cls is not None:
+        return cls
     raise NotMultimodalError(
         f"pretrained={pretrained} is a '{config.model_type}' model ({', '.join(config.architectures or ['?'])}), which "
-        "AutoModelForImageTextToText of this transformers version does not load: a text-only model, or one that needs "
-        "a newer transformers. Choose a vision-language checkpoint."
+        "AutoModelForImageTextToText of this transformers version does not load, nor any class for sounds and text: a "
+        "text-only model, or one that needs a newer transformers. Choose a checkpoint for images, videos or sounds."
     )
 
 
-def _load_weights(pretrained: str, path: str, kwargs: dict[str, Any], allow_pickle: bool) -> Any:
+def _load_weights(cls: Any, pretrained: str, path: str, kwargs: dict[str, Any], allow_pickle: bool) -> Any:
     try:
-        model, info = AutoModelForImageTextToText.from_pretrained(path, output_loading_info=True, **kwargs)
+        model, info = cls.from_pretrained(path, output_loading_info=True, **kwargs)
     except UNLOADABLE as error:
         raise weights_error(pretrained, path, error, allow_pickle=allow_pickle) from error
     except (ValueError, RuntimeError, AssertionError) as error:

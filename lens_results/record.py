@@ -82,6 +82,7 @@ class SampleRecord:
     gold: tuple[str, ...] = ()
     image_sha256: tuple[str, ...] = ()
     videos: tuple[Mapping[str, Any], ...] = ()
+    sounds: tuple[Mapping[str, Any], ...] = ()
     prompt_sha256: str | None = None
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     # target

@@ -11,7 +11,7 @@ import pyarrow as pa
 from lens_results.errors import NewerFormatError, NotARecordFileError, RecordFormatError
 
 FORMAT_VERSION = 1
-FORMAT_MINOR = 5
+FORMAT_MINOR = 6
 VERSION = f"{FORMAT_VERSION}.{FORMAT_MINOR}"
 
 KEY_FIELDS = ("task", "doc_id", "request_idx", "repeat")
@@ -52,6 +52,15 @@ _VIDEO = pa.struct(
     ]
 )
 
+_SOUND = pa.struct(
+    [
+        pa.field("sha256", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("rate", pa.int32()),
+        pa.field("duration", pa.float64()),
+    ]
+)
+
 SCHEMA = pa.schema(
     [
         pa.field("task", _TEXT, nullable=False),
@@ -65,6 +74,7 @@ SCHEMA = pa.schema(
         pa.field("gold", _TEXTS, nullable=False),
         pa.field("image_sha256", _TEXTS, nullable=False),
         pa.field("videos", pa.list_(_VIDEO), nullable=False),
+        pa.field("sounds", pa.list_(_SOUND), nullable=False),
         pa.field("prompt_sha256", _TEXT),
         pa.field("fingerprint", _WORDS, nullable=False),
         pa.field("candidates", _TEXTS, nullable=False),

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.coverage [--geometry] [MODEL_TYPE ...]`: examine model types, and write docs/coverage.*."""
+"""`python -m benchmarks.coverage [--geometry | --audio] [MODEL_TYPE ...]`: examine models, write docs/coverage*."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import transformers
 from lens_models.image_tokens import GeometryReport
 
 from .attention import AttentionError
+from .audio import audio_types, examine_audio
+from .audio_report import write_audio
 from .examine import Outcome, WrongReadoutError, examine, model_types
 from .forced import ForcedError
 from .geometry import check_geometry, check_video_geometry
@@ -27,10 +29,13 @@ def main() -> int:
     parser.add_argument("model_types", nargs="*", help="model types to examine; without any, all, and docs are written")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of coverage.json and coverage.md")
     parser.add_argument("--geometry", action="store_true", help="the geometry of tokens of pictures and videos alone")
+    parser.add_argument("--audio", action="store_true", help="model types that take sounds, instead of pictures")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # tiny models are slower with more
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
+    if arguments.audio:
+        return _audio(arguments.model_types, arguments.out)
     if arguments.geometry:
         return _geometry(arguments.model_types, arguments.out)
     outcomes, wrong = [], 0
@@ -49,6 +54,22 @@ def main() -> int:
         _geometry([], arguments.out)
     print(f"{sum(outcome.result == 'exact' for outcome in outcomes)} exact, {wrong} wrong, of {len(outcomes) + wrong}")
     return int(wrong > 0)
+
+
+def _audio(chosen: list[str], out: Path) -> int:
+    """Examine the model types that take sounds; an error, which stops, when a readout is wrong."""
+    outcomes = []
+    for model_type in chosen or audio_types():
+        start = time.perf_counter()
+        outcome = examine_audio(model_type)
+        outcomes.append(outcome)
+        figures = "" if outcome.deviation is None else f"{outcome.deviation:.1e} {outcome.forced:12}"
+        seconds = time.perf_counter() - start
+        print(f"{model_type:24} {outcome.result:12} {figures:22} {seconds:5.1f} s  {outcome.reason[:200]}", flush=True)
+    if not chosen:
+        write_audio(outcomes, out)
+    print(dict(Counter(outcome.result for outcome in outcomes)))
+    return 0
 
 
 def _geometry(chosen: list[str], out: Path) -> int:

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForImageTextToText
+
+from lens_models.auto_classes import class_of
 
 from .shrink import IMAGE, shrunk_config
 
@@ -17,7 +18,7 @@ def build(model_type: str, seed: int = 0, config: Any = None) -> Any:
     """A randomised float32 model in eval mode that does not stop by itself and says no image."""
     torch.manual_seed(seed)
     config = shrunk_config(model_type) if config is None else config
-    model = AutoModelForImageTextToText.from_config(config, attn_implementation="eager")
+    model = class_of(config).from_config(config, attn_implementation="eager")
     randomise(model)
     settings = model.generation_config
     settings.do_sample, settings.pad_token_id, settings.suppress_tokens = False, 0, [IMAGE]

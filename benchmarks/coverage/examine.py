@@ -22,7 +22,7 @@ from .inputs import InputError, find_inputs
 from .reasons import REASONS
 from .recipes import TEXT_ONLY
 
-__all__ = ["TOLERANCE", "Outcome", "WrongReadoutError", "examine", "model_types"]
+__all__ = ["TOLERANCE", "Outcome", "WrongReadoutError", "compare", "deviation_of", "examine", "model_types"]
 
 TOLERANCE = 1e-5
 _NEW_TOKENS = 3
@@ -88,7 +88,7 @@ def examine(model_type: str) -> Outcome:
     forced = _forced(model, inputs) | _attention(model, inputs)
     try:
         lens = LogitLens(model, inputs)
-        deviation, note = _compare(lens, inputs)
+        deviation, note = compare(lens, inputs)
     except LensError as error:
         return Outcome(model_type, cls, "refused", reason=REASONS.get(model_type, str(error)), **forced)
     parts = lens.parts
@@ -132,7 +132,12 @@ def _reason(model_type: str, what: str, error: Exception) -> str:
     return REASONS.get(model_type, f"{what} could not be made: {type(error).__name__}: {text[:300]}")
 
 
-def _compare(lens: LogitLens, inputs: dict[str, Tensor]) -> tuple[float, str]:
+def compare(lens: LogitLens, inputs: dict[str, Tensor]) -> tuple[float, str]:
+    """The largest deviation of the last layer, the middle layers and the steps of a generation, and what was left out.
+
+    Raises:
+        WrongReadoutError: it is more than rounding.
+    """
     worst = max(lens.identity.deviation, _middle_layers(lens, inputs))
     try:
         plain = lens.model.generate(
@@ -156,7 +161,7 @@ def _generation(lens: LogitLens, inputs: dict[str, Tensor], plain: Any) -> float
     steps = len(plain.logits)
     if [len(row) for row in traced.new_tokens] != [steps]:
         raise WrongReadoutError(f"{lens.parts.model_class}: {traced.trace.n_steps} steps for {steps} tokens")
-    return max(_deviation(lens._exact(traced.residual(0, step)[-1]), plain.logits[step][0]) for step in range(steps))
+    return max(deviation_of(lens._exact(traced.residual(0, step)[-1]), plain.logits[step][0]) for step in range(steps))
 
 
 @torch.no_grad()
@@ -168,7 +173,7 @@ def _middle_layers(lens: LogitLens, inputs: dict[str, Tensor]) -> float:
     for number in range(1, lens.parts.n_layers + 1):
         with _passing_on(_blocks_after(lens, number)):
             theirs = lens.model(**inputs).logits[0, -1]
-        worst = max(worst, _deviation(lens._exact(trace.steps[0][number - 1][0]), theirs))
+        worst = max(worst, deviation_of(lens._exact(trace.steps[0][number - 1][0]), theirs))
     return worst
 
 
@@ -195,7 +200,8 @@ def _passing_on(blocks: list[nn.Module]) -> Iterator[None]:
             handle.remove()
 
 
-def _deviation(ours: Tensor, theirs: Tensor) -> float:
+def deviation_of(ours: Tensor, theirs: Tensor) -> float:
+    """The largest difference of two rows of logits, as a share of their range."""
     said = theirs > torch.finfo(theirs.dtype).min / 2
     ours, theirs = ours[said], theirs[said].float()
     return float((ours - theirs).abs().max() / (theirs.max() - theirs.min()))

@@ -14,7 +14,7 @@ from lens_models.continuations import score_continuations
 
 from .batches import padded_batches, with_two_images
 
-__all__ = ["REFUSED", "ForcedCheck", "ForcedError", "Generated", "check_forcing", "generated"]
+__all__ = ["REFUSED", "ForcedCheck", "ForcedError", "Generated", "check_forcing", "compared", "generated"]
 
 REFUSED = "refused"
 A_PROMPT, A_BATCH, TWO_IMAGES = "a prompt", "a padded batch of 3", "two images"
@@ -75,15 +75,19 @@ def check_forcing(model: Any, inputs: dict[str, Tensor]) -> ForcedCheck:
     worst, named = 0.0, []
     cases = {A_PROMPT: [inputs], A_BATCH: padded_batches(inputs), TWO_IMAGES: with_two_images(inputs)}
     for name, ways in cases.items():
-        found = next((each for way in ways if (each := _compared(forcing, way)) is not None), None)
+        found = next((each for way in ways if (each := compared(forcing, way)) is not None), None)
         if found is not None:
             worst = max(worst, found)
             named.append(name)
     return ForcedCheck(forcing.way, worst, tuple(named), forcing.reason or "")
 
 
-def _compared(forcing: Forcing, inputs: dict[str, Tensor]) -> float | None:
-    """Difference in nats a token, None for inputs that the model does not generate from."""
+def compared(forcing: Forcing, inputs: Mapping[str, Tensor]) -> float | None:
+    """Difference in nats a token, None for inputs that the model does not generate from.
+
+    Raises:
+        ForcedError: it is more than rounding.
+    """
     try:
         theirs = generated(forcing.model, inputs)
     except Exception:  # whatever a model says to inputs of a shape that it does not take

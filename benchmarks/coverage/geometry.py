@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ __all__ = ["check_geometry", "check_video_geometry"]
 
 _ID_NAMES = ("image_token_id", "image_token_index", "image_patch_id")
 _VIDEO_ID_NAMES = ("video_token_id", "video_token_index")
+_SOUND_ID_NAMES = ("audio_token_id", "audio_token_index")
 _AROUND_VIDEOS = {"video_start_token_id": "<|begin_of_video|>", "video_end_token_id": "<|end_of_video|>"}
 
 
@@ -55,20 +57,34 @@ def check_video_geometry(model_type: str) -> GeometryReport | None:
     return prove_video_geometry(model, processor)
 
 
-def model_for(model_type: str, processor: Any) -> Any:
-    """A tiny model whose image token is the processor's, and which mixes the places of a picture little."""
+def model_for(model_type: str, processor: Any, values: Mapping[str, Any] | None = None) -> Any:
+    """A tiny model whose image token is the processor's, and which mixes the places of a picture little.
+
+    Args:
+        model_type: of the model.
+        processor: of the family.
+        values: of its configuration, dotted path -> value.
+    """
     config = shrunk_config(model_type, SIDE)
     named = REPEATED.get(model_type) or getattr(processor, "image_token", None)
     vocabulary = processor.tokenizer.get_vocab()
     around = [((name,), token) for name, token in _AROUND_VIDEOS.items()]
-    for names, token in ((_ID_NAMES, named), (_VIDEO_ID_NAMES, getattr(processor, "video_token", None)), *around):
+    others = [
+        (names, getattr(processor, f"{kind}_token", None))
+        for kind, names in (("video", _VIDEO_ID_NAMES), ("audio", _SOUND_ID_NAMES))
+    ]
+    for names, token in ((_ID_NAMES, named), *others, *around):
         number = vocabulary.get(token)
         for part in _parts(config):
             for name in names:
                 own = getattr(part, "attribute_map", {}).get(name, name)  # a name may stand for another's value
-                if number is not None and own in names and isinstance(getattr(part, name, None), int):
+                if (
+                    number is not None
+                    and own in names
+                    and (isinstance(getattr(part, name, None), int) or (name in _SOUND_ID_NAMES and name in vars(part)))
+                ):
                     setattr(part, name, number)
-    for path, value in CONFIG.get(model_type, {}).items():
+    for path, value in (CONFIG.get(model_type, {}) | dict(values or {})).items():
         assign(config, path, value)
     model = build(model_type, config=config)
     unmix(model)

@@ -34,7 +34,7 @@ _OMNI |= {"video_processor": "Qwen2VLVideoProcessor"}
 CLASSES: dict[str, dict[str, str]] = {
     "cosmos3_omni": _QWEN3,
     "diffusion_gemma": _GEMMA4,
-    "dots3_note": {"feature_extractor": "WhisperFeatureExtractor"},
+    "dots3_note": {"feature_extractor": "Dots3NoteFeatureExtractor"},
     "fast_vlm": {"processor": "LlavaProcessor", "image_processor": "CLIPImageProcessor"},
     "gemma4": _GEMMA4,
     "glm4v_moe": {"image_processor": "Glm4vImageProcessor", "video_processor": "Glm4vVideoProcessor"},
@@ -42,6 +42,7 @@ CLASSES: dict[str, dict[str, str]] = {
     "glmga": _GLM46,
     "kosmos-2": {"processor": "Kosmos2Processor"},
     "kosmos-2.5": {"processor": "Kosmos2_5Processor"},
+    "nemotron_h_omni": {"feature_extractor": "ParakeetFeatureExtractor"},
     "qwen2_5_omni_thinker": {**_OMNI, "processor": "Qwen2_5OmniProcessor"},
     "qwen3_omni_moe_thinker": {**_OMNI, "processor": "Qwen3OmniMoeProcessor"},
     "qwen3_vl_moe": _QWEN3,

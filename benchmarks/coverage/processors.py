@@ -15,6 +15,7 @@ from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPI
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING_NAMES
 
+from .audio_sizes import EXTRACTORS, SOUND_PLACEHOLDERS
 from .processor_sizes import ATTRIBUTES, CLASSES, IMAGES, PLACEHOLDERS, SETTINGS, TOKENS, VIDEO_PLACEHOLDERS, VIDEOS
 from .shrink import IMAGE, VOCABULARY
 
@@ -25,8 +26,8 @@ _WORDS = ["Is", "there", "a", "circle", "in", "the", "image", "?", "is", "pictur
 _STANDARD = ("pad", "bos", "eos", "unk", "cls", "sep", "mask")
 _TEMPLATE = (
     "{{% for turn in messages %}}{{% for part in turn['content'] %}}{{% if part['type'] == 'image' %}}{image} "
-    "{{% elif part['type'] == 'video' %}}{video} {{% else %}}{{{{ part['text'] }}}}{{% endif %}}"
-    "{{% endfor %}}{{% endfor %}}"
+    "{{% elif part['type'] == 'video' %}}{video} {{% elif part['type'] == 'audio' %}}{audio} "
+    "{{% else %}}{{{{ part['text'] }}}}{{% endif %}}{{% endfor %}}{{% endfor %}}"
 )
 
 
@@ -35,7 +36,7 @@ class NoProcessorError(Exception):
 
 
 def processor_of(model_type: str) -> Any:
-    """A processor of the family's own classes for the tiny model, whose chat template shows pictures and videos.
+    """A processor of the family's own classes for the tiny model, with a chat template for pictures, videos and sounds.
 
     Raises:
         NoProcessorError: transformers has none for the type.
@@ -59,15 +60,16 @@ def processor_of(model_type: str) -> Any:
     for attribute, value in ATTRIBUTES.get(model_type, {}).items():
         setattr(processor, attribute, value)
     placeholder = PLACEHOLDERS.get(model_type) or getattr(processor, "image_token", None)
-    if placeholder:
+    sound = SOUND_PLACEHOLDERS.get(model_type) or getattr(processor, "audio_token", None)
+    if placeholder or sound:
         token = getattr(processor, "video_token", None) or ""
         video = VIDEO_PLACEHOLDERS.get(model_type, "{video_token}").format(video_token=token)
-        processor.chat_template = _TEMPLATE.format(image=placeholder, video=video)
+        processor.chat_template = _TEMPLATE.format(image=placeholder or "", video=video, audio=sound or "")
     return processor
 
 
 def _part(argument: str, model_type: str, tokenizer: Any) -> Any:
-    if argument in ("tokenizer", "qformer_tokenizer"):
+    if argument in ("tokenizer", "qformer_tokenizer", "alignment_tokenizer"):
         return tokenizer
     if argument == "image_processor":
         return _image_processor(model_type)
@@ -75,13 +77,14 @@ def _part(argument: str, model_type: str, tokenizer: Any) -> Any:
     if named is None and argument == "video_processor":
         mapped = VIDEO_PROCESSOR_MAPPING_NAMES.get(model_type)
         named = next(iter(mapped.values())) if isinstance(mapped, dict) else mapped
-    if named is None and argument == "feature_extractor":
+    if named is None and argument in ("feature_extractor", "audio_processor"):
         named = FEATURE_EXTRACTOR_MAPPING_NAMES.get(model_type, "WhisperFeatureExtractor")
     if named is None:
         return None
     cls = getattr(transformers, named)
-    given = VIDEOS.get(model_type, {}) if argument == "video_processor" else {}
-    return cls(**_sizes(cls) | given) if argument == "video_processor" else cls()
+    if argument == "video_processor":
+        return cls(**_sizes(cls) | VIDEOS.get(model_type, {}))
+    return cls(**EXTRACTORS.get(model_type, {}))
 
 
 def _image_processor(model_type: str) -> Any:

@@ -167,7 +167,10 @@ def _set(config: PretrainedConfig, name: str, value: Any) -> None:
 
 
 def assign(config: Any, path: str, value: Any) -> None:
-    """Set the value at a dotted path of a configuration."""
+    """Set the value at a dotted path of a configuration; a mapping that names its type becomes a configuration."""
+    if isinstance(value, dict) and "model_type" in value:
+        kind = CONFIG_MAPPING[value["model_type"]]
+        value = kind(**{key: each for key, each in value.items() if key != "model_type"})
     *parents, name = path.split(".")
     for parent in parents:
         config = config[parent] if isinstance(config, dict) else getattr(config, parent)

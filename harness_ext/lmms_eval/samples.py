@@ -18,6 +18,7 @@ from lens_engine.media_kinds import message_parts
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.sample import Documents, ShownDocument
 from lens_models import InputError
+from lens_models.audio import open_sound
 from lens_models.encoding import UNREADABLE, open_image, render_chat, tokenizer_of
 from lens_models.video import open_video
 
@@ -61,7 +62,8 @@ class LmmsEvalSamples(SampleMaker):
             open_video(video, where=f"{asked.where}, video {i}", sampling=self.arguments.video_sampling)
             for i, video in enumerate(_videos(chat))
         )
-        return prompt, Media(tuple(opened), tuple(frames), tuple(audios))
+        sounds = (open_sound(sound, where=f"{asked.where}, sound {i}") for i, sound in enumerate(audios))
+        return prompt, Media(tuple(opened), tuple(frames), tuple(sounds))
 
     def continuation_tokens(self, asked: HarnessRequest, text: str) -> Sequence[int]:
         """See `SampleMaker`."""

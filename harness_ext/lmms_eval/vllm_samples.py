@@ -11,6 +11,7 @@ from lmms_eval.protocol import ChatMessages
 
 from harness_ext.samples import HarnessRequest
 from lens_engine import Media, Sample
+from lens_models.audio import open_sound
 from lens_models.encoding import open_image, render_chat
 
 from .samples import LmmsEvalSamples
@@ -61,11 +62,12 @@ class VllmSamples(LmmsEvalSamples):
         assert asked.messages is not None
         chat = ChatMessages(messages=asked.messages(document))
         images, videos, audios = chat.extract_media()
+        sounds = tuple(open_sound(sound, where=f"{asked.where}, sound {i}") for i, sound in enumerate(audios))
         if videos:
             rendered = self.render(asked.source)
-            return str(rendered["prompt"]), Media(_pictures(rendered), (), tuple(audios))
+            return str(rendered["prompt"]), Media(_pictures(rendered), (), sounds)
         opened = (open_image(image, where=f"{asked.where}, image {i}") for i, image in enumerate(images))
-        return render_chat(self.processor, chat.to_hf_messages()), Media(tuple(opened), (), tuple(audios))
+        return render_chat(self.processor, chat.to_hf_messages()), Media(tuple(opened), (), sounds)
 
 
 def _pictures(rendered: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from .locate import ImageTokenLocator, Size
 from .painting import Run
 from .proof import GeometryReport, prove_geometry
+from .sound_tokens import SoundTokenLocator, prove_sound_tokens
 from .tokens import ImageTokens
 from .video_layout import VideoShape
 from .video_proof import prove_video_geometry
@@ -16,7 +17,7 @@ from .video_tokens import VideoTokenLocator
 
 __all__ = ["ProvenImageTokens"]
 
-_BOTH = "the prompt shows pictures and videos; which of its tokens belong to which is not known"
+_BOTH = "the prompt has several kinds of media; which of its tokens belong to which is not known"
 
 
 class ProvenImageTokens:
@@ -25,7 +26,7 @@ class ProvenImageTokens:
     Args:
         model: in eval mode.
         processor: the model's own.
-        warn: is called, once for pictures and once for videos, with why there is no geometry.
+        warn: is called, once for pictures, videos and sounds each, with why there is no geometry.
         run: see `prove_geometry`; of pictures alone.
     """
 
@@ -33,6 +34,7 @@ class ProvenImageTokens:
         self._run = run
         self.locator = ImageTokenLocator(model, processor)
         self.video_locator = VideoTokenLocator(model, processor)
+        self.sound_locator = SoundTokenLocator(model, processor)
         self._warn = warn
 
     @functools.cached_property
@@ -52,13 +54,22 @@ class ProvenImageTokens:
             self._warn(f"Tokens of videos have no place and time (geometry {report.status}): {report.reason}")
         return report
 
+    @functools.cached_property
+    def sound_problem(self) -> str | None:
+        """Why the tokens of sounds are not known, None where they are; found out when it is first asked for."""
+        problem = prove_sound_tokens(self.sound_locator.model, self.sound_locator.processor)
+        if problem is not None:
+            self._warn(f"Which tokens stand for sounds is not known: {problem}")
+        return problem
+
     def locate(
         self,
         inputs: Mapping[str, Any],
         sizes: Sequence[Sequence[Size]],
         videos: Sequence[Sequence[VideoShape]] = (),
+        sounds: Sequence[int] = (),
     ) -> list[ImageTokens]:
-        """The image tokens of each row, as `ImageTokenLocator.locate`.
+        """The image tokens of each row, as `ImageTokenLocator.locate`; of a row with sounds alone, their tokens.
 
         A row with pictures or videos has no image tokens, and the reason as their `problem`, unless the geometry is
         proven; where only the positions of pictures are known, it has these alone.
@@ -67,16 +78,19 @@ class ProvenImageTokens:
             inputs: what the model is given, left-padded.
             sizes: (width, height) in pixels of the pictures of each row, in order of the prompt.
             videos: shapes of the videos of each row; nothing where no row has any.
+            sounds: how many sounds each row has; nothing where no row has any.
         """
-        shapes = videos or [()] * len(sizes)
-        pictures = [() if own else size for size, own in zip(sizes, shapes, strict=True)]
+        shapes, heard = videos or [()] * len(sizes), sounds or [0] * len(sizes)
+        pictures = [() if own or n else size for size, own, n in zip(sizes, shapes, heard, strict=True)]
         found = self._guarded(self._pictures, inputs, pictures)
-        for row, (size, own) in enumerate(zip(sizes, shapes, strict=True)):
-            if own and size:
+        for row, (size, own, n) in enumerate(zip(sizes, shapes, heard, strict=True)):
+            ids = {"input_ids": inputs["input_ids"][row : row + 1]}
+            if bool(own) + bool(size) + bool(n) > 1:
                 found[row] = ImageTokens.none(_BOTH)
             elif own:
-                ids = {"input_ids": inputs["input_ids"][row : row + 1]}
                 (found[row],) = self._guarded(self._videos, ids, [own])
+            elif n:
+                (found[row],) = self._guarded(self._sounds, ids, [n])
             elif not size:
                 found[row] = ImageTokens.none()
         return found
@@ -107,6 +121,12 @@ class ProvenImageTokens:
             return [_unproven(report) for _ in shapes]
         rows = inputs["input_ids"].cpu().numpy()
         return [self.video_locator.locate(ids, own) for ids, own in zip(rows, shapes, strict=True)]
+
+    def _sounds(self, inputs: Mapping[str, Any], numbers: Sequence[int]) -> list[ImageTokens]:
+        if self.sound_problem is not None:
+            return [ImageTokens.none(self.sound_problem) for _ in numbers]
+        rows = inputs["input_ids"].cpu().numpy()
+        return [self.sound_locator.locate(ids, n) for ids, n in zip(rows, numbers, strict=True)]
 
 
 def _unproven(report: GeometryReport) -> ImageTokens:

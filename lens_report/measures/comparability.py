@@ -21,6 +21,7 @@ ASPECTS = (
     "questions",
     "images",
     "videos",
+    "sounds",
     "generation",
     "limit",
     "samples",
@@ -55,15 +56,16 @@ def task_prints(task_runs: Sequence[TaskRun]) -> list[dict[str, str]]:
     """For each run of one task: aspect -> what it was in this run; equal texts mean the same.
 
     `prompt`: the harness's prompt settings of the task, not the model's own chat template. `samples`: which documents.
-    `questions`, `images`, `videos` (frames and their times), `labels` (gold answers, and candidates of answers that
-    were read) and `task` (its version and scoring) are the same where they are so for every sample that both runs have
-    and know them of. `lens`: norm, candidates, position, thresholds, whether all layers were read. `score`: the metric
-    that stands for the task.
+    `questions`, `images`, `videos` (frames and their times), `sounds`, `labels` (gold answers, and candidates of
+    answers that were read) and `task` (its version and scoring) are the same where they are so for every sample that
+    both runs have and know them of. `lens`: norm, candidates, position, thresholds, whether all layers were read.
+    `score`: the metric that stands for the task.
     """
     alike: dict[str, list[int]] = {
         "questions": _groups(task_runs, lambda one: _by_sample(one.frame, "question")),
         "images": _groups(task_runs, lambda one: _by_sample(one.frame, "image_sha256")),
-        "videos": _groups(task_runs, _shown_videos),
+        "videos": _groups(task_runs, lambda one: _digests(one, "videos")),
+        "sounds": _groups(task_runs, lambda one: _digests(one, "sounds")),
         "task": _groups(task_runs, lambda one: _by_sample(one.frame, "fingerprint.task")),
         "gold": _groups(task_runs, gold_answers),
         "candidates": _groups(task_runs, lambda one: _by_sample(one.frame[one.closed_rows], "candidates")),
@@ -81,10 +83,10 @@ def gold_answers(task_run: TaskRun) -> Values:
     return _by_sample(task_run.frame, "gold")
 
 
-def _shown_videos(task_run: TaskRun) -> Values:
-    """Sample -> digests of its videos, which are of the frames and their times; files before format 1.5 have none."""
-    shown = _by_sample(task_run.frame, "videos")
-    return {key: tuple(video["sha256"] for video in own) for key, own in shown.items() if len(own)}
+def _digests(task_run: TaskRun, column: str) -> Values:
+    """Sample -> digests of its `videos`, of the frames and their times, or of its `sounds`; older files have none."""
+    given = _by_sample(task_run.frame, column)
+    return {key: tuple(medium["sha256"] for medium in own) for key, own in given.items() if len(own)}
 
 
 def _of_run(task_run: TaskRun) -> dict[str, str]:

@@ -16,6 +16,7 @@ from lens_engine import Generation, Media, Request, Sample
 from lens_engine.record_cache import RecordCache
 from lens_engine.recorder import LensRecorder
 from lens_engine.sample import Reference
+from lens_models.audio import Sound
 from lens_results import (
     LensInfo,
     MissingRecordError,
@@ -109,7 +110,10 @@ def test_a_rerun_asks_nothing_and_writes_nothing(harness: Harness) -> None:
     [
         ({"prompt": "<image>A dog?"}, "prompt"),
         ({"media": Media((Image.new("RGB", (2, 2), "red"),))}, "media"),
-        ({"media": Media((Image.new("RGB", (2, 2), "grey"),), audios=("sound",))}, "media"),
+        (
+            {"media": Media((Image.new("RGB", (2, 2), "grey"),), audios=(Sound(np.zeros(4, np.float32), 16_000),))},
+            "media",
+        ),
         ({"generation": {**GREEDY, "no_repeat_ngram_size": 2}}, "generation"),
         ({"target": AnswerTarget((), None, ("no",))}, "target"),
         ({"task_definition": "2"}, "task"),
@@ -194,14 +198,12 @@ def test_a_damaged_file_costs_its_own_records_alone(harness: Harness, caplog: py
     assert "some records beside the cache cannot be read and are made anew" in caplog.text
 
 
-def test_other_media_are_told_apart() -> None:
-    from lens_engine.media import media_digest
-
-    frames = np.zeros((2, 3, 4, 3), dtype=np.uint8)
-    sounds = [{"array": np.zeros(5), "sampling_rate": rate} for rate in (8000, 16000)]
-    digests = media_digest([frames, frames + 1, frames.reshape(3, 2, 4, 3), *sounds])
-    assert len(set(digests)) == 5
-    assert media_digest([frames.copy()]) == digests[:1]
+def test_other_sounds_are_told_apart() -> None:
+    samples = np.zeros(4, dtype=np.float32)
+    sounds = [Sound(samples, 16_000), Sound(samples, 8_000), Sound(samples + 1, 16_000), Sound(samples[:2], 16_000)]
+    digests = Media(audios=tuple(sounds)).other_sha256
+    assert len(set(digests)) == len(sounds)
+    assert Media(audios=(Sound(samples.copy(), 16_000, "another.wav"),)).other_sha256 == digests[:1]
 
 
 def test_a_store_is_no_run_of_its_own_when_folders_are_searched(harness: Harness, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
         text_model,
         NotMultimodalError,
         r"pretrained={folder} is a 'qwen2' model \(Qwen2ForCausalLM\), which AutoModelForImageTextToText of this "
-        r"transformers version does not load: a text-only model, or .* Choose a vision-language checkpoint\.",
+        r"transformers version does not load, nor .*: a text-only model, or .* Choose a checkpoint for images",
     ),
     "a config that is no JSON": (
         with_config("{nope"),

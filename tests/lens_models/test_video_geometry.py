@@ -195,7 +195,7 @@ def test_what_is_not_known_has_its_reason() -> None:
     proven = ProvenImageTokens(model, processor, said.append)
     inputs = {"input_ids": torch.tensor([[1, 10, 11]])}
     both, none = proven.locate({"input_ids": inputs["input_ids"].repeat(2, 1)}, [[(9, 9)], []], [[shape], [shape]])
-    assert both.problem == "the prompt shows pictures and videos; which of its tokens belong to which is not known"
+    assert both.problem == "the prompt has several kinds of media; which of its tokens belong to which is not known"
     assert none.problem == "no position of the prompt holds the token that stands for a part of a video"
     assert VideoTokenLocator(model, processor).layout(VideoShape(300, 96, 64)) == (
         "300 frames; at most 256 can be told apart"

@@ -65,6 +65,14 @@ def test_other_frames_of_one_video_are_named(runs: Callable[..., list[TaskRun]])
     assert differing(one, other) == ("videos",)
 
 
+def test_another_sound_is_named(runs: Callable[..., list[TaskRun]]) -> None:
+    def sounds(digest: str) -> Change:
+        return lambda record: {"sounds": ({"sha256": digest if record.doc_id == 7 else "same", "rate": 16_000},)}
+
+    _, one, same, other = runs(sounds("a"), sounds("a"), sounds("b"))
+    assert (differing(one, same), differing(one, other)) == ((), ("sounds",))
+
+
 def test_files_without_a_fingerprint_are_compared_by_what_they_have(runs: Callable[..., list[TaskRun]]) -> None:
     new, old = runs(lambda record: {"fingerprint": {}})
     assert differing(new, old) == ()
