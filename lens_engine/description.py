@@ -10,7 +10,7 @@ from importlib import metadata
 from math import isfinite
 from typing import Any
 
-from lens_models.interventions import Intervention
+from lens_models.interventions import Intervention, settings_of
 from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 
 from .engine import Lens
@@ -204,7 +204,11 @@ def _run_part(described: ModelOfRun, lens: LensInfo, harness: str, settings: Run
     packages += _ADAPTER_PACKAGES if model["adapter"] else ()
     packages += _QUANTISING_PACKAGES if model["quantisation"] else ()
     packages += _SERVING_PACKAGES if model["attention"] == "vllm" else ()
-    changes = [[each.name, each.strength] for each in described.interventions if each.strength]
+    changes = [
+        [each.name, each.strength, *([dict(own)] if (own := settings_of(each)) else [])]
+        for each in described.interventions
+        if each.strength
+    ]
     own = {name: value for name, value in asdict(lens).items() if name not in ("thresholds", "controls")}
     return {
         **model,

@@ -11,6 +11,7 @@ from lens_models import CaptureError, IdentityReport, LensSettings, Readout, Rea
 from lens_models.continuations import ScoredContinuation, Tokens
 from lens_models.image_tokens import ImageTokens
 from lens_models.image_tokens.contextual import ContextualBank
+from lens_models.interventions import Intervention
 from lens_models.probes import Probe
 from lens_models.video import Video
 
@@ -188,6 +189,10 @@ class Engine(Protocol):
     @property
     def lens(self) -> Lens | None:
         """The proven lens of the model; None when nothing is to be read."""
+
+    @property
+    def interventions(self) -> Sequence[Intervention]:
+        """What is changed in every run of the model."""
 
     def generate(self, samples: Sequence[Sample], *, observe: bool = True) -> list[Generation]:
         """Answer samples that share their generation arguments, in as large batches as fit into memory.

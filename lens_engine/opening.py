@@ -76,5 +76,6 @@ def open_model(
     model: Any = loaded.model
     prompts = ProcessorPrompts(model, loaded.processor, use_cache=arguments.use_cache, warn=log.warning)
     settings = options.settings if options.enabled else None
-    engine = TransformersEngine(model, loaded.processor, prompts, settings, interventions=interventions, log=log)
+    changes = (*options.interventions, *interventions)
+    engine = TransformersEngine(model, loaded.processor, prompts, settings, interventions=changes, log=log)
     return OpenedModel(engine, Session(engine, arguments.batch_size), loaded, placement, options)

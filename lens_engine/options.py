@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lens_models import LensArgumentError, LensSettings
+from lens_models.interventions import Intervention, interventions_of
 from lens_models.lenses import LENSES
 from lens_models.metrics import Thresholds
 from lens_models.probes import PROBES
@@ -40,6 +41,7 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_probes": "what else is observed at each generated step: names joined by '+', such as step_entropy, or none",
     "lens_maps": "image maps kept of each sample: top (the layers that fit into a kilobyte) or all",
     "lens_relative_attention": "divide attention maps by those of a generic prompt: one more pass an image (False)",
+    "lens_intervene": "change the run by NAME:STRENGTH:SETTING=VALUE of dola, deco, early_exit, steer, joined by '+'",
     "lens_controls": "read each answer again under other images: blank, shuffled, blank+shuffled, or none",
     "lens_causal": "read answers again without image tokens: of boxes, top_attention, top_lens, joined by '+', or none",
     "lens_causal_by": "embedding: image tokens become their mean; pixels: their places are painted over",
@@ -68,6 +70,7 @@ class LensOptions:
     relative_attention: bool = False
     masks: tuple[str, ...] = ()
     mask_way: str = MASK_WAYS[0]
+    interventions: tuple[Intervention, ...] = ()
 
 
 def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[str, Any]]:
@@ -101,6 +104,7 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         whole_maps=_one_of("lens_maps", own.get("lens_maps", "top"), ("top", "all")) == "all",
         relative_attention=relative_attention,
         masks=_names("lens_causal", own.get("lens_causal"), MASK_NAMES),
+        interventions=interventions_of(own.get("lens_intervene")),
         mask_way=_one_of("lens_causal_by", own.get("lens_causal_by", MASK_WAYS[0]), MASK_WAYS),
     )
     return options, rest

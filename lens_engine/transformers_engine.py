@@ -29,11 +29,13 @@ from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encodable_together
 from lens_models.example_input import example_video_inputs
 from lens_models.generation import unchanged_random_state
+from lens_models.identity import prove_identity
 from lens_models.image_tokens import ImageTokens, ProvenImageTokens, shape_of
 from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
-from lens_models.interventions import Intervention, changed
+from lens_models.interventions import Intervention, bound, changed
 from lens_models.memory import attempted, free_memory
 from lens_models.probes import needs_image_tokens
+from lens_models.unembed import Unembedding
 
 from .batching import BatchLimit, in_order
 from .engine import UNCHANGED, Generation, Replacement, Tokens
@@ -74,8 +76,8 @@ class TransformersEngine:
         self.model = model
         self.processor = processor
         self.prompts = prompts
-        self.interventions = tuple(interventions)
         self.lens = None if settings is None else _proven_lens(model, processor, settings, log)
+        self.interventions = self._bound(interventions)
         self.image_tokens = ProvenImageTokens(model, processor, log.warning)
         self._looks_at_images = settings is not None and any(map(needs_image_tokens, settings.probes))
         self._limit = BatchLimit(log.warning)
@@ -239,6 +241,16 @@ class TransformersEngine:
     def _changed(self, more: Sequence[Intervention] = ()) -> AbstractContextManager[None]:
         interventions = [*self.interventions, *more]
         return changed(self._parts, interventions) if interventions else nullcontext()
+
+    def _bound(self, interventions: Sequence[Intervention]) -> tuple[Intervention, ...]:
+        """The interventions for this model; those that read its layers need to know what it does to its logits."""
+        if not any(each.strength and hasattr(each, "bound") for each in interventions):
+            return tuple(interventions)
+        if self.lens is not None:
+            transform = self.lens.transform
+        else:
+            transform = prove_identity(self.model, self._parts, _example(self.model, self.processor))[0].transform
+        return bound(interventions, Unembedding(self._parts, transform=transform))
 
     @functools.cached_property
     def _parts(self) -> ModelParts:

@@ -33,7 +33,7 @@ class ScoredContinuation:
         greedy: whether each token is the model's first choice.
         layer_logprobs: fp32 `[layers]`, the same sum read at each layer of the lens; None without a lens.
         residual: `[layers, d]` at the position that predicts the first token; None without a lens.
-        first_logits: the model's logits `[vocabulary]` at that position.
+        first_logits: the model's own logits `[vocabulary]` at that position, whatever an intervention makes of them.
         probes: what observed the pass that predicts the first token, of all continuations of a prompt the same; its
             results are those of sample 0, step 0.
         image_tokens: of the prompt, where probes were to look at them.
@@ -109,7 +109,8 @@ def score_continuations(
         layers = None if residual is None or lens is None else _layer_logprobs(lens, residual, members)
         for sequence in members:
             own = None if layers is None else layers[sequence]
-            score = _score(sequence, run.logits[0], own, None if residual is None else residual[:, 0])
+            first = None if residual is None else residual[:, 0]
+            score = replace(_score(sequence, run.logits[0], own, first), first_logits=run.plain[0, 0])
             scored[sequence] = replace(score, probes=tuple(probes), image_tokens=image_tokens)
     return [scored[sequence] for sequence in sequences]
 

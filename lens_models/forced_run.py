@@ -22,6 +22,7 @@ from transformers.generation import GenerationMixin
 
 from .errors import ForcingError
 from .head_positions import last_positions_alone
+from .interventions.model_output import plain_logits
 from .parts import ModelParts
 from .probes import LAST, Positions, ResidualCapture
 from .shadowing import shadowed
@@ -39,10 +40,12 @@ class ForcedRun:
 
     Attributes:
         logits: `[rows, K, vocabulary]`, the model's own, as its class returned them; row k predicts token k.
+        plain: the same without the interventions that change them; what the residuals are compared with.
         residual: `[layers, rows, K, d]` at the same positions; None where no layers were asked for.
     """
 
     logits: Tensor
+    plain: Tensor
     residual: Tensor | None
 
 
@@ -89,17 +92,17 @@ def run_forced(
         trace = None if capture is None else stack.enter_context(capture)
         cache = {"use_cache": False} if way == ONE_PASS else {}
         said = model.generate(**inputs, max_new_tokens=tokens.shape[1], **cache)
-    logits = torch.cat(loop.logits, dim=1)[:, -loop.keep :]
+    logits, plain = (torch.cat(each, dim=1)[:, -loop.keep :] for each in (loop.logits, loop.plain))
     if not torch.equal(said[:, -tokens.shape[1] :].to(tokens.device), tokens) or logits.shape[1] != loop.keep:
         raise ForcingError(
             f"{type(model).__name__}.generate did not run the model once for each token, or did not take the most "
             "likely one, so it cannot be made to generate given tokens"
         )
     if trace is None:
-        return ForcedRun(logits, None)
+        return ForcedRun(logits, plain, None)
     if way == ONE_PASS:
-        return ForcedRun(logits, trace.steps[-1])
-    return ForcedRun(logits, torch.stack(trace.steps[-loop.keep :], dim=2))
+        return ForcedRun(logits, plain, trace.steps[-1])
+    return ForcedRun(logits, plain, torch.stack(trace.steps[-loop.keep :], dim=2))
 
 
 class _NotRun(dict[str, Any]):
@@ -119,6 +122,7 @@ class _Loop:
     calls: int = 0
     running: bool = False
     logits: list[Tensor] = field(default_factory=list)
+    plain: list[Tensor] = field(default_factory=list)
 
     def call(self, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """In place of the forward method of the module that `generate` runs."""
@@ -136,7 +140,8 @@ class _Loop:
             output = forward(*args, **kwargs)
         finally:
             self.running = False
-        self.logits = [*self.logits[1 - self.keep :], output.logits[:, -self._wanted :].clone()]
+        for kept, found in ((self.logits, output.logits), (self.plain, plain_logits(output))):
+            kept[:] = [*kept[1 - self.keep :], found[:, -self._wanted :].clone()]
         output.logits = made
         return output
 

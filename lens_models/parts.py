@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -43,7 +43,7 @@ class ModelParts:
 
     `layers[i]` is decoder block i + 1; its output is the residual stream at layer index i + 1, before the final norm.
     `norm` is None for decoders without a final norm. Paths are dotted names inside the model, for messages and records.
-    `interleaved` says that other blocks are known to change the stream between the layers.
+    `interleaved` says that other blocks are known to change the stream between the layers. `model` is the whole model.
     """
 
     model_class: str
@@ -56,6 +56,7 @@ class ModelParts:
     hidden_size: int
     vocab_size: int
     interleaved: bool = False
+    model: Any = field(default=None, repr=False, compare=False)
 
     @property
     def n_layers(self) -> int:
@@ -105,6 +106,7 @@ def find_parts(model: nn.Module) -> ModelParts:
         hidden_size=_width(head, 1, "in_features"),
         vocab_size=_width(head, 0, "out_features"),
         interleaved=rule.interleaved,
+        model=model,
     )
 
 

@@ -109,3 +109,16 @@ def test_new_backends_answer_and_are_recorded(run: Any) -> None:
     for record in records:
         tokens = plain.generated(plain.prompt([{"type": "text", "text": record.question}]), [], 8)
         assert record.response == plain.processor.decode(tokens, skip_special_tokens=True)
+
+
+def test_a_new_intervention_changes_the_answer_and_not_what_the_layers_say(run: Any) -> None:
+    made = run("interventions.md")["MeanOfLayers"]
+    document = mini_documents("clevr_mini")[11]
+    picture = mini_image(document)
+    plain, changed = (
+        load(device="cpu", interventions=[made(strength)]).ask(picture, document["question"], max_new_tokens=1)
+        for strength in (0.0, 1.0)
+    )
+    assert plain.text != changed.text
+    np.testing.assert_array_equal(plain.record.entropy, changed.record.entropy)
+    np.testing.assert_array_equal(plain.record.topk_ids, changed.record.topk_ids)

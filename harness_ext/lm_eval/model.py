@@ -74,7 +74,8 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         self._batch: Sequence[Sample] = ()
         self._encoding: Mapping[str, Any] = {}
         self._rows: list[int] = []
-        engine = TransformersEngine(super().model, self.processor, self, settings, log=log)
+        changes = self.options.interventions
+        engine = TransformersEngine(super().model, self.processor, self, settings, interventions=changes, log=log)
         self.session = Session(engine, self.batch_size, self.batches)
         self.maker = LmEvalSamples(self.fitted, self._as_read, self.tokenizer)
         install()
@@ -83,7 +84,9 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
     def model_of_run(self) -> ModelOfRun:
         """What the records say of the model; it has a lens."""
         assert self.lens is not None
-        return ModelOfRun(self.lens, self.options, self.processor, self.name_or_path, self.path, self.commit, self.rank)
+        changes = self.session.engine.interventions
+        model = self.lens, self.options, self.processor, self.name_or_path, self.path, self.commit, self.rank
+        return ModelOfRun(*model, changes)
 
     @property
     def model(self) -> Any:

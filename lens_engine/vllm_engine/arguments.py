@@ -27,6 +27,8 @@ def client_arguments(given: Mapping[str, Any], options: LensOptions) -> dict[str
             model runner, which the lens does not read; `lens=False` runs them without it.
     """
     arguments = dict(given)
+    if options.interventions:
+        raise LensArgumentError("lens_intervene: vLLM's models are not changed; use hf-multimodal-lens")
     if not options.enabled:
         return arguments
     for name, why in (

@@ -1,0 +1,147 @@
+"""Interventions on a model's logits, made of what its layers say at the same position."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+from transformers.generation import GenerationMixin
+
+from lens_models.errors import LensArgumentError
+from lens_models.parts import ModelParts
+from lens_models.shadowing import shadowed
+from lens_models.unembed import Unembedding
+
+__all__ = ["LogitIntervention", "plain_logits", "some_layers"]
+
+_PLAIN = "plain_logits"
+Made = TypeVar("Made", bound="LogitIntervention")
+
+
+@dataclass(frozen=True)
+class LogitIntervention:
+    """Changes the logits that a forward pass returns, from which tokens are taken and given ones scored.
+
+    Layers are read as the lens reads them: through the model's own final norm and head, with its cap and scale. The
+    residual stream and what the head itself gives stay as they are, so readouts of the layers are those of the plain
+    model at the tokens that the intervention chose.
+
+    Attributes:
+        strength: how much it changes.
+        unembedding: of the model; None before `bound`.
+    """
+
+    name: ClassVar[str]
+    strength: float = 1.0
+    unembedding: Unembedding | None = field(default=None, repr=False, kw_only=True)
+
+    def layers(self, n_layers: int) -> tuple[int, ...]:
+        """The layers in 1..L-1 that `logits` is given, rising.
+
+        Raises:
+            LensArgumentError: the model does not have them.
+        """
+        raise NotImplementedError
+
+    def logits(self, final: Tensor, early: Tensor) -> Tensor:
+        """The changed logits `[rows, positions, V]`, fp32.
+
+        Args:
+            final: the model's own, `[rows, positions, V]`, fp32.
+            early: `[layers, rows, positions, V]`, fp32, those of `layers`.
+        """
+        raise NotImplementedError
+
+    def bound(self: Made, unembedding: Unembedding) -> Made:
+        """The same for a model, whose norm and head read its layers.
+
+        Raises:
+            LensArgumentError: the model does not have the layers.
+        """
+        self.layers(unembedding.parts.n_layers)
+        return replace(self, unembedding=unembedding)
+
+    @contextmanager
+    def attach(self, parts: ModelParts) -> Iterator[None]:
+        """Change what the model's forward pass returns; a pass inside another one stays as it is."""
+        assert self.unembedding is not None, "bound() comes first"
+        passing = _Pass(self, self.unembedding)
+        with ExitStack() as stack:
+            for layer in self.layers(parts.n_layers):
+                keep = functools.partial(passing.keep, layer)
+                stack.callback(parts.layers[layer - 1].register_forward_hook(keep).remove)
+            for module in parts.model.modules():
+                if isinstance(module, GenerationMixin):
+                    through = functools.wraps(module.forward)(functools.partial(passing.run, module.forward))
+                    stack.enter_context(shadowed(module, forward=through))
+            yield
+
+
+@dataclass
+class _Pass:
+    """One forward pass at a time."""
+
+    intervention: LogitIntervention
+    unembedding: Unembedding
+    running: bool = False
+    seen: dict[int, Tensor] = field(default_factory=dict)
+
+    def keep(self, layer: int, module: Any, args: Any, output: Any) -> None:
+        self.seen[layer] = (output[0] if isinstance(output, tuple | list) else output).detach()
+
+    def run(self, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self.running:
+            return forward(*args, **kwargs)
+        self.running, self.seen = True, {}
+        try:
+            output = forward(*args, **kwargs)
+            self._change(output)
+        finally:
+            self.running, self.seen = False, {}
+        return output
+
+    @torch.no_grad()
+    def _change(self, output: Any) -> None:
+        own: Tensor = output.logits
+        count = own.shape[1]
+        early = torch.stack([self.unembedding(hidden[:, -count:]) for _, hidden in sorted(self.seen.items())])
+        if not hasattr(output, _PLAIN):  # several interventions: what the model itself said comes first
+            setattr(output, _PLAIN, own)
+        output.logits = self.intervention.logits(own.float(), early.to(own.device)).to(own.dtype)
+
+
+def plain_logits(output: Any) -> Tensor:
+    """The logits of a forward pass `[rows, positions, V]` as the model itself gave them, under interventions too."""
+    found: Tensor = getattr(output, _PLAIN, output.logits)
+    return found
+
+
+def some_layers(words: str, n_layers: int, name: str) -> tuple[int, ...]:
+    """Layers below the last one, by `low` or `high` (every second one of that half) or by numbers "4-8".
+
+    Raises:
+        LensArgumentError: none of these, or layers that the model does not have.
+    """
+    if words in ("low", "high"):
+        low, high = range(2, max(n_layers // 2, 3), 2), range(max(n_layers // 2, 1), n_layers, 2)
+        found = tuple(low if words == "low" else high)
+    else:
+        found = _range(words, name)
+    if not found or found[-1] >= n_layers:
+        raise LensArgumentError(
+            f"{name}: layers={words} of a model of {n_layers} layers; expected low, high, or numbers from 1 to "
+            f"{n_layers - 1} such as 4-8"
+        )
+    return found
+
+
+def _range(words: str, name: str) -> tuple[int, ...]:
+    first, _, last = words.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()) or not 1 <= int(first) <= int(last or first):
+        raise LensArgumentError(f"{name}: layers={words!r}; expected low, high, or numbers such as 4-8")
+    return tuple(range(int(first), int(last or first) + 1))

@@ -1,0 +1,223 @@
+"""Interventions against slow references written from their formulas: one prompt, no cache, numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from built_models import built
+from safetensors.torch import save_file
+from scipy.special import log_softmax, softmax
+from scipy.stats import entropy
+from zoo import IMAGE, VIDEO, ZOO
+
+from lens_models import LensArgumentError, LensSettings, LogitLens
+from lens_models.continuations import score_continuations
+from lens_models.interventions import (
+    Deco,
+    Dola,
+    EarlyExit,
+    Intervention,
+    Steer,
+    bound,
+    changed,
+    interventions_of,
+    settings_of,
+)
+
+N = 4
+GREEDY: dict[str, Any] = {"max_new_tokens": N, "do_sample": False}
+FAMILIES = ("llava", "qwen2_vl", "gemma3")
+ON_LOGITS = (
+    "dola",
+    "dola:0.5:layers=1-3:cut=0.3",
+    "deco",
+    "deco:2:layers=1-3:top_k=5",
+    "early_exit:1:layers=1-3:threshold=0.05",
+)
+
+
+def lens_of(family: str) -> LogitLens:
+    return LogitLens(built(family), ZOO[family].inputs(), LensSettings())
+
+
+def made(words: str, lens: LogitLens) -> tuple[Intervention, ...]:
+    return bound(interventions_of(words), lens.unembedding)
+
+
+def layers_and_final(family: str, inputs: Mapping[str, Any], said: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the layers below the last `[layers, V]` and of the model `[V]` behind a prompt and what was said."""
+    model, longer = built(family), dict(inputs)
+    added = torch.tensor([list(said)], dtype=torch.long)
+    for name, value in (("input_ids", added), ("attention_mask", torch.ones_like(added))):
+        longer[name] = torch.cat([longer[name], value], dim=1)
+    for name in {"mm_token_type_ids", "token_type_ids"} & set(longer):
+        longer[name] = torch.cat([longer[name], torch.zeros_like(added)], dim=1)
+    with torch.no_grad():
+        out = model(**longer, output_hidden_states=True, use_cache=False)
+        states = torch.stack([state[0, -1] for state in out.hidden_states[1:-1]])
+        read = model.lm_head(model.model.language_model.norm(states))
+    return read.double().numpy(), out.logits[0, -1].double().numpy()
+
+
+def reference(words: str, early: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """The changed logits `[V]` of one position; `early[l - 1]` are those of layer l."""
+    (asked,) = interventions_of(words)
+    if isinstance(asked, Dola):
+        layers = [2] if asked.layers_of == "low" else [1, 2, 3]
+        p = softmax(final)
+        divergences = []
+        for layer in layers:
+            q = softmax(early[layer - 1])
+            divergences.append((entropy(p, (p + q) / 2) + entropy(q, (p + q) / 2)) / 2)
+        farthest = log_softmax(early[layers[int(np.argmax(divergences))] - 1])
+        contrast = log_softmax(final) - asked.strength * farthest
+        return np.where(p < asked.cut * p.max(), -np.inf, contrast)
+    if isinstance(asked, Deco):
+        layers = [1, 2, 3] if asked.layers_of else [2, 3]  # 20/32 and 28/32 of 4, below the last
+        p = softmax(final)
+        order = np.argsort(-p)
+        kept: list[int] = []
+        for token in order[: asked.top_k]:
+            if sum(p[kept]) >= asked.top_p:
+                break
+            kept.append(int(token))
+        probabilities = np.stack([softmax(early[layer - 1])[kept] for layer in layers])
+        layer, token = np.unravel_index(probabilities.argmax(), probabilities.shape)
+        changed_logits = np.full_like(final, -np.inf)
+        own = final + asked.strength * probabilities[layer, token] * early[layers[layer] - 1]
+        changed_logits[kept] = own[kept]
+        return changed_logits
+    assert isinstance(asked, EarlyExit)
+    for layer in (1, 2, 3):
+        first, second = np.sort(softmax(early[layer - 1]))[::-1][:2]
+        if first - second >= asked.threshold:
+            return early[layer - 1]
+    return final
+
+
+def said_by_reference(words: str, family: str, inputs: Mapping[str, Any]) -> list[int]:
+    said: list[int] = []
+    for _ in range(N):
+        logits = reference(words, *layers_and_final(family, inputs, said))
+        logits[[IMAGE, VIDEO]] = -np.inf
+        said.append(int(logits.argmax()))
+    return said
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("words", ON_LOGITS)
+def test_tokens_are_those_of_the_formula(words: str, family: str) -> None:
+    lens, specimen = lens_of(family), ZOO[family]
+    rows = [specimen.inputs((6,), seed=seed) for seed in (1, 2, 3)]
+    expected = [said_by_reference(words, family, row) for row in rows]
+    alone = [lens.generate(row, interventions=made(words, lens), **GREEDY) for row in rows]
+    assert [list(each.new_tokens[0]) for each in alone] == expected
+    plain = [list(lens.generate(row, **GREEDY).new_tokens[0]) for row in rows]
+    if not words.startswith("early_exit:1:layers=1-3:threshold=1"):
+        assert plain != expected, "an intervention that changes nothing here tests nothing"
+
+
+@pytest.mark.parametrize("words", ON_LOGITS)
+def test_a_padded_batch_beams_and_sampling_are_changed_alike(words: str) -> None:
+    lens, specimen = lens_of("llava"), ZOO["llava"]
+    both = specimen.inputs((3, 6))
+    together = lens.generate(both, interventions=made(words, lens), **GREEDY).new_tokens
+    longest = {name: value[1:] for name, value in both.items()}
+    alone = lens.generate(longest, interventions=made(words, lens), **GREEDY).new_tokens
+    assert together[1] == alone[0]
+    # the changed distribution, cut to its best token, is sampled from: the same tokens whatever the seed
+    torch.manual_seed(0)
+    sampled = lens.generate(both, interventions=made(words, lens), max_new_tokens=N, do_sample=True, top_k=1)
+    assert sampled.new_tokens == together
+    beams = lens.generate(both, interventions=made(words, lens), **GREEDY, num_beams=2)
+    assert len(beams.new_tokens[0]) == N
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("words", ON_LOGITS)
+def test_given_tokens_are_scored_by_the_formula(words: str, family: str) -> None:
+    lens, inputs = lens_of(family), ZOO[family].inputs()
+    given = tuple(lens.generate(inputs, interventions=made(words, lens), **GREEDY).new_tokens[0][:2])
+    with changed(lens.parts, made(words, lens)):
+        (scored,) = score_continuations(lens.forcing, inputs, [given], lens=lens)
+    expected = 0.0
+    for place, token in enumerate(given):
+        expected += log_softmax(reference(words, *layers_and_final(family, inputs, given[:place])))[token]
+    assert scored.logprob == pytest.approx(expected, abs=1e-4)
+    assert scored.greedy
+    # readouts stay those of the plain model, and are compared with its own logits
+    assert scored.residual is not None
+    assert lens.compare_position(scored.residual, scored.first_logits).exact
+
+
+@pytest.mark.parametrize("words", ["dola:0", "deco:0", "early_exit:0", "dola:0+deco:0"])
+def test_strength_0_is_the_plain_run(words: str) -> None:
+    lens, inputs = lens_of("llava"), ZOO["llava"].inputs((3, 6))
+    kept = {"output_logits": True, "return_dict_in_generate": True}
+    plain = lens.model.generate(**inputs, **GREEDY, **kept)
+    with changed(lens.parts, made(words, lens)):
+        same = lens.model.generate(**inputs, **GREEDY, **kept)
+    assert torch.equal(plain.sequences, same.sequences)
+    assert all(torch.equal(a, b) for a, b in zip(plain.logits, same.logits, strict=True))
+
+
+def test_the_layers_are_read_as_before_and_the_model_is_left_as_it_was() -> None:
+    lens, inputs = lens_of("llava"), ZOO["llava"].inputs()
+    plain = lens.generate(inputs, **GREEDY)
+    steered = lens.generate(inputs, interventions=made("dola", lens), **GREEDY)
+    assert torch.equal(plain.trace.steps[0], steered.trace.steps[0]), "the first step is before any changed token"
+    report = lens.check(steered)
+    assert report is not None and report.exact
+    assert lens.generate(inputs, **GREEDY).new_tokens == plain.new_tokens
+
+
+def test_a_direction_is_added_behind_its_layers(tmp_path: Path) -> None:
+    lens, inputs = lens_of("llava"), ZOO["llava"].inputs()
+    direction = torch.linspace(-1, 1, lens.parts.hidden_size)
+    file = tmp_path / "directions.safetensors"
+    save_file({"layer.2": direction}, file)
+    (steer,) = interventions_of(f"steer:3:file={file}")
+    plain = lens.generate(inputs, **GREEDY)
+    moved = lens.generate(inputs, interventions=[steer], **GREEDY)
+    expected = plain.trace.steps[0][1] + 3 * direction
+    torch.testing.assert_close(moved.trace.steps[0][1], expected)
+    assert torch.equal(moved.trace.steps[0][0], plain.trace.steps[0][0])
+    assert len(settings_of(steer)["file"]) == 64, "the file is told by its content"
+    save_file({"layer.9": direction}, file)
+    with pytest.raises(LensArgumentError, match="expected layers 1 to 4"):
+        lens.generate(inputs, interventions=interventions_of(f"steer:1:file={file}"), **GREEDY)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("dolla", "Did you mean dola"),
+        ("dola:much", "not a number"),
+        ("dola:1:layer=2-3", "Did you mean layers"),
+        ("deco:1:top_k=2.5", "expected a whole number"),
+        ("dola+dola", "more than once"),
+        ("steer:1:file=nowhere.safetensors", "is no file"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(words: str, why: str) -> None:
+    with pytest.raises(LensArgumentError, match=why):
+        interventions_of(words)
+
+
+@pytest.mark.parametrize("layers", ["3-9", "4", "0-2", "some"])
+def test_layers_that_the_model_does_not_have_are_refused(layers: str) -> None:
+    with pytest.raises(LensArgumentError, match="layers="):
+        made(f"dola:1:layers={layers}", lens_of("llava"))
+
+
+def test_settings_are_told_for_the_fingerprint() -> None:
+    (dola,) = interventions_of("dola:0.5:cut=0.2")
+    assert (dola.name, dola.strength) == ("dola", 0.5)
+    assert settings_of(dola) == {"layers_of": "low", "cut": 0.2}
+    assert interventions_of("none") == interventions_of(None) == ()
+    assert isinstance(interventions_of("deco+dola")[1], Dola) and Steer.name == "steer"
