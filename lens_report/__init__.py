@@ -17,6 +17,7 @@ from __future__ import annotations
 from lens_report.measures import Analysis, Draws, RunComparison, TaskRun, analyse, compare, comparisons, task_runs
 from lens_report.measures.runs import Problem, ReportError, load_runs
 from lens_report.presentation import figures
+from lens_report.presentation.effects import EffectBoard, build_effects
 from lens_report.presentation.explorer.payload import ExplorerLimits
 from lens_report.presentation.leaderboard import (
     Benchmark,
@@ -36,6 +37,7 @@ __all__ = [
     "BenchmarkBoard",
     "DataSet",
     "Draws",
+    "EffectBoard",
     "Entry",
     "ExplorerLimits",
     "Leaderboard",
@@ -47,6 +49,7 @@ __all__ = [
     "TaskRun",
     "analyse",
     "build_benchmark_board",
+    "build_effects",
     "build_leaderboard",
     "build_paper",
     "build_report",

@@ -7,6 +7,7 @@ import os
 import typer
 
 from harness_ext.cli.check import check
+from harness_ext.cli.compare import compare
 from harness_ext.cli.leaderboard import leaderboard
 from harness_ext.cli.paper import paper
 from harness_ext.cli.prepare import prepare
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(check)
 app.command()(report)
 app.command()(leaderboard)
+app.command()(compare)
 app.command()(paper)
 app.command()(submit)
 app.command()(tasks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -70,8 +70,13 @@ def comparisons(task_runs: list[TaskRun], most: int = 8) -> list[RunComparison]:
     return [compare(a, b) for same in by_task.values() for a, b in combinations(same[:most], 2)]
 
 
-def compare(a: TaskRun, b: TaskRun) -> RunComparison:
+def compare(a: TaskRun, b: TaskRun, *, groups: Callable[[object], bool] | None = None) -> RunComparison:
     """Compare two runs of one task on the samples that both have, with the same gold answers.
+
+    Args:
+        a: Run A.
+        b: Run B.
+        groups: Which clusters count, by their labels; None for all.
 
     Raises:
         ValueError: They are runs of different tasks.
@@ -85,7 +90,10 @@ def compare(a: TaskRun, b: TaskRun) -> RunComparison:
     for one in (a, b):
         frame = one.frame.assign(compared=one.score.values if name == one.score.name else one.frame["verdict"])
         keys = zip(frame["doc_id"], frame["request_idx"], frame["repeat"], strict=True)
-        values.append(frame[[key not in relabelled for key in keys]])
+        kept = np.asarray([key not in relabelled for key in keys], dtype=bool)
+        if groups is not None:
+            kept &= frame["group"].map(groups).to_numpy(dtype=bool)
+        values.append(frame[kept])
     result = compare_runs(values[0], values[1], value="compared", cluster="group")
     return RunComparison(
         a.task, a.label, b.label, name, result, differing(a, b), len(relabelled), _one_checkpoint(a, b)

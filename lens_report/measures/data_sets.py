@@ -19,7 +19,7 @@ VERDICT_NAME = "lens verdict"
 LENS_MEASURES = ("commit_depth", "vocab_commit_depth", "final_prob", "vocab_final_prob")
 """Label-free scalars that a data set has means of: among the candidates, or of open answers in the whole vocabulary."""
 
-_MODEL_PARTS = ("checkpoint", "weights", "adapter", "quantisation", "dtype", "attention")
+_MODEL_PARTS = ("checkpoint", "weights", "adapter", "quantisation", "dtype", "attention", "interventions")
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,6 +101,16 @@ class TaskRun:
         open_or_unjudged = ~self.closed_rows if np.isfinite(verdict).any() else np.ones(verdict.size, dtype=bool)
         return np.where(told & open_or_unjudged, score, verdict)
 
+    @property
+    def interventions(self) -> Sequence[Sequence[Any]]:
+        """Name, strength and, where there are any, settings of what was changed in the run."""
+        return changes_of(self.run)
+
+    @property
+    def changes(self) -> str:
+        """The same in words, as `lens_intervene` has them; empty for a plain run."""
+        return changes_in_words(self.run)
+
     @cached_property
     def clusters(self) -> Clusters:
         """Clusters of all rows."""
@@ -228,11 +238,26 @@ def task_runs(run: Run, label: str | None = None) -> list[TaskRun]:
     return [TaskRun(run, task, label or model_label(run)) for task in run.tasks]
 
 
+def changes_of(run: Run) -> Sequence[Sequence[Any]]:
+    """Name, strength and, where there are any, settings of each intervention of a run."""
+    found: Sequence[Sequence[Any]] = run.info.fingerprint.get("interventions") or ()
+    return found
+
+
+def changes_in_words(run: Run) -> str:
+    """`dola:1:layers_of=low:cut=0.1+steer:2`; empty for a plain run."""
+    return "+".join(
+        ":".join([str(name), f"{strength:g}", *(f"{key}={value}" for each in more for key, value in each.items())])
+        for name, strength, *more in changes_of(run)
+    )
+
+
 def model_label(run: Run) -> str:
-    """The model's name without the folders it lies in; an organisation on the hub stays."""
+    """The model's name without the folders it lies in (an organisation on the hub stays), and what was changed."""
     name = run.info.model.name_or_path
     parts = PurePath(name).parts
-    return name if len(parts) == 2 and not name.startswith((".", "/", "~")) else (parts[-1] if parts else name)
+    short = name if len(parts) == 2 and not name.startswith((".", "/", "~")) else (parts[-1] if parts else name)
+    return " + ".join(each for each in (short, changes_in_words(run)) if each)
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from csv import DictWriter
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
@@ -16,7 +17,9 @@ from lens_report.presentation.document.markdown import markdown
 
 
 class Board(ABC):
-    """A comparison of runs; its first section holds the table itself."""
+    """A comparison of runs; its first section holds the table itself, and its files have `file_name`."""
+
+    file_name: ClassVar[str] = "leaderboard"
 
     @abstractmethod
     def document(self) -> Document:
@@ -40,13 +43,13 @@ class Board(ABC):
         return "\n".join(_latex(block) for block in blocks if isinstance(block, Table))
 
     def write(self, out: str | Path) -> dict[str, Path]:
-        """Write leaderboard.md, .html, .tex and .csv into a folder: ending -> file."""
+        """Write .md, .html, .tex and .csv into a folder: ending -> file."""
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         texts = {
             "md": self.to_markdown(), "html": self.to_html(), "tex": self.to_latex(), "csv": self.to_csv(),
         }  # fmt: skip
-        files = {kind: folder / f"leaderboard.{kind}" for kind in texts}
+        files = {kind: folder / f"{self.file_name}.{kind}" for kind in texts}
         for kind, path in files.items():
             path.write_text(texts[kind], encoding="utf-8")
         return files

@@ -1,0 +1,111 @@
+"""`mmlens compare`: paired, clustered, corrected for all that was tried, settings chosen on other samples."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+from synthetic import write_run
+from typer.testing import CliRunner
+
+from harness_ext.cli import app
+from lens_report import EffectBoard, ReportError, build_effects
+from lens_report.measures.effects import _tunes
+from lens_results import load
+
+N = 240
+
+
+def written(folder: Path, number: int, changes: Any = None, **plan: Any) -> Path:
+    info = {"fingerprint": {"interventions": changes}} if changes else {}
+    return write_run(folder / str(number), run_id=f"20260131T120000Z-0000000{number}", info=info, n=N, **plan)
+
+
+def table(board: EffectBoard) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(board.to_csv())))
+
+
+def rights(folder: Path) -> dict[int, float]:
+    return {record.doc_id: float(bool(record.correct)) for record in load(folder).records()}
+
+
+def test_a_run_is_compared_sample_by_sample(tmp_path: Path) -> None:
+    base = written(tmp_path, 1, per_image=1, seed=1)
+    other = written(tmp_path, 2, [["dola", 1.0, {"cut": 0.1}]], per_image=1, seed=2, ability=3.0)
+    (row,) = table(build_effects(base, other))
+    first, second = rights(base), rights(other)
+    gap = np.asarray([second[key] - first[key] for key in first])
+    assert float(row["difference"]) == pytest.approx(gap.mean())
+    # every sample is a cluster of its own here, so the clustered test is the paired t test
+    assert float(row["p"]) == pytest.approx(ttest_1samp(gap, 0).pvalue, rel=1e-6)
+    assert (int(row["corrected"]), int(row["broken"])) == (int((gap > 0).sum()), int((gap < 0).sum()))
+    assert row["intervention"] == "dola:1:cut=0.1"
+
+
+def test_p_values_are_corrected_for_all_that_was_tried(tmp_path: Path) -> None:
+    base = written(tmp_path, 1, seed=1)
+    others = [written(tmp_path, 2 + place, [["deco", place + 1.0]], seed=2 + place) for place in range(3)]
+    rows = table(build_effects(base, others))
+    p, corrected = ([float(row[name]) for row in rows] for name in ("p", "p_holm"))
+    assert min(corrected) == pytest.approx(min(1.0, 3 * min(p)))
+    assert all(after >= before for before, after in zip(p, corrected, strict=True))
+
+
+def test_what_was_lost_and_is_brought_back_is_told_apart(tmp_path: Path) -> None:
+    base = written(tmp_path, 1, seed=1, ability=0.5, lost=0.5)
+    other = written(tmp_path, 2, [["dola", 1.0]], seed=2, ability=0.5, lost=0.5)
+    (row,) = table(build_effects(base, other))
+    lost = {record.doc_id: record.gold_based.get("correct_then_lost") for record in load(base).records()}
+    before, after = rights(base), rights(other)
+    wrong = [key for key in before if not before[key] and lost[key] is not None]
+    shares = [np.mean([after[key] for key in wrong if bool(lost[key]) is held]) for held in (True, False)]
+    assert float(row["recovered"]) == pytest.approx(shares[0] - shares[1])
+
+
+def test_settings_are_chosen_on_samples_that_are_not_compared(tmp_path: Path) -> None:
+    base = written(tmp_path, 1, seed=1)
+    others = [
+        written(tmp_path, 2 + place, [["dola", strength]], seed=2 + place, ability=ability)
+        for place, (strength, ability) in enumerate([(0.5, 0.2), (1.0, 4.0), (2.0, 0.4)])
+    ]
+    (row,) = table(build_effects(base, others, tune_on=0.3))
+    assert (row["intervention"], row["chosen_among"]) == ("dola:1", "3")
+    groups = {record.doc_id: record.cluster for record in load(base).records()}
+    kept = [key for key, group in groups.items() if not _tunes(group, 0.3)]
+    assert int(row["n"]) == len(kept) and 0.5 * N < len(kept) < 0.9 * N
+    first, second = rights(base), rights(others[1])
+    assert float(row["difference"]) == pytest.approx(np.mean([second[key] - first[key] for key in kept]))
+    with pytest.raises(ReportError, match="between 0 and 1"):
+        build_effects(base, others, tune_on=1.5)
+
+
+def test_a_change_that_does_nothing_is_found_in_one_of_twenty(tmp_path: Path) -> None:
+    found = []
+    for seed in range(40):
+        base = write_run(
+            tmp_path / f"a{seed}", n=120, per_image=1, seed=2 * seed, run_id=f"20260131T120000Z-{seed:08d}"
+        )
+        other = write_run(
+            tmp_path / f"b{seed}", n=120, per_image=1, seed=2 * seed + 1, run_id=f"20260131T120001Z-{seed:08d}"
+        )
+        found.append(float(table(build_effects(base, other))[0]["p"]))
+    # 40 draws at 5 per cent: more than 6 happen once in a thousand
+    assert sum(p < 0.05 for p in found) <= 6
+
+
+def test_the_command_prints_and_writes_the_table(tmp_path: Path) -> None:
+    base, other = written(tmp_path, 1, seed=1), written(tmp_path, 2, [["dola", 1.0]], seed=2)
+    ran = CliRunner().invoke(app, ["compare", str(base), str(other), "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 0, ran.output
+    assert "p (Holm)" in ran.output and "dola:1" in ran.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"compare.{kind}" for kind in ("md", "csv", "tex", "html")
+    }
+    other_task = write_run(tmp_path / "t", task="clevr_mini", run_id="20260131T120000Z-00000009", n=40)
+    ran = CliRunner().invoke(app, ["compare", str(base), str(other_task)])
+    assert ran.exit_code == 1 and "the base has pope_mini, the runs have clevr_mini" in ran.output
