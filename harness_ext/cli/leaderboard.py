@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.language import Lang, Language
 from harness_ext.cli.task_files import TaskFiles, task_files
 
 __all__ = ["Shape", "leaderboard"]
@@ -29,6 +30,7 @@ def leaderboard(
         Shape, typer.Option(help="tasks: a row a task and run. mera: a row a model, MERA's data sets as columns.")
     ] = Shape.tasks,
     task_file: TaskFiles = None,
+    lang: Lang = Language.en,
 ) -> None:
     """Compare RUNS: scores, what predicts their errors, depth of emergence; prints Markdown."""
     from lens_report import ReportError, build_benchmark_board, build_leaderboard
@@ -42,9 +44,9 @@ def leaderboard(
         if shape is Shape.mera:
             from harness_ext.cli.mera_shape import mera
 
-            table = build_benchmark_board(runs, mera(task_files(task_file)), published=published)
+            table = build_benchmark_board(runs, mera(task_files(task_file)), published=published, language=lang.value)
         else:
-            table = build_leaderboard(runs, published=published)
+            table = build_leaderboard(runs, published=published, language=lang.value)
         files = {} if out is None else table.write(out)
     typer.echo(table.to_markdown())
     for path in files.values():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from harness_ext.submission.tasks import MODALITIES, names_of, tasks_of, with_task_files
 from lens_report.presentation.document.blocks import say
-from lens_report.presentation.document.shown import words
+from lens_report.presentation.document.shown import named
 from lens_report.presentation.leaderboard.benchmark import Benchmark, DataSet
 
 __all__ = ["mera"]
@@ -38,6 +38,6 @@ def mera(task_files: Mapping[str, str] | None = None) -> Benchmark:
         "EM is exact match of the whole answer; of {ruslun} the one of the intent. MERA's site ranks models by private "
         "tasks alone, whose right answers it keeps, by their groups ({ruhhh}) and by a judge model beside EM: a mean "
         "here is no place there.",
-        ruslun=words("ruSLUn"), ruhhh=words("ruHHH"),
+        ruslun=named("ruSLUn"), ruhhh=named("ruHHH"),
     )  # fmt: skip
     return Benchmark("MERA", parts, note)

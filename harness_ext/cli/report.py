@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.language import Lang, Language
 
 __all__ = ["report"]
 
@@ -19,6 +20,7 @@ def report(
         list[str] | None,
         typer.Option(metavar="BEFORE=AFTER", help="Two tasks that ask the same questions, before and after."),
     ] = None,
+    lang: Lang = Language.en,
 ) -> None:
     """Report on RUNS: report.md, index.html with the explorer, stats.json, figures. Needs no model and no network."""
     from lens_report import ReportError, build_report
@@ -26,7 +28,7 @@ def report(
 
     pairs = [_pair(each) for each in before_after or ()]
     with exit_on(ReportError, LensResultsError, OSError):
-        made = build_report(runs, out, before_after=pairs)
+        made = build_report(runs, out, before_after=pairs, language=lang.value)
     for problem in made.problems:
         typer.echo(f"Left out: {problem.message}", err=True)
     typer.echo(f"Report: {made.html} (open it in a browser), {made.markdown}, {made.stats}")

@@ -27,6 +27,7 @@ from lens_report.presentation.document.html import render_html
 from lens_report.presentation.document.markdown import markdown
 from lens_report.presentation.explorer.payload import ExplorerLimits, explorer_data
 from lens_report.presentation.figures import figures_over_tasks, report_figures, save
+from lens_report.presentation.language import ENGLISH, Catalogue, catalogue, translated, translated_figure
 from lens_results import LensResultsError, Run
 from lens_results.storage import safe_name
 
@@ -61,6 +62,7 @@ def build_report(
     draws: Draws | None = None,
     limits: ExplorerLimits | None = None,
     before_after: Sequence[tuple[str, str]] = (),
+    language: str = "en",
 ) -> Report:
     """Report on the runs in files and folders, without a model, a GPU or a network.
 
@@ -71,6 +73,7 @@ def build_report(
         limits: Largest number of samples and bytes of pictures in the explorer; the defaults when None.
         before_after: (task, task that asks the same questions after something was shown), beside those known
             (`lens_report.measures.KNOWN_PAIRS`).
+        language: Of report.md, index.html and the figures: "en" or "ru". stats.json is the same in all languages.
 
     Returns:
         The files. What could not be read is named in the report and in `problems`.
@@ -78,16 +81,18 @@ def build_report(
     Raises:
         ReportError: There is no readable run.
         OSError: The folder cannot be written.
+        ValueError: There is no such language.
     """
-    folder = Path(out)
-    found = report_on(paths, folder, draws=draws, before_after=before_after)
+    folder, texts = Path(out), catalogue(language)
+    found = report_on(paths, folder, draws=draws, before_after=before_after, texts=texts)
     data = explorer_data([one.task_run for one in found.analyses], limits or ExplorerLimits())
     files = Report(
         folder, folder / "report.md", folder / "index.html", folder / "stats.json", found.figures, found.problems
     )
-    files.markdown.write_text(markdown(found.document), encoding="utf-8")
+    shown = translated(found.document, texts)
+    files.markdown.write_text(markdown(shown), encoding="utf-8")
     files.stats.write_text(_stats(found), encoding="utf-8")
-    files.html.write_text(render_html(found.document, data, folder), encoding="utf-8")
+    files.html.write_text(render_html(shown, data, folder, texts), encoding="utf-8")
     return files
 
 
@@ -115,9 +120,17 @@ class Reported:
 
 
 def report_on(
-    paths: Paths, folder: Path, *, draws: Draws | None = None, before_after: Sequence[tuple[str, str]] = ()
+    paths: Paths,
+    folder: Path,
+    *,
+    draws: Draws | None = None,
+    before_after: Sequence[tuple[str, str]] = (),
+    texts: Catalogue = ENGLISH,
 ) -> Reported:
-    """Analyse runs, draw the figures into a folder and put the document together; see `build_report`."""
+    """Analyse runs, draw the figures into a folder and put the document together, in English; see `build_report`.
+
+    `texts`: what the figures are labelled with.
+    """
     loaded = load_runs(paths)
     folder.mkdir(parents=True, exist_ok=True)
     analyses, broken = _analyse(loaded, draws or Draws())
@@ -126,8 +139,8 @@ def report_on(
     learning = same_questions([one.task_run for one in analyses], before_after)
     unpaired = {*before_after} - {(one.before, one.after) for one in learning}
     problems = (*loaded.problems, *broken, *(_unpaired(*tasks) for tasks in sorted(unpaired)))
-    parts = [(one, _draw(one, folder)) for one in analyses]
-    together = _draw_over_tasks(analyses, folder)
+    parts = [(one, _draw(one, folder, texts)) for one in analyses]
+    together = _draw_over_tasks(analyses, folder, texts)
     document = compose(runs, problems, parts, pairs, together, learning)
     pictures = [*(picture for _, found in parts for picture in found.values()), *together]
     stems = [folder / picture.stem for picture in pictures]
@@ -153,24 +166,24 @@ def _analyse(loaded: Loaded, draws: Draws) -> tuple[list[Analysis], list[Problem
     return analyses, problems
 
 
-def _draw(analysis: Analysis, folder: Path) -> dict[str, Picture]:
+def _draw(analysis: Analysis, folder: Path, texts: Catalogue) -> dict[str, Picture]:
     """Write the figures of one analysis: figure name -> picture."""
     task_run = analysis.task_run
     home = f"figures/{safe_name(task_run.task)}_{task_run.run.info.run_id}"
     found = {}
     for figure in report_figures(analysis):
         picture = Picture(f"{home}/{figure.name}", figure.caption)
-        save(figure.draw(), folder / picture.stem)
+        save(translated_figure(figure.draw(), texts), folder / picture.stem)
         found[figure.name] = picture
     return found
 
 
-def _draw_over_tasks(analyses: Sequence[Analysis], folder: Path) -> tuple[Picture, ...]:
+def _draw_over_tasks(analyses: Sequence[Analysis], folder: Path, texts: Catalogue) -> tuple[Picture, ...]:
     """Write the figures over all tasks of a report."""
     found = []
     for figure in figures_over_tasks(analyses):
         picture = Picture(f"figures/{figure.name}", figure.caption)
-        save(figure.draw(), folder / picture.stem)
+        save(translated_figure(figure.draw(), texts), folder / picture.stem)
         found.append(picture)
     return tuple(found)
 

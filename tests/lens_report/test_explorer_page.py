@@ -216,3 +216,20 @@ def test_nine_thousand_samples_open(tab: Opened, tmp_path: Path) -> None:
     tab.page.wait_for_selector(".lens", timeout=5000)
     assert tab.page.inner_text("#count") == "9000 of 9000 samples"
     assert tab.console == []
+
+
+def test_a_russian_page_speaks_russian_and_works_alike(tab: Opened, run_folder: Path, tmp_path: Path) -> None:
+    with blank_figures():
+        made = build_report(run_folder, tmp_path, draws=QUICK, language="ru")
+    tab.open(made.html)
+    assert tab.page.locator("#tab-explorer").inner_text() == "Примеры"
+    assert tab.page.locator("#count").inner_text() == "примеры: 240 из 240"
+    assert set(tab.rows(2)) <= {"верно", "неверно", "ошибка формата", "не прочитан"}
+    tab.page.select_option("#verdict", "wrong")
+    assert set(tab.rows(2)) == {"неверно"}
+    tab.page.locator("#samples tbody tr").first.click()
+    tab.page.wait_for_selector('#sample h2:has-text("документ")')
+    shown = tab.page.locator("#sample").inner_text()
+    for text in ("Варианты по слоям", "Самые вероятные токены по слоям", "вердикт", "неверно", "картинка: пустая"):
+        assert text in shown
+    assert tab.console == []

@@ -17,11 +17,13 @@ class Sentence:
         text: As printed.
         values: Name -> what was put into it.
         headline: Whether it belongs to the summary.
+        template: What it was made of, with names in the place of the values.
     """
 
     text: str
     values: dict[str, Shown] = field(default_factory=dict)
     headline: bool = False
+    template: str = ""
 
 
 def say(template: str, *, headline: bool = False, **values: Shown) -> Sentence:
@@ -32,7 +34,8 @@ def say(template: str, *, headline: bool = False, **values: Shown) -> Sentence:
     """
     if re.search(r"\d", re.sub(r"\{\w*\}", "", template)):
         raise ValueError(f"a template holds no digits, put the number in as a value: {template!r}")
-    return Sentence(template.format(**{name: value.text for name, value in values.items()}), values, headline)
+    text = template.format(**{name: value.text for name, value in values.items()})
+    return Sentence(text, values, headline, template)
 
 
 @dataclass(frozen=True)

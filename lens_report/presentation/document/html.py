@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lens_report.presentation.document.blocks import Document, Picture
+from lens_report.presentation.document.safe import safe_json
+from lens_report.presentation.language.catalogue import ENGLISH, Catalogue
 
 if TYPE_CHECKING:
     from lens_report.presentation.explorer.payload import ExplorerData
@@ -19,7 +21,9 @@ SCRIPT = ("page", "list", "chart", "picture", "video", "sample")
 """Files of `explorer/script/`, in an order in which each constant stands before what is computed from it at once."""
 
 
-def render_html(document: Document, data: ExplorerData | None = None, folder: Path | None = None) -> str:
+def render_html(
+    document: Document, data: ExplorerData | None = None, folder: Path | None = None, texts: Catalogue = ENGLISH
+) -> str:
     """The HTML of a document, with the sample explorer where there are data for it.
 
     All text goes through the template's escaping; only this package's own style and script are trusted.
@@ -28,6 +32,7 @@ def render_html(document: Document, data: ExplorerData | None = None, folder: Pa
         document: What is said and shown.
         data: Contents of the explorer; None for a page without one.
         folder: Figures are read from below it and put inline; None for a document without figures.
+        texts: Of what the page itself says; the document is in that language already.
     """
     template = environment().get_template("report.html.j2")
     return template.render(
@@ -37,6 +42,10 @@ def render_html(document: Document, data: ExplorerData | None = None, folder: Pa
         inline=lambda picture: _inline(picture, folder or Path()),
         style=trusted("report.css"),
         script=script(),
+        t=texts.of_the_page,
+        language=texts.language,
+        notes=[texts.text(note) for note in data.notes] if data else [],
+        texts=safe_json(texts.page),
     )
 
 

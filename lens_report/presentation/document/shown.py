@@ -5,7 +5,7 @@ Whatever a sentence or a table shows is a `Shown`, so that stats.json can hold e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lens_report.stats import Estimate
 
@@ -14,10 +14,11 @@ Value = float | int | str | bool | None | list["Value"]
 
 @dataclass(frozen=True)
 class Shown:
-    """A value and its printed form."""
+    """A value and its printed form; a name from data stays as it is in every language."""
 
     value: Value
     text: str
+    is_name: bool = False
 
 
 MISSING = "–"
@@ -27,6 +28,11 @@ def words(text: str) -> Shown:
     """A name or other text, shown as it is; line breaks become spaces."""
     flat = " ".join(str(text).split())
     return Shown(flat, flat)
+
+
+def named(text: str) -> Shown:
+    """A name from data: a task, a run, a question type, a label. It is the same in every language."""
+    return replace(words(text), is_name=True)
 
 
 def count(n: int) -> Shown:

@@ -10,17 +10,16 @@ from __future__ import annotations
 import base64
 import gc
 import gzip
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
 
 from markupsafe import Markup
 
 from lens_report.measures.task_run import TaskRun
+from lens_report.presentation.document.safe import json_text, safe_json
 from lens_report.presentation.explorer.details import Details
 from lens_report.presentation.explorer.index import Index
 from lens_results import LensResultsError, load_thumbnails
@@ -28,7 +27,6 @@ from lens_results import LensResultsError, load_thumbnails
 CHUNK = 200
 LEVEL = 6
 IMAGES_A_CHUNK = 50
-_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 @dataclass(frozen=True)
@@ -86,14 +84,6 @@ def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> Explo
     return ExplorerData(safe_json(head), _packed(places), tuple(images), (*notes, *image_notes))
 
 
-def safe_json(value: Any) -> Markup:
-    """JSON that can stand inside a script element: it holds no `<`, `>` or `&`."""
-    text = json_text(value)
-    for character, escape in _ESCAPES.items():
-        text = text.replace(character, escape)
-    return Markup(text)
-
-
 def _packed(places: Sequence[tuple[Details, int]]) -> tuple[str, ...]:
     """The details of all samples, a chunk each; zlib works beside the thread that makes the JSON."""
     entries = chain.from_iterable(
@@ -113,11 +103,6 @@ def _no_collections() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def json_text(value: Any) -> str:
-    """JSON without spaces and without numbers that are not finite."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def packed(text: str) -> str:

@@ -113,8 +113,12 @@ def titled(axes: Axes, title: str, *, columns: int, rows: int) -> None:
 
 def footnote(figure: Figure, text: str) -> None:
     """What a reader has to know to read the figure, below it, in as many lines as its width asks for."""
-    lines = textwrap.fill(text, max(40, int(FOOTNOTE_LETTERS_AN_INCH * figure.get_figwidth())))
-    figure.supxlabel(lines, fontsize=7.5, color=GREY, x=0.01, ha="left")
+    figure.supxlabel(filled(figure, text), fontsize=7.5, color=GREY, x=0.01, ha="left")
+
+
+def filled(figure: Figure, text: str) -> str:
+    """The text of a footnote in lines as long as the figure is wide."""
+    return textwrap.fill(text, max(40, int(FOOTNOTE_LETTERS_AN_INCH * figure.get_figwidth())))
 
 
 def shortened(text: str, length: int = 28) -> str:

@@ -8,7 +8,7 @@ from lens_report.measures import Picture
 from lens_report.measures.picture import QuestionLift
 from lens_report.measures.picture.contrasts import NULL_TRACKS, OTHER_OBJECTS
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, say
-from lens_report.presentation.document.shown import Shown, count, interval, listed, p_value, words
+from lens_report.presentation.document.shown import Shown, count, interval, listed, named, p_value, words
 from lens_report.presentation.findings.in_boxes import MAPS, OWN, above
 from lens_report.stats.results import MIN_CLUSTERS
 
@@ -74,10 +74,10 @@ def _table(found: Picture) -> Table:
 def _row(one: QuestionLift) -> tuple[Shown, ...]:
     held = one.contrast
     return (
-        words(one.question), words(MAPS[held.of]), count(held.difference.n), count(held.difference.n_clusters),
+        named(one.question), words(MAPS[held.of]), count(held.difference.n), count(held.difference.n_clusters),
         interval(held.own, 2), words(held.against), interval(held.other, 2), interval(held.difference, 2),
         p_value(held.p), p_value(held.p_holm), interval(one.above, share=True),
-        words("yes" if is_pattern(one) else "not shown"),
+        words("shown" if is_pattern(one) else "not shown"),
     )  # fmt: skip
 
 

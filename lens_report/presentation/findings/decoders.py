@@ -16,6 +16,7 @@ from lens_report.presentation.document.shown import (
     decimal,
     interval,
     listed,
+    named,
     p_value,
     percent,
     words,
@@ -136,7 +137,7 @@ def _by_type(found: Decoders) -> Iterator[Sentence]:
             yield say(
                 "On questions of type {kind}, {name} is {order} accurate than the final layer: {difference} (p {p} "
                 "after correction for all decoders and types).",
-                kind=words(kind), name=words(one.name), order=words("more" if gap > 0 else "less"),
+                kind=named(kind), name=words(one.name), order=words("more" if gap > 0 else "less"),
                 difference=interval(result.difference, share=True), p=p_value(corrected),
             )  # fmt: skip
 
@@ -164,7 +165,7 @@ def _type_table(found: Decoders) -> tuple[Block, ...]:
     )  # fmt: skip
     kinds = list(dict.fromkeys(kind for one in found.outcomes for kind in one.by_type))
     rows = tuple(
-        (words(kind), words(one.name), *_cells(one.by_type[kind], one.by_type_holm[kind]))
+        (named(kind), words(one.name), *_cells(one.by_type[kind], one.by_type_holm[kind]))
         for kind in kinds
         for one in found.outcomes
         if kind in one.by_type

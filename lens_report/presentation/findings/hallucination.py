@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lens_report.measures import Analysis
 from lens_report.measures.picture import Detector, Hallucination
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
-from lens_report.presentation.document.shown import Shown, count, interval, listed, p_value, percent, words
+from lens_report.presentation.document.shown import Shown, count, interval, listed, named, p_value, percent, words
 from lens_report.presentation.findings.rules import LEVEL
 
 
@@ -16,7 +16,7 @@ def hallucination_blocks(analysis: Analysis) -> tuple[Block, ...]:
     found = analysis.picture.hallucination if analysis.picture else None
     if found is None:
         return ()
-    answer, n, absent = words(found.positive), count(found.n), count(found.n_absent)
+    answer, n, absent = named(found.positive), count(found.n), count(found.n_absent)
     if found.why_none:
         return paragraph(
             say(

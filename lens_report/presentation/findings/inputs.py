@@ -11,7 +11,7 @@ import numpy as np
 from lens_report.measures import Analysis, RunComparison
 from lens_report.measures.curves import ALL
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
-from lens_report.presentation.document.shown import count, interval, p_value, percent, words
+from lens_report.presentation.document.shown import count, interval, named, p_value, percent, words
 from lens_report.presentation.findings.errors import ranges
 from lens_report.presentation.findings.rules import LEVEL
 from lens_report.stats import Estimate
@@ -83,7 +83,7 @@ def comparison_blocks(found: list[RunComparison]) -> tuple[Block, ...]:
     )  # fmt: skip
     rows = tuple(
         (
-            words(one.task), words(one.first), words(one.second), words(one.score), count(one.result.difference.n),
+            named(one.task), named(one.first), named(one.second), words(one.score), count(one.result.difference.n),
             percent(one.result.mean_a), percent(one.result.mean_b), interval(one.result.difference, share=True),
             p_value(one.result.p_value), count(one.result.b_higher), count(one.result.a_higher), count(one.relabelled),
             words(", ".join(one.differs) or "nothing"),
@@ -96,7 +96,7 @@ def comparison_blocks(found: list[RunComparison]) -> tuple[Block, ...]:
 
 def _difference(one: RunComparison) -> Sentence:
     result = one.result
-    names: dict[str, Any] = {"task": words(one.task), "a": words(one.first), "b": words(one.second)}
+    names: dict[str, Any] = {"task": named(one.task), "a": named(one.first), "b": named(one.second)}
     if result.difference.value is None or result.p_value is None:
         why = words(result.difference.note)
         return say("{task}: {a} and {b} cannot be compared sample by sample: {why}.", why=why, **names)
@@ -120,7 +120,7 @@ def _difference(one: RunComparison) -> Sentence:
 
 def _reservations(one: RunComparison) -> Iterator[Sentence]:
     """What stands between the difference of two runs and a difference of their models."""
-    names = {"task": words(one.task), "a": words(one.first), "b": words(one.second)}
+    names = {"task": named(one.task), "a": named(one.first), "b": named(one.second)}
     if one.relabelled:
         yield say(
             "{task}: {n} samples have other gold answers in {a} than in {b} and are left out.",

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from lens_report.measures import Analysis, Order, QuestionType, QuestionTypes
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
-from lens_report.presentation.document.shown import MISSING, Shown, count, interval, listed, p_value, percent, words
+from lens_report.presentation.document.shown import (
+    MISSING,
+    Shown,
+    count,
+    interval,
+    listed,
+    named,
+    p_value,
+    percent,
+    words,
+)
 from lens_report.presentation.findings.rules import LEVEL
 
 
@@ -43,7 +53,7 @@ def _readable(found: QuestionTypes) -> Iterator[Sentence]:
         yield say(
             "Questions of type {name} are answered above chance from layer {layer} on; half of their final accuracy "
             "above chance is there by layer {half}.",
-            name=words(one.name), layer=count(one.from_layer or 0), half=interval(one.halfway, 1),
+            name=named(one.name), layer=count(one.from_layer or 0), half=interval(one.halfway, 1),
         )  # fmt: skip
     silent = [one.name for one in known if one.from_layer is None]
     if silent:
@@ -64,14 +74,14 @@ def _claims(found: QuestionTypes) -> Iterator[Sentence]:
             "{first} becomes readable before {second}: half of its accuracy above chance is there {gap} layers earlier "
             "(p {p}), and its right answers emerge earlier in a random pair of samples (p {lead}), both after "
             "correction for all pairs.",
-            first=words(order.first), second=words(order.second), gap=interval(order.depth, 1),
+            first=named(order.first), second=named(order.second), gap=interval(order.depth, 1),
             p=p_value(order.depth_holm), lead=p_value(order.lead_holm), headline=True,
         )  # fmt: skip
     for order in depth:
         yield say(
             "{first} reaches half of its final accuracy above chance {gap} layers before {second} (p {p} after "
             "correction for all pairs); counted over single samples this order was not shown.",
-            first=words(order.first), second=words(order.second), gap=interval(order.depth, 1),
+            first=named(order.first), second=named(order.second), gap=interval(order.depth, 1),
             p=p_value(order.depth_holm),
         )  # fmt: skip
     if found.orders and not both:
@@ -98,7 +108,7 @@ def _table(found: QuestionTypes) -> Table:
 
 def _row(one: QuestionType) -> tuple[Shown, ...]:
     return (
-        words(one.name),
+        named(one.name),
         count(one.n),
         percent(float(one.accuracy.curve.mean[-1])),
         percent(float(one.chance[-1]) if one.chance.size else None),
@@ -126,7 +136,7 @@ def _order_table(found: QuestionTypes) -> tuple[Block, ...]:
     )
     rows = tuple(
         (
-            words(order.first), words(order.second), interval(order.depth, 1), p_value(order.depth_holm),
+            named(order.first), named(order.second), interval(order.depth, 1), p_value(order.depth_holm),
             interval(order.lead, 2), p_value(order.lead_holm),
         )
         for order in found.orders

@@ -6,7 +6,7 @@ from lens_report.measures import Analysis
 from lens_report.measures.runs import Problem
 from lens_report.measures.task_run import labels_of
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, say
-from lens_report.presentation.document.shown import Shown, count, decimal, interval, percent, scientific, words
+from lens_report.presentation.document.shown import Shown, count, decimal, interval, named, percent, scientific, words
 from lens_results import Run
 
 
@@ -25,15 +25,15 @@ def _run_row(run: Run, label: str) -> tuple[Shown, ...]:
     info = run.info
     index = info.lens.layer_index
     return (
-        words(label),
+        named(label),
         words(f"{info.model.model_class or info.model.name_or_path}, {info.model.dtype or 'dtype not recorded'}"),
         words(f"{info.harness.name} {info.harness.version}".strip() or "not recorded"),
-        words(", ".join(run.tasks)),
+        named(", ".join(run.tasks)),
         count(len(run)),
         words(f"{len(index)} of {info.model.n_layers}"),
         scientific(info.identity.load_deviation),
-        words("yes" if run.complete else "no: the run was killed or is still going"),
-        words(info.run_id),
+        words("finished" if run.complete else "no: the run was killed or is still going"),
+        named(info.run_id),
     )
 
 
@@ -47,7 +47,7 @@ def _lens(run: Run) -> list[Sentence]:
         say(
             "Lens of run {run}: norm {norm}, scaling {scaling}, candidates by {candidates}, position by {position}, "
             "thresholds {thresholds}; limits of the run: {limits}.",
-            run=words(run.info.run_id), norm=words(lens.norm), scaling=words(str(lens.scaling or "none")),
+            run=named(run.info.run_id), norm=named(lens.norm), scaling=words(str(lens.scaling or "none")),
             candidates=words(lens.candidate_rule or "a rule that was not recorded"),
             position=words(lens.position_rule or "a rule that was not recorded"),
             thresholds=words(thresholds or "not recorded"), limits=words(limits or "none"),
@@ -74,8 +74,8 @@ def _task_run_row(one: Analysis) -> tuple[Shown, ...]:
         (p.association.auroc for p in ranking.predictors if p.column == one.prediction.confidence), None
     ) if ranking else None  # fmt: skip
     return (
-        words(one.task_run.task),
-        words(one.task_run.label),
+        named(one.task_run.task),
+        named(one.task_run.label),
         interval(one.scores.score, share=True),
         interval(one.overview.coverage, share=True),
         interval(one.overview.format_errors, share=True),

@@ -9,7 +9,7 @@ from pathlib import Path
 from lens_report.measures.data_sets import LENS_MEASURES, VERDICT_NAME, DataSetResult
 from lens_report.measures.runs import Paths, Problem, ReportError, load_runs
 from lens_report.presentation.document.blocks import Document, Section, Sentence, Table, bullets, say
-from lens_report.presentation.document.shown import MISSING, Shown, count, decimal, interval, words
+from lens_report.presentation.document.shown import MISSING, Shown, count, decimal, interval, named, words
 from lens_report.presentation.leaderboard.benchmark import (
     Benchmark,
     DataSet,
@@ -46,12 +46,14 @@ class BenchmarkBoard(Board):
         rows: Runs by total, highest first, then published figures.
         left_out: What is not in the table, and why.
         problems: What could not be read.
+        language: Of the written forms.
     """
 
     benchmark: Benchmark
     rows: tuple[ModelRow, ...]
     left_out: tuple[Sentence, ...] = ()
     problems: tuple[Problem, ...] = ()
+    language: str = "en"
 
     def document(self) -> Document:
         """The models' table, the same data set by data set, and what is not in them."""
@@ -103,13 +105,16 @@ class BenchmarkBoard(Board):
                     yield _line(row, part, one.name, row.scores[one.name], metric="exact match")
 
 
-def build_benchmark_board(paths: Paths, benchmark: Benchmark, *, published: str | Path | bool = True) -> BenchmarkBoard:
+def build_benchmark_board(
+    paths: Paths, benchmark: Benchmark, *, published: str | Path | bool = True, language: str = "en"
+) -> BenchmarkBoard:
     """The runs in files and folders as rows of a benchmark's own table.
 
     Args:
         paths: Record files, or folders that are searched with what is below them.
         benchmark: Its data sets.
         published: Whether published exact matches of its data sets stand below the runs; a path to use other ones.
+        language: Of what is written, "en" or "ru"; the CSV is the same.
 
     Raises:
         ReportError: There is no readable run, or none of a task of the benchmark.
@@ -129,17 +134,17 @@ def build_benchmark_board(paths: Paths, benchmark: Benchmark, *, published: str 
     left_out = [
         say(
             "{task} of {model} in run {old} is left out: run {new} is a later one.",
-            task=words(old.task), model=words(old.label), old=words(old.run.info.run_id),
-            new=words(new.run.info.run_id),
+            task=named(old.task), model=named(old.label), old=named(old.run.info.run_id),
+            new=named(new.run.info.run_id),
         )
         for old, new in replaced
     ]  # fmt: skip
     if others:
-        left_out.append(say("Tasks of other benchmarks are left out: {tasks}.", tasks=words(", ".join(others))))
+        left_out.append(say("Tasks of other benchmarks are left out: {tasks}.", tasks=named(", ".join(others))))
     path = None if isinstance(published, bool) else published
     tasks = {run.task for row in rows for result in row.results.values() for run in result.task_runs}
     theirs = [] if published is False else published_model_rows(benchmark, published_rows(tasks, path))
-    return BenchmarkBoard(benchmark, (*rows, *theirs), tuple(left_out), tuple(problems))
+    return BenchmarkBoard(benchmark, (*rows, *theirs), tuple(left_out), tuple(problems), language)
 
 
 def _score(row: ModelRow, data_set: DataSet) -> Shown:
@@ -167,7 +172,7 @@ def _details(row: ModelRow, data_set: DataSet, found: DataSetResult) -> tuple[Sh
     lens = [interval(found.lens.get(name), 2) for name in LENS_MEASURES]
     remarks = [*found.partial, *row.flags.get(data_set.name, ()), *_why_none(found)]
     return (
-        words(data_set.name), words(row.model), count(found.n), interval(found.score, share=True),
+        named(data_set.name), words(row.model), count(found.n), interval(found.score, share=True),
         words(found.metric if found.score.value is not None else MISSING), interval(found.named, share=True),
         interval(found.coverage, share=True), *lens, words("; ".join(remarks)),
     )  # fmt: skip

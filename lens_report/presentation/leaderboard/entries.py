@@ -8,7 +8,17 @@ from lens_report.measures import Analysis
 from lens_report.measures.abstention import KEPT
 from lens_report.measures.comparability import PUBLISHED
 from lens_report.measures.predictors import Predictor
-from lens_report.presentation.document.shown import MISSING, Shown, count, decimal, interval, p_value, percent, words
+from lens_report.presentation.document.shown import (
+    MISSING,
+    Shown,
+    count,
+    decimal,
+    interval,
+    named,
+    p_value,
+    percent,
+    words,
+)
 from lens_report.presentation.findings.rules import adds, short
 from lens_report.presentation.leaderboard.published import Published
 from lens_report.stats import Estimate
@@ -91,7 +101,7 @@ class Entry:
         marks = [f"{PUBLISHED} ({self.published})"] if self.published else list(self.flags)
         whole = replace(whole, text=f"{whole.text} {FLAGGED}") if marks else whole
         return (
-            words(self.task), words(self.model), whole, metric, samples, interval(self.confidence),
+            named(self.task), words(self.model), whole, metric, samples, interval(self.confidence),
             words(self.best + ("*" if self.gain_shown else "") or MISSING), interval(self.gain), p_value(self.gain_p),
             interval(self.calibration), interval(self.brier), interval(self.aurc), interval(self.selective, share=True),
             interval(self.stable, 2), interval(self.lost, share=True), interval(self.corrected, share=True),

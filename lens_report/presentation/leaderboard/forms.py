@@ -14,16 +14,22 @@ import pandas as pd
 from lens_report.presentation.document.blocks import Document, Table
 from lens_report.presentation.document.html import render_html
 from lens_report.presentation.document.markdown import markdown
+from lens_report.presentation.language import catalogue, translated
 
 
 class Board(ABC):
-    """A comparison of runs; its first section holds the table itself, and its files have `file_name`."""
+    """A comparison of runs; its first section holds the table itself, and its files have `file_name`.
+
+    Attributes:
+        language: Of the written forms but the CSV, whose columns are for programs: "en" or "ru".
+    """
 
     file_name: ClassVar[str] = "leaderboard"
+    language: str
 
     @abstractmethod
     def document(self) -> Document:
-        """Tables, notes and what is said beside them."""
+        """Tables, notes and what is said beside them, in English."""
 
     @abstractmethod
     def to_csv(self) -> str:
@@ -31,16 +37,19 @@ class Board(ABC):
 
     def to_markdown(self) -> str:
         """The document as Markdown."""
-        return markdown(self.document())
+        return markdown(self._shown())
 
     def to_html(self) -> str:
         """The same as one self-contained page."""
-        return render_html(self.document())
+        return render_html(self._shown(), texts=catalogue(self.language))
 
     def to_latex(self) -> str:
         """The tables of the first section for a paper (booktabs and, for Cyrillic names, a Unicode engine)."""
-        blocks = self.document().sections[0].blocks
+        blocks = self._shown().sections[0].blocks
         return "\n".join(_latex(block) for block in blocks if isinstance(block, Table))
+
+    def _shown(self) -> Document:
+        return translated(self.document(), catalogue(self.language))
 
     def write(self, out: str | Path) -> dict[str, Path]:
         """Write .md, .html, .tex and .csv into a folder: ending -> file."""

@@ -31,11 +31,13 @@ class Leaderboard(Board):
         entries: Rows, by task, best score first, runs before published figures.
         comparisons: Pairs of runs on the samples that both have.
         problems: What could not be read and is left out.
+        language: Of the written forms.
     """
 
     entries: tuple[Entry, ...]
     comparisons: tuple[RunComparison, ...] = ()
     problems: tuple[Problem, ...] = ()
+    language: str = "en"
 
     def to_csv(self) -> str:
         """One row an entry with plain numbers: value, low and high of every estimate in columns of their own."""
@@ -51,7 +53,9 @@ class Leaderboard(Board):
         return Document(TITLE, (Section("Leaderboard", blocks), *pairwise))
 
 
-def build_leaderboard(paths: Paths, *, published: str | Path | bool = True, draws: Draws | None = None) -> Leaderboard:
+def build_leaderboard(
+    paths: Paths, *, published: str | Path | bool = True, draws: Draws | None = None, language: str = "en"
+) -> Leaderboard:
     """Compare the runs in files and folders.
 
     Args:
@@ -59,6 +63,7 @@ def build_leaderboard(paths: Paths, *, published: str | Path | bool = True, draw
         published: Whether published figures for the same tasks stand beside the runs; a path to use other ones than
             the bundled `published.yaml`.
         draws: Bootstrap draws and permutations; the defaults when None.
+        language: Of what is written, "en" or "ru"; the CSV is the same.
 
     Returns:
         The table. Runs that are not comparable are flagged, never mixed silently.
@@ -80,7 +85,8 @@ def build_leaderboard(paths: Paths, *, published: str | Path | bool = True, draw
     path = None if isinstance(published, bool) else published
     theirs = [] if published is False else published_rows({one.task for one in used}, path)
     pairs = comparisons(used)
-    return Leaderboard(tuple(_sorted(ours, [published_entry(row) for row in theirs])), tuple(pairs), tuple(problems))
+    entries = tuple(_sorted(ours, [published_entry(row) for row in theirs]))
+    return Leaderboard(entries, tuple(pairs), tuple(problems), language)
 
 
 def _sorted(ours: Sequence[Entry], theirs: Sequence[Entry]) -> list[Entry]:

@@ -2,9 +2,9 @@
 
 const MOST_CANDIDATES = 6;
 const MORE_CURVES = [
-  ["cand_mass", "probability of all candidates", 1],
-  ["entropy", "entropy (nats)", null],
-  ["jsd_last", "JSD to the last layer (nats)", null],
+  ["cand_mass", t("probability of all candidates"), 1],
+  ["entropy", t("entropy (nats)"), null],
+  ["jsd_last", t("JSD to the last layer (nats)"), null],
 ];
 
 function shares(sample, taskRun) {
@@ -16,9 +16,9 @@ function shares(sample, taskRun) {
   }));
   series.push(...controlCurves(sample));
   const left = order.length - Math.min(MOST_CANDIDATES, order.length);
-  const note = left ? [make("p", { class: "note" }, `${left} more candidates are not drawn.`)] : [];
-  const axis = { label: "share among candidates", low: 0, high: 1 };
-  return [make("h4", {}, "Candidates by layer"), ...chart(series, taskRun, axis), ...note];
+  const note = left ? [make("p", { class: "note" }, t("{n} more candidates are not drawn.", { n: left }))] : [];
+  const axis = { label: t("share among candidates"), low: 0, high: 1 };
+  return [make("h4", {}, t("Candidates by layer")), ...chart(series, taskRun, axis), ...note];
 }
 
 // The gold answer first, then the answer given, then the others by their share at the last layer.
@@ -29,8 +29,8 @@ function byWeight(sample, last) {
 }
 
 function candidateName(sample, number) {
-  const gold = number === sample.gold ? " (gold)" : "";
-  const answer = number === sample.pred ? " (answer)" : "";
+  const gold = number === sample.gold ? ` (${t("gold")})` : "";
+  const answer = number === sample.pred ? ` (${t("answer")})` : "";
   return sample.candidates[number] + gold + answer;
 }
 
@@ -39,7 +39,7 @@ function controlCurves(sample) {
   const answer = sample.pred ?? sample.gold;
   if (answer === null || answer === undefined) return [];
   return Object.entries(sample.controls || {}).map(([name, scores]) => ({
-    name: `${sample.candidates[answer]}, ${name} image`,
+    name: t("{answer}, {name} image", { answer: sample.candidates[answer], name: t(name) }),
     values: scores.map((line) => softmax(line)[answer]),
     thin: true,
   }));
@@ -51,7 +51,7 @@ function lines(sample, taskRun) {
     const high = top ?? Math.max(...values.filter((value) => value !== null), 0.01);
     return chart([{ name: label, values }], taskRun, { label, low: 0, high });
   });
-  return found.length ? [disclosure("More curves", found)] : [];
+  return found.length ? [disclosure(t("More curves"), found)] : [];
 }
 
 function softmax(scores) {
@@ -70,7 +70,7 @@ const FRAME = { width: 520, height: 200, left: 46, right: 10, top: 8, bottom: 40
 function chart(series, taskRun, axis) {
   const at = scales(taskRun.layers, axis);
   const svg = draw("svg", {
-    class: "chart", viewBox: `0 0 ${FRAME.width} ${FRAME.height}`, role: "img", "aria-label": `${axis.label} by layer`,
+    class: "chart", viewBox: `0 0 ${FRAME.width} ${FRAME.height}`, role: "img", "aria-label": t("{what} by layer", { what: axis.label }),
   });
   svg.append(...valueAxis(axis, at), ...layerAxis(taskRun, at));
   const legend = make("ul", { class: "legend" });
@@ -110,7 +110,7 @@ function layerAxis(taskRun, at) {
   const middle = (FRAME.left + FRAME.width) / 2;
   return [
     ...ticks.map((layer) => draw("text", { x: at.x(layer), y: FRAME.height - 24, "text-anchor": "middle" }, layer)),
-    draw("text", { x: middle, y: FRAME.height - 8, "text-anchor": "middle" }, `layer (of ${taskRun.n_layers})`),
+    draw("text", { x: middle, y: FRAME.height - 8, "text-anchor": "middle" }, t("layer (of {n})", { n: taskRun.n_layers })),
   ];
 }
 

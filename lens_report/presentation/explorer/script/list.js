@@ -40,8 +40,8 @@ function list() {
   const { rows, page } = state;
   const name = byId("sort").value;
   const pages = Math.max(1, Math.ceil(rows.length / PAGE));
-  byId("count").textContent = `${rows.length} of ${index.n} samples`;
-  byId("page").textContent = `page ${page + 1} of ${pages}`;
+  byId("count").textContent = t("{n} of {all} samples", { n: rows.length, all: index.n });
+  byId("page").textContent = t("page {page} of {pages}", { page: page + 1, pages });
   byId("previous").disabled = page === 0;
   byId("next").disabled = page + 1 >= pages;
   byId("metric-head").textContent = name ? name.split(".").slice(1).join(".") : "";
@@ -55,7 +55,7 @@ function list() {
 function listed(row, name, start, place) {
   const line = make("tr", { "data-row": row, tabindex: place ? -1 : 0, "aria-selected": start + place === state.at });
   const verdict = columns.verdict[row];
-  const cells = [columns.doc[row], verdict, columns.question[row], columns.gold[row], columns.answer[row],
+  const cells = [columns.doc[row], t(verdict), columns.question[row], columns.gold[row], columns.answer[row],
     name ? number(metrics[name][row]) : ""];
   for (const [column, value] of cells.entries()) {
     const cell = make("td", {}, String(value));
@@ -97,7 +97,7 @@ async function open(at) {
   try {
     body = page(row, await details(row));
   } catch (error) {
-    body = [make("p", { class: "note" }, `This sample cannot be shown: ${error.message}`)];
+    body = [make("p", { class: "note" }, t("This sample cannot be shown: {why}", { why: error.message }))];
   }
   if (turnNumber === state.opened) { // a later choice has not overtaken this one
     byId("sample").replaceChildren(...body);

@@ -12,6 +12,14 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
+// A text of the page in its language, which the page holds where that is not English; `{name}` takes a value.
+
+const texts = JSON.parse(byId("texts").textContent);
+
+function t(text, values = {}) {
+  return (texts[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
 function draw(name, attributes, text) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -63,7 +71,7 @@ function unscaled(sample) {
 
 async function unpack(text) {
   if (typeof DecompressionStream === "undefined") {
-    throw new Error("This browser is too old to unpack the samples (it lacks DecompressionStream).");
+    throw new Error(t("This browser is too old to unpack the samples (it lacks DecompressionStream)."));
   }
   const bytes = Uint8Array.from(atob(text.trim()), (character) => character.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -133,10 +141,10 @@ function actionOf(event) {
 
 function fillFilters() {
   const distinct = (values) => [...new Set(values)].filter((value) => value !== null).sort();
-  fill(byId("task"), [["", "all"], ...index.task_runs.map((one, place) => [String(place), `${one.task}: ${one.run}`])]);
-  fill(byId("verdict"), [["", "all"], ...distinct(columns.verdict).map((value) => [value, value])]);
-  fill(byId("type"), [["", "all"], ...distinct(columns.type).map((value) => [`=${value}`, value])]);
-  fill(byId("sort"), [["", "document"], ...Object.keys(metrics).map((name) => [name, name])]);
+  fill(byId("task"), [["", t("all")], ...index.task_runs.map((one, place) => [String(place), `${one.task}: ${one.run}`])]);
+  fill(byId("verdict"), [["", t("all")], ...distinct(columns.verdict).map((value) => [value, t(value)])]);
+  fill(byId("type"), [["", t("all")], ...distinct(columns.type).map((value) => [`=${value}`, value])]);
+  fill(byId("sort"), [["", t("document")], ...Object.keys(metrics).map((name) => [name, name])]);
 }
 
 function connectFilters() {

@@ -3,30 +3,36 @@
 const PLACES = 10000;
 const CANVAS = 400;
 const KINDS = {
-  attention: "attention", "attention without sinks": "attention without sinks", "relative attention": "relative attention",
-  words: "words asked about", nearness: "nearness",
+  attention: t("attention"), "attention without sinks": t("attention without sinks"),
+  "relative attention": t("relative attention"), words: t("words asked about"), nearness: t("nearness"),
 };
 const PREFIXES = {
   attention: "", "attention without sinks": "sinkless_", "relative attention": "relative_", words: "word_", nearness: "near_",
 };
 const FIGURES = [
-  ["lift", "box_lift"], ["pointing", "pointing"], ["AUROC", "box_auroc"],
+  [t("lift"), "box_lift"], [t("pointing"), "pointing"], ["AUROC", "box_auroc"],
 ];
 const DROPS = [
-  ["boxes or track", "gold_based.causal_drop"], ["top of attention", "label_free.attention_drop"], ["top of words", "label_free.word_drop"],
+  [t("boxes or track"), "gold_based.causal_drop"], [t("top of attention"), "label_free.attention_drop"], [t("top of words"), "label_free.word_drop"],
 ];
 
 function where(row, sample) {
   const own = sample.picture || {};
   const moving = columns.videos[row].length > 0;
   if (!sample.picture && !moving) return [];
-  const parts = [make("h4", {}, moving ? "Where in the video" : "Where in the picture")];
+  const parts = [make("h4", {}, moving ? t("Where in the video") : t("Where in the picture"))];
   if (moving || (own.tokens && (own.maps.length || own.boxes))) parts.push(heat(row, own));
   parts.push(...boxFigures(row), ...liftCurves(own, row), ...dropTable(row));
   const told = Object.entries(own.status || {}).map(([name, text]) => `${name}: ${text}`);
-  if (own.left_out) parts.push(make("p", { class: "note" }, "The maps of this sample are left out to keep this file small."));
-  if (told.length) parts.push(make("p", { class: "note" }, `Not measured: ${told.join("; ")}.`));
+  if (own.left_out) parts.push(make("p", { class: "note" }, t("The maps of this sample are left out to keep this file small.")));
+  if (told.length) parts.push(make("p", { class: "note" }, t("Not measured: {what}.", { what: told.join("; ") })));
   return parts;
+}
+
+// Of a map of words the words stay as they are: they come from the question or the answer.
+function mapName(map) {
+  const [what, word] = [map.name.split(": ", 1)[0], map.name.split(": ").slice(1).join(": ")];
+  return word ? `${t(what)}: ${word}` : t(what);
 }
 
 function bytes(text) {
@@ -42,7 +48,7 @@ function heat(row, own) {
   const views = columns.images[row].map((number, place) => view(number, place, own.boxes || [], tokens));
   views.push(...columns.videos[row].map((video, place) => player(video, place, own.tracks || [], tokens)));
   const map = make("select", { id: "heat-map" });
-  fill(map, maps.map((one, place) => [String(place), one.name]));
+  fill(map, maps.map((one, place) => [String(place), mapName(one)]));
   const layer = make("input", { id: "heat-layer", type: "range", min: 0, step: 1 });
   const said = make("output", { for: "heat-map heat-layer" });
   const redraw = () => {
@@ -50,11 +56,11 @@ function heat(row, own) {
     if (!one) return;
     layer.max = one.layers.length;
     const at = Number(layer.value);
-    const name = at === 0 ? one.of : `layer ${one.layers[at - 1]}`;
+    const name = at === 0 ? t(one.of) : t("layer {n}", { n: one.layers[at - 1] });
     const values = at === 0 ? bytes(one.whole) : bytes(one.values).subarray((at - 1) * tokens.image.length, at * tokens.image.length);
     const top = values.reduce((most, value) => Math.max(most, value), 0);
     layer.setAttribute("aria-valuetext", name);
-    said.textContent = `${name}, largest value ${probability((top / 255) * one.top)}${liftAt(own, row, one, at)}`;
+    said.textContent = t("{name}, largest value {p}", { name, p: probability((top / 255) * one.top) }) + liftAt(own, row, one, at);
     views.forEach((each) => each.paint(values, top));
   };
   layer.value = 0;
@@ -63,12 +69,12 @@ function heat(row, own) {
   redraw();
   const controls = make("div", { class: "heat-controls" });
   if (maps.length) {
-    controls.append(make("label", {}, "Map ", map), make("label", {}, "Layer ", layer), said);
+    controls.append(make("label", {}, t("Map"), " ", map), make("label", {}, t("Layer"), " ", layer), said);
   }
   const notes = [];
-  if (maps.length) notes.push("Colour: share of the largest value of what is shown; where tokens overlap, the larger one.");
-  if ((own.boxes || own.tracks || []).length) notes.push("Solid frame: what is asked about. Dashed: others.");
-  if ((own.tracks || []).length) notes.push("A frame in pale lines: hidden in this frame.");
+  if (maps.length) notes.push(t("Colour: share of the largest value of what is shown; where tokens overlap, the larger one."));
+  if ((own.boxes || own.tracks || []).length) notes.push(t("Solid frame: what is asked about. Dashed: others."));
+  if ((own.tracks || []).length) notes.push(t("A frame in pale lines: hidden in this frame."));
   const shown = make("div", { class: "heat-pictures" }, ...views.map((each) => each.element));
   return make("div", { class: "heat" }, controls, shown, make("p", { class: "note" }, notes.join(" ")));
 }
@@ -83,16 +89,16 @@ function liftAt(own, row, map, at) {
     ? [metric(`gold_based.${prefix}box_lift`, row), metric(`gold_based.null_${prefix}box_lift`, row)]
     : [lifts.lift[place], (lifts.null || [])[place]];
   if (lift === null || lift === undefined) return "";
-  return `; lift ${number(lift)}, in ${own.tracks ? "null tracks" : "null boxes"} ${number(none)}`;
+  return `; ${t("lift {lift}, in {where} {none}", { lift: number(lift), where: own.tracks ? t("null tracks") : t("null boxes"), none: number(none) })}`;
 }
 
 // A picture with a canvas for the map and the boxes above it, all in shares of its width and height.
 function view(number, place, boxes, tokens) {
   const data = picture(number);
   const element = make("div", { class: "heat-picture" });
-  if (data) element.append(make("img", { src: `data:image/jpeg;base64,${data}`, alt: `picture ${place + 1}` }));
+  if (data) element.append(make("img", { src: `data:image/jpeg;base64,${data}`, alt: t("picture {n}", { n: place + 1 }) }));
   else element.classList.add("missing");
-  const canvas = surface(`map over picture ${place + 1}`);
+  const canvas = surface(t("map over picture {n}", { n: place + 1 }));
   const svg = overlay();
   for (const [left, top, right, bottom, image, asked] of boxes) {
     if (image === place) mark(svg, [left, top, right, bottom], asked ? "asked" : "other");
@@ -142,13 +148,13 @@ function boxFigures(row) {
       if (own !== null) rows.push([`${name}, ${KINDS[kind]}`, own, metric(`gold_based.null_${prefix}${column}`, row)]);
     }
   }
-  return small(rows, ["in the boxes or the track", "own", "null"]);
+  return small(rows, [t("in the boxes or the track"), t("own"), t("null")]);
 }
 
 function dropTable(row) {
   const rows = DROPS.map(([name, column]) => [name, ...["", "_random", "_null"].map((suffix) => metric(column + suffix, row))]);
   const known = rows.filter(([, own]) => own !== null);
-  return small(known, ["masked: drop of log-odds (nats)", "own", "random tokens", "null"]);
+  return small(known, [t("masked: drop of log-odds (nats)"), t("own"), t("random tokens"), t("null")]);
 }
 
 function small(rows, titles) {
@@ -162,11 +168,11 @@ function small(rows, titles) {
 function liftCurves(own, row) {
   const taskRun = index.task_runs[columns.task_run[row]];
   const found = Object.entries(own.lifts || {}).flatMap(([kind, one]) => {
-    const series = [{ name: "own", values: one.lift }];
-    if (one.null) series.push({ name: "null", values: one.null, thin: true });
+    const series = [{ name: t("own"), values: one.lift }];
+    if (one.null) series.push({ name: t("null"), values: one.null, thin: true });
     const known = series.flatMap((line) => line.values).filter((value) => value !== null);
-    const axis = { label: `lift of ${KINDS[kind]}`, low: 0, high: Math.max(1, ...known) };
+    const axis = { label: t("lift of {map}", { map: KINDS[kind] }), low: 0, high: Math.max(1, ...known) };
     return chart(series, { layers: one.layers, n_layers: taskRun.n_layers }, axis);
   });
-  return found.length ? [disclosure("Lift by layer", found)] : [];
+  return found.length ? [disclosure(t("Lift by layer"), found)] : [];
 }

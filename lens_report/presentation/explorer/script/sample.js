@@ -2,7 +2,7 @@
 
 function page(row, sample) {
   const taskRun = index.task_runs[columns.task_run[row]];
-  const title = make("h2", {}, `${taskRun.task}, document ${columns.doc[row]} (${taskRun.run})`);
+  const title = make("h2", {}, t("{task}, document {n} ({run})", { task: taskRun.task, n: columns.doc[row], run: taskRun.run }));
   const parts = [title, make("div", { class: "head" }, shown(row), facts(row, sample))];
   parts.push(...where(row, sample));
   if (sample.z) parts.push(...shares(sample, taskRun));
@@ -15,20 +15,20 @@ function shown(row) {
   let missing = 0;
   for (const image of columns.images[row]) {
     const data = picture(image);
-    if (data) frame.append(make("img", { src: `data:image/jpeg;base64,${data}`, alt: "image of the question", width: 192 }));
+    if (data) frame.append(make("img", { src: `data:image/jpeg;base64,${data}`, alt: t("image of the question"), width: 192 }));
     else missing += 1;
   }
-  if (missing) frame.append(make("p", { class: "note" }, missing > 1 ? `${missing} images not kept` : "image not kept"));
+  if (missing) frame.append(make("p", { class: "note" }, missing > 1 ? t("{n} images not kept", { n: missing }) : t("image not kept")));
   return frame;
 }
 
 function facts(row, sample) {
-  const entries = [["gold", columns.gold[row]], ["answer", columns.answer[row]], ["verdict", columns.verdict[row]]];
-  if (columns.type[row] !== null) entries.push(["type", columns.type[row]]);
-  if (columns.lost[row]) entries.push(["path", "correct, then lost"]);
-  if (columns.corrected[row]) entries.push(["path", "wrong, then corrected"]);
-  if (sample.rule) entries.push(["answer found by", sample.rule]);
-  if (sample.status) entries.push(["status", `${sample.status}: ${sample.reason || "no reason given"}`]);
+  const entries = [[t("gold"), columns.gold[row]], [t("answer"), columns.answer[row]], [t("verdict"), t(columns.verdict[row])]];
+  if (columns.type[row] !== null) entries.push([t("type"), columns.type[row]]);
+  if (columns.lost[row]) entries.push([t("path"), t("correct, then lost")]);
+  if (columns.corrected[row]) entries.push([t("path"), t("wrong, then corrected")]);
+  if (sample.rule) entries.push([t("answer found by"), sample.rule]);
+  if (sample.status) entries.push([t("status"), `${sample.status}: ${sample.reason || t("no reason given")}`]);
   const terms = make("dl");
   for (const [name, value] of entries) terms.append(make("dt", {}, name), make("dd", {}, value || "–"));
   return make("div", {}, make("p", { class: "question" }, columns.question[row]), terms);
@@ -36,7 +36,7 @@ function facts(row, sample) {
 
 function scalars(row) {
   const parts = [];
-  for (const [prefix, title] of [["label_free.", "Label-free metrics"], ["gold_based.", "Gold-based metrics"], ["score.", "Scores of the harness"]]) {
+  for (const [prefix, title] of [["label_free.", t("Label-free metrics")], ["gold_based.", t("Gold-based metrics")], ["score.", t("Scores of the harness")]]) {
     const block = make("div", { class: "scalars" });
     for (const [name, values] of Object.entries(metrics)) {
       if (name.startsWith(prefix) && values[row] !== null) {
@@ -50,15 +50,17 @@ function scalars(row) {
 
 // The layers x top-k table of the classic logit lens, the last layer on top.
 
-const TOKEN_NOTE = "Darker: more probable; point at a token or move to it with Tab for its probability. "
-  + "✓ and a green frame: stands for the gold answer. ◂ and a red underline: stands for the answer given.";
-const TOKEN_KINDS = [[1, "gold"], [2, "answer"], [4, "another candidate"]];
+const TOKEN_NOTE = [
+  t("Darker: more probable; point at a token or move to it with Tab for its probability."),
+  t("✓ and a green frame: stands for the gold answer. ◂ and a red underline: stands for the answer given."),
+].join(" ");
+const TOKEN_KINDS = [[1, t("gold")], [2, t("answer")], [4, t("another candidate")]];
 
 function table(sample, taskRun) {
-  const title = make("h4", {}, "Most likely tokens by layer");
-  if (!sample.tokens) return [title, make("p", { class: "note" }, "No tokens were kept for this sample.")];
+  const title = make("h4", {}, t("Most likely tokens by layer"));
+  if (!sample.tokens) return [title, make("p", { class: "note" }, t("No tokens were kept for this sample."))];
   const width = Math.max(...sample.tokens.map((line) => line.length));
-  const head = make("tr", {}, make("th", { scope: "col" }, "layer"));
+  const head = make("tr", {}, make("th", { scope: "col" }, t("layer")));
   for (let place = 1; place <= width; place += 1) head.append(make("th", { scope: "col" }, `${place}.`));
   const lens = make("table", { class: "lens" }, make("thead", {}, head), tokenRows(sample, taskRun));
   return [title, make("div", { class: "scroll" }, lens), make("p", { class: "note" }, TOKEN_NOTE)];
@@ -95,6 +97,6 @@ function cell(token, hundredths, bits) {
 }
 
 function probability(p) {
-  if (p === null) return "not recorded";
+  if (p === null) return t("not recorded");
   return p >= 0.001 ? p.toFixed(3) : p.toExponential(1);
 }

@@ -16,32 +16,32 @@ function player(video, place, tracks, tokens) {
     });
     sheet.src = `data:image/jpeg;base64,${data}`;
   } else found.classList.add("missing");
-  const canvas = surface(`map over video ${place + 1}`);
+  const canvas = surface(t("map over video {n}", { n: place + 1 }));
   const svg = overlay();
   found.append(still, canvas, svg);
-  const time = make("input", { class: "time", type: "range", min: 0, max: count - 1, step: 1, value: 0, "aria-label": `time of video ${place + 1}` });
+  const time = make("input", { class: "time", type: "range", min: 0, max: count - 1, step: 1, value: 0, "aria-label": t("time of video {n}", { n: place + 1 }) });
   const said = make("output");
   let painted = () => {};
   const go = () => {
     const at = Number(time.value);
     const number = video.frames[at];
-    const name = `frame ${number + 1}${video.times ? `, ${video.times[at].toFixed(2)} s` : ""}`;
+    const name = t("frame {n}", { n: number + 1 }) + (video.times ? t(", {n} s", { n: video.times[at].toFixed(2) }) : "");
     still.style.backgroundPosition = count > 1 ? `${(100 * at) / (count - 1)}% 0` : "0 0";
-    found.setAttribute("aria-label", `video ${place + 1}, ${name}`);
+    found.setAttribute("aria-label", t("video {n}, {what}", { n: place + 1, what: name }));
     time.setAttribute("aria-valuetext", name);
     svg.replaceChildren();
     let seen = "";
     for (const [left, top, right, bottom, frame, asked, percent] of tracks) {
       if (frame !== number) continue;
       mark(svg, [left, top, right, bottom], `${asked ? "asked" : "other"}${percent === HIDDEN ? " hidden" : ""}`);
-      if (asked) seen += `; asked about: ${percent} % seen`;
+      if (asked) seen += t("; asked about: {n} % seen", { n: percent });
     }
     said.textContent = name + seen;
     painted(number);
   };
   time.addEventListener("input", go);
   go();
-  const element = make("div", { class: "heat-video" }, found, make("label", { class: "heat-controls" }, "Time ", time, said));
+  const element = make("div", { class: "heat-video" }, found, make("label", { class: "heat-controls" }, t("Time"), " ", time, said));
   const paintAt = (values, top) => {
     painted = (number) => paint(canvas, tokens.places, values, top, (token) =>
       tokens.image[token] === place && tokens.frames[2 * token] <= number && number <= tokens.frames[2 * token + 1]);
