@@ -9,7 +9,7 @@ from typing import ClassVar
 from lens_report.measures.effects import Effect, effects
 from lens_report.measures.runs import Paths, Problem, ReportError, load_runs
 from lens_report.presentation.document.blocks import Document, Section, Sentence, Table, bullets, say
-from lens_report.presentation.document.shown import Shown, count, interval, p_value, percent, words
+from lens_report.presentation.document.shown import Shown, count, interval, named, p_value, percent, words
 from lens_report.presentation.leaderboard.forms import Board, csv
 from lens_report.presentation.leaderboard.rows import readable_task_runs
 
@@ -30,12 +30,14 @@ class EffectBoard(Board):
         base: Label of the base.
         effects: In order of the runs.
         problems: What could not be read.
+        language: Of the written forms.
     """
 
     file_name: ClassVar[str] = "compare"
     base: str
     effects: tuple[Effect, ...]
     problems: tuple[Problem, ...] = ()
+    language: str = "en"
 
     def document(self) -> Document:
         """What holds in words, and the table."""
@@ -50,13 +52,14 @@ class EffectBoard(Board):
         return csv(_plain(one) for one in self.effects)
 
 
-def build_effects(base: Paths, runs: Paths, *, tune_on: float | None = None) -> EffectBoard:
+def build_effects(base: Paths, runs: Paths, *, tune_on: float | None = None, language: str = "en") -> EffectBoard:
     """Compare runs with a base, sample by sample.
 
     Args:
         base: Record files or folders of the run without interventions, one run a task.
         runs: Of the others.
         tune_on: See `lens_report.measures.effects.effects`.
+        language: Of what is written, "en" or "ru"; the CSV is the same.
 
     Raises:
         ReportError: Nothing can be read, the base has a task twice, or no run is of a task of the base.
@@ -74,13 +77,13 @@ def build_effects(base: Paths, runs: Paths, *, tune_on: float | None = None) -> 
     if not found:
         tasks = (", ".join(sorted({one.task for one in each})) or "none" for each in (own, theirs))
         raise ReportError("No run is of a task of the base: the base has {}, the runs have {}.".format(*tasks))
-    return EffectBoard(", ".join(sorted({one.label for one in own})), tuple(found), tuple(problems))
+    return EffectBoard(", ".join(sorted({one.label for one in own})), tuple(found), tuple(problems), language)
 
 
 def _cells(one: Effect) -> tuple[Shown, ...]:
     result = one.comparison.result
     return (
-        words(one.comparison.task), words(one.comparison.second), words(one.changes or "none named"),
+        named(one.comparison.task), named(one.comparison.second), words(one.changes or "none named"),
         count(result.difference.n), percent(result.mean_a), percent(result.mean_b),
         interval(result.difference, share=True), p_value(one.p_holm), count(result.b_higher), count(result.a_higher),
         interval(one.recovered, share=True), words("; ".join(_remarks(one))),
@@ -104,7 +107,7 @@ def _said(one: Effect) -> Iterator[Sentence]:
     yield say(
         "{task}: {changes} {verb} the score by {difference} (percentage points, p {p} after Holm): {corrected} "
         "corrected, {broken} broken.",
-        task=words(one.comparison.task), changes=words(one.changes or one.comparison.second), verb=words(verb),
+        task=named(one.comparison.task), changes=named(one.changes or one.comparison.second), verb=words(verb),
         difference=interval(result.difference, share=True), p=p_value(one.p_holm),
         corrected=count(result.b_higher), broken=count(result.a_higher), headline=True,
     )  # fmt: skip
