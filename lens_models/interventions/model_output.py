@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.generation import GenerationMixin
 
 from lens_models.errors import LensArgumentError
@@ -17,7 +17,7 @@ from lens_models.parts import ModelParts
 from lens_models.shadowing import shadowed
 from lens_models.unembed import Unembedding
 
-__all__ = ["LogitIntervention", "plain_logits", "some_layers"]
+__all__ = ["LogitIntervention", "Pass", "plain_logits", "some_layers"]
 
 _PLAIN = "plain_logits"
 Made = TypeVar("Made", bound="LogitIntervention")
@@ -67,10 +67,9 @@ class LogitIntervention:
         return replace(self, unembedding=unembedding)
 
     @contextmanager
-    def attach(self, parts: ModelParts) -> Iterator[None]:
+    def attach(self, parts: ModelParts) -> Iterator[Pass]:
         """Change what the model's forward pass returns; a pass inside another one stays as it is."""
-        assert self.unembedding is not None, "bound() comes first"
-        passing = _Pass(self, self.unembedding)
+        passing = self.passing(parts)
         with ExitStack() as stack:
             for layer in self.layers(parts.n_layers):
                 keep = functools.partial(passing.keep, layer)
@@ -79,11 +78,17 @@ class LogitIntervention:
                 if isinstance(module, GenerationMixin):
                     through = functools.wraps(module.forward)(functools.partial(passing.run, module.forward))
                     stack.enter_context(shadowed(module, forward=through))
-            yield
+                    stack.enter_context(passing.around(module))
+            yield passing
+
+    def passing(self, parts: ModelParts) -> Pass:
+        """What goes around each forward pass."""
+        assert self.unembedding is not None, "bound() comes first"
+        return Pass(self, self.unembedding)
 
 
 @dataclass
-class _Pass:
+class Pass:
     """One forward pass at a time."""
 
     intervention: LogitIntervention
@@ -92,24 +97,43 @@ class _Pass:
     seen: dict[int, Tensor] = field(default_factory=dict)
 
     def keep(self, layer: int, module: Any, args: Any, output: Any) -> None:
+        """A hook: a layer has run."""
         self.seen[layer] = (output[0] if isinstance(output, tuple | list) else output).detach()
 
     def run(self, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """In place of the forward method of the module that `generate` runs."""
         if self.running:
             return forward(*args, **kwargs)
         self.running, self.seen = True, {}
         try:
+            beside = self.beside(forward, args, kwargs)
             output = forward(*args, **kwargs)
-            self._change(output)
+            self._change(output, beside)
         finally:
             self.running, self.seen = False, {}
         return output
 
+    def around(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """What else is changed of a module that can generate."""
+        return nullcontext()
+
+    def seal(self) -> None:
+        """All interventions of a run are attached."""
+
+    def beside(self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+        """Other logits than those of layers, `[n, rows, positions, V]`, that the model's are held against."""
+        return None
+
     @torch.no_grad()
-    def _change(self, output: Any) -> None:
+    def _change(self, output: Any, beside: Tensor | None) -> None:
         own: Tensor = output.logits
         count = own.shape[1]
-        early = torch.stack([self.unembedding(hidden[:, -count:]) for _, hidden in sorted(self.seen.items())])
+        if beside is not None:
+            early = beside[:, :, -count:]
+        elif self.seen:
+            early = torch.stack([self.unembedding(hidden[:, -count:]) for _, hidden in sorted(self.seen.items())])
+        else:
+            return
         if not hasattr(output, _PLAIN):  # several interventions: what the model itself said comes first
             setattr(output, _PLAIN, own)
         output.logits = self.intervention.logits(own.float(), early.to(own.device)).to(own.dtype)

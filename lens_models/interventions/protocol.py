@@ -48,9 +48,10 @@ class NoIntervention:
 def changed(parts: ModelParts, interventions: Sequence[Intervention]) -> Iterator[None]:
     """While this lasts, the model runs under the interventions, applied in their order."""
     with ExitStack() as stack:
-        for intervention in interventions:
-            if intervention.strength:
-                stack.enter_context(intervention.attach(parts))
+        attached = [stack.enter_context(each.attach(parts)) for each in interventions if each.strength]
+        for each in attached:
+            if hasattr(each, "seal"):  # from here on hooks are those of observers
+                each.seal()
         yield
 
 

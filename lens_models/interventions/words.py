@@ -15,10 +15,13 @@ from .dola import Dola
 from .early_exit import EarlyExit
 from .protocol import Intervention
 from .steer import Steer
+from .vcd import Vcd
 
 __all__ = ["INTERVENTIONS", "interventions_of"]
 
-INTERVENTIONS: Mapping[str, Callable[..., Intervention]] = {each.name: each for each in (Dola, Deco, EarlyExit, Steer)}
+INTERVENTIONS: Mapping[str, Callable[..., Intervention]] = {
+    each.name: each for each in (Dola, Deco, EarlyExit, Steer, Vcd)
+}
 """Name in `lens_intervene` -> what makes the intervention of its strength and settings."""
 _SPELT = {"layers_of": "layers"}
 
