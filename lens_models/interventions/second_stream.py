@@ -82,6 +82,9 @@ class _TwoPasses(Pass):
         encoded, self.encoded = self.encoded, {}
         given = kwargs.get("mm_encoder_outputs")
         if given and encoded:
+            # beams repeat what the tower gave
+            if any(len(given[kind].pooler_output) != len(own.pooler_output) for kind, own in encoded.items()):
+                _no_beams()
             return {"mm_encoder_outputs": {**given, **encoded}}
         return self.second(kwargs)
 
