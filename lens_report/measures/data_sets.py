@@ -98,8 +98,7 @@ def _scores(task_runs: Sequence[TaskRun], metrics: Collection[str]) -> tuple[str
 def _verdict(task_run: TaskRun) -> Floats:
     """float [n], the verdict on documents with candidates; an answer that names none of them is wrong."""
     known = task_run.frame["status"].isin(("ok", "no_answer")).to_numpy(dtype=bool)
-    verdict = np.where(task_run.closed_rows, task_run.frame["verdict"].to_numpy(dtype=np.float64), np.nan)
-    return np.where(task_run.format_error & known, 0.0, verdict)
+    return np.where(task_run.format_error & known, 0.0, task_run.answered_right)
 
 
 def _column(task_run: TaskRun, metrics: Collection[str]) -> str | None:

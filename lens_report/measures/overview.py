@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lens_report.measures.main_score import VERDICT, score_columns, score_name, values_of
+from lens_report.measures.main_score import score_columns, score_name, values_of
 from lens_report.measures.task_run import TaskRun
 from lens_report.stats import Estimate, score_interval
 
@@ -105,7 +105,7 @@ def scores(task_run: TaskRun) -> Scores:
     frame = task_run.frame
     columns = score_columns(frame, task_run.listed)
     by_name = {score_name(column): score_interval(values_of(frame, column), task_run.clusters) for column in columns}
-    verdict = values_of(frame, VERDICT)
+    verdict = task_run.answered_right
     by_name["lens verdict"] = score_interval(verdict, task_run.clusters)
     both = np.isfinite(verdict) & np.isfinite(task_run.score.judged)
     n_disagree = int((verdict[both] != task_run.score.judged[both]).sum())

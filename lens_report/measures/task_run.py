@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any
@@ -119,7 +119,14 @@ class TaskRun:
     @cached_property
     def score(self) -> MainScore:
         """The task's main score."""
-        return main_score(self.frame, self.listed)
+        found = main_score(self.frame, self.listed)
+        by_verdict = found.column == VERDICT
+        return replace(found, values=self.answered_right, judged=self.answered_right) if by_verdict else found
+
+    @cached_property
+    def answered_right(self) -> Floats:
+        """float [n], the record's verdict where it is a score: NaN for open answers, which it only ever calls right."""
+        return np.where(self.closed_rows, values_of(self.recorded, VERDICT), np.nan)
 
     @property
     def listed(self) -> Mapping[str, bool | None]:

@@ -203,3 +203,18 @@ def test_the_report_says_when_it_does_not_take_the_clusters(tmp_path: Path) -> N
     assert task_run.clusters.n_present() == N
     assert "1 label for 60 different images" in str(score_blocks(analyse_task_run(task_run, QUICK)))
     assert replace(task_run, label="x").groups.note
+
+
+def test_an_open_task_without_a_stored_score_has_none(tmp_path: Path) -> None:
+    task_run = task_run_of(tmp_path, *(sample(number, closed=False, scores={}) for number in range(N)))
+    assert task_run.frame["correct"].dropna().all(), "of open answers the record knows only which are right"
+    found = analyse_task_run(task_run, QUICK).scores.score
+    assert (found.value, found.n, found.note) == (None, 0, "no rows with a value")
+
+
+def test_without_a_stored_score_the_verdict_is_of_answers_with_candidates(tmp_path: Path) -> None:
+    task_run = mixed(tmp_path, scores={})
+    closed = np.arange(N) % 5 > 1
+    found = analyse_task_run(task_run, QUICK).scores
+    assert (found.main, found.score.n) == ("lens verdict", closed.sum())
+    assert found.score.value == pytest.approx(np.mean((np.arange(N) % 3 > 0)[closed]))
