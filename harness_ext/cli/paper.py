@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.language import Lang, Language
 
 __all__ = ["paper"]
 
@@ -19,6 +20,7 @@ def paper(
         Path | None,
         typer.Option(help="Text file: what to say of the model and its training. It is shown as it is."),
     ] = None,
+    lang: Lang = Language.en,
 ) -> None:
     """Two pages on RUNS as a PDF: model, tasks, method, findings, figures, limits. Needs no model and no network."""
     from lens_report import ReportError, build_paper
@@ -26,7 +28,7 @@ def paper(
 
     with exit_on(ReportError, LensResultsError, OSError, UnicodeDecodeError):
         text = about.read_text(encoding="utf-8") if about is not None else ""
-        made = build_paper(runs, out, about=text)
+        made = build_paper(runs, out, about=text, language=lang.value)
     for problem in made.problems:
         typer.echo(problem.message, err=True)
     typer.echo(f"Paper: {made.pdf or made.source}, from {made.folder / 'paper.json'}")

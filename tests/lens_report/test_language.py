@@ -48,7 +48,8 @@ PUT_TOGETHER = {
     "mask in the boxes of what is asked about", "mask in the track of what is asked about", "Lift in the track",
     "mask with the largest values of the attention map", "mask with the largest values of the words' map",
     "no answer is known to be wrong, so there are no errors to predict",
-    "Margin of the answer given and verdict.", "Log-odds of the positive answer, by right answer and verdict.",
+    "{n} blocks of width {n_width}", "Margin of the answer given and verdict.",
+    "Log-odds of the positive answer, by right answer and verdict.",
     "first token of the answer: after the last answer marker, else the first word",
     "top_lens needs the map of its probe (lens_probes), which this sample does not have",
 }  # fmt: skip

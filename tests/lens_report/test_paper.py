@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,19 @@ def test_a_text_about_the_model_is_shown_as_it_is(paper: Paper, run_folder: Path
     found = report_on(run_folder, tmp_path, draws=QUICK)
     values = content(found.runs, found.analyses, found.document, (), "", Size(1, 1))
     assert values["about"] == [NO_TRAINING]
-    assert len(values["figures"]) == 1 and values["left_out"] > 0
+    assert len(values["figures"]) == 1 and values["left_out"].endswith(" further findings stand in the full report.")
+
+
+def test_a_russian_paper_says_the_same(paper: Paper, run_folder: Path, tmp_path: Path) -> None:
+    made = build_paper(run_folder, tmp_path, about=ABOUT, draws=QUICK, language="ru")
+    assert made.pdf is not None and pages(made) <= 2
+    english, values = values_of(paper), values_of(made)
+    assert [part["task"] for part in values["findings"]] == [part["task"] for part in english["findings"]]
+    assert sum(len(part["sentences"]) for part in values["findings"]) > 3
+    assert values["scores"] == english["scores"] and values["about"] == english["about"]
+    texts = [text for part in values["findings"] for text in part["sentences"]] + values["method"] + values["limits"]
+    texts += [*values["labels"].values(), values["title"], *(name for name, _ in values["models"][0])]
+    assert [text for text in texts if not re.search("[а-яА-Я]", text) and text != "dtype"] == []
 
 
 def test_the_same_run_makes_the_same_paper(paper: Paper) -> None:

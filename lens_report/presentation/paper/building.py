@@ -11,6 +11,7 @@ from typing import Any
 
 from lens_report.measures import Draws
 from lens_report.measures.runs import Problem
+from lens_report.presentation.language import catalogue, translated
 from lens_report.presentation.paper.content import SIZES, content
 from lens_report.presentation.report import report_on
 
@@ -40,7 +41,12 @@ class Paper:
 
 
 def build_paper(
-    paths: str | Path | Sequence[str | Path], out: str | Path, *, about: str = "", draws: Draws | None = None
+    paths: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    about: str = "",
+    draws: Draws | None = None,
+    language: str = "en",
 ) -> Paper:
     """Write a paper of two pages on the runs in files and folders: model, tasks, method, findings, figures, limits.
 
@@ -51,6 +57,7 @@ def build_paper(
         out: Folder of the paper; made if missing.
         about: What to say of the model and its training, paragraphs apart by an empty line; it is shown as it is.
         draws: As of `build_report`.
+        language: "en" or "ru".
 
     Returns:
         The files.
@@ -58,16 +65,18 @@ def build_paper(
     Raises:
         ReportError: There is no readable run.
         OSError: The folder cannot be written.
+        ValueError: There is no such language.
     """
-    folder = Path(out)
-    made = report_on(paths, folder, draws=draws)
+    folder, texts = Path(out), catalogue(language)
+    made = report_on(paths, folder, draws=draws, texts=texts)
+    document = translated(made.document, texts)
     source = folder / "paper.typ"
     template = resources.files("lens_report.presentation.paper").joinpath("paper.typ")
     source.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     problems = list(made.problems)
     pages = 0
     for size in SIZES:
-        values = content(made.runs, made.analyses, made.document, made.problems, about, size)
+        values = content(made.runs, made.analyses, document, made.problems, about, size, texts)
         _write(folder / "paper.json", values)
         try:
             pages = _pages(source)

@@ -12,6 +12,7 @@ from lens_report.measures.runs import Problem
 from lens_report.measures.task_run import labels_of
 from lens_report.presentation.document.blocks import Document, Paragraph, Picture, Section
 from lens_report.presentation.document.shown import interval, percent, scientific
+from lens_report.presentation.language import ENGLISH, Catalogue
 from lens_results import Run
 
 PARTS = (
@@ -38,6 +39,14 @@ LIMITS = (
     "Intervals are 95 %, with all questions about one picture or video as one observation; tests are corrected over "
     "their families, which the full report lists (mmlens report). Everything here comes from these runs and tasks.",
 )
+LABELS = {
+    "model": "Model and training", "tasks": "Tasks and scores", "method": "Method", "findings": "Findings",
+    "limits": "Limits", "run": "run", "task": "task", "samples": "samples", "clusters": "clusters", "score": "score",
+    "read": "read", "layer": "layer",
+    "note": "Score with 95 % interval; read: share of samples with a readout; layer: by which half of the samples that "
+    "ever get there have the right answer to stay.",
+}  # fmt: skip
+"""What the template says itself."""
 
 
 @dataclass(frozen=True)
@@ -64,29 +73,35 @@ def content(
     problems: Iterable[Problem],
     about: str,
     size: Size,
+    texts: Catalogue = ENGLISH,
 ) -> dict[str, Any]:
     """JSON values of the paper; every text is shown as it is, without markup.
 
     Args:
         runs: What was run.
         analyses: Of all their tasks.
-        document: Of the report on them.
+        document: Of the report on them, in the language of the paper.
         problems: What could not be read.
         about: What its reader should know of the model and its training, from the user; empty for nothing.
         size: How much of it.
+        texts: Of the paper's language.
     """
-    shown, left_out = _findings(analyses, document, size.sentences)
+    shown, left_out = _findings(analyses, document, size.sentences, [texts.text(title) for title in PARTS])
+    title = f"{_listed(labels_of(runs))}: layer by layer on {_listed([one.task_run.task for one in analyses])}"
+    limits = [*LIMITS, *_unmeasured(analyses), *(f"Not read: {each.message}" for each in problems)]
     return {
-        "title": f"{_listed(labels_of(runs))}: layer by layer on {_listed([one.task_run.task for one in analyses])}",
+        "language": texts.language,
+        "labels": {name: texts.text(label) for name, label in LABELS.items()},
+        "title": texts.text(title),
         "runs": [run.info.run_id for run in runs],
-        "models": [_model(run) for run in runs],
-        "about": about.strip().split("\n\n") if about.strip() else [NO_TRAINING],
-        "method": list(_method(runs)),
+        "models": [[list(map(texts.text, row)) for row in _model(run)] for run in runs],
+        "about": about.strip().split("\n\n") if about.strip() else [texts.text(NO_TRAINING)],
+        "method": [texts.text(text) for text in _method(runs)],
         "scores": [_score(one) for one in analyses],
         "findings": shown,
-        "left_out": left_out,
+        "left_out": texts.text(f"{left_out} further findings stand in the full report.") if left_out else "",
         "figures": _figures(document, size.figures),
-        "limits": [*LIMITS, *_unmeasured(analyses), *(f"Not read: {each.message}" for each in problems)],
+        "limits": [texts.text(text) for text in limits],
     }
 
 
@@ -140,7 +155,9 @@ def _score(one: Analysis) -> list[str]:
     ]  # fmt: skip
 
 
-def _findings(analyses: Sequence[Analysis], document: Document, most: int) -> tuple[list[dict[str, Any]], int]:
+def _findings(
+    analyses: Sequence[Analysis], document: Document, most: int, parts: Sequence[str]
+) -> tuple[list[dict[str, Any]], int]:
     """The first headlines of each part of each task, and how many there are beyond these."""
     found, left_out = [], 0
     titles = {f"{one.task_run.task}: {one.task_run.label}": one.task_run.task for one in analyses}
@@ -149,7 +166,7 @@ def _findings(analyses: Sequence[Analysis], document: Document, most: int) -> tu
             continue
         below = {part.title: list(_headlines(part)) for part in section.sections}
         sentences = []
-        for title in PARTS:
+        for title in parts:
             sentences += below.get(title, [])[:most]
             left_out += len(below.get(title, [])[most:])
         if sentences:
