@@ -3,6 +3,7 @@
 lens_report.build_report("runs/pope", "my_report")
 lens_report.build_leaderboard(["runs/a", "runs/b"]).write("my_table")
 lens_report.build_paper("runs/pope", "my_paper")
+lens_report.predict_accuracy("runs/unlabelled", ["runs/a", "runs/b"]).to_markdown()
 
 run = lens_results.load("runs/pope")                   # in a notebook
 analysis = lens_report.analyse(run)[0]
@@ -16,8 +17,10 @@ from __future__ import annotations
 
 from lens_report.measures import Analysis, Draws, RunComparison, TaskRun, analyse, compare, comparisons, task_runs
 from lens_report.measures.runs import Problem, ReportError, load_runs
+from lens_report.measures.unlabelled import labelled, unlabelled
 from lens_report.presentation import figures
 from lens_report.presentation.effects import EffectBoard, build_effects
+from lens_report.presentation.accuracy import AccuracyTable, predict_accuracy
 from lens_report.presentation.explorer.payload import ExplorerLimits
 from lens_report.presentation.leaderboard import (
     Benchmark,
@@ -32,6 +35,7 @@ from lens_report.presentation.paper import Paper, build_paper
 from lens_report.presentation.report import Report, build_report
 
 __all__ = [
+    "AccuracyTable",
     "Analysis",
     "Benchmark",
     "BenchmarkBoard",
@@ -56,6 +60,9 @@ __all__ = [
     "compare",
     "comparisons",
     "figures",
+    "labelled",
     "load_runs",
+    "predict_accuracy",
     "task_runs",
+    "unlabelled",
 ]

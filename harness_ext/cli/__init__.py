@@ -10,6 +10,7 @@ from harness_ext.cli.check import check
 from harness_ext.cli.compare import compare
 from harness_ext.cli.leaderboard import leaderboard
 from harness_ext.cli.paper import paper
+from harness_ext.cli.predict import predict
 from harness_ext.cli.prepare import prepare
 from harness_ext.cli.report import report
 from harness_ext.cli.submit import submit
@@ -27,6 +28,7 @@ app.command()(check)
 app.command()(report)
 app.command()(leaderboard)
 app.command()(compare)
+app.command()(predict)
 app.command()(paper)
 app.command()(submit)
 app.command()(tasks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -81,6 +81,10 @@ class AnswerSet:
     def without_labels(self) -> AnswerSet:
         """The same answers, nobody knowing which are right."""
         return replace(self, right=None, gold=None)
+
+    def with_scores(self, names: Sequence[str]) -> AnswerSet:
+        """The same answers with these scores alone."""
+        return replace(self, scores={name: self.scores[name] for name in names})
 
     def at(self, rows: Ints, clusters: Clusters) -> AnswerSet:
         """Some of the answers, in any order, with the clusters given."""

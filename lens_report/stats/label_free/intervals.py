@@ -10,8 +10,17 @@ import numpy as np
 
 from lens_report.stats.label_free.answer_set import AnswerSet, NotPredictedError
 from lens_report.stats.label_free.methods import Method
+from lens_report.stats.results import (
+    MAX_LOST_DRAWS,
+    Estimate,
+    Sizes,
+    beyond_rounding,
+    join_notes,
+    logit_interval,
+)
 from lens_report.stats.scored import Floats
 
+METHOD = "bootstrap of clusters, labelled and unlabelled"
 N_DRAWS = 200
 LEVEL = 0.95
 MIN_SETS = 5
@@ -50,6 +59,25 @@ def sampling_draws(
         except NotPredictedError:
             continue
     return found
+
+
+def sampling_interval(value: float, draws: Floats, sizes: Sizes, note: str = "") -> Estimate:
+    """A prediction with the 95 % interval that its bootstrap draws give: their standard deviation on the logit scale.
+
+    The deviation is widened by G / (G - 1) and taken times Student's t for the G clusters of the unlabelled set, which
+    percentiles of few draws do not allow for.
+    """
+    usable = draws[np.isfinite(draws)]
+    reason = sizes.too_small
+    if not reason and usable.size < max(2, (1 - MAX_LOST_DRAWS) * draws.size):
+        reason = f"no interval: the method is not defined in {draws.size - usable.size} of {draws.size} draws"
+    spread = float(usable.std(ddof=1)) if usable.size > 1 else 0.0
+    if not reason and not (0 < value < 1 and beyond_rounding(spread, usable.size)):
+        reason = "no interval: the prediction does not change from draw to draw, or is all or none"
+    if reason:
+        return sizes.estimate(value, None, None, METHOD, join_notes(note, reason))
+    widened = spread * np.sqrt(sizes.n_clusters / (sizes.n_clusters - 1))
+    return sizes.estimate(value, *logit_interval(value, widened, sizes.n_clusters), METHOD, note)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from lens_report.stats.label_free.answer_set import AnswerSet, NotPredictedError
-from lens_report.stats.label_free.intervals import MIN_SETS, N_DRAWS, OverSets, over_sets, sampling_draws
+from lens_report.stats.label_free.answer_set import AnswerSet, NotPredictedError, common_scores
+from lens_report.stats.label_free.intervals import (
+    METHOD,
+    MIN_SETS,
+    N_DRAWS,
+    OverSets,
+    over_sets,
+    sampling_draws,
+    sampling_interval,
+)
 from lens_report.stats.label_free.methods import Method
 from lens_report.stats.label_free.shift import Outside, outside
-from lens_report.stats.results import Estimate, Sizes, join_notes, percentile_estimate
-
-METHOD = "bootstrap of clusters, labelled and unlabelled"
+from lens_report.stats.results import Estimate, Sizes
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def predict(
 
     Args:
         target: Its labels, if it has any, are taken off before anything else.
-        sources: Labelled sets.
+        sources: Labelled sets. Of the readouts those are used that every answer has, labelled or not.
         method: One of `METHODS`.
         force: Give the number although the distributions of the scores are too far apart.
         n_draws: Of the bootstrap; 0 for no interval.
@@ -67,6 +71,8 @@ def predict(
     sizes = Sizes(len(unlabelled), unlabelled.clusters.n_present())
     if not sources:
         return AccuracyPrediction(method.name, sizes.missing("no labelled set was given", METHOD), None, Outside())
+    names = common_scores([unlabelled, *sources])
+    sources, unlabelled = [each.with_scores(names) for each in sources], unlabelled.with_scores(names)
     try:
         fitted = method.fit(sources, None)
         value = fitted.accuracy(unlabelled)
@@ -76,16 +82,6 @@ def predict(
     if found.refused and not force:
         return AccuracyPrediction(method.name, sizes.missing(f"refused: {found.reason}", METHOD), None, found)
     few = "" if len(sources) >= MIN_SETS else f"{len(sources)} labelled sets are too few to tell the error on a new one"
-    if n_draws:
-        draws = sampling_draws(method, sources, unlabelled, n_draws=n_draws, seed=seed, penalty=fitted.penalty)
-    else:
-        draws = np.zeros(0)
-        few = join_notes("no interval was drawn", few)
-    estimate = _estimate(value, draws, sizes, few)
+    draws = sampling_draws(method, sources, unlabelled, n_draws=n_draws, seed=seed, penalty=fitted.penalty)
+    estimate = sampling_interval(value, draws, sizes, few)
     return AccuracyPrediction(method.name, estimate, over_sets(method, sources), found, found.refused)
-
-
-def _estimate(value: float, draws: np.ndarray, sizes: Sizes, note: str) -> Estimate:
-    if not draws.size:
-        return sizes.estimate(value, None, None, METHOD, note)
-    return percentile_estimate(value, draws, sizes, METHOD, note)
