@@ -4,7 +4,7 @@
 - `METHODS`: how a number is made of labelled sets and an unlabelled one
 - `outside`: whether the unlabelled set lies beyond what the labelled ones can speak about
 - `predict`: the number with its intervals, or why there is none
-- `leave_one_out`: every labelled set in turn taken for an unlabelled one
+- `held_out`, `compare_errors`: every labelled set in turn taken for an unlabelled one, and the methods' errors
 - `TrustModel`: the probability that a single answer is right
 """
 
@@ -14,20 +14,34 @@ from lens_report.stats.label_free.answer_set import CONFIDENCE, ENTROPY, AnswerS
 from lens_report.stats.label_free.intervals import over_sets, sampling_draws
 from lens_report.stats.label_free.methods import METHODS, Method
 from lens_report.stats.label_free.prediction import AccuracyPrediction, predict
+from lens_report.stats.label_free.protocol import (
+    LEFT_OUT,
+    HeldOut,
+    MethodErrors,
+    Placed,
+    compare_errors,
+    held_out,
+)
 from lens_report.stats.label_free.shift import Outside, outside
 from lens_report.stats.label_free.trust import TrustModel, fit_trust
 
 __all__ = [
     "CONFIDENCE",
     "ENTROPY",
+    "LEFT_OUT",
     "METHODS",
     "AccuracyPrediction",
     "AnswerSet",
+    "HeldOut",
     "Method",
+    "MethodErrors",
     "NotPredictedError",
     "Outside",
+    "Placed",
     "TrustModel",
+    "compare_errors",
     "fit_trust",
+    "held_out",
     "outside",
     "over_sets",
     "predict",
