@@ -19,8 +19,8 @@ from lens_report.measures import Analysis, Draws, RunComparison, TaskRun, analys
 from lens_report.measures.runs import Problem, ReportError, load_runs
 from lens_report.measures.unlabelled import labelled, unlabelled
 from lens_report.presentation import figures
-from lens_report.presentation.effects import EffectBoard, build_effects
 from lens_report.presentation.accuracy import AccuracyTable, predict_accuracy
+from lens_report.presentation.effects import EffectBoard, build_effects
 from lens_report.presentation.explorer.payload import ExplorerLimits
 from lens_report.presentation.leaderboard import (
     Benchmark,
