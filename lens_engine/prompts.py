@@ -64,6 +64,8 @@ class GeneratingModel:
 
     n_tokens = 0
     """Tokens that the last call generated, padding included."""
+    new_tokens: Sequence[Sequence[int]] = ()
+    """They themselves, row by row."""
 
     def __init__(self, model: Any, generate: Generate) -> None:
         self._model = model
@@ -78,6 +80,7 @@ class GeneratingModel:
         rest = {name: value for name, value in arguments.items() if name not in inputs}
         sequences = self._generate(inputs, rest)
         self.n_tokens = int(sequences.shape[1] - inputs["input_ids"].shape[1])
+        self.new_tokens = sequences[:, sequences.shape[1] - self.n_tokens :].tolist()
         return sequences
 
 

@@ -122,6 +122,10 @@ TOKENS: dict[str, dict[str, str]] = {
     },
     "pp_chart2table": {"image_token": "<imgpad>"},
     "fuyu": {"speaker_token": "|SPEAKER|", "newline_token": "|NEWLINE|"},
+    "qwen2_audio": {
+        f"audio{part}_token": f"<|{name}|>"
+        for part, name in (("", "AUDIO"), ("_bos", "audio_bos"), ("_eos", "audio_eos"))
+    },
     "gemma3n": {"audio_token": "<audio>", "boa_token": "<boa>", "eoa_token": "<eoa>"},
 }
 """Special tokens by the attribute that the processor asks its tokenizer for."""

@@ -15,7 +15,7 @@ from lens_engine.batching import in_order
 from lens_models.shadowing import shadowed
 from lens_results.fingerprint import digest_of
 
-from .samples import visuals
+from .media import given_media
 
 __all__ = ["keys_of_run", "records_beside"]
 
@@ -24,18 +24,18 @@ __all__ = ["keys_of_run", "records_beside"]
 def records_beside(cache: CachingLM, recording: Recording) -> Iterator[None]:
     """While this lasts, records are kept in `<cache>.lens` beside lm-eval's database, and answers come from there.
 
-    Choices of documents with images are scored again, because their record needs all layers of each choice. Everything
+    Choices of documents with media are scored again, because their record needs all layers of each choice. Everything
     else is left to the database, under keys that include the model.
     """
     recording.keep_cache(Path(cache.cache_db).with_suffix(".lens"))
     cached = cache.loglikelihood
 
     def loglikelihood(instances: Sequence[Any]) -> list[Any]:
-        shown = [place for place, each in enumerate(instances) if visuals(each)]
-        rest = [place for place, each in enumerate(instances) if not visuals(each)]
+        shown = [place for place, each in enumerate(instances) if given_media(each).any]
+        rest = [place for place, each in enumerate(instances) if not given_media(each).any]
 
         def score(places: Sequence[int]) -> list[Any]:
-            scorer = cache.lm.loglikelihood if visuals(instances[places[0]]) else cached
+            scorer = cache.lm.loglikelihood if given_media(instances[places[0]]).any else cached
             return list(scorer([instances[place] for place in places]))
 
         return in_order([places for places in (shown, rest) if places], score)

@@ -11,8 +11,9 @@ from typing import Any
 from lm_eval.api.model import CacheHook
 from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
 from lm_eval.models.utils import replace_placeholders, resize_image
+from transformers import AutoConfig, AutoModelForImageTextToText
 
-from lens_engine import Request, Sample, Session, TransformersEngine
+from lens_engine import Media, Request, Sample, Session, TransformersEngine
 from lens_engine.batching import in_order
 from lens_engine.description import ModelOfRun
 from lens_engine.encoding_guard import TruncationWatch, encode_or_name, truncate_alike
@@ -20,6 +21,7 @@ from lens_engine.options import flag, take_lens_options
 from lens_engine.placement import require_whole_layers, require_whole_model
 from lens_engine.prompts import Answer, Generate, GeneratingModel
 from lens_models import LENS_TINY
+from lens_models.auto_classes import class_of
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
@@ -27,8 +29,9 @@ from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 from lens_models.shadowing import shadowed
 
 from .evaluation import install
+from .media import OtherMedia, given_media, processing, rewritten, stand_in, take_video_arguments
 from .requests import LensRequests, rows_of
-from .samples import LmEvalSamples, visuals
+from .samples import LmEvalSamples
 
 __all__ = ["HFMultimodalLens"]
 
@@ -62,6 +65,8 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         allow_pickle = flag(own.pop("allow_pickle", False), "allow_pickle")
         if not allow_pickle and isinstance(path, str):
             own.setdefault("use_safetensors", True)
+        sampling, as_images = take_video_arguments(own)
+        self._sets_up(path, own)
         try:
             super().__init__(path, device=device or str(default_device()), **own)
         except UNLOADABLE as error:
@@ -77,7 +82,16 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         changes = self.options.interventions
         engine = TransformersEngine(super().model, self.processor, self, settings, interventions=changes, log=log)
         self.session = Session(engine, self.batch_size, self.batches)
-        self.maker = LmEvalSamples(self.fitted, self._as_read, self.tokenizer)
+        other = OtherMedia(
+            self.processor,
+            self.config.model_type,
+            sampling,
+            as_images,
+            in_chat=lambda: self.chat_applied,
+            image_token=lambda: self.image_token,
+        )
+        self.other = other
+        self.maker = LmEvalSamples(self.fitted, self._as_read, self.tokenizer, other)
         install()
 
     @property
@@ -93,6 +107,22 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         """The model; while lm-eval's code answers a batch, what generates in its place."""
         return super().model if self._generating is None else self._generating
 
+    def _sets_up(self, path: Any, own: dict[str, Any]) -> None:
+        """Load what `hf-multimodal` has no class for: models that take sounds and no images."""
+        if not isinstance(path, str):
+            return
+        try:
+            names = ("revision", "trust_remote_code")
+            config = AutoConfig.from_pretrained(path, **{name: own[name] for name in names if name in own})
+        except (OSError, ValueError):  # lm-eval says what is wrong
+            return
+        cls = class_of(config)
+        if cls is None or cls is AutoModelForImageTextToText:
+            return
+        self.AUTO_MODEL_CLASS = cls
+        own.setdefault("backend", "causal")  # transformers lists some of them as sequence-to-sequence models
+        own.setdefault("image_string", DEFAULT_IMAGE_PLACEHOLDER)
+
     def _create_model(self, *args: Any, quantization_config: Any = None, **kwargs: Any) -> None:
         """As in `hf-multimodal`; `load_in_8bit` and its kin also work where transformers 5 takes them no more."""
         own = {name: kwargs.pop(name) for name in QUANTISATION_ARGUMENTS if name in kwargs}
@@ -101,14 +131,14 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """Answer each request as `hf-multimodal` does; during an evaluation with a lens each is recorded."""
         with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
-            if self.session.recording is None:
+            if self.session.recording is None and not any(given_media(each).other_than_images for each in requests):
                 return self._stock(requests, disable_tqdm)
             return self.recorded(requests, disable_tqdm)
 
     def _stock(self, requests: Sequence[Any], disable_tqdm: bool) -> list[str]:
         """`hf-multimodal` alone; requests that the processor does not encode together are answered apart."""
         answer = functools.partial(super().generate_until, disable_tqdm=disable_tqdm)
-        together = encodable_together(self.processor, [len(visuals(each)) for each in requests])
+        together = encodable_together(self.processor, [len(given_media(each).images) for each in requests])
         return in_order(together, lambda rows: answer([requests[row] for row in rows]))
 
     def batches(self, requests: Sequence[Request], size: Any) -> Iterator[Sequence[int]]:
@@ -117,11 +147,13 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
 
     def encode(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
         """See `lens_engine.prompts.Prompts`: as the batch of the samples was encoded, one by one or together."""
-        texts = [sample.source.args[0] for sample in samples]
+        texts = [_text(sample) for sample in samples]
         cut = self._encoding if samples[0].kind == "generate" else {}
         if len(samples[0].source.args) > 2:
             images = [list(sample.media.images) for sample in samples]
-            encoded: Mapping[str, Any] = self._encoded(texts, images, [sample.where for sample in samples], **cut)
+            where = [sample.where for sample in samples]
+            media = [sample.media for sample in samples]
+            encoded: Mapping[str, Any] = self._encoded(texts, images, where, media, **cut)
             return encoded
         ids, mask = super().tok_batch_encode(texts, **cut)
         return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
@@ -131,7 +163,9 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         generating = GeneratingModel(super().model, generate)
         # answers are kept with their records, under keys that include the model, and not by the harness's hook
         with shadowed(self, _batch=samples, _generating=generating, cache_hook=CacheHook(None)):
-            texts = super().generate_until([sample.source for sample in samples], disable_tqdm=True)
+            texts = super().generate_until([_request(sample) for sample in samples], disable_tqdm=True)
+        if self.other.keeps_stop_sequences and any(sample.media.audios for sample in samples):
+            texts = [self.tok_decode(generating.new_tokens[row]) for row in self._rows]
         return [Answer(text, generating.n_tokens, row) for text, row in zip(texts, self._rows, strict=True)]
 
     def rows(self, samples: Sequence[Sample]) -> Sequence[int]:
@@ -142,42 +176,53 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         self, strings: Sequence[str], images: Sequence[Sequence[Any]], *args: Any, **kwargs: Any
     ) -> Any:
         """As in `hf-multimodal`; errors name the document, and a prompt that loses a part of its images is refused."""
-        where = self._under_way(strings, kwargs) or ["a request"] * len(strings)
-        return self._encoded(list(strings), images, where, *args, **kwargs)
+        samples = self._under_way(strings, kwargs)
+        if not samples:
+            nothing = [Media()] * len(strings)
+            return self._encoded(list(strings), images, ["a request"] * len(strings), nothing, *args, **kwargs)
+        where, media = [each.where for each in samples], [each.media for each in samples]
+        return self._encoded([_text(each) for each in samples], images, where, media, *args, **kwargs)
 
     def tok_batch_encode(self, strings: Sequence[str], *args: Any, **kwargs: Any) -> Any:
         """As in `hf-multimodal`, for requests without images."""
         self._under_way(strings, kwargs)
         return super().tok_batch_encode(strings, *args, **kwargs)
 
-    def _under_way(self, strings: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
-        """Keep how the batch that is under way is encoded; the names of its rows."""
+    def _under_way(self, strings: Sequence[str], settings: Mapping[str, Any]) -> list[Sample]:
+        """Keep how the batch that is under way is encoded; the samples of its rows."""
         if not self._batch:
             return []
         self._encoding, self._rows = dict(settings), rows_of([each.source.args[0] for each in self._batch], strings)
-        names = {row: sample.where for row, sample in zip(self._rows, self._batch, strict=True)}
-        return [names[row] for row in range(len(strings))]
+        by_row = dict(zip(self._rows, self._batch, strict=True))
+        return [by_row[row] for row in range(len(strings))]
 
     def _encoded(
-        self, texts: list[str], images: Sequence[Sequence[Any]], where: Sequence[str], *args: Any, **kwargs: Any
+        self,
+        texts: list[str],
+        images: Sequence[Sequence[Any]],
+        where: Sequence[str],
+        media: Sequence[Media],
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
-        def together(rows: Sequence[int]) -> Any:
-            return self._as_stock([texts[row] for row in rows], [images[row] for row in rows], *args, **kwargs)
+        if any(each.other_than_images for each in media):
+            kwargs.pop("left_truncate_len", None)  # lm-eval's class for sounds cuts nothing, and a part is no sound
 
-        inputs = encode_or_name(together, where, self.processor)
+        def together(rows: Sequence[int], *args: Any, **kwargs: Any) -> Any:
+            shown, beside = [images[row] for row in rows], [media[row] for row in rows]
+            return self._as_stock([texts[row] for row in rows], shown, beside, *args, **kwargs)
+
+        inputs = encode_or_name(lambda rows: together(rows, *args, **kwargs), where, self.processor)
         truncate_alike(inputs)
         if self._batch and inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
-            whole = lambda row: self._as_stock([texts[row]], [images[row]])  # noqa: E731
-            self._truncation.see(inputs, where, whole, getattr(self, "image_token_id", None))
+            self._truncation.see(inputs, where, lambda row: together([row]), getattr(self, "image_token_id", None))
         return inputs
 
-    def _as_stock(self, strings: list[str], images: list[Any], *args: Any, **kwargs: Any) -> Any:
+    def _as_stock(self, strings: list[str], images: list[Any], media: list[Media], *args: Any, **kwargs: Any) -> Any:
         encode = functools.partial(super().tok_batch_multimodal_encode, strings, images, *args, **kwargs)
-        if any(len(own) for own in images):
+        if any(len(own) for own in images) and not any(each.other_than_images for each in media):
             return encode()
-        # of prompts without images some processors take no images at all, and stop over the empty lists of lm-eval
-        process = self.processor
-        with shadowed(self, processor=lambda images, **given: process(**given)):
+        with shadowed(self, processor=processing(self.processor, media)):
             return encode()
 
     def fitted(self, images: Iterable[Any]) -> list[Any]:
@@ -191,3 +236,12 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         if self.chat_applied:
             return str(prompt)
         return str(replace_placeholders(str(prompt), DEFAULT_IMAGE_PLACEHOLDER, self.image_token, self.max_images))
+
+
+def _text(sample: Sample) -> str:
+    """What lm-eval's code is given as the prompt; it puts image tokens in itself."""
+    return sample.prompt if rewritten(sample) else str(sample.source.args[0])
+
+
+def _request(sample: Sample) -> Any:
+    return stand_in(sample) if rewritten(sample) else sample.source

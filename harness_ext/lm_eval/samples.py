@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from PIL import Image
@@ -16,9 +16,10 @@ from lens_engine import Media
 from lens_engine.sample import Documents, ShownDocument, where_of
 from lens_models import InputError
 
-__all__ = ["LmEvalSamples", "require_readable", "visuals"]
+from .media import GivenMedia, OtherMedia, given_media
 
-_INSTEAD = {"audio": "Use lmms-eval for sounds", "video": "Convert videos to frames, use lmms-eval for them"}
+__all__ = ["LmEvalSamples", "require_readable"]
+
 _LOAD_VARIABLES = ("LOAD_BASE64", "LOAD_BYTES", "LOAD_FILES")
 
 
@@ -30,6 +31,7 @@ class LmEvalSamples(SampleMaker):
         fitted: a document's images as lm-eval shows them to the model: resized, converted, no more than it takes.
         as_read: the prompt with the model's own image token.
         tokenizer: of the model.
+        other: how videos and sounds come to the model; None where it takes images alone.
         tasks: of the evaluation that is under way.
         chosen: task -> numbers of the documents that were chosen with `--samples`.
     """
@@ -37,6 +39,7 @@ class LmEvalSamples(SampleMaker):
     fitted: Callable[[Iterable[Any]], list[Any]] = field(repr=False)
     as_read: Callable[[str], str] = field(repr=False)
     tokenizer: Any = field(repr=False)
+    other: OtherMedia | None = None
     tasks: Tasks = field(default_factory=Tasks)
     chosen: Mapping[str, Sequence[int]] = field(default_factory=dict)
     per_token: ClassVar[bool] = False
@@ -61,7 +64,7 @@ class LmEvalSamples(SampleMaker):
         ]
 
     def _request(self, instance: Any, key: tuple[str, int, int, int]) -> HarnessRequest:
-        require_readable(instance, where_of(key))
+        require_readable(instance, where_of(key), other=self.other is not None)
         context, second, *_ = instance.args
         generation = second if isinstance(second, Mapping) else {}
         until = generation.get("until")
@@ -88,11 +91,17 @@ class LmEvalSamples(SampleMaker):
 
     def shown(self, asked: HarnessRequest, document: Any) -> tuple[str, Media]:
         """See `SampleMaker`."""
-        return self.as_read(asked.context), Media(tuple(self.fitted(visuals(asked.source))))
+        given, prompt = given_media(asked.source), self.as_read(asked.context)
+        if self.other is None or not (given.other_than_images or "<video>" in prompt):
+            return prompt, Media(tuple(self.fitted(given.images)))
+        frames, media = self.other.opened(given, asked.where)
+        media = replace(media, images=tuple(self.fitted([*given.images, *frames])))
+        return self.other.as_read(prompt, given, media, asked.where), media
 
-    def sizes(self, asked: HarnessRequest, media: Media) -> tuple[tuple[int, int], ...]:
-        """Those of the document's pictures, which lm-eval may have resized."""
-        return tuple(image.size for image in visuals(asked.source)[: len(media.images)])
+    def sizes(self, asked: HarnessRequest, media: Media) -> tuple[tuple[int, int], ...] | None:
+        """Those of the document's pictures, which lm-eval may have resized; of frames they are those that are shown."""
+        images = given_media(asked.source).images
+        return tuple(image.size for image in images[: len(media.images)]) if images or not media.images else None
 
     def continuation_tokens(self, asked: HarnessRequest, text: str) -> Sequence[int]:
         """The tokens that a continuation adds to its context; on its own where the two share no beginning."""
@@ -119,18 +128,13 @@ class LmEvalSamples(SampleMaker):
         return Documents(len(documents), show)
 
 
-def visuals(instance: Any) -> list[Any]:
-    """The images of a request."""
-    return _media(instance, "visual")
+def require_readable(instance: Any, where: str, *, other: bool = True) -> None:
+    """Refuse a request whose prompt is no text or whose images are none; `where` names its document.
 
-
-def _media(instance: Any, kind: str) -> list[Any]:
-    auxiliary = instance.args[2] if len(instance.args) > 2 else None
-    return list((auxiliary.get(kind) if isinstance(auxiliary, Mapping) else None) or [])
-
-
-def require_readable(instance: Any, where: str) -> None:
-    """Refuse a request whose prompt is no text or whose media are no images; `where` names its document.
+    Args:
+        instance: the request.
+        where: names its document.
+        other: whether the model takes videos and sounds.
 
     Raises:
         InputError: names the document, what was found and what to use.
@@ -141,19 +145,10 @@ def require_readable(instance: Any, where: str) -> None:
             "read. Run without --pass_multimodal_args_to_chat_history; --apply_chat_template puts the same images "
             "into the prompt. lens=False leaves such requests to the harness."
         )
-    for medium, instead in _INSTEAD.items():
-        if _media(instance, medium):
-            raise InputError(
-                f"{where}: the request has {medium}; hf-multimodal-lens takes images in lm-eval. {instead}, or set "
-                "lens=False, which leaves such requests to the harness."
-            )
-    for number, image in enumerate(visuals(instance)):
-        if _is_sound(image):
-            raise InputError(
-                f"{where}, image {number}: expected a PIL image, found a sound; the task gives sounds by "
-                f"`doc_to_image`. hf-multimodal-lens takes images in lm-eval. {_INSTEAD['audio']}, or set lens=False, "
-                "which leaves such requests to the harness."
-            )
+    given = given_media(instance)
+    if not other:
+        _require_images_alone(given, where)
+    for number, image in enumerate(given.images):
         if not isinstance(image, Image.Image):
             switched = [f"{name}={os.environ[name]}" for name in _LOAD_VARIABLES if os.environ.get(name)]
             because = f" ({' '.join(switched)} is set)" if switched else ""
@@ -163,8 +158,10 @@ def require_readable(instance: Any, where: str) -> None:
             )
 
 
-def _is_sound(medium: Any) -> bool:
-    """Samples with their rate, or the decoder that `datasets` gives for them."""
-    if isinstance(medium, Mapping):
-        return "sampling_rate" in medium
-    return hasattr(medium, "get_all_samples")
+def _require_images_alone(given: GivenMedia, where: str) -> None:
+    found = " and ".join(name for name, media in (("videos", given.videos), ("sounds", given.sounds)) if media)
+    if found:
+        raise InputError(
+            f"{where}: the request has {found}; under vLLM the lens takes images in lm-eval. Use hf-multimodal-lens, "
+            "or lens=False, which leaves such requests to the harness."
+        )

@@ -34,8 +34,8 @@ def open_video(video: object, *, where: str, sampling: VideoSampling | None = No
     of them, and without times, since nothing says when they are.
 
     Args:
-        video: a path, an address, the content of a file, frames, a `Video`, or a mapping with one of them under `path`,
-            `url`, `video` or `bytes`, and what `VideoSampling.of_visual` reads.
+        video: a path, an address, the content of a file, torchcodec's `VideoDecoder`, frames, a `Video`, or a mapping
+            with one of them under `path`, `url`, `video` or `bytes`, and what `VideoSampling.of_visual` reads.
         where: names the sample, for an error.
         sampling: which frames; the defaults of `VideoSampling` without one.
 
@@ -43,6 +43,12 @@ def open_video(video: object, *, where: str, sampling: VideoSampling | None = No
         InputError: names `where` the video came from, what was found and what to do.
     """
     sampling = sampling or VideoSampling()
+    if isinstance(
+        encoded := getattr(video, "_hf_encoded", None), Mapping
+    ):  # `datasets` keeps the file with its decoder
+        video = encoded
+    if hasattr(video, "get_frames_at"):
+        return _of_decoder(video, sampling, where)
     if isinstance(video, Mapping):
         sampling, video = sampling.of_visual(video, where), _content(video, where)
     if isinstance(video, Video):
@@ -116,6 +122,26 @@ def _of_file(file: Any, name: str, sampling: VideoSampling, where: str) -> Video
             return read(exact=True)  # some files tell of frames that are not shown
     except (UnreadableVideoError, av.error.FFmpegError, OSError, ValueError, EOFError) as error:
         raise InputError(f"{where}: the video {name} cannot be read ({error}); check or remove this sample") from error
+
+
+def _of_decoder(decoder: Any, sampling: VideoSampling, where: str) -> Video:
+    """The frames that torchcodec's decoder gives, with their times."""
+    told = decoder.metadata
+    n_frames, start = len(decoder), float(told.begin_stream_seconds or 0.0)
+    duration = float(told.end_stream_seconds) - start
+    places = sampling.places(0, n_frames - 1, duration, where)
+    try:
+        found = decoder.get_frames_at(indices=places)
+    except (RuntimeError, IndexError, ValueError) as error:  # what torchcodec raises for a damaged file
+        raise InputError(f"{where}: the video cannot be decoded ({error}); check or remove this sample") from error
+    return Video(
+        _array(found.data, where),
+        times=tuple(float(second) - start for second in found.pts_seconds),
+        indices=tuple(places),
+        fps=told.average_fps,
+        n_source=n_frames,
+        duration=duration,
+    )
 
 
 def _require_content(name: str, where: str) -> None:

@@ -47,7 +47,7 @@ def task_manager(mera_tasks: Path) -> TaskManager:
 def evaluate(task_manager: TaskManager, tmp_path: Path) -> Evaluate:
     """Run the harness in this process, as its command line does, and write its files."""
 
-    def run(tasks: str, model_args: str = "", *, model: str = MODEL_ID, output: str = "out", **kwargs: Any) -> Outcome:
+    def run(tasks: str, model_args: str = "", *, model: Any = MODEL_ID, output: str = "out", **kwargs: Any) -> Outcome:
         tracker = EvaluationTracker(output_path=str(tmp_path / output))
         named = f"pretrained={LENS_TINY if model == MODEL_ID else resolve_pretrained(LENS_TINY)}"
         results = evaluator.simple_evaluate(

@@ -21,8 +21,6 @@ from lens_engine.placement import require_whole_layers, require_whole_model
 from lens_models import InputError, LensArgumentError, UnknownModelError
 from lens_tasks.folders import lm_eval_tasks
 
-SOUND = {"array": [0.0, 0.5], "sampling_rate": 16_000, "path": None}
-
 
 def request(*args: Any) -> SimpleNamespace:
     return SimpleNamespace(args=args)
@@ -61,23 +59,6 @@ def test_media_in_other_forms_are_refused(variable: str, media: object, monkeypa
         InputError, match=rf"document 7, image 0: expected a PIL image, found .*{variable}=1 is set.*unset"
     ):
         require_readable(request("?", {}, {"visual": [media]}), "document 7")
-
-
-def test_audio_and_video_are_refused() -> None:
-    with pytest.raises(InputError, match=r"the request has video.*use lmms-eval"):
-        require_readable(request("?", {}, {"visual": [], "video": ["clip.mp4"]}), "document 7")
-    with pytest.raises(InputError, match=r"the request has audio; .*Use lmms-eval for sounds") as refused:
-        require_readable(request("?", {}, {"visual": [], "audio": [SOUND]}), "document 7")
-    assert "frames" not in str(refused.value)
-    for readable in (request("?", {}, {"visual": [Image.new("RGB", (2, 2))]}), request("?", {})):
-        require_readable(readable, "document 7")
-
-
-@pytest.mark.parametrize("sound", [SOUND, SimpleNamespace(get_all_samples=lambda: None)])
-def test_sounds_given_as_images_are_told_what_they_are(sound: object) -> None:
-    with pytest.raises(InputError, match=r"image 0: .*found a sound; .*`doc_to_image`") as refused:
-        require_readable(request("?", {}, {"visual": [sound]}), "document 7")
-    assert "LOAD_OBJECT" not in str(refused.value)
 
 
 def test_a_run_with_unloaded_media_stops_before_the_model_is_asked(evaluate: Evaluate) -> None:
