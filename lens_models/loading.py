@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 LENS_TINY = "lens_tiny"
-BUNDLED = (LENS_TINY, "lens_tiny_video")
+BUNDLED = (LENS_TINY, "lens_tiny_video", "lens_tiny_audio")
 """Models that ship with the package, each a folder beside this file; the first is the default."""
 UNLOADABLE = (OSError, SafetensorError)
 """What transformers raises for weights that are missing, damaged or of a kind that was not asked for."""

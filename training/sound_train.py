@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="checkpoint of an earlier stage to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--batch", type=int, default=24, help="clips a step")
+    parser.add_argument("--batch", type=int, default=12, help="clips a step")
     parser.add_argument("--questions", type=int, default=6, help="questions about each clip")
     parser.add_argument("--letters", type=float, default=0.7, help="share of questions answered by a letter")
     parser.add_argument("--rate", type=float, default=1e-3)

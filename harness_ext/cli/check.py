@@ -33,7 +33,7 @@ _READ = {
 
 def check(
     model: Annotated[
-        str, typer.Argument(help="A folder, a repository name, lens_tiny or lens_tiny_video.")
+        str, typer.Argument(help="A folder, a repository name, lens_tiny, lens_tiny_video or lens_tiny_audio.")
     ] = "lens_tiny",
     task: Annotated[str | None, typer.Option(help="A task of lmms-eval whose candidates and costs to look at.")] = None,
     include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,

@@ -53,8 +53,11 @@ def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
 
 
 def doc_to_audio(doc: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The document's one sound, as both harnesses pass sounds on: `array` float32 [n] in -1..1, and `sampling_rate`."""
-    return [{"array": sound(str(doc["sound_name"])), "sampling_rate": RATE}]
+    """The document's one sound, as both harnesses pass sounds on: `array` float32 [n] in -1..1, and `sampling_rate`.
+
+    lmms-eval takes a mapping for a video unless its `type` says otherwise.
+    """
+    return [{"type": "audio", "array": sound(str(doc["sound_name"])), "sampling_rate": RATE}]
 
 
 def doc_to_text(doc: Mapping[str, Any], specific: Mapping[str, str] | None = None) -> str:

@@ -33,7 +33,7 @@ def test_a_document_gives_prompt_sound_and_scores(task: Any) -> None:
     document = next(each for each in documents if each["form"] == "letter" and each["language"] == "ru")
     lmms = hasattr(task, "doc_to_visual")
     (sound,) = (task.doc_to_visual if lmms else task.doc_to_audio)(document)
-    assert sound["sampling_rate"] == 16_000 and 22_000 < len(sound["array"]) <= 32_000
+    assert sound["type"] == "audio" and sound["sampling_rate"] == 16_000 and 22_000 < len(sound["array"]) <= 32_000
     assert sound["array"].dtype == np.float32 and np.abs(sound["array"]).max() <= 1
     text = task.doc_to_text(document)
     assert text.startswith("" if lmms else "<audio>\n")
