@@ -39,10 +39,10 @@ HEAD: Final = """# Accuracy without labels: what the methods are worth
 Written by `python -m experiments.shifts.table` from results/shifts/answers.parquet, which
 `python -m experiments.shifts.run` makes. Methods and words: [docs/predict.md](../docs/predict.md).
 
-{n_models} models, {n_sets} sets of questions, {n_runs} runs of up to {samples} answers. The models are tiny, and most are
-variants of one checkpoint made by arithmetic on its weights, not trained: what holds here may not hold for others. A run
-with fewer than {fewest} answers that name a candidate is left out. The right answers are those of the pictures as they
-were: what a crop cuts off, or a turned hue renames, counts as the model's error.
+{n_models} models, {n_sets} sets of questions, {n_runs} runs of up to {samples} answers. The models are tiny, and most
+are variants of one checkpoint made by arithmetic on its weights, not trained: what holds here may not hold for others.
+A run with fewer than {fewest} answers that name a candidate is left out. The right answers are those of the pictures as
+they were: what a crop cuts off, or a turned hue renames, counts as the model's error.
 """
 
 
@@ -132,8 +132,8 @@ def ranking(found: HeldOut) -> Iterator[str]:
     yield from ("## The order of the models", "")
     yield (
         "Kendall's tau of the predicted and the true order of the models on one set, mean over the sets; each model is "
-        "predicted from the others on the same set. `mean` is negative by construction: a good model is left out of its "
-        "own mean, and any method that leans on the others' accuracies has some of that."
+        "predicted from the others on the same set. `mean` is negative by construction: a good model is left out of "
+        "its own mean, and any method that leans on the others' accuracies has some of that."
     )
     yield ""
     yield from table(("method", "sets", "tau"), rows)
