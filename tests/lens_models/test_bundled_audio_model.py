@@ -93,7 +93,8 @@ def test_every_layer_is_read_as_the_model_makes_it(loaded: tuple[Any, Any], docu
     text, length = model.model.language_model, inputs["input_ids"].shape[1]
     for row in range(len(asked)):
         ours = lens.logits(traced.residual(row, 0))
-        theirs = [model.lm_head(text.norm(state[row, -1])) for state in states.hidden_states[:-1]]
+        with torch.no_grad():
+            theirs = [model.lm_head(text.norm(state[row, -1])) for state in states.hidden_states[:-1]]
         expected = torch.stack([*theirs, states.logits[row, -1]])
         tolerance = bounds("float32", sums_of(model, length), scale=float(expected.abs().max()))
         torch.testing.assert_close(ours, expected, **tolerance)
