@@ -105,6 +105,8 @@ def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
 
 
 def _findings(engine: Any, model: Any) -> list[tuple[str, str]]:
+    from lens_models.audio import sampling_rate_of
+
     lens = engine.lens
     parts, report = lens.parts, lens.identity
     return [
@@ -119,7 +121,13 @@ def _findings(engine: Any, model: Any) -> list[tuple[str, str]]:
         ("teacher forcing", _forcing(lens.forcing)),
         ("image tokens", _geometry(engine.image_tokens.report)),
         ("video tokens", _geometry(engine.image_tokens.video_report)),
+        *([] if sampling_rate_of(engine.processor) is None else [("sound tokens", _of_sounds(engine))]),
     ]
+
+
+def _of_sounds(engine: Any) -> str:
+    problem = engine.image_tokens.sound_problem
+    return f"not known: {problem}" if problem else "known: another sound changes exactly these"
 
 
 def _geometry(report: Any) -> str:

@@ -142,8 +142,10 @@ class OtherMedia:
         """Images in the places of the videos whose frames they are, as many in each."""
         mark = self._mark("image") if self.in_chat() else self.image_token()
         token = getattr(self.processor, "image_token", None) or mark
-        frames = mark * ((n_images - prompt.count(token)) // n_videos)
-        return _replaced(prompt, _PLACEHOLDERS["video"], frames, n_videos)
+        without_place = n_images - prompt.count(token)
+        if without_place <= 0:  # the prompt only names a video
+            return prompt
+        return _replaced(prompt, _PLACEHOLDERS["video"], mark * (without_place // n_videos), n_videos)
 
     def _mark(self, kind: str) -> str:
         if kind == "audio" and self.model_type in _STOCK_SOUND:

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import soxr
 import torch
+import transformers
 from datasets import Dataset
 from hearing_checkpoint import hearing_checkpoint
 from lm_eval.api import registry
 from lm_eval.tasks import TaskManager
 from lm_eval_outcome import Evaluate
 from mera_media_folder import write_media_tasks
+from packaging.version import Version
 from PIL import Image
 from scipy.special import log_softmax
 
@@ -137,8 +140,6 @@ def test_answers_are_those_of_the_model_called_by_hand(
         given = [doc["inputs"].get(name) for name in ("audio", "audio_1", "audio_2")]
         sounds = [each for each in given if each is not None]
         assert {each["sampling_rate"] for each in sounds} == {rate}
-        import soxr
-
         heard = [soxr.resample(np.asarray(each["array"], np.float32), rate, 16_000) for each in sounds]
         assert text == by_hand(checkpoint, prompt_of(doc, len(heard)), heard)
 
@@ -227,3 +228,20 @@ def test_sounds_of_images_are_taken_and_under_vllm_refused() -> None:
     require_readable(request, "document 7")
     with pytest.raises(InputError, match=r"document 7: the request has videos and sounds; under vLLM"):
         require_readable(request, "document 7", other=False)
+
+
+def test_another_family_hears_where_its_chat_template_puts_sounds(
+    evaluate: Evaluate, tasks: TaskManager, folder: Path, tmp_path: Path
+) -> None:
+    if Version(transformers.__version__) < Version("5"):
+        pytest.skip("transformers 4 builds no processor of another family here")
+    path = hearing_checkpoint("qwen2_5_omni_thinker", tmp_path / "omni")
+    found = evaluate("aquaria", f"pretrained={path}", task_manager=tasks, batch_size=2)
+    processor = load_model(str(path), device="cpu").processor
+    for doc, text in zip(
+        Dataset.from_parquet(str(folder / "aquaria" / "data.parquet")), found.texts("aquaria"), strict=True
+    ):
+        given = [doc["inputs"].get(name) for name in ("audio_1", "audio_2")]
+        heard = [soxr.resample(np.asarray(each["array"], np.float32), 44_100, 16_000) for each in given if each]
+        prompt = prompt_of(doc, len(heard)).replace(MARK, f"{processor.audio_token} ")
+        assert text == by_hand(path, prompt, heard)

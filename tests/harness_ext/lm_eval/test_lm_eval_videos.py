@@ -186,6 +186,15 @@ def test_a_prompt_without_a_place_for_its_video_is_named(tmp_path: Path, checkpo
             model.recorded([request], True)
 
 
+def test_a_prompt_about_images_may_name_a_video(checkpoints: dict[str, Path]) -> None:
+    model = HFMultimodalLens(str(checkpoints["qwen2_vl"]), device="cpu", batch_size=1)
+    arguments = ("<image> Is it <video> ?", {"max_gen_toks": 2}, {"visual": [Image.new("RGB", (64, 64), "red")]})
+    request = Instance("generate_until", {}, arguments, 0, metadata=("mine", 7, 1))
+    (asked,) = model.maker.asked([request])
+    prompt, media = model.maker.shown(asked, {})
+    assert (prompt, len(media.images)) == (f"{model.image_token} Is it <video> ?", 1)
+
+
 def test_a_wrong_number_of_frames_is_named() -> None:
     with pytest.raises(LensArgumentError, match="nframes='no' is not a number"):
         HFMultimodalLens(device="cpu", nframes="no")

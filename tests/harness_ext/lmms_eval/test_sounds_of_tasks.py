@@ -11,8 +11,10 @@ import torch
 from hearing_checkpoint import hearing_checkpoint
 from lmms_eval.api.instance import Instance
 from lmms_eval.models import get_model
+from typer.testing import CliRunner
 
 from benchmarks.coverage.hearing import tone
+from harness_ext.cli import app
 from lens_models import InputError, load_model
 from lens_models.audio import Sound
 from lens_models.encoding import render_chat
@@ -77,3 +79,9 @@ def test_a_sound_that_is_none_is_named(checkpoints: dict[str, Path]) -> None:
 def test_a_model_for_pictures_says_that_it_hears_nothing() -> None:
     with pytest.raises(InputError, match="Qwen2VLProcessor takes no sounds"):
         lens_model(Path("lens_tiny")).generate_until([instance(as_given(tone(440)))])
+
+
+def test_check_says_that_sound_tokens_are_known(checkpoints: dict[str, Path]) -> None:
+    said = CliRunner().invoke(app, ["check", str(checkpoints["qwen2_audio"]), "--samples", "0", "--device", "cpu"])
+    assert said.exit_code == 0, said.output
+    assert "sound tokens" in said.output and "another sound changes exactly these" in said.output
