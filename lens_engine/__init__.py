@@ -14,11 +14,13 @@ The modules in the order of a sample's way, which docs/architecture.md draws:
     opening, options, model_arguments       what a user asks for: a checkpoint, the lens's settings
     placement, description                  on which device; what defines the numbers of a run
     api, question, answer                   the Python API
+    directions                              from one set of prompts to another in the residual stream
     plots, picture_map                      its heat maps: top tokens by layer, image tokens in the picture
 """
 
 from .answer import Answer, NotReadError
 from .api import VisionLanguageModel, load
+from .directions import save_directions
 from .engine import Engine, Generation, Lens
 from .media import Media
 from .recording import Recording
@@ -40,4 +42,5 @@ __all__ = [
     "TransformersEngine",
     "VisionLanguageModel",
     "load",
+    "save_directions",
 ]

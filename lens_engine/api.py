@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from lens_models import LENS_TINY, LensArgumentError
 from lens_models.interventions import Intervention
@@ -25,12 +26,14 @@ from lens_results.record import Key
 
 from .answer import Answer, NotReadError
 from .description import RunSettings
+from .directions import directions
 from .engine import Lens
 from .model_arguments import ModelArguments
 from .opening import OpenedModel, open_model
 from .options import LENS_ARGUMENTS, LensOptions, reject_unknown
 from .question import Candidates, Pictures, Question, as_arguments
 from .recording import Recording
+from .sample import Request
 
 __all__ = ["VisionLanguageModel", "load"]
 
@@ -178,19 +181,44 @@ class VisionLanguageModel:
             for each, question, (text, record) in zip(questions, asked, answered, strict=True)
         ]
 
+    def directions(
+        self,
+        first: Sequence[Mapping[str, Any] | tuple[Any, ...]],
+        second: Sequence[Mapping[str, Any] | tuple[Any, ...]],
+        layers: Sequence[int],
+        **shared: Any,
+    ) -> dict[int, Tensor]:
+        """Layer -> fp32 `[d]`: where the first questions' states lie from the second ones', for `intervene="steer"`.
+
+        Write them with `lens_engine.save_directions`; nothing of these questions is recorded.
+
+        Args:
+            first: questions as `ask_all` takes them.
+            second: others.
+            layers: layer numbers from 1 on, of those that are read (`layers` of `load`).
+            shared: arguments of `ask` for all of them.
+
+        Raises:
+            see `lens_engine.directions` and `ask_all`.
+        """
+        one, other = (self._requests([Question.parse(each, shared) for each in given]) for given in (first, second))
+        return directions(self._opened.engine, one, other, layers, self._session.batch_size)
+
+    def _requests(self, asked: Sequence[Question]) -> list[Request]:
+        sampling = self._arguments.video_sampling
+        return [
+            each.request(("ask", next(self._numbers), 0, 0), self.processor, self._system_prompt, sampling)
+            for each in asked
+        ]
+
     def _answer(
         self, asked: Sequence[Question], recording: Recording, records: _Records, *, progress: bool = False
     ) -> list[tuple[str, SampleRecord]]:
         """Text and record of each question."""
-        keys: list[Key] = [("ask", next(self._numbers), 0, 0) for _ in asked]
-        sampling = self._arguments.video_sampling
-        requests = [
-            each.request(key, self.processor, self._system_prompt, sampling)
-            for key, each in zip(keys, asked, strict=True)
-        ]
+        requests = self._requests(asked)
         with self._session.recorded(recording), _bar(len(requests), progress) as bar:
             generations = self._session.generate(requests, bar.update)
-        return [(each.text, records.take(key)) for key, each in zip(keys, generations, strict=True)]
+        return [(each.text, records.take(one.key)) for one, each in zip(requests, generations, strict=True)]
 
     @functools.cached_property
     def _aside(self) -> tuple[Recording, _Records]:
