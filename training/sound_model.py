@@ -198,6 +198,7 @@ def _both_versions(path: Path) -> None:
     if path.name == "tokenizer_config.json":
         values["additional_special_tokens"] = values.pop("extra_special_tokens")
         values["tokenizer_class"] = "PreTrainedTokenizerFast"
+        values["model_input_names"] = ["input_ids", "attention_mask"]  # the model takes no token types
     else:
         values["text_config"]["rope_theta"] = 10000.0
         for part in (values, values["text_config"], values["audio_config"]):
