@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,21 @@ def grouped_folds(clusters: Clusters, error: Bools, *, n_folds: int = N_FOLDS, s
         n_folds: Number of folds.
         seed: Of the order among clusters with equally many errors.
     """
-    fold = clusters.codes % n_folds
     if min(clusters.n_present(), max(error.sum(), error.size - error.sum())) < n_folds:
-        return fold  # too few rows to spread anything
+        return clusters.codes % n_folds  # too few rows to spread anything
+    codes, errors = clusters.codes.astype(np.int64), np.asarray(error, dtype=bool)
+    return _folds(codes.tobytes(), errors.tobytes(), n_folds, seed).copy()
+
+
+@lru_cache(maxsize=16)
+def _folds(codes: bytes, errors: bytes, n_folds: int, seed: int) -> NDArray[np.int64]:
+    """Of the same rows several statistics of a report ask for the same folds, which take a while to find."""
+    groups, error = np.frombuffer(codes, dtype=np.int64), np.frombuffer(errors, dtype=bool)
+    fold = groups % n_folds
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # callers say what is too small
-        for number, (_, held_out) in enumerate(splitter.split(np.zeros(error.size), error, clusters.codes)):
+        for number, (_, held_out) in enumerate(splitter.split(np.zeros(error.size), error, groups)):
             fold[held_out] = number
     return fold
 
