@@ -17,6 +17,7 @@ from lens_models.readout import Readout, read_layers
 from lens_models.readout_tokens import ReadoutRow
 
 from .capture import WorkerCapture
+from .in_graph import is_watched_in_graph
 from .parts import find_worker_parts
 from .unembed import WorkerUnembedding
 
@@ -65,6 +66,10 @@ class LensWorker:
             vocab_size=int(runner.model_config.get_vocab_size()) if StepEntropy.name in probes else 0,
         )
         self._lens_norm, self._lens_topk, self._lens_memory_limit = parts.norm, topk, memory_limit
+        if is_watched_in_graph(parts):
+            # a compiler leaves roundings out between the steps of the norm, so ours is compiled as the model's is
+            backend = runner.vllm_config.compilation_config.backend or "inductor"
+            self._lens_norm = torch.compile(parts.norm, dynamic=True, backend=backend)
         return {
             "n_layers": len(parts.layers),
             "hidden_size": int(runner.model_config.get_hidden_size()),
