@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from lens_report.measures import Analysis, Draws, RunComparison, TaskRun, analyse, compare, comparisons, task_runs
 from lens_report.measures.runs import Problem, ReportError, load_runs
+from lens_report.measures.trust import Trust, fit_on_runs, with_p_correct
 from lens_report.measures.unlabelled import labelled, unlabelled
 from lens_report.presentation import figures
 from lens_report.presentation.accuracy import AccuracyTable, predict_accuracy
@@ -51,6 +52,7 @@ __all__ = [
     "ReportError",
     "RunComparison",
     "TaskRun",
+    "Trust",
     "analyse",
     "build_benchmark_board",
     "build_effects",
@@ -60,9 +62,11 @@ __all__ = [
     "compare",
     "comparisons",
     "figures",
+    "fit_on_runs",
     "labelled",
     "load_runs",
     "predict_accuracy",
     "task_runs",
     "unlabelled",
+    "with_p_correct",
 ]

@@ -8,6 +8,7 @@ import typer
 
 from harness_ext.cli.check import check
 from harness_ext.cli.compare import compare
+from harness_ext.cli.fit_trust import fit_trust
 from harness_ext.cli.leaderboard import leaderboard
 from harness_ext.cli.paper import paper
 from harness_ext.cli.predict import predict
@@ -29,6 +30,7 @@ app.command()(report)
 app.command()(leaderboard)
 app.command()(compare)
 app.command()(predict)
+app.command("fit-trust")(fit_trust)
 app.command()(paper)
 app.command()(submit)
 app.command()(tasks)

@@ -25,6 +25,12 @@ class Shape(str, Enum):
 def leaderboard(
     runs: Annotated[list[Path], typer.Argument(help="Record files, or folders that hold them.")],
     out: Annotated[Path | None, typer.Option(help="Write leaderboard.md, .csv, .tex and .html there too.")] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="Trust file of `mmlens fit-trust`: show what abstaining costs.")
+    ] = None,
+    abstain_below: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability of being right from which an answer is given.")
+    ] = 0.5,
     published: Annotated[bool, typer.Option(help="Set published figures for the same tasks beside the runs.")] = True,
     shape: Annotated[
         Shape, typer.Option(help="tasks: a row a task and run. mera: a row a model, MERA's data sets as columns.")
@@ -39,6 +45,8 @@ def leaderboard(
 
     if task_file and shape is not Shape.mera:
         raise typer.BadParameter("only --shape mera has files of tasks", param_hint="--task-file")
+    if trust is not None and shape is not Shape.tasks:
+        raise typer.BadParameter("only --shape tasks has columns of a trust file", param_hint="--trust")
     with exit_on(ReportError, LensResultsError, OSError):
         table: Board
         if shape is Shape.mera:
@@ -46,7 +54,9 @@ def leaderboard(
 
             table = build_benchmark_board(runs, mera(task_files(task_file)), published=published, language=lang.value)
         else:
-            table = build_leaderboard(runs, published=published, language=lang.value)
+            table = build_leaderboard(
+                runs, published=published, trust=trust, abstain_below=abstain_below, language=lang.value
+            )
         files = {} if out is None else table.write(out)
     typer.echo(table.to_markdown())
     for path in files.values():

@@ -8,6 +8,7 @@ from lens_report.measures import Analysis
 from lens_report.measures.abstention import KEPT
 from lens_report.measures.comparability import PUBLISHED
 from lens_report.measures.predictors import Predictor
+from lens_report.measures.trust import Trusted
 from lens_report.presentation.document.shown import (
     MISSING,
     Shown,
@@ -29,6 +30,9 @@ COLUMNS = (
     "median stable depth", "lost, of wrong", "corrected, of right", "format errors", "coverage",
     "layers", "comparability",
 )  # fmt: skip
+
+TRUST_COLUMNS = ("given", "right of those", "area against confidence")
+"""Further columns of a table made with a trust file."""
 
 FLAGGED = "†"
 """Beside the score of a row that must not be ranked against the others; the last column says why."""
@@ -63,6 +67,7 @@ class Entry:
         format_errors: Share of answers outside the candidates.
         coverage: Share read out.
         layers: Decoder blocks of the model.
+        trusted: What a trust file makes of it; None without one.
     """
 
     task: str
@@ -87,6 +92,7 @@ class Entry:
     format_errors: Estimate | None = None
     coverage: Estimate | None = None
     layers: int | None = None
+    trusted: Trusted | None = None
     extra: dict[str, float] = field(default_factory=dict)
     beside: dict[str, Estimate] = field(default_factory=dict)
 
@@ -109,8 +115,15 @@ class Entry:
             decimal(self.layers, 0), words("; ".join(marks) or "ok"),
         )  # fmt: skip
 
+    def trust_cells(self) -> tuple[Shown, ...]:
+        """The further columns, in the order of `TRUST_COLUMNS`."""
+        found = self.trusted
+        if found is None or found.why_none:
+            return words(MISSING if found is None else found.why_none), words(MISSING), words(MISSING)
+        return interval(found.given, share=True), interval(found.right, share=True), interval(found.gain)
 
-def entry(analysis: Analysis, flags: tuple[str, ...]) -> Entry:
+
+def entry(analysis: Analysis, flags: tuple[str, ...], by_trust: Trusted | None = None) -> Entry:
     """The row of one task of one run."""
     found, prediction, task_run = analysis.emergence, analysis.prediction, analysis.task_run
     ranked = prediction.ranking.predictors if prediction.ranking else ()
@@ -139,6 +152,7 @@ def entry(analysis: Analysis, flags: tuple[str, ...]) -> Entry:
         format_errors=analysis.overview.format_errors,
         coverage=analysis.overview.coverage,
         layers=task_run.n_layers,
+        trusted=by_trust,
         beside={name: analysis.scores.by_name[name] for name in analysis.scores.beside},
     )
 

@@ -9,10 +9,18 @@ from pathlib import Path
 from lens_report.measures import Draws, RunComparison, analyse_task_run, comparisons
 from lens_report.measures.runs import Paths, Problem, load_runs
 from lens_report.measures.task_run import TaskRun
+from lens_report.measures.trust import Trust, trusted
 from lens_report.presentation.document.blocks import Block, Document, Section, Sentence, Table, bullets, say
-from lens_report.presentation.document.shown import words
+from lens_report.presentation.document.shown import Shown, count, decimal, words
 from lens_report.presentation.findings.inputs import comparison_blocks
-from lens_report.presentation.leaderboard.entries import COLUMNS, FLAGGED, Entry, entry, published_entry
+from lens_report.presentation.leaderboard.entries import (
+    COLUMNS,
+    FLAGGED,
+    TRUST_COLUMNS,
+    Entry,
+    entry,
+    published_entry,
+)
 from lens_report.presentation.leaderboard.forms import Board, csv
 from lens_report.presentation.leaderboard.published import published_rows
 from lens_report.presentation.leaderboard.rows import flagged, readable_task_runs
@@ -32,20 +40,28 @@ class Leaderboard(Board):
         comparisons: Pairs of runs on the samples that both have.
         problems: What could not be read and is left out.
         language: Of the written forms.
+        trust: The trust file, and the probability from which an answer is given; None without one.
     """
 
     entries: tuple[Entry, ...]
     comparisons: tuple[RunComparison, ...] = ()
     problems: tuple[Problem, ...] = ()
     language: str = "en"
+    trust: tuple[Trust, float] | None = None
 
     def to_csv(self) -> str:
         """One row an entry with plain numbers: value, low and high of every estimate in columns of their own."""
         return csv(_plain(one) for one in self.entries)
 
+    def _table(self) -> tuple[tuple[str, ...], tuple[tuple[Shown, ...], ...]]:
+        """Columns and rows."""
+        if self.trust is None:
+            return COLUMNS, tuple(one.cells() for one in self.entries)
+        return (*COLUMNS, *TRUST_COLUMNS), tuple((*one.cells(), *one.trust_cells()) for one in self.entries)
+
     def document(self) -> Document:
         """Table, notes and paired comparisons."""
-        table = Table("leaderboard", COLUMNS, tuple(one.cells() for one in self.entries), _notes())
+        table = Table("leaderboard", *self._table(), (*_notes(), *_trust_notes(self.trust)))
         problems = [say("Not in this table: {message}", message=words(one.message)) for one in self.problems]
         compared = comparison_blocks(list(self.comparisons))
         blocks: tuple[Block, ...] = (table, *bullets(problems))
@@ -54,7 +70,13 @@ class Leaderboard(Board):
 
 
 def build_leaderboard(
-    paths: Paths, *, published: str | Path | bool = True, draws: Draws | None = None, language: str = "en"
+    paths: Paths,
+    *,
+    published: str | Path | bool = True,
+    draws: Draws | None = None,
+    trust: str | Path | None = None,
+    abstain_below: float = 0.5,
+    language: str = "en",
 ) -> Leaderboard:
     """Compare the runs in files and folders.
 
@@ -63,21 +85,25 @@ def build_leaderboard(
         published: Whether published figures for the same tasks stand beside the runs; a path to use other ones than
             the bundled `published.yaml`.
         draws: Bootstrap draws and permutations; the defaults when None.
+        trust: File of `mmlens fit-trust`: what abstaining below `abstain_below` leaves and costs is told of each run.
+        abstain_below: Probability of being right from which an answer is given.
         language: Of what is written, "en" or "ru"; the CSV is the same.
 
     Returns:
         The table. Runs that are not comparable are flagged, never mixed silently.
 
     Raises:
-        ReportError: There is no readable run, or the file of published figures is not one.
+        ReportError: There is no readable run, or the file of published figures or the trust file is not one.
     """
+    by = None if trust is None else Trust.read(trust)
     loaded = load_runs(paths)
     problems = list(loaded.problems)
     ours: list[Entry] = []
     used: list[TaskRun] = []
     for task_run, marks in flagged([*readable_task_runs(loaded.runs, problems)]):
         try:
-            ours.append(entry(analyse_task_run(task_run, draws), marks))
+            found = None if by is None else trusted(task_run, by, abstain_below)
+            ours.append(entry(analyse_task_run(task_run, draws), marks, found))
         except LensResultsError as error:
             problems.append(Problem(task_run.run.info.run_id, str(error)))
         else:
@@ -86,7 +112,7 @@ def build_leaderboard(
     theirs = [] if published is False else published_rows({one.task for one in used}, path)
     pairs = comparisons(used)
     entries = tuple(_sorted(ours, [published_entry(row) for row in theirs]))
-    return Leaderboard(entries, tuple(pairs), tuple(problems), language)
+    return Leaderboard(entries, tuple(pairs), tuple(problems), language, None if by is None else (by, abstain_below))
 
 
 def _sorted(ours: Sequence[Entry], theirs: Sequence[Entry]) -> list[Entry]:
@@ -98,6 +124,21 @@ def _sorted(ours: Sequence[Entry], theirs: Sequence[Entry]) -> list[Entry]:
 
     found: list[Entry] = sorted(ours, key=lambda one: (one.task, -score(one)))
     return found + sorted(theirs, key=lambda one: (one.task, -score(one)))
+
+
+def _trust_notes(trust: tuple[Trust, float] | None) -> tuple[Sentence, ...]:
+    if trust is None:
+        return ()
+    file, below = trust
+    return (
+        say(
+            "Given are the answers whose probability of being right is at least {below}; the others are the cost. The "
+            "probability is that of the trust file {digest} (answers it was fitted on: {n}; their sets: {sets}). The "
+            "area against confidence is that under the risk-coverage curve by this probability minus that by "
+            "confidence: smaller is better.",
+            below=decimal(below, 2), digest=words(file.digest), n=count(file.n), sets=count(len(file.fitted_on)),
+        ),
+    )  # fmt: skip
 
 
 def _notes() -> tuple[Sentence, ...]:
@@ -125,6 +166,10 @@ def _plain(one: Entry) -> dict[str, object]:
         ends = (value.value, value.low, value.high) if isinstance(value, Estimate) else (value, None, None)
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
     shown = one.gain_shown if one.gain is not None else None
+    if one.trusted is not None:
+        for name in ("given", "right", "gain"):
+            value = getattr(one.trusted, name)
+            row[f"trust_{name}"] = None if value is None else value.value
     return row | {
         "best_lens_metric": one.best, "gain_p_holm": one.gain_p, "gain_shown": shown, "layers": one.layers,
         "run_id": one.run_id, "published": one.published, "flags": "; ".join(one.flags),
