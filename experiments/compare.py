@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)
     args = parser.parse_args()
-    names = sorted(path.name for path in args.first.iterdir() if path.is_dir())
+    names = sorted({path.parent.name for path in args.first.glob("*/lens_*.parquet")})
     wrong = 0
     for name in names:
         if not (args.second / name).is_dir():

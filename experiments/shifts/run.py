@@ -1,8 +1,8 @@
 """Ask every model every set and keep what a predictor may see: ``python -m experiments.shifts.run``.
 
-Writes results/shifts/answers.parquet: one row an answer, the columns of `lens_report.measures.unlabelled` with the
-labels beside them, and `model`, `set`. Readouts and shares are rounded to three digits behind the point, confidence and
-entropy are not. About half an hour on one core.
+Writes results/shifts/answers.pq: one row an answer, the columns of `lens_report.measures.unlabelled` with the labels
+beside them, and `model`, `set`. The file is Parquet; its name keeps it apart from records. Readouts and shares are
+rounded to three digits behind the point, confidence and entropy are not. About a quarter of an hour of one core.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lens_report.measures.task_run import task_runs
 from lens_report.measures.unlabelled import labelled
 from lens_results import load as load_run
 
-OUT: Final = Path(__file__).parents[2] / "results" / "shifts" / "answers.parquet"
+OUT: Final = Path(__file__).parents[2] / "results" / "shifts" / "answers.pq"
 DIGITS: Final = 3
 
 

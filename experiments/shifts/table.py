@@ -36,7 +36,7 @@ WITH_LAYERS: Final = {"profile_layers": "profile", "p_correct_layers": "p_correc
 COVERED: Final = ("mean", "ac", "doc", "atc")
 HEAD: Final = """# Accuracy without labels: what the methods are worth
 
-Written by `python -m experiments.shifts.table` from results/shifts/answers.parquet, which
+Written by `python -m experiments.shifts.table` from results/shifts/answers.pq, which
 `python -m experiments.shifts.run` makes. Methods and words: [docs/predict.md](../docs/predict.md).
 
 {n_models} models, {n_sets} sets of questions, {n_runs} runs of up to {samples} answers. The models are tiny, and most

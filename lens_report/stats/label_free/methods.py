@@ -89,24 +89,28 @@ def _entropy_threshold(source: AnswerSet, target: AnswerSet) -> float:
 def label_frequencies(source: AnswerSet, candidates: Sequence[str]) -> np.ndarray:
     """How often each candidate is the right one among the labelled answers that have one: float [C], sum 1.
 
+    Args:
+        source: Labelled, with the same candidates in any order.
+        candidates: The axis.
+
     Raises:
-        NotPredictedError: There is no such answer, or a label is none of the candidates.
+        NotPredictedError: There is no such answer.
     """
-    gold = np.zeros(0, dtype=np.int64) if source.gold is None else source.gold[source.gold >= 0]
-    names, counts = np.unique(np.array(source.candidates, dtype=object)[gold].astype(str), return_counts=True)
-    missing = sorted(set(names) - set(candidates))
-    if not gold.size or missing:
-        found = f"labels {', '.join(missing)} of {source.name}" if missing else f"no labels in {source.name}"
-        raise NotPredictedError(f"optimal transport needs the labels of the unlabelled run's candidates, found {found}")
-    frequency = dict(zip(names, counts / gold.size, strict=True))
-    return np.array([frequency.get(name, 0.0) for name in candidates])
+    if source.gold is None or not (source.gold >= 0).any():
+        raise NotPredictedError(f"optimal transport needs labels that are candidates, found no labels in {source.name}")
+    counts = np.bincount(source.gold[source.gold >= 0], minlength=len(source.candidates))
+    order = [source.candidates.index(candidate) for candidate in candidates]
+    return np.asarray(counts[order] / counts.sum(), dtype=np.float64)
 
 
 def _transport(sources: Sets, _: float | None) -> Fitted:
     def accuracy(target: AnswerSet) -> float:
         if target.shares is None:
             raise NotPredictedError(f"optimal transport needs candidates, {target.name} has none")
-        frequencies = np.mean([label_frequencies(source, target.candidates) for source in sources], axis=0)
+        alike = [source for source in sources if set(source.candidates) == set(target.candidates)]
+        if not alike:
+            raise NotPredictedError(f"optimal transport needs a labelled set with the candidates of {target.name}")
+        frequencies = np.mean([label_frequencies(source, target.candidates) for source in alike], axis=0)
         return _clipped(1.0 - transport_cost(target.shares, frequencies))
 
     return Fitted(accuracy, (CONFIDENCE,))

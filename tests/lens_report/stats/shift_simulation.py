@@ -41,7 +41,7 @@ class Kind:
         return float(np.mean(confidence > 0.62) if self.sharp else np.mean(confidence) - self.gap)
 
 
-def covered(method: str, kind: Kind, *, shifts: int, n_sources: int = 1, n_draws: int = 200) -> float:
+def covered(method: str, kind: Kind, *, shifts: int, n_sources: int = 1, n_draws: int = 100) -> float:
     """Share of shifts in which the bootstrap interval holds the accuracy of the shifted population."""
     rng = np.random.default_rng(7)
     hits = 0

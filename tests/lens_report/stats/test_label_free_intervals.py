@@ -83,17 +83,20 @@ def test_the_interval_over_sets_holds_exchangeable_sets() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
-    ("method", "kind", "n_sources"),
+    ("method", "kind", "n_sources", "shifts"),
     [
-        ("ac", Kind(), 1),
-        ("doc", Kind(0.15), 1),
-        ("doc", Kind(0.15), 3),
-        ("atc", Kind(sharp=True), 1),
-        ("p_correct", Kind(0.15), 3),
+        ("ac", Kind(), 1, 600),
+        ("doc", Kind(0.15), 1, 200),
+        ("doc", Kind(0.15), 3, 200),
+        ("atc", Kind(sharp=True), 1, 200),
+        ("p_correct", Kind(0.15), 3, 200),
     ],
 )
-def test_intervals_cover_under_the_shift_that_a_method_assumes(method: str, kind: Kind, n_sources: int) -> None:
-    assert covered(method, kind, shifts=200, n_sources=n_sources) == pytest.approx(0.95, abs=0.03)
+def test_intervals_cover_under_the_shift_that_a_method_assumes(
+    method: str, kind: Kind, n_sources: int, shifts: int
+) -> None:
+    """Of 200 shifts the share itself is off by 1.5 points; the cheapest method has more of them."""
+    assert covered(method, kind, shifts=shifts, n_sources=n_sources) == pytest.approx(0.95, abs=0.03)
 
 
 def test_a_concept_shift_is_neither_seen_nor_covered() -> None:

@@ -113,7 +113,7 @@ def test_transport_takes_labels_by_name(rng: np.random.Generator) -> None:
     method = METHODS["cot"].fit([source], None)
     assert method.accuracy(turned) == pytest.approx(method.accuracy(target), abs=TIGHT)
     other = AnswerSet("other", target.scores, target.clusters, shares=target.shares, candidates=("x", "y", "z"))
-    with pytest.raises(NotPredictedError, match=r"labels a, b, c of made"):
+    with pytest.raises(NotPredictedError, match=r"a labelled set with the candidates of other"):
         method.accuracy(other)
 
 
