@@ -72,7 +72,7 @@ $(MERA)/.installed: pyproject.toml constraints-mera.txt
 test-mera: $(MERA)/.installed
 	$(MERA)/bin/python -m pytest -W "ignore:invalid escape sequence:DeprecationWarning" \
 	  tests/harness_ext/lm_eval tests/harness_ext/submission tests/integration/test_lm_eval_command.py \
-	  tests/lens_models/test_coverage.py
+	  tests/lens_models/test_coverage.py tests/lens_models/test_coverage_audio.py tests/lens_models/test_sounds.py
 
 # vLLM on a processor, in an environment of its own; torchaudio and torchcodec, which it brings, are built for GPUs
 SERVED := .venv-vllm

@@ -275,7 +275,7 @@ def test_this_harness_sees_wrong_forced_scores(monkeypatch: pytest.MonkeyPatch) 
 
     def shifted(self: Forcing, *args: Any, **kwargs: Any) -> ForcedRun:
         found = run(self, *args, **kwargs)
-        return ForcedRun(found.logits.roll(1, -1), found.residual)
+        return replace(found, logits=found.logits.roll(1, -1))
 
     assert check_forcing(model, inputs).way == ONE_PASS
     monkeypatch.setattr(Forcing, "run", shifted)

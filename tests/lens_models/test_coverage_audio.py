@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_forced_scores_one_token_off_are_seen(monkeypatch: pytest.MonkeyPatch) -
 
     def shifted(self: Forcing, *args: Any, **kwargs: Any) -> ForcedRun:
         found = run(self, *args, **kwargs)
-        return ForcedRun(found.logits.roll(1, dims=1), found.residual)
+        return replace(found, logits=found.logits.roll(1, dims=1))
 
     monkeypatch.setattr(Forcing, "run", shifted)
     with pytest.raises(ForcedError, match="forced log-probabilities are off"):

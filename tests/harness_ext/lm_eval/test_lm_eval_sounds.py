@@ -26,6 +26,7 @@ from benchmarks.coverage.hearing import tone
 from harness_ext.lm_eval.model import HFMultimodalLens
 from harness_ext.lm_eval.samples import require_readable
 from lens_models import InputError, load_model
+from lens_models.loading import resolve_pretrained
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -245,3 +246,14 @@ def test_another_family_hears_where_its_chat_template_puts_sounds(
         heard = [soxr.resample(np.asarray(each["array"], np.float32), 44_100, 16_000) for each in given if each]
         prompt = prompt_of(doc, len(heard)).replace(MARK, f"{processor.audio_token} ")
         assert text == by_hand(path, prompt, heard)
+
+
+def test_the_bundled_model_answers_its_benchmark_as_under_the_stock_class(
+    evaluate: Evaluate, tasks: TaskManager, stock: Any
+) -> None:
+    path = Path(resolve_pretrained("lens_tiny_audio"))
+    theirs = evaluate("sound_mini", model=stock(path), task_manager=tasks, limit=8, output="stock")
+    ours = evaluate("sound_mini", "pretrained=lens_tiny_audio", task_manager=tasks, limit=8, batch_size=1)
+    assert ours.texts("sound_mini") == theirs.texts("sound_mini")
+    assert ours.value("sound_mini", "exact_match") == theirs.value("sound_mini", "exact_match") > 0.5
+    assert ours.value("sound_mini", "lens_coverage") == 1
