@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 from lens_models import InputError, example_inputs
+from lens_models.audio import Sound, seconds_heard
 from lens_models.memory import is_out_of_memory
 
-__all__ = ["ContextWatch", "TruncationWatch", "context_length", "encode_or_name", "truncate_alike"]
+__all__ = ["ContextWatch", "SoundWatch", "TruncationWatch", "context_length", "encode_or_name", "truncate_alike"]
 
 T = TypeVar("T")
 
@@ -92,6 +93,37 @@ class ContextWatch:
                     "max_pixels makes images shorter."
                 )
                 return
+
+
+class SoundWatch:
+    """Tells, once, of a sound that a processor cuts: the model hears its beginning alone.
+
+    It is answered about as it is, as without the lens.
+
+    Args:
+        processor: the model's own.
+        warn: is called with the first such sound.
+    """
+
+    def __init__(self, processor: Any, warn: Callable[[str], object]) -> None:
+        self._processor = processor
+        self._warn = warn
+        self._warned = False
+
+    def see(self, inputs: Mapping[str, Any], sounds: Sequence[Sequence[Sound]], where: Sequence[str]) -> None:
+        """Look at an encoded batch and the sounds of each of its rows."""
+        n = sum(map(len, sounds))
+        reach = None if self._warned or not n else seconds_heard(self._processor, inputs, n)
+        if reach is None:
+            return
+        for name, own in zip(where, sounds, strict=True):
+            long = [sound.duration for sound in own if sound.duration > reach + 0.1]
+            if long and not self._warned:
+                self._warned = True
+                self._warn(
+                    f"{name}: a sound lasts {max(long):.1f} s, and the model's processor hands on the first "
+                    f"{reach:.1f} s of it. It is answered about as it is, like any other such sound of this run."
+                )
 
 
 _ADVICE = "Pass a larger max_length in --model_args if the model has one, or make images smaller (image_max_side)"

@@ -13,7 +13,7 @@ from lens_models.encoding import encode_texts, end_token_ids, tokenizer_of
 from lens_models.generation import generated_columns
 from lens_models.video import video_arguments
 
-from .encoding_guard import ContextWatch, encode_or_name
+from .encoding_guard import ContextWatch, SoundWatch, encode_or_name
 from .sample import Sample
 
 __all__ = [
@@ -91,7 +91,7 @@ class ProcessorPrompts:
         model: what answers; it is asked for its device, dtype and generation configuration.
         processor: the model's own.
         use_cache: the key-value cache of generation.
-        warn: is called, once, with a prompt that is longer than the model's context.
+        warn: is called, once each, with a prompt longer than the model's context and a sound longer than it hears.
     """
 
     def __init__(self, model: Any, processor: Any, *, use_cache: bool, warn: Callable[[str], object]) -> None:
@@ -100,12 +100,14 @@ class ProcessorPrompts:
         self._tokenizer = tokenizer_of(processor)
         self._use_cache = use_cache
         self._context = ContextWatch(model.config, warn)
+        self._sounds = SoundWatch(processor, warn)
 
     def encode(self, samples: Sequence[Sample]) -> Any:
         """See `Prompts`. Raises `InputError` for a sample that cannot be encoded, by its name."""
         where = [sample.where for sample in samples]
         inputs = encode_or_name(lambda rows: self._encode([samples[row] for row in rows]), where, self._processor)
         self._context.see(inputs, where)
+        self._sounds.see(inputs, [sample.media.audios for sample in samples], where)
         return inputs
 
     def _encode(self, samples: Sequence[Sample]) -> Any:

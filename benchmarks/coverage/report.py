@@ -40,6 +40,7 @@ unequal lengths (always step by step), and with two images where the model takes
 processor encodes; `none` where a token stands for no one part, or where that is not known; `unknown` where it could not
 be tried; `refuted` where the spots say otherwise, so that it is never used. `videos` says the same of the tokens of
 videos, their frames included, see [video.md](video.md); nothing where the family's processor takes no videos.
+Model types that take sounds have a page of their own, [coverage-audio.md](coverage-audio.md).
 
 `attention` says whether the attention of the decoder is read from the queries and keys in use, see
 [attention.md](attention.md): `exact` with the largest difference from the weights that the model gives itself

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 from lens_engine import Media, Request, Sample, Session, TransformersEngine
 from lens_engine.batching import in_order
 from lens_engine.description import ModelOfRun
-from lens_engine.encoding_guard import TruncationWatch, encode_or_name, truncate_alike
+from lens_engine.encoding_guard import SoundWatch, TruncationWatch, encode_or_name, truncate_alike
 from lens_engine.options import flag, take_lens_options
 from lens_engine.placement import require_whole_layers, require_whole_model
 from lens_engine.prompts import Answer, Generate, GeneratingModel
@@ -76,6 +76,7 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         if settings is not None:
             require_whole_layers(getattr(self, "accelerator", None), "parallelize=True")
         self._truncation = TruncationWatch(log.warning)
+        self._sounds = SoundWatch(self.processor, log.warning)
         self._batch: Sequence[Sample] = ()
         self._encoding: Mapping[str, Any] = {}
         self._rows: list[int] = []
@@ -214,6 +215,7 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
 
         inputs = encode_or_name(lambda rows: together(rows, *args, **kwargs), where, self.processor)
         truncate_alike(inputs)
+        self._sounds.see(inputs, [each.audios for each in media], where)
         if self._batch and inputs["input_ids"].shape[1] >= (kwargs.get("left_truncate_len") or sys.maxsize):
             self._truncation.see(inputs, where, lambda row: together([row]), getattr(self, "image_token_id", None))
         return inputs

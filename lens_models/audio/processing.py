@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lens_models.errors import InputError
 
 from .shown import Sound
 
-__all__ = ["audio_arguments", "sampling_rate_of"]
+__all__ = ["audio_arguments", "sampling_rate_of", "seconds_heard"]
 
 _PARTS = ("feature_extractor", "audio_processor")
 
@@ -49,6 +49,21 @@ def audio_arguments(processor: Any, sounds: Sequence[Sound]) -> dict[str, Any]:
         )
     told = {"audio": [sound.at_rate(rate) for sound in sounds]}
     return {**told, "sampling_rate": rate} if _is_told_the_rate(processor) else told
+
+
+def seconds_heard(processor: Any, inputs: Mapping[str, Any], n_sounds: int) -> float | None:
+    """How long the features of one sound in encoded inputs reach at most; None where that is not known.
+
+    It is where there is one row of Whisper's features a sound, `[sounds, bins, frames]`; processors that cut a sound
+    into windows make more rows.
+    """
+    features, extractor = inputs.get("input_features"), getattr(processor, "feature_extractor", None)
+    hop, bins = (getattr(extractor, name, None) for name in ("hop_length", "feature_size"))
+    rate = sampling_rate_of(processor)
+    shape = tuple(getattr(features, "shape", ()))
+    if not hop or not rate or len(shape) != 3 or shape[:2] != (n_sounds, bins):
+        return None
+    return float(shape[2] * hop / rate)
 
 
 def _is_told_the_rate(processor: Any) -> bool:

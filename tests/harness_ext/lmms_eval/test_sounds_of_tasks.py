@@ -14,10 +14,12 @@ from lmms_eval.models import get_model
 from typer.testing import CliRunner
 
 from benchmarks.coverage.hearing import tone
+from benchmarks.coverage.processors import processor_of
 from harness_ext.cli import app
+from lens_engine.encoding_guard import SoundWatch
 from lens_models import InputError, load_model
-from lens_models.audio import Sound
-from lens_models.encoding import render_chat
+from lens_models.audio import Sound, audio_arguments
+from lens_models.encoding import encode_texts, render_chat
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -85,3 +87,27 @@ def test_check_says_that_sound_tokens_are_known(checkpoints: dict[str, Path]) ->
     said = CliRunner().invoke(app, ["check", str(checkpoints["qwen2_audio"]), "--samples", "0", "--device", "cpu"])
     assert said.exit_code == 0, said.output
     assert "sound tokens" in said.output and "another sound changes exactly these" in said.output
+
+
+def test_a_sound_that_is_cut_is_told_once(checkpoints: dict[str, Path]) -> None:
+    """The tiny Qwen2-Audio hears two seconds, as the checkpoints hear thirty."""
+    processor, said = load_model(str(checkpoints["qwen2_audio"]), device="cpu").processor, []
+    watch = SoundWatch(processor, said.append)
+    for seconds in ((1.0, 1.9), (0.5, 3.0), (4.0,)):
+        sounds = [tone(440, each) for each in seconds]
+        texts = [f"{processor.audio_token} Is there"] * len(sounds)
+        inputs = encode_texts(processor, texts, **audio_arguments(processor, sounds))
+        watch.see(inputs, [[each] for each in sounds], [f"document {each}" for each in seconds])
+    assert said == [
+        "document 3.0: a sound lasts 3.0 s, and the model's processor hands on the first 2.0 s of it. It is answered "
+        "about as it is, like any other such sound of this run."
+    ]
+
+
+def test_a_sound_that_is_cut_into_windows_is_whole() -> None:
+    processor, said = processor_of("audioflamingo3"), []
+    inputs = encode_texts(
+        processor, [f"{processor.audio_token} Is there"], **audio_arguments(processor, [tone(440, 5.0)])
+    )
+    SoundWatch(processor, said.append).see(inputs, [[tone(440, 5.0)]], ["document 1"])
+    assert (len(inputs["input_features"]), said) == (3, [])
