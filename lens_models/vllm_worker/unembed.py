@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 __all__ = ["WorkerUnembedding"]
 
@@ -28,7 +28,7 @@ class WorkerUnembedding:
 
     def __init__(
         self,
-        norm: nn.Module,
+        norm: Callable[..., Any],
         compute_logits: Callable[[Tensor], Any],
         *,
         parts: int,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -65,7 +65,8 @@ class LensWorker:
             image_layers=spread_layers(len(parts.layers)) if ImageTokenLens.name in probes else (),
             vocab_size=int(runner.model_config.get_vocab_size()) if StepEntropy.name in probes else 0,
         )
-        self._lens_norm, self._lens_topk, self._lens_memory_limit = parts.norm, topk, memory_limit
+        self._lens_norm: Callable[..., Any] = parts.norm
+        self._lens_topk, self._lens_memory_limit = topk, memory_limit
         if is_watched_in_graph(parts):
             # a compiler leaves roundings out between the steps of the norm, so ours is compiled as the model's is
             backend = runner.vllm_config.compilation_config.backend or "inductor"
