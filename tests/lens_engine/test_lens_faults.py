@@ -199,7 +199,7 @@ def test_each_failure_is_named(error: Exception, status: str, reason: str) -> No
 
 def test_fields_that_contradict_each_other_become_a_record_that_says_so() -> None:
     assembler = RecordAssembler(stub_lens(), Letters(), Thresholds())
-    media = SimpleNamespace(image_sha256="no tuple", other_sha256=(), video_records=())
+    media = SimpleNamespace(image_sha256="no tuple", other_sha256=(), video_records=(), sound_records=())
     for changes in ({"media": media}, {"question": ["no text"]}):
         record = assembler.unread(replace(request(), **changes), "a", NoReadout("no_answer", "why"))
         assert record.status == "not_run"
