@@ -8,7 +8,6 @@ from typing import Any
 import transformers
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForSeq2SeqLM
 from transformers.models.auto import modeling_auto
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 __all__ = ["class_of", "listens"]
 
@@ -33,7 +32,9 @@ def class_of(config: Any) -> Any:
     only, transformers 4 lists them there or among causal language models.
     """
     kind = config.model_type
-    if kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES or _IMAGES in (getattr(config, "auto_map", None) or {}):
+    # by the class of the configuration, which some types call otherwise (lfm2-vl in transformers 4)
+    known = type(config) in AutoModelForImageTextToText._model_mapping
+    if known or _IMAGES in (getattr(config, "auto_map", None) or {}):
         return AutoModelForImageTextToText
     if kind in _THINKERS:
         return getattr(transformers, _THINKERS[kind], None)
