@@ -22,14 +22,37 @@ from transformers import (
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Sizes of the model; pictures are 64 x 64 and give 16 image tokens."""
+class TextShape:
+    """Sizes of a Qwen2 decoder."""
 
     width: int = 128
-    layers: int = 10
+    layers: int = 8
     inner: int = 320
     heads: int = 4
     kv_heads: int = 2
+
+    def settings(self, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+        """The configuration of the decoder, with the token ids and the longest text of the tokenizer."""
+        return {
+            "vocab_size": (len(tokenizer) + 63) // 64 * 64,
+            "hidden_size": self.width,
+            "intermediate_size": self.inner,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads,
+            "max_position_embeddings": tokenizer.model_max_length,
+            "rope_theta": 10000.0,
+            "bos_token_id": tokenizer.convert_tokens_to_ids("<|endoftext|>"),
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        }
+
+
+@dataclass(frozen=True)
+class Shape(TextShape):
+    """Sizes of the model; pictures are 64 x 64 and give 16 image tokens."""
+
+    layers: int = 10
     vision_width: int = 128
     vision_layers: int = 4
     vision_ratio: int = 2
@@ -43,20 +66,9 @@ def build_config(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> Qwen2VLCon
     def ids(token: str) -> int:
         return int(tokenizer.convert_tokens_to_ids(token))
 
-    text = {
-        "vocab_size": (len(tokenizer) + 63) // 64 * 64,
-        "hidden_size": shape.width,
-        "intermediate_size": shape.inner,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "num_key_value_heads": shape.kv_heads,
-        "max_position_embeddings": 4096,
-        "rope_theta": 10000.0,
+    text = shape.settings(tokenizer) | {
         "rope_scaling": {"type": "mrope", "mrope_section": [4, 6, 6]},
         "tie_word_embeddings": True,
-        "bos_token_id": ids("<|endoftext|>"),
-        "eos_token_id": ids("<|im_end|>"),
-        "pad_token_id": ids("<|endoftext|>"),
     }
     vision = {
         "depth": shape.vision_layers,
@@ -130,6 +142,19 @@ def _rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> 
     path.write_text(json.dumps(changed, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def greedy(text: Any) -> GenerationConfig:
+    """Generation settings of a decoder's configuration."""
+    return GenerationConfig(
+        do_sample=False, bos_token_id=text.bos_token_id, eos_token_id=text.eos_token_id, pad_token_id=text.pad_token_id
+    )
+
+
+def halve_weights(folder: Path) -> None:
+    """Store the weights of a folder as float16."""
+    weights = {name: value.half() for name, value in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 def save_folder(
     model: Qwen2VLForConditionalGeneration, processor: Qwen2VLProcessor, folder: Path, half: bool = True
 ) -> None:
@@ -139,12 +164,7 @@ def save_folder(
     are loaded and computed in float32.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    model.generation_config = GenerationConfig(
-        do_sample=False,
-        bos_token_id=model.config.text_config.bos_token_id,
-        eos_token_id=model.config.text_config.eos_token_id,
-        pad_token_id=model.config.text_config.pad_token_id,
-    )
+    model.generation_config = greedy(model.config.text_config)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     _rewrite(folder / "config.json", _both_versions)
@@ -154,6 +174,5 @@ def save_folder(
     sizes["min_pixels"], sizes["max_pixels"] = sizes["size"]["shortest_edge"], sizes["size"]["longest_edge"]
     (folder / "preprocessor_config.json").write_text(json.dumps(sizes, indent=2) + "\n", encoding="utf-8")
     if half:
-        weights = {name: value.half() for name, value in load_file(folder / "model.safetensors").items()}
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        halve_weights(folder)
     (folder / "model.safetensors").chmod(0o644)

@@ -8,12 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
-from tokenizers.models import BPE
-from tokenizers.trainers import BpeTrainer
 from transformers import (
-    GenerationConfig,
     PreTrainedTokenizerFast,
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
@@ -23,7 +18,8 @@ from transformers import (
 
 from lens_tasks.scenes.sounds.questions import LANGUAGES, LETTERS, QUESTIONS, prompt
 from lens_tasks.scenes.sounds.waves import RATE
-from training.tokenizer import PATTERN
+from training.model import TextShape, greedy, halve_weights
+from training.tokenizer import train_qwen_tokenizer
 
 SPECIAL = (
     "<|endoftext|>",
@@ -48,14 +44,9 @@ yes no Answer Question Options letter word digit да нет Ответ Вопр
 
 
 @dataclass(frozen=True)
-class Shape:
+class Shape(TextShape):
     """Sizes of the model. Two seconds are 100 frames of the spectrogram, and 25 audio tokens."""
 
-    width: int = 128
-    layers: int = 8
-    inner: int = 320
-    heads: int = 4
-    kv_heads: int = 2
     audio_width: int = 128
     audio_layers: int = 4
     audio_inner: int = 320
@@ -67,35 +58,8 @@ class Shape:
 
 
 def train_tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
-    """A Qwen2-style tokenizer whose words are those of sound_mini, with left padding and the chat template."""
-    tokenizer = Tokenizer(BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
-    trainer = BpeTrainer(
-        vocab_size=vocabulary - len(SPECIAL),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_corpus(), trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        padding_side="left",
-        additional_special_tokens=[token for token in SPECIAL if token != "<|endoftext|>"],
-        model_max_length=2048,
-        clean_up_tokenization_spaces=False,
-    )
-    fast.chat_template = CHAT_TEMPLATE
-    return fast
+    """A tokenizer whose words are those of sound_mini."""
+    return train_qwen_tokenizer(_corpus(), vocabulary, special=SPECIAL, chat_template=CHAT_TEMPLATE, max_length=2048)
 
 
 def _corpus() -> list[str]:
@@ -122,21 +86,7 @@ def build_model(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> Qwen2AudioF
             "d_model": shape.audio_width,
             "max_source_positions": shape.seconds * RATE // shape.hop // 2,
         },
-        text_config={
-            "model_type": "qwen2",
-            "vocab_size": (len(tokenizer) + 63) // 64 * 64,
-            "hidden_size": shape.width,
-            "intermediate_size": shape.inner,
-            "num_hidden_layers": shape.layers,
-            "num_attention_heads": shape.heads,
-            "num_key_value_heads": shape.kv_heads,
-            "max_position_embeddings": 2048,
-            "rope_theta": 10000.0,
-            "tie_word_embeddings": False,
-            "bos_token_id": tokenizer.convert_tokens_to_ids("<|endoftext|>"),
-            "eos_token_id": tokenizer.eos_token_id,
-            "pad_token_id": tokenizer.pad_token_id,
-        },
+        text_config=shape.settings(tokenizer) | {"model_type": "qwen2", "tie_word_embeddings": False},
         audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
         tie_word_embeddings=False,
     )
@@ -178,17 +128,13 @@ def build_processor(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> Qwen2Au
 def save_folder(model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor, folder: Path) -> None:
     """Write config, weights (float16, to be loaded as float32), tokenizer, processor and generation settings."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = model.config.text_config
-    model.generation_config = GenerationConfig(
-        do_sample=False, bos_token_id=text.bos_token_id, eos_token_id=text.eos_token_id, pad_token_id=text.pad_token_id
-    )
+    model.generation_config = greedy(model.config.text_config)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     processor.feature_extractor.save_pretrained(folder)  # where transformers 4 looks for it
     _both_versions(folder / "config.json")
     _both_versions(folder / "tokenizer_config.json")
-    weights = {name: value.half() for name, value in load_file(folder / "model.safetensors").items()}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    halve_weights(folder)
     (folder / "model.safetensors").chmod(0o644)
 
 

@@ -1,6 +1,8 @@
-"""Train the byte-level BPE tokenizer of ``lens_tiny`` on the texts of the four benchmarks."""
+"""Train byte-level BPE tokenizers: that of ``lens_tiny`` on the texts of the four benchmarks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
@@ -95,8 +97,18 @@ def corpus(scenes: int = 400, seed: int = 7) -> list[str]:
     return texts + fixed * 50
 
 
-def train_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
-    """A Qwen2-style tokenizer with left padding and the chat template."""
+def train_qwen_tokenizer(
+    texts: Sequence[str], vocabulary: int, *, special: Sequence[str], chat_template: str, max_length: int
+) -> PreTrainedTokenizerFast:
+    """A Qwen2-style tokenizer with left padding: byte-level pairs merged over the texts.
+
+    Args:
+        texts: What the merges are counted on.
+        vocabulary: Number of tokens with the special ones.
+        special: Special tokens, with "<|im_end|>" that ends a turn and "<|endoftext|>" that pads.
+        chat_template: In Jinja.
+        max_length: Tokens of the longest text.
+    """
     tokenizer = Tokenizer(BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -108,20 +120,25 @@ def train_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     trainer = BpeTrainer(
-        vocab_size=vocab_size - len(SPECIAL),
+        vocab_size=vocabulary - len(special),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(corpus(), trainer)
-    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         padding_side="left",
-        additional_special_tokens=[t for t in SPECIAL if t != "<|endoftext|>"],
-        model_max_length=4096,
+        additional_special_tokens=[token for token in special if token != "<|endoftext|>"],
+        model_max_length=max_length,
         clean_up_tokenization_spaces=False,
     )
-    fast.chat_template = CHAT_TEMPLATE
+    fast.chat_template = chat_template
     return fast
+
+
+def train_tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
+    """The tokenizer of the picture and video models."""
+    return train_qwen_tokenizer(corpus(), vocabulary, special=SPECIAL, chat_template=CHAT_TEMPLATE, max_length=4096)
