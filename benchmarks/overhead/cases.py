@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.measure import PeakMemory, alternate
 from lens_models import find_parts
+from lens_models.interventions import interventions_of
 
 from .others import OTHERS, NotAvailableError, nnsight, transformer_lens
 from .recorded import ProbedGeneration, RecordedGeneration
@@ -34,6 +35,7 @@ class Case:
         rounds: of plain generation and the lens.
         others: rounds of other ways to a readout; 0 leaves them out.
         naive: rounds of the one of them that takes ten times as long; 0 leaves it out.
+        interventions: words of `lens_intervene`, each of which is timed.
     """
 
     shape: Shape
@@ -42,6 +44,7 @@ class Case:
     rounds: int
     others: int = 0
     naive: int = 0
+    interventions: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -70,6 +73,9 @@ def measure(
         }
         for name in PICTURE:
             ways[name] = functools.partial(ProbedGeneration(model, probe, name.split()[1]), inputs, arguments)
+        for words in case.interventions:
+            changed = interventions_of(words)
+            ways[f"intervention {words}"] = functools.partial(recorded.generate, inputs, arguments, changed)
         missing = _add_others(ways, case, model, inputs, arguments)
         return _timed(case, ways, device, clock) + [
             _row(case, name, {"note": reason}) for name, reason in missing.items()
@@ -108,8 +114,8 @@ def _timed(
     case: Case, ways: Mapping[str, Callable[[], object]], device: torch.device, clock: Callable[[], float]
 ) -> list[dict[str, Any]]:
     wait = functools.partial(torch.cuda.synchronize, device) if device.type == "cuda" else (lambda: None)
-    few = {name: case.others for name in ways if name not in (PLAIN, LENS, HOOKS, *PICTURE)} | {NAIVE: case.naive}
-    few = {name: rounds for name, rounds in few.items() if rounds < case.rounds}
+    few = dict.fromkeys((*OTHERS, "nnsight"), case.others) | {NAIVE: case.naive}
+    few = {name: rounds for name, rounds in few.items() if name in ways and rounds < case.rounds}
     timings = alternate(ways, case.rounds, few=few, wait=wait, clock=clock)
     rows = []
     for name, run in ways.items():

@@ -19,11 +19,21 @@ _TEXT = 30  # tokens of the question and the chat template
 
 @dataclass(frozen=True)
 class Shape:
-    """A model to time. `grid` is the image in patches (height, width): four patches are one token."""
+    """A model to time; `make` makes it. `grid` is the image in patches (height, width): four patches are one token."""
 
     name: str
-    build: Callable[[], Any]
+    make: Callable[[], Any]
     grid: tuple[int, int]
+
+    def build(self, device: torch.device, dtype: torch.dtype) -> Any:
+        """The model where it will run; what has random weights is made there, for a processor takes minutes."""
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            with torch.device(device):
+                return self.make().to(device, dtype)
+        finally:
+            torch.set_default_dtype(before)
 
     def inputs(self, model: Any, batch: int) -> dict[str, Tensor]:
         """Inputs of `batch` equal prompts of an image and a question, as the processor of Qwen2-VL makes them."""
@@ -51,6 +61,7 @@ def _random(text: dict[str, Any], vision: dict[str, Any]) -> Any:
     torch.manual_seed(0)
     head = text["hidden_size"] // text["num_attention_heads"]
     sections = [head // 8, head * 3 // 16, head * 3 // 16]
+    text = {"tie_word_embeddings": True} | text
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": sections}
     config = Qwen2VLConfig(
         text_config={
@@ -58,11 +69,10 @@ def _random(text: dict[str, Any], vision: dict[str, Any]) -> Any:
             "num_key_value_heads": 2,
             "max_position_embeddings": 32_768,
             "rope_parameters": rope,
-            "tie_word_embeddings": True,
             **text,
         },
         vision_config={"hidden_size": text["hidden_size"], "mlp_ratio": 4, **vision},
-        tie_word_embeddings=True,
+        tie_word_embeddings=text["tie_word_embeddings"],
     )
     model = Qwen2VLForConditionalGeneration(config).eval()
     model.generation_config.eos_token_id = model.generation_config.pad_token_id = 0
@@ -80,12 +90,19 @@ def _two_b() -> Any:
     return _random(text, {"depth": 32, "embed_dim": 1280, "num_heads": 16})
 
 
+def _seven_b() -> Any:
+    text = {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "intermediate_size": 18_944}
+    untied = {"num_key_value_heads": 4, "vocab_size": 152_064, "tie_word_embeddings": False}
+    return _random(text | untied, {"depth": 32, "embed_dim": 1280, "num_heads": 16})
+
+
 SHAPES = {
     shape.name: shape
     for shape in (
         Shape("lens_tiny", lambda: load_model("lens_tiny", device="cpu").model, (12, 16)),
         Shape("qwen2-vl-0.5b", _half_b, (34, 46)),  # a photograph of 640x480 in Qwen2-VL's patches
         Shape("qwen2-vl-2b", _two_b, (34, 46)),
+        Shape("qwen2-vl-7b", _seven_b, (34, 46)),
     )
 }
-"""By name. Weights of the two larger ones are random: the time does not depend on them."""
+"""By name. Weights of all but the first are random: the time does not depend on them."""

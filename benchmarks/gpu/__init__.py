@@ -1,0 +1,1 @@
+"""What a GPU would say of the lens, in one command and a given number of minutes."""
