@@ -52,9 +52,16 @@ class OpenedModel:
 
 
 def open_model(
-    arguments: ModelArguments, options: LensOptions, log: Log, interventions: Sequence[Intervention] = ()
+    arguments: ModelArguments,
+    options: LensOptions,
+    log: Log,
+    interventions: Sequence[Intervention] = (),
+    *,
+    encode_once: bool = False,
 ) -> OpenedModel:
     """Load the checkpoint, prove the lens, and answer prompts as the checkpoint's processor encodes them.
+
+    `encode_once` is the engine's.
 
     Raises:
         LensArgumentError, ModelLoadError, PartsError, IdentityError: see `lens_models.errors`.
@@ -77,5 +84,7 @@ def open_model(
     prompts = ProcessorPrompts(model, loaded.processor, use_cache=arguments.use_cache, warn=log.warning)
     settings = options.settings if options.enabled else None
     changes = (*options.interventions, *interventions)
-    engine = TransformersEngine(model, loaded.processor, prompts, settings, interventions=changes, log=log)
+    engine = TransformersEngine(
+        model, loaded.processor, prompts, settings, interventions=changes, encode_once=encode_once, log=log
+    )
     return OpenedModel(engine, Session(engine, arguments.batch_size), loaded, placement, options)

@@ -26,6 +26,7 @@ from lens_models import (
     prove_forcing,
 )
 from lens_models.continuations import ScoredContinuation, score_continuations
+from lens_models.encoded_media import EncodedMedia
 from lens_models.encoding import encodable_together
 from lens_models.example_input import example_video_inputs
 from lens_models.generation import unchanged_random_state
@@ -57,6 +58,8 @@ class TransformersEngine:
         prompts: how samples are put to it.
         settings: what the lens reads; None runs the model alone.
         interventions: what is changed in every run of the model.
+        encode_once: a picture is encoded once for the prompts about it that follow each other, see `EncodedMedia`; for
+            runs in which nobody changes the model.
         log: what the lens found at load, batches that do not fit, models that cannot be given tokens.
 
     Raises:
@@ -71,6 +74,7 @@ class TransformersEngine:
         settings: LensSettings | None,
         *,
         interventions: Sequence[Intervention] = (),
+        encode_once: bool = False,
         log: Any = log,
     ) -> None:
         self.model = model
@@ -78,6 +82,7 @@ class TransformersEngine:
         self.prompts = prompts
         self.lens = None if settings is None else _proven_lens(model, processor, settings, log)
         self.interventions = self._bound(interventions)
+        self._encoded = EncodedMedia(model).at_hand if encode_once else nullcontext
         self.image_tokens = ProvenImageTokens(model, processor, log.warning)
         self._looks_at_images = settings is not None and any(map(needs_image_tokens, settings.probes))
         self._limit = BatchLimit(log.warning)
@@ -109,7 +114,7 @@ class TransformersEngine:
         inputs = self.prompts.encode([sample.under(replacement.images, replacement.videos)])
         masks = [self._mask(inputs, sample, replacement.masked)] if replacement.masked else []
         looked_at = self._image_tokens(inputs, sample) if probes and observe and self._looks_at_images else None
-        with self._changed(masks):
+        with self._encoded(), self._changed(masks):
             return score_continuations(
                 self.forcing,
                 inputs,
@@ -124,7 +129,7 @@ class TransformersEngine:
         """See `Engine`."""
         if self.lens is None:
             raise CaptureError("the model runs without the lens")
-        with unchanged_random_state() as rewind:
+        with unchanged_random_state() as rewind, self._encoded():
             inputs = _about(self.processor, media, question).to(self.model.device, self.model.dtype)
             tokens = self._located_media(inputs, [media])
             arguments: dict[str, Any] = {"max_new_tokens": 1, "do_sample": False, "num_beams": 1}
@@ -217,11 +222,12 @@ class TransformersEngine:
             return self._plain(inputs, arguments), None
         with unchanged_random_state() as rewind:
             try:
-                traced, problem = attempted(
-                    lambda: lens.generate(
-                        inputs, interventions=self.interventions, image_tokens=image_tokens, **arguments
+                with self._encoded():
+                    traced, problem = attempted(
+                        lambda: lens.generate(
+                            inputs, interventions=self.interventions, image_tokens=image_tokens, **arguments
+                        )
                     )
-                )
             except CaptureError as error:
                 rewind()
                 return self._plain(inputs, arguments), error
@@ -235,7 +241,7 @@ class TransformersEngine:
             return self._plain(inputs, arguments), CaptureError(why)
 
     def _plain(self, inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
-        with self._changed():
+        with self._encoded(), self._changed():
             return self.model.generate(**inputs, **arguments)
 
     def _changed(self, more: Sequence[Intervention] = ()) -> AbstractContextManager[None]:

@@ -81,7 +81,9 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         self._encoding: Mapping[str, Any] = {}
         self._rows: list[int] = []
         changes = self.options.interventions
-        engine = TransformersEngine(super().model, self.processor, self, settings, interventions=changes, log=log)
+        engine = TransformersEngine(
+            super().model, self.processor, self, settings, interventions=changes, encode_once=True, log=log
+        )
         self.session = Session(engine, self.batch_size, self.batches)
         other = OtherMedia(
             self.processor,

@@ -40,7 +40,7 @@ class HFMultimodalLens(lmms):  # type: ignore[misc]
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
         self.arguments, self.options = ModelArguments.parse(arguments)
-        self.opened: OpenedModel | None = open_model(self.arguments, self.options, logger)
+        self.opened: OpenedModel | None = open_model(self.arguments, self.options, logger, encode_once=True)
         self.tasks = Tasks()
         loaded, placement = self.opened.loaded, self.opened.placement
         self._rank, self._world_size = placement.rank, placement.world_size

@@ -1,0 +1,109 @@
+"""A picture, a video or a sound is encoded once for all prompts about it that follow each other."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .shadowing import shadowed
+
+__all__ = ["EncodedMedia"]
+
+_ENCODERS = ("get_image_features", "get_video_features", "get_audio_features")
+_KEPT_BYTES = 2**25
+
+
+@dataclass(frozen=True)
+class _Kept:
+    encoder: str
+    given: Any
+    gave: Any
+    size: int
+
+
+class EncodedMedia:
+    """What the encoders of a model gave for the last inputs, to be given again for the same ones.
+
+    Inputs are the same where every number of them is, so what a prompt sees is what its encoder gives. Several
+    questions about one picture, the choices of a question and further passes of a sample are spared the encoder; a
+    batch is so only as a whole. Models whose encoders are no methods `get_image_features`, ... run as they are, and so
+    does whatever runs with gradients.
+
+    Args:
+        model: of transformers, in eval mode.
+        limit: bytes of inputs and outputs to keep, on the device of the model.
+
+    `asked` and `encoded` count how often an encoder was asked, and how often it ran.
+    """
+
+    def __init__(self, model: Any, limit: int = _KEPT_BYTES) -> None:
+        self._base = getattr(model, "base_model", model)
+        self._limit = limit
+        self._kept: list[_Kept] = []
+        self.asked = self.encoded = 0
+
+    @contextmanager
+    def at_hand(self) -> Iterator[None]:
+        """While this lasts, the encoders give again what they gave."""
+        found = {name: getattr(self._base, name, None) for name in _ENCODERS}
+        encoders = {
+            name: functools.wraps(encoder)(functools.partial(self._encode, name, encoder))
+            for name, encoder in found.items()
+            if encoder is not None
+        }
+        with shadowed(self._base, **encoders):
+            yield
+
+    def _encode(self, name: str, encoder: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.asked += 1
+        if torch.is_grad_enabled():
+            self.encoded += 1
+            return encoder(*args, **kwargs)
+        given = (args, kwargs)
+        for kept in self._kept:
+            if kept.encoder == name and _same(kept.given, given):
+                return copy.deepcopy(kept.gave)  # the model may write into it
+        self.encoded += 1
+        given = copy.deepcopy(given)
+        gave = encoder(*args, **kwargs)
+        self._keep(_Kept(name, given, copy.deepcopy(gave), _bytes(given) + _bytes(gave)))
+        return gave
+
+    def _keep(self, kept: _Kept) -> None:
+        if kept.size > self._limit:
+            return
+        self._kept.append(kept)
+        while sum(each.size for each in self._kept) > self._limit:
+            self._kept.pop(0)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two inputs are of the same types, shapes and numbers; what is of an unknown type never is."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Tensor):
+        described = [(each.shape, each.dtype, each.device) for each in (one, other)]
+        return described[0] == described[1] and torch.equal(one, other)
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one is None or (isinstance(one, bool | int | float | str | torch.dtype) and one == other)
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, Tensor | np.ndarray):
+        return int(value.nbytes)
+    if isinstance(value, Mapping):
+        return sum(map(_bytes, value.values()))
+    return sum(map(_bytes, value)) if isinstance(value, list | tuple) else 0
