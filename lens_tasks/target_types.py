@@ -38,7 +38,7 @@ class AnswerTarget:
         binary: (positive label, negative label) where the question is a yes/no one: the sign of the log-odds.
         pivot: the English equivalents of `candidates`, same order and labels; empty where there are none.
         source: which rule made this target: `pope`, `clevr`, `ruclevr`, `weird`, `rucommonvqa`, `hallusion`, `vqa`,
-            `perception`, `sound`, `choices`, `prompt_options`, `yes_no`, `open`.
+            `perception`, `sound`, `reasoning`, `choices`, `prompt_options`, `yes_no`, `open`.
         note: why there is no gold answer or no candidates although the document or the prompt looked like it, or why a
             more specific rule did not apply; None when all is well.
         kind: the kind of candidate that the question asks for (see `Candidate.kind`); None where it is not known or

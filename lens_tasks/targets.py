@@ -26,6 +26,7 @@ from lens_tasks.tasks import (
     perception,
     perceptiontest,
     pope,
+    reasoning,
     ruclevr,
     rucommonvqa,
     sound,
@@ -57,6 +58,7 @@ TASK_TARGETS: tuple[TaskTargets, ...] = tuple(
     TaskTargets(module.TASK_NAME, module.COLUMNS, module.target)
     for module in (
         pope,
+        reasoning,
         clevr,
         ruclevr,
         weird,

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from lens_tasks.scenes.programs import DegenerateQuestion, answer
+from lens_tasks.scenes.execution import DegenerateQuestion
+from lens_tasks.scenes.programs import answer
 from lens_tasks.scenes.questions import COMPARISONS, Noun, Phrase, Question
 from lens_tasks.scenes.world import ATTRIBUTES, RELATIONS, Scene, Solid, related
 

@@ -8,11 +8,12 @@ from typing import Final
 
 import numpy as np
 
+from lens_tasks.scenes.execution import asked_and_anchors
 from lens_tasks.scenes.geometry import SIDE
-from lens_tasks.scenes.programs import asked_and_anchors, compile_question
+from lens_tasks.scenes.programs import compile_question, objects_of
 from lens_tasks.scenes.questions import Question
 from lens_tasks.scenes.render import visible_silhouettes
-from lens_tasks.scenes.world import ATTRIBUTES, Scene, Solid, related
+from lens_tasks.scenes.world import Scene
 
 ASKED: Final = "asked"
 ANCHOR: Final = "anchor"
@@ -21,8 +22,9 @@ OTHER: Final = "other"
 
 def boxes_cell(scene: Scene, asked: Iterable[int], anchors: Iterable[int] = ()) -> str:
     """The `lens_boxes` of a document (docs/boxes.md): every solid with its visible box, in pixels, and its role."""
-    found = zip(scene.solids, visible_boxes(scene), roles_of(len(scene.solids), asked, anchors), strict=True)
-    return json.dumps([{"label": _label(solid), "box": list(box), "role": role} for solid, box, role in found])
+    roles = roles_of(len(scene.solids), asked, anchors)
+    found = zip(objects_of(scene).labels, visible_boxes(scene), roles, strict=True)
+    return json.dumps([{"label": label, "box": list(box), "role": role} for label, box, role in found])
 
 
 def roles_of(count: int, asked: Iterable[int], anchors: Iterable[int]) -> list[str]:
@@ -47,14 +49,4 @@ def visible_boxes(scene: Scene) -> tuple[tuple[int, int, int, int], ...]:
 
 def referents(question: Question, scene: Scene) -> tuple[set[int], set[int]]:
     """Indices of the solids that the question is about, and of those that it names to say which ones those are."""
-    solids = scene.solids
-
-    def there(index: int, relation: str) -> frozenset[int]:
-        return frozenset(i for i in range(len(solids)) if related(solids[index], solids[i], relation))
-
-    values = [{name: solid.value(name) for name in ATTRIBUTES} for solid in solids]
-    return asked_and_anchors(compile_question(question), values, there)
-
-
-def _label(solid: Solid) -> str:
-    return " ".join(solid.value(name) for name in ATTRIBUTES)
+    return asked_and_anchors(compile_question(question), objects_of(scene))

@@ -20,6 +20,7 @@ import pyarrow as pa
 from lens_tasks.scenes.clevr import clevr_rows
 from lens_tasks.scenes.clips.perception import benchmark_clips, perception_rows, video_rows
 from lens_tasks.scenes.pope import pope_rows
+from lens_tasks.scenes.reasoning import reasoning_rows
 from lens_tasks.scenes.ruclevr import ruclevr_rows
 from lens_tasks.scenes.sounds.sound import benchmark_clips as benchmark_sounds
 from lens_tasks.scenes.sounds.sound import clip_rows, sound_rows
@@ -41,6 +42,7 @@ def all_rows() -> dict[tuple[str, str], Sequence[Mapping[str, Any]]]:
     sounds = benchmark_sounds()
     rows["sound_mini", "test"] = sound_rows(sounds)
     rows["sound_mini_sounds", "test"] = clip_rows(sounds)
+    rows["reasoning_mini", "test"] = reasoning_rows()
     return rows
 
 

@@ -11,7 +11,7 @@ from lens_tasks.scenes.boxes import boxes_cell, referents
 from lens_tasks.scenes.english import question_text
 from lens_tasks.scenes.pictures import Row, image_cell, scenes_of
 from lens_tasks.scenes.programs import compile_question
-from lens_tasks.scenes.slots import Slot, answers_of, fill
+from lens_tasks.scenes.slots import Slot, answers_of, by_hops, fill
 from lens_tasks.scenes.world import ATTRIBUTES
 
 IMAGES: Final = 120
@@ -60,5 +60,5 @@ def clevr_rows(images: int = IMAGES, plan: dict[str, int] | None = None) -> list
             "program": json.dumps(compile_question(item.question)),
             "lens_boxes": boxes_cell(scenes[item.scene], *referents(item.question, scenes[item.scene])),
         }
-        for number, item in enumerate(fill(rng, scenes, plan_slots(plan or PLAN), HOPS))
+        for number, item in enumerate(fill(rng, scenes, plan_slots(plan or PLAN), by_hops(HOPS)))
     ]

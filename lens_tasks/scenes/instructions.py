@@ -55,3 +55,14 @@ STRANGE: Final = "странное"
 def asks_for_reasoning(instruction: str) -> bool:
     """Whether an instruction wants РАССУЖДЕНИЕ before ОТВЕТ."""
     return "РАССУЖДЕНИЕ" in instruction
+
+
+REASONING: Final = {
+    "en": 'Think in short numbered steps. Then write the answer, a single word or number, after "Answer:".',
+    "ru": "Рассуждай короткими шагами по номерам. Затем напиши ответ, одно слово или число, после «Ответ:».",
+}
+DIRECT: Final = {
+    "en": "Answer the question using a single word or number.",
+    "ru": "Ответь на вопрос одним словом в начальной форме или числом.",
+}
+"""What reasoning_mini and reasoning_mini_direct ask for, by language."""

@@ -16,9 +16,10 @@ SEEDS: Final = {
     "weird_mini": range(400_000, 401_000),
     "perception_mini": range(500_000, 501_000),
     "sound_mini": range(600_000, 601_000),
+    "reasoning_mini": range(700_000, 701_000),
 }
-"""Seeds of each benchmark: of scenes; for weird_mini of pairs, for the last two of videos and of sounds. Training uses
-seeds from ten million up."""
+"""Seeds of each benchmark: of scenes; of weird_mini of pairs, of perception_mini of videos, of sound_mini of sounds.
+Training uses seeds from ten million up."""
 
 
 Row = dict[str, Any]

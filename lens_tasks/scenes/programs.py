@@ -1,10 +1,12 @@
-"""Questions as CLEVR's functional programs, and the machine that runs them on a scene."""
+"""Questions as CLEVR's functional programs, run on a scene."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, TypedDict
 
+from lens_tasks.scenes.execution import Objects, answer_text, execute
 from lens_tasks.scenes.questions import Phrase, Question
 from lens_tasks.scenes.world import ATTRIBUTES, Scene, related
 
@@ -24,10 +26,6 @@ class Step(TypedDict):
     inputs: list[int]
     function: str
     value_inputs: list[str]
-
-
-class DegenerateQuestion(ValueError):  # noqa: N818 - it is the question that is at fault, not the program
-    """A phrase that must fit exactly one solid fits none or several."""
 
 
 def _append(steps: list[Step], function: str, inputs: list[int], values: list[str]) -> int:
@@ -68,128 +66,25 @@ def compile_question(question: Question) -> list[Step]:
     return steps
 
 
-Value = frozenset[int] | int | str | bool
+@lru_cache(maxsize=256)
+def objects_of(scene: Scene) -> Objects:
+    """The solids of a scene as programs see them."""
+    solids = scene.solids
+
+    def there(index: int, relation: str) -> frozenset[int]:
+        return frozenset(i for i in range(len(solids)) if related(solids[index], solids[i], relation))
+
+    return Objects([{name: solid.value(name) for name in ATTRIBUTES} for solid in solids], there)
 
 
-def _set_step(step: Step, given: list[frozenset[int]], scene: Scene) -> Value:
-    """Steps that work on sets of solids (indices)."""
-    function, solids = step["function"], scene.solids
-    if function == "scene":
-        return frozenset(range(len(solids)))
-    found = given[0]
-    if function.startswith("filter_"):
-        name, wanted = function.removeprefix("filter_"), step["value_inputs"][0]
-        return frozenset(i for i in found if solids[i].value(name) == wanted)
-    if function == "exist":
-        return bool(found)
-    if function == "count":
-        return len(found)
-    if len(found) != 1:
-        raise DegenerateQuestion(f"{function} needs exactly one solid, found {len(found)}")
-    (only,) = found
-    if function == "unique":
-        return found
-    if function == "relate":
-        return frozenset(i for i in range(len(solids)) if related(solids[only], solids[i], step["value_inputs"][0]))
-    if function.startswith("same_"):
-        name = function.removeprefix("same_")
-        value = solids[only].value(name)
-        return frozenset(i for i in range(len(solids)) if i != only and solids[i].value(name) == value)
-    if function.startswith("query_"):
-        return solids[only].value(function.removeprefix("query_"))
-    raise ValueError(f"unknown function {function!r} in a program")
-
-
-def _compare_step(function: str, first: Value, second: Value) -> bool:
-    if function == "greater_than":
-        return int(first) > int(second)  # type: ignore[arg-type]
-    if function == "less_than":
-        return int(first) < int(second)  # type: ignore[arg-type]
-    if function.startswith("equal_"):
-        return first == second
-    raise ValueError(f"unknown function {function!r} in a program")
-
-
-def run(program: list[Step], scene: Scene) -> str:
+def run(program: Sequence[Step], scene: Scene) -> str:
     """Answer of a program on a scene, one of ANSWERS.
 
     Raises DegenerateQuestion where a phrase that must fit one solid does not.
     """
-    results: list[Value] = []
-    for step in program:
-        inputs = [results[i] for i in step["inputs"]]
-        if len(inputs) == 2:
-            results.append(_compare_step(step["function"], *inputs))
-        else:
-            results.append(_set_step(step, [v for v in inputs if isinstance(v, frozenset)], scene))
-    answer = results[-1]
-    if isinstance(answer, bool):
-        return "yes" if answer else "no"
-    return str(answer)
+    return answer_text(execute(program, objects_of(scene))[-1])
 
 
 def answer(question: Question, scene: Scene) -> str:
     """Compile a question and run it."""
     return run(compile_question(question), scene)
-
-
-def asked_and_anchors(
-    program: Sequence[Mapping[str, Any]],
-    values: Sequence[Mapping[str, str]],
-    related: Callable[[int, str], frozenset[int]],
-) -> tuple[set[int], set[int]]:
-    """Indices of the objects that a program's answer is computed from, and of those that it names to find them.
-
-    Args:
-        program: of CLEVR's question files.
-        values: attribute -> value, of each object.
-        related: (object, relation) -> the objects in that direction of it.
-
-    Raises:
-        ValueError: a step that works on one object is given another number of them, or a step is not known.
-    """
-    sets: list[frozenset[int] | None] = []
-    anchors: set[int] = set()
-    for step in program:
-        given = [found for source in step["inputs"] if (found := sets[source]) is not None]
-        found = _objects(step, given, values, related)
-        sets.append(found)
-        anchors |= found if found is not None and step["function"] == "unique" else frozenset()
-    asked: set[int] = set()
-    open_steps = list(program[-1]["inputs"])
-    while open_steps:  # from the answer back to the sets of objects that it was computed from
-        number = open_steps.pop()
-        own = sets[number]
-        if own is None:
-            open_steps += program[number]["inputs"]
-        else:
-            asked |= own
-    return asked, anchors - asked
-
-
-def _objects(
-    step: Mapping[str, Any],
-    given: Sequence[frozenset[int]],
-    values: Sequence[Mapping[str, str]],
-    related: Callable[[int, str], frozenset[int]],
-) -> frozenset[int] | None:
-    """The objects that a step gives; None for one that gives a value."""
-    function = str(step["function"])
-    if function == "scene":
-        return frozenset(range(len(values)))
-    if function in ("union", "intersect"):
-        return given[0] | given[1] if function == "union" else given[0] & given[1]
-    if function.startswith("filter_"):
-        name, wanted = function.removeprefix("filter_"), step["value_inputs"][0]
-        return frozenset(i for i in given[0] if values[i][name] == wanted)
-    if function not in ("unique", "relate") and not function.startswith("same_"):
-        return None
-    if len(given[0]) != 1:
-        raise DegenerateQuestion(f"{function} needs exactly one object, found {len(given[0])}")
-    (only,) = given[0]
-    if function == "unique":
-        return given[0]
-    if function == "relate":
-        return related(only, step["value_inputs"][0])
-    name = function.removeprefix("same_")
-    return frozenset(i for i in range(len(values)) if i != only and values[i][name] == values[only][name])

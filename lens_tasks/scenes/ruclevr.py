@@ -11,7 +11,7 @@ from lens_tasks.scenes.instructions import RUCLEVR
 from lens_tasks.scenes.pictures import Row, image_cell, scenes_of
 from lens_tasks.scenes.questions import Question
 from lens_tasks.scenes.russian import ANSWERS, QUESTION_TYPES, question_text
-from lens_tasks.scenes.slots import Filled, Slot, answers_of, fill
+from lens_tasks.scenes.slots import Filled, Slot, answers_of, by_hops, fill
 from lens_tasks.scenes.world import Scene
 
 IMAGES: Final = 126
@@ -47,10 +47,10 @@ def plan_slots(plan: dict[str, int]) -> list[Slot]:
 
 def ruclevr_rows(images: int = IMAGES, plan: dict[str, int] | None = None) -> dict[str, list[Row]]:
     """Records by split: ten shots (one per instruction, on pictures of their own) and the test questions."""
-    rng = np.random.default_rng(_SEED)
+    rng, draw = np.random.default_rng(_SEED), by_hops(HOPS, wordable)
     scenes = [scene for _, scene in scenes_of("ruclevr_mini", images + SHOTS, lambda _: True)]
-    shots = fill(rng, scenes[:SHOTS], plan_slots(_SHOT_PLAN), HOPS, wordable)
-    test = fill(rng, scenes[SHOTS:], plan_slots(plan or PLAN), HOPS, wordable)
+    shots = fill(rng, scenes[:SHOTS], plan_slots(_SHOT_PLAN), draw)
+    test = fill(rng, scenes[SHOTS:], plan_slots(plan or PLAN), draw)
     return {
         "shots": _records(rng, shots, scenes[:SHOTS], "shot", 0),
         "test": _records(rng, test, scenes[SHOTS:], "test", SHOTS),

@@ -84,7 +84,7 @@ def _where(phrase: Phrase) -> str:
 def _like(phrase: Phrase, noun: str) -> str:
     """``предметы того же цвета, что и большой куб``; ``noun`` is the counted word."""
     assert phrase.anchor is not None and phrase.shared is not None
-    return f"{noun} {_SAME[phrase.shared]}, что и {noun_text(phrase.anchor.noun, 'nom')}"
+    return f"{noun} {_SAME[phrase.shared]}, что и {_phrase_text(phrase.anchor, 'nom')}"
 
 
 def _phrase_text(phrase: Phrase, form: str) -> str:

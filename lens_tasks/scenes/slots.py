@@ -47,31 +47,30 @@ def answers_of(family: str, detail: str) -> tuple[str, ...]:
     return ATTRIBUTES[detail] if family == "query_attribute" else YES_NO
 
 
-def _draw(
-    rng: np.random.Generator, scene: Scene, slot: Slot, hops: tuple[float, ...], wanted: Callable[[Question], bool]
-) -> Question | None:
-    """A question about a scene that fills the slot; None after many tries."""
-    for attempt in range(_TRIES):
-        # Rare answers are found among questions without anchors if at all.
-        anchors = int(rng.choice(len(hops), p=hops)) if attempt < _TRIES // 2 else 0
-        drawn = draw_question(rng, scene, slot.family, anchors)
-        if drawn is None or drawn[1] != slot.answer or not wanted(drawn[0]):
-            continue
-        if slot.detail in ("", drawn[0].detail):
-            return drawn[0]
-    return None
+Draw = Callable[[np.random.Generator, Scene, Slot], Question | None]
+"""Draws a question about a scene that fills a slot; None after many tries."""
 
 
-def fill(
-    rng: np.random.Generator,
-    scenes: list[Scene],
-    slots: list[Slot],
-    hops: tuple[float, ...],
-    wanted: Callable[[Question], bool] = lambda _: True,
-) -> list[Filled]:
+def by_hops(hops: tuple[float, ...], wanted: Callable[[Question], bool] = lambda _: True) -> Draw:
+    """Draws of CLEVR's families: ``hops`` are the shares of questions with 0, 1, ... anchors, ``wanted`` filters."""
+
+    def draw(rng: np.random.Generator, scene: Scene, slot: Slot) -> Question | None:
+        for attempt in range(_TRIES):
+            # Rare answers are found among questions without anchors if at all.
+            anchors = int(rng.choice(len(hops), p=hops)) if attempt < _TRIES // 2 else 0
+            drawn = draw_question(rng, scene, slot.family, anchors)
+            if drawn is None or drawn[1] != slot.answer or not wanted(drawn[0]):
+                continue
+            if slot.detail in ("", drawn[0].detail):
+                return drawn[0]
+        return None
+
+    return draw
+
+
+def fill(rng: np.random.Generator, scenes: list[Scene], slots: list[Slot], draw: Draw) -> list[Filled]:
     """A question for every slot, sorted by scene; none is asked twice of one scene.
 
-    ``hops`` are the shares of questions with 0, 1, ... anchors; ``wanted`` filters questions further.
     Raises RuntimeError when no scene has a question for a slot.
     """
     asked: set[tuple[int, str]] = set()
@@ -79,7 +78,7 @@ def fill(
     for number, slot in enumerate(slots):
         for step in range(len(scenes)):
             index = (number + step) % len(scenes)
-            question = _draw(rng, scenes[index], slot, hops, wanted)
+            question = draw(rng, scenes[index], slot)
             if question is not None and (index, question_text(question)) not in asked:
                 asked.add((index, question_text(question)))
                 filled.append(Filled(index, slot, question))

@@ -23,8 +23,8 @@ def struct(**fields: pa.DataType) -> pa.StructType:
 IMAGE: Final = struct(bytes=pa.binary(), path=_TEXT)
 
 
-def clevr_columns(number: pa.DataType) -> pa.StructType:
-    """The columns of CLEVR's questions, with numbers of a type."""
+def clevr_columns(number: pa.DataType, **more: pa.DataType) -> pa.StructType:
+    """The columns of CLEVR's questions, with numbers of a type, and more columns."""
     return struct(
         image=IMAGE,
         image_filename=_TEXT,
@@ -35,6 +35,7 @@ def clevr_columns(number: pa.DataType) -> pa.StructType:
         question_family=_TEXT,
         program=_TEXT,
         lens_boxes=_TEXT,
+        **more,
     )
 
 
@@ -69,6 +70,7 @@ SCHEMAS: Final = {
         )
     ),
     "clevr_mini": pa.schema(clevr_columns(pa.int32())),
+    "reasoning_mini": pa.schema(clevr_columns(pa.int32(), lens_steps=_TEXT, steps=pa.int32(), language=_TEXT)),
     "ruclevr_mini": pa.schema(
         struct(
             instruction=_TEXT,

@@ -11,7 +11,7 @@ from lens_tasks.documents import first_scalar, label_of, nested
 from lens_tasks.gold import gold_texts_of
 from lens_tasks.kinds import kind_of
 from lens_tasks.scoring import short_answer_scores
-from lens_tasks.target_types import AnswerTarget, TargetError
+from lens_tasks.target_types import AnswerTarget, Candidate, TargetError
 from lens_tasks.vocabulary import CLEVR
 
 TASK_NAME = re.compile(r"(^|_)clevr(_|$)", re.IGNORECASE)
@@ -28,24 +28,30 @@ _KIND_OF_FUNCTION = {
 }
 
 
-def target(doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
+def target(doc: Mapping[str, Any], gold: object = None, vocabulary: tuple[Candidate, ...] = CLEVR) -> AnswerTarget:
     """All 28 answers as candidates; `kind` says which of them the question asks for, `binary` whether yes or no.
+
+    Args:
+        doc: with the columns of CLEVR's questions.
+        gold: what the harness says is right.
+        vocabulary: the 28 answers in the language of the question, in the order of `CLEVR`.
 
     Raises:
         TargetError: the gold answer is not one of the 28.
     """
     texts = gold_texts_of(gold) or gold_texts_of(doc.get("answer"))
-    label = label_of(texts[0], CLEVR) if texts else None
+    label = label_of(texts[0], vocabulary) if texts else None
     if texts and label is None:
         raise TargetError(f"not one of CLEVR's 28 answers: {texts[0]!r}")
-    kind, kind_from = kind_of(_kind_of_program(doc), first_scalar(doc, ("question",)) or "", label, CLEVR)
+    kind, kind_from = kind_of(_kind_of_program(doc), first_scalar(doc, ("question",)) or "", label, vocabulary)
+    yes, no = (candidate.label for candidate in vocabulary[:2])
     return AnswerTarget(
-        candidates=CLEVR,
+        candidates=vocabulary,
         gold=label,
         gold_texts=texts,
         cluster=first_scalar(doc, ("image_filename", "image_index", "image_id", "image_source", "image")),
         question_type=first_scalar(doc, ("question_family", "question_type", "family", "category")),
-        binary=("yes", "no") if kind == "yes_no" else None,
+        binary=(yes, no) if kind == "yes_no" else None,
         source="clevr",
         kind=kind,
         kind_from=kind_from,

@@ -15,21 +15,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lens_tasks.folders import MissingDataError, data_folder
+from lens_tasks.scenes.steps import step_count, steps_cell
 from lens_tasks.scenes.tables import clevr_columns, with_features
-from lens_tasks.tasks.clevr_scenes import CameraError, boxes_cell, read_scenes
+from lens_tasks.tasks.clevr_scenes import boxes_cell, objects_of, read_scenes
 
 log = logging.getLogger(__name__)
 
 HOME = "https://cs.stanford.edu/people/jcjohns/clevr/"
 SPLIT = "val"  # the test split's answers are not public
 _COMPARED = {"equal_integer": "compare_integer", "less_than": "compare_integer", "greater_than": "compare_integer"}
-_SCHEMA = with_features(pa.schema(clevr_columns(pa.int64())))
+_SCHEMA = with_features(pa.schema(clevr_columns(pa.int64(), lens_steps=pa.string(), steps=pa.int64())))
 
 
 def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
     """Write the validation split of an unpacked CLEVR_v1.0 folder as `<out_dir>/clevr/validation.parquet`.
 
-    Where the release's scenes are beside it, each question carries the boxes of the objects in its picture.
+    Where the release's scenes are beside it, each question carries the boxes of the objects in its picture, and which
+    of them each step of its program is about.
 
     Args:
         source_dir: the folder `CLEVR_v1.0`, or the one it lies in.
@@ -44,7 +46,7 @@ def prepare(source_dir: str | Path, out_dir: str | Path | None = None) -> Path:
     """
     root = _release_root(Path(source_dir).expanduser().resolve())
     images = root / "images" / SPLIT
-    rows = list(_rows(_questions(root), images, _boxes(root)))
+    rows = list(_rows(_questions(root), images, _places(root)))
     missing = next((row["image"]["path"] for row in rows if not Path(row["image"]["path"]).is_file()), None)
     if missing:
         raise MissingDataError(f"the image {missing} is missing; unpack CLEVR_v1.0.zip again ({HOME})")
@@ -110,25 +112,34 @@ def _questions(root: Path) -> list[dict[str, Any]]:
     return questions
 
 
-def _boxes(root: Path) -> Callable[[str, Sequence[Mapping[str, Any]]], str | None]:
-    """(image file name, program) -> the `lens_boxes` of the question; None where the release has no scenes with it."""
+def _places(root: Path) -> Callable[[str, Sequence[Mapping[str, Any]]], dict[str, str | None]]:
+    """(image file name, program) -> `lens_boxes` and `lens_steps` of the question.
+
+    They are None where the release has no scenes with it, or they cannot be said.
+    """
     file = root / "scenes" / f"CLEVR_{SPLIT}_scenes.json"
     scenes = read_scenes(file) if file.is_file() else {}
 
-    def boxes(image: str, program: Sequence[Mapping[str, Any]]) -> str | None:
+    def said(what: str, image: str, cell: Callable[[Mapping[str, Any]], str]) -> str | None:
         try:
-            return boxes_cell(scenes[image], program) if image in scenes else None
-        except (CameraError, KeyError, ValueError) as error:
-            log.warning("no boxes for %s: %s", image, error)
+            return cell(scenes[image]) if image in scenes else None
+        except (LookupError, ValueError) as error:
+            log.warning("no %s for %s: %s", what, image, error)
             return None
 
-    return boxes
+    def places(image: str, program: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+        return {
+            "lens_boxes": said("boxes", image, lambda scene: boxes_cell(scene, program)),
+            "lens_steps": said("steps", image, lambda scene: steps_cell(program, objects_of(scene))),
+        }
+
+    return places
 
 
 def _rows(
     questions: Sequence[Mapping[str, Any]],
     images: Path,
-    boxes: Callable[[str, Sequence[Mapping[str, Any]]], str | None],
+    places: Callable[[str, Sequence[Mapping[str, Any]]], dict[str, str | None]],
 ) -> Iterator[dict[str, Any]]:
     for index, question in enumerate(questions):
         absent = [key for key in ("answer", "program", "image_filename", "question") if key not in question]
@@ -144,5 +155,6 @@ def _rows(
             "answer": str(question["answer"]),
             "question_family": question_family(program),
             "program": json.dumps(program),
-            "lens_boxes": boxes(question["image_filename"], program),
+            "steps": step_count(program),
+            **places(question["image_filename"], program),
         }

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lens_tasks.scenes.boxes import roles_of
-from lens_tasks.scenes.programs import asked_and_anchors
+from lens_tasks.scenes.execution import Objects, asked_and_anchors
 
-__all__ = ["CameraError", "boxes_cell", "object_boxes", "read_scenes"]
+__all__ = ["CameraError", "boxes_cell", "object_boxes", "objects_of", "read_scenes"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,6 +58,15 @@ def read_scenes(file: Path) -> dict[str, Mapping[str, Any]]:
         return {scene["image_filename"]: scene for scene in json.load(opened)["scenes"]}
 
 
+def objects_of(scene: Mapping[str, Any]) -> Objects:
+    """The objects of a scene as programs see them."""
+
+    def related(index: int, relation: str) -> frozenset[int]:
+        return frozenset(scene["relationships"][relation][index])
+
+    return Objects([{name: str(each[name]) for name in _ATTRIBUTES} for each in scene["objects"]], related)
+
+
 def boxes_cell(scene: Mapping[str, Any], program: Sequence[Mapping[str, Any]]) -> str:
     """The `lens_boxes` of a question about a scene (docs/boxes.md).
 
@@ -65,15 +74,9 @@ def boxes_cell(scene: Mapping[str, Any], program: Sequence[Mapping[str, Any]]) -
         CameraError: see `object_boxes`.
         ValueError: the program does not run on the scene.
     """
-    objects = scene["objects"]
-    values = [{name: str(each[name]) for name in _ATTRIBUTES} for each in objects]
-
-    def related(index: int, relation: str) -> frozenset[int]:
-        return frozenset(scene["relationships"][relation][index])
-
-    roles = roles_of(len(objects), *asked_and_anchors(program, values, related))
-    labels = [" ".join(each.values()) for each in values]
-    found = zip(labels, object_boxes(scene).tolist(), roles, strict=True)
+    objects = objects_of(scene)
+    roles = roles_of(len(objects.values), *asked_and_anchors(program, objects))
+    found = zip(objects.labels, object_boxes(scene).tolist(), roles, strict=True)
     return json.dumps([{"label": label, "box": box, "role": role} for label, box, role in found])
 
 

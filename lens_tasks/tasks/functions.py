@@ -36,6 +36,11 @@ from lens_tasks.tasks.pope import doc_to_prompt as question_to_prompt
 from lens_tasks.tasks.pope import doc_to_text as question_to_text
 from lens_tasks.tasks.pope import doc_to_visual as question_to_visual
 from lens_tasks.tasks.pope import process_results as pope_process_results
+from lens_tasks.tasks.reasoning import doc_to_prompt as reasoning_to_prompt
+from lens_tasks.tasks.reasoning import doc_to_text as reasoning_to_text
+from lens_tasks.tasks.reasoning import process_results as reasoning_process_results
+from lens_tasks.tasks.reasoning import prompt_without_steps as direct_to_prompt
+from lens_tasks.tasks.reasoning import text_without_steps as direct_to_text
 from lens_tasks.tasks.repope import row_relabeller
 from lens_tasks.tasks.sound import doc_to_audio as sound_to_audio
 from lens_tasks.tasks.sound import doc_to_prompt as sound_to_prompt
@@ -49,6 +54,8 @@ __all__ = [
     "aggregate_recall",
     "aggregate_yes_ratio",
     "clevr_process_results",
+    "direct_to_prompt",
+    "direct_to_text",
     "doc_to_image",
     "doc_to_messages",
     "doc_to_prompt",
@@ -61,6 +68,9 @@ __all__ = [
     "question_to_prompt",
     "question_to_text",
     "question_to_visual",
+    "reasoning_process_results",
+    "reasoning_to_prompt",
+    "reasoning_to_text",
     "ruclevr_process_results",
     "rucommonvqa_process_results",
     "sound_process_results",

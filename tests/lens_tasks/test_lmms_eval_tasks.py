@@ -21,7 +21,8 @@ from lens_tasks.tasks.clevr_release import prepare
 from lens_tasks.tasks.repope import LABELS_VARIABLE
 
 MINIS = ["clevr_mini", "pope_mini", "ruclevr_mini", "weird_mini"]
-TASKS = sorted([*MINIS, "clevr", "perception_mini", "pope_repope", "ruclevr", "rucommonvqa", "sound_mini", "weird"])
+OTHERS = ["clevr", "perception_mini", "pope_repope", "ruclevr", "rucommonvqa", "sound_mini", "weird"]
+TASKS = sorted([*MINIS, *OTHERS, "reasoning_mini", "reasoning_mini_direct"])
 POPE_FEATURES = Features(
     {name: Value("string") for name in ("id", "question_id", "question", "answer", "image_source", "category")}
     | {"image": ImageFeature()}

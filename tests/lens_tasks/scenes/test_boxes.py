@@ -65,7 +65,7 @@ def test_which_solids_a_question_is_about(question: Question, asked: set[int], a
     assert referents(question, SCENE) == (asked, anchors)
 
 
-@pytest.mark.parametrize("name", ["pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini"])
+@pytest.mark.parametrize("name", ["pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini", "reasoning_mini"])
 def test_every_shipped_document_has_usable_boxes(name: str) -> None:
     rows = pq.read_table(FOLDER / f"{name}.parquet").to_pylist()
     roles = set()

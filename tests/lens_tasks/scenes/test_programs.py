@@ -3,7 +3,8 @@ import pytest
 from reference import chosen, reference_answer
 
 from lens_tasks.scenes.ask import draw_question
-from lens_tasks.scenes.programs import ANSWERS, DegenerateQuestion, Step, answer, compile_question, run
+from lens_tasks.scenes.execution import DegenerateQuestion
+from lens_tasks.scenes.programs import ANSWERS, Step, answer, compile_question, run
 from lens_tasks.scenes.questions import FAMILIES, Noun, Phrase, Question
 from lens_tasks.scenes.sample import sample_scene
 from lens_tasks.scenes.world import Scene, Solid, related
@@ -74,7 +75,7 @@ def test_vocabulary_is_clevrs_28():
 
 def test_ambiguous_phrase_is_degenerate():
     question = Question("query_attribute", (Phrase(Noun(color="red")),), "shape")
-    with pytest.raises(DegenerateQuestion, match="needs exactly one solid, found 2"):
+    with pytest.raises(DegenerateQuestion, match="needs exactly one object, found 2"):
         answer(question, ROW)
 
 
