@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
+from lens_models.audio import is_sound
+
 __all__ = ["message_parts"]
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _SOUNDS = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus")
-_SOUND_BEGINS = (b"ID3", b"fLaC", b"OggS", b"\xff\xfb")
+_SOUND_BEGINS = (b"ID3", b"fLaC", b"OggS", b"#!AMR", b"caff")
+_MATROSKA = b"\x1aE\xdf\xa3"
 _KINDS = ("image", "video", "audio")
 
 
@@ -24,7 +27,9 @@ def message_parts(visuals: object) -> list[dict[str, Any]]:
     """One part of a message for each visual that a task's `doc_to_visual` gives, in order.
 
     lmms-eval decides by the ending of a path, in any case, and takes for a video what it does not know; that is done
-    here too. Where there is no ending that it knows, the content decides. A list in a list is taken for its members.
+    here too. Where there is no ending that it knows, and for `.webm`, the content decides. Samples with their rate and
+    torchcodec's `AudioDecoder` are sounds, which lmms-eval takes for a video or refuses. A list in a list is taken for
+    its members.
     """
     return [{"type": _kind(visual), "url": _content(visual)} for visual in _flat(visuals)]
 
@@ -47,6 +52,8 @@ def _kind(visual: object) -> str:
         return "video" if visual.ndim == 4 else "image"
     if isinstance(visual, bytes):
         return _kind_of_bytes(visual)
+    if is_sound(visual):
+        return "audio"
     return _kind_of_path(os.fspath(visual)) if isinstance(visual, str | os.PathLike) else "video"
 
 
@@ -82,13 +89,26 @@ _WHOLE = {"array", "video_start", "video_end", "fps", "nframes", "max_frames"}
 
 
 def _kind_of_bytes(content: bytes) -> str:
-    if content.startswith(_SOUND_BEGINS) or (content[:4] == b"RIFF" and content[8:12] == b"WAVE"):
+    if _begins_as_sound(content):
         return "audio"
     try:
         with Image.open(BytesIO(content)):
             return "image"
     except (OSError, SyntaxError, ValueError):  # what Pillow raises for what is no image
         return "video"
+
+
+def _begins_as_sound(content: bytes) -> bool:
+    if content.startswith(_SOUND_BEGINS) or (content[:4], content[8:12]) in (
+        (b"RIFF", b"WAVE"),
+        (b"FORM", b"AIFF"),
+    ):
+        return True
+    if content[4:12] == b"ftypM4A ":
+        return True
+    if content.startswith(_MATROSKA):  # its tracks are named by their codecs
+        return b"A_" in content[:_HEAD] and b"V_" not in content[:_HEAD]
+    return len(content) > 1 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0  # a frame of MPEG audio
 
 
 def _content(visual: Any) -> Any:

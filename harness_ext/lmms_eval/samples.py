@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from lmms_eval.api.model import lmms
+from lmms_eval.api.task import ConfigurableMessagesTask
 from lmms_eval.protocol import ChatMessages
 
 from harness_ext.samples import HarnessRequest, SampleMaker, appearances
@@ -20,6 +21,7 @@ from lens_engine.sample import Documents, ShownDocument
 from lens_models import InputError
 from lens_models.audio import open_sound
 from lens_models.encoding import UNREADABLE, open_image, render_chat, tokenizer_of
+from lens_models.shadowing import shadowed
 from lens_models.video import open_video
 
 __all__ = ["LmmsEvalSamples", "normalise"]
@@ -113,16 +115,36 @@ def _request(instance: Any, key: tuple[str, int, int, int], padding: bool) -> Ha
     if instance.request_type == "loglikelihood":
         return replace(request, continuation=second, messages=_of_visuals(context, third))
     if callable(second):  # chat layout: context, doc_to_messages, generation arguments
-        return replace(request, messages=second, generation=third or {})
+        return replace(request, messages=_of_task(second), generation=third or {})
     return replace(request, messages=_of_visuals(context, third), generation=second or {})
+
+
+def _of_task(doc_to_messages: Callable[..., Any]) -> Callable[..., Any]:
+    """A task's conversation; where lmms-eval makes it of the task's visuals, they get the kinds that they have.
+
+    lmms-eval takes samples with their rate for a video, and ends the run at an `AudioDecoder` or the content of a file.
+    """
+    task = getattr(doc_to_messages, "__self__", None)
+    if not isinstance(task, ConfigurableMessagesTask):
+        return doc_to_messages
+
+    def messages(*args: Any, **kwargs: Any) -> Any:
+        with shadowed(task, _build_user_turn=_user_turn):
+            return doc_to_messages(*args, **kwargs)
+
+    return messages
+
+
+def _user_turn(visuals: Any, text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [*message_parts(visuals), {"type": "text", "text": text}]}]
 
 
 def _of_visuals(context: str, doc_to_visual: Callable[[Any], Sequence[Any] | None] | None) -> Callable[..., Any]:
     """A conversation of one user turn: the visuals, then the text."""
 
     def messages(doc: Any) -> list[dict[str, Any]]:
-        content = message_parts(doc_to_visual(doc)) if doc_to_visual is not None else []
-        text = context.replace("<image>", "").strip() if content else context
-        return [{"role": "user", "content": [*content, {"type": "text", "text": text}]}]
+        visuals = doc_to_visual(doc) if doc_to_visual is not None else None
+        text = context.replace("<image>", "").strip() if message_parts(visuals) else context
+        return _user_turn(visuals, text)
 
     return messages

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ def encoded(kind: str) -> bytes:
 PNG = encoded("PNG")
 WAVE = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(28)
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(64)
+M4A = b"\x00\x00\x00\x18ftypM4A " + bytes(64)
+MP3 = b"\xff\xf3\x44\xc4" + bytes(64)
+WEBM = b"\x1aE\xdf\xa3" + bytes(32)
 SOUND = {"array": np.zeros(4), "sampling_rate": 16000, "path": "a.mp4"}
 
 
@@ -43,6 +47,9 @@ SOUND = {"array": np.zeros(4), "sampling_rate": 16000, "path": "a.mp4"}
         *((PICTURE, "image"), (np.zeros((4, 4, 3), np.uint8), "image"), (np.zeros((2, 4, 4, 3), np.uint8), "video")),
         *((PNG, "image"), (encoded("GIF"), "image"), (WAVE, "audio"), (b"ID3" + bytes(8), "audio"), (MP4, "video")),
         *((SOUND, "audio"), ({"bytes": PNG, "path": None}, "image"), ({"bytes": WAVE, "path": "x"}, "audio")),
+        *((M4A, "audio"), (MP3, "audio"), (encoded("JPEG"), "image"), (b"FORM\0\0\0\0AIFF", "audio")),
+        *((WEBM + b"A_OPUS", "audio"), (WEBM + b"V_VP9" + b"A_OPUS", "video"), (SimpleNamespace(), "video")),
+        (SimpleNamespace(get_all_samples=None), "audio"),
         *(({"bytes": None, "path": "a.PNG"}, "image"), ({"type": "image", "url": "a.mp4"}, "image")),
         *(({"url": "a.mp4", "video_start": 1}, "video"), ({"path": "a.wav"}, "audio"), ({"video": "a"}, "video")),
     ],
