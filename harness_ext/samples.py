@@ -32,6 +32,7 @@ class HarnessRequest:
         padding: the request only evens out the number of forward passes between processes.
         messages: document -> conversation in lmms-eval's message format; lm-eval has none.
         source: the request as lm-eval has it, for its own code.
+        answers_shown: how many earlier answers its messages hold; None where it is no chat history.
     """
 
     key: Key
@@ -43,6 +44,7 @@ class HarnessRequest:
     padding: bool = False
     messages: Callable[..., Any] | None = field(default=None, repr=False)
     source: Any = field(default=None, repr=False)
+    answers_shown: int | None = None
 
     @property
     def task(self) -> str:
@@ -141,6 +143,7 @@ class SampleMaker(ABC):
             documents=functools.partial(self.documents, asked) if asked.task in self.tasks.objects else None,
             make_reference=functools.partial(self.tasks.reference, asked.task, document, question),
             sizes=self.sizes(asked, media),
+            answers_shown=asked.answers_shown,
             source=asked.source,
         )
 

@@ -18,6 +18,7 @@ from lens_models.shadowing import shadowed
 from lens_results.fingerprint import digest_of
 from lens_tasks import AnswerTarget, target_for
 from lens_tasks.answers import Filters
+from lens_tasks.documents import turn_of
 from lens_tasks.regions import BoxError, Regions, regions_of
 
 __all__ = [
@@ -162,7 +163,8 @@ class Tasks:
         task = self.objects.get(name)
         target = answer_target(task, name, document, question)
         regions = _regions(task, name, document)
-        return Reference(target, answer_filters(task, document), self._definitions.get(name), regions)
+        turn = turn_of(document) if isinstance(document, Mapping) else None
+        return Reference(target, answer_filters(task, document), self._definitions.get(name), regions, turn)
 
     def choice_rule(self, name: str, document: Any, n_tokens: Sequence[int], *, per_token: bool) -> ChoiceRule:
         """By what a task compares its choices; see `lens_engine.choices.choice_rule`."""

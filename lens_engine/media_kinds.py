@@ -14,7 +14,7 @@ from PIL import Image
 
 from lens_models.audio import is_sound
 
-__all__ = ["message_parts"]
+__all__ = ["kind_of", "message_parts"]
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _SOUNDS = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus")
@@ -31,7 +31,7 @@ def message_parts(visuals: object) -> list[dict[str, Any]]:
     torchcodec's `AudioDecoder` are sounds, which lmms-eval takes for a video or refuses. A list in a list is taken for
     its members.
     """
-    return [{"type": _kind(visual), "url": _content(visual)} for visual in _flat(visuals)]
+    return [{"type": kind_of(visual), "url": _content(visual)} for visual in _flat(visuals)]
 
 
 def _flat(visuals: object) -> Iterator[object]:
@@ -43,7 +43,8 @@ def _flat(visuals: object) -> Iterator[object]:
         yield visuals
 
 
-def _kind(visual: object) -> str:
+def kind_of(visual: object) -> str:
+    """What a visual is: image, video or audio; see `message_parts`."""
     if isinstance(visual, Mapping):
         return _kind_of_mapping(visual)
     if isinstance(visual, Image.Image):
@@ -65,7 +66,7 @@ def _kind_of_mapping(visual: Mapping[str, Any]) -> str:
     found = _named(visual)
     if isinstance(visual.get("bytes"), bytes):
         return (_by_ending(str(found)) if found else None) or _kind_of_bytes(visual["bytes"])
-    return "video" if found is None else _kind(found)
+    return "video" if found is None else kind_of(found)
 
 
 def _kind_of_path(path: str) -> str:

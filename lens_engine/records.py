@@ -212,8 +212,8 @@ def bare_record(key: Key, kind: str, response: str, why: NoReadout) -> SampleRec
 
 _WITHOUT_READOUT = (
     "task", "doc_id", "request_idx", "repeat", "kind", "split", "question", "response", "gold", "image_sha256",
-    "videos", "sounds", "prompt_sha256", "fingerprint", "cluster", "question_type", "n_generated", "identity_deviation",
-    "identity_argmax",
+    "videos", "sounds", "prompt_sha256", "fingerprint", "cluster", "question_type", "dialogue", "turn", "answers_shown",
+    "n_generated", "identity_deviation", "identity_argmax",
 )  # fmt: skip
 
 
@@ -225,7 +225,7 @@ def without_readout(record: SampleRecord, why: NoReadout) -> SampleRecord:
 
 def _common(sample: Sample, response: str, n_generated: int | None, identity: IdentityReport | None) -> dict[str, Any]:
     task, doc_id, request_idx, repeat = sample.key
-    target = sample.target
+    target, turn = sample.target, sample.reference.turn
     return {
         "task": task,
         "doc_id": doc_id,
@@ -243,6 +243,9 @@ def _common(sample: Sample, response: str, n_generated: int | None, identity: Id
         "fingerprint": sample.fingerprint,
         "cluster": target.cluster,
         "question_type": target.question_type,
+        "dialogue": None if turn is None else turn.dialogue,
+        "turn": None if turn is None else turn.number,
+        "answers_shown": sample.answers_shown,
         "n_generated": n_generated,
         "identity_deviation": None if identity is None or not np.isfinite(identity.deviation) else identity.deviation,
         "identity_argmax": None if identity is None else identity.argmax_agrees,

@@ -15,6 +15,7 @@ from lens_results.fingerprint import digest_of
 from lens_results.record import Key
 from lens_tasks import AnswerTarget
 from lens_tasks.answers import Filters
+from lens_tasks.documents import Turn
 from lens_tasks.regions import BoxError, PlacedBox, Regions
 
 from .media import Images, Media
@@ -32,12 +33,14 @@ class Reference:
         task_definition: digest of what the task makes of an answer.
         regions: places of its pictures that the document names, and the words that it asks about; or why they cannot
             be read.
+        turn: the dialogue that the document is a question of, and which one; None where it is none.
     """
 
     target: AnswerTarget = field(default_factory=lambda: AnswerTarget((), None))
     filters: Filters | None = field(default=None, repr=False)
     task_definition: str | None = None
     regions: Regions | BoxError = field(default_factory=Regions, repr=False)
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Sample:
         make_reference: gives what the answer is compared with; called once, when the answer is there.
         sizes: width and height of the document's own pictures, of which its boxes are given in pixels; None where they
             are those of `media`.
+        answers_shown: how many earlier answers of the model the prompt holds; None where that is not known.
         source: the harness's own form of the request, for adapters that let the harness put it to the model.
     """
 
@@ -99,6 +103,7 @@ class Sample:
     documents: Callable[[], Documents] | None = field(default=None, repr=False)
     make_reference: Callable[[], Reference] = field(default=Reference, repr=False)
     sizes: tuple[tuple[int, int], ...] | None = None
+    answers_shown: int | None = None
     source: Any = field(default=None, repr=False)
 
     @cached_property

@@ -95,6 +95,9 @@ class SampleRecord:
     pivot_labels: tuple[str, ...] = ()
     cluster: str | None = None
     question_type: str | None = None
+    dialogue: str | None = None
+    turn: int | None = None
+    answers_shown: int | None = None
     binary: tuple[int, int] | None = None
     # outcome
     status: str = "ok"

@@ -11,7 +11,7 @@ import pyarrow as pa
 from lens_results.errors import NewerFormatError, NotARecordFileError, RecordFormatError
 
 FORMAT_VERSION = 1
-FORMAT_MINOR = 6
+FORMAT_MINOR = 7
 VERSION = f"{FORMAT_VERSION}.{FORMAT_MINOR}"
 
 KEY_FIELDS = ("task", "doc_id", "request_idx", "repeat")
@@ -86,6 +86,9 @@ SCHEMA = pa.schema(
         pa.field("pivot_labels", _TEXTS, nullable=False),
         pa.field("cluster", _TEXT),
         pa.field("question_type", _TEXT),
+        pa.field("dialogue", _TEXT),
+        pa.field("turn", pa.int32()),
+        pa.field("answers_shown", pa.int32()),
         pa.field("binary", _INTS),
         pa.field("status", _TEXT, nullable=False),
         pa.field("status_reason", _TEXT),

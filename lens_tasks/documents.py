@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lens_tasks.naming import named_at
@@ -27,7 +28,34 @@ _CLUSTER_COLUMNS = (
 _TYPE_COLUMNS = ("question_type", "question_family", "category", "type", "sub_task", "task_type", "dim")
 # MERA's documents have both in `meta` (and the question's type in its `categories`); a dialogue of ruTiE is a cluster.
 _META_CLUSTER_COLUMNS = ("pair_id", "group_id", "dialog_id", "image_id", "img_id", "source_id", "video_id")
+_DIALOGUE_COLUMNS = ("dialog_id", "dialogue_id", "conversation_id")
+_TURN_COLUMNS = ("question_id", "turn_id", "turn_idx", "turn")
 _META_TYPE_COLUMNS = (*_TYPE_COLUMNS, "question_topic", "domain", "subdomain", "topic", "type_answer")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Where a question stands in a dialogue.
+
+    Attributes:
+        dialogue: what names the dialogue in the data set.
+        number: of the question in it, as the document counts.
+    """
+
+    dialogue: str
+    number: int
+
+
+def turn_of(doc: Mapping[str, Any]) -> Turn | None:
+    """The dialogue and the turn of a document that names both, in `meta` as MERA's ruTiE does, or beside the question.
+
+    A turn is a whole number; what is written otherwise is none.
+    """
+    for columns in (nested(doc, "meta") or {}, doc):
+        dialogue, number = first_scalar(columns, _DIALOGUE_COLUMNS), first_scalar(columns, _TURN_COLUMNS)
+        if dialogue is not None and number is not None and number.isascii() and number.isdecimal():
+            return Turn(dialogue, int(number))
+    return None
 
 
 def nested(doc: Mapping[str, Any], *path: str) -> Any:

@@ -10,12 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-__all__ = ["accepted_answers", "gold_texts_of"]
+__all__ = ["accepted_answers", "gold_texts_of", "of_placeholder"]
 
 _MISSING = re.compile(
     r"(?:None|nan|NaN|NaT|null|<NA>|N/A|\?+|-1(?:\.0)?|-100|[A-Z][A-Z0-9_]*_TARGET_\w+|\{\{.*\}\}|\{%.*%\})?",
     re.DOTALL,
 )
+_PLACEHOLDER = re.compile(r"[A-Z][A-Z0-9_]*_TARGET_\w+")
 _RESULT = "\n#### "
 """Stands between the solution and the result in GSM8K and its relatives, which score the result alone."""
 _ONE_OF, _ALL_OF = "<OR>", "<AND>"
@@ -29,6 +30,16 @@ _AGREEING = 3
 def _is_missing(text: str) -> bool:
     """Whether a text is in the place of a gold answer and is none."""
     return _MISSING.fullmatch(text.strip()) is not None
+
+
+def of_placeholder(gold: object, doc: Mapping[str, object]) -> object:
+    """The gold answer of a document whose task only names a placeholder, as MERA's ruTiE does (`RUTIE_TARGET_3`).
+
+    Such a target is filled with the model's own answer, for the history of later questions. What is right stands in
+    `outputs`, as in all of MERA's documents; private ones have nothing there.
+    """
+    named = isinstance(gold, str) and _PLACEHOLDER.fullmatch(gold.strip())
+    return doc["outputs"] if named and gold_texts_of(doc.get("outputs")) else gold
 
 
 def gold_texts_of(gold: object) -> tuple[str, ...]:

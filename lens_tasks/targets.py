@@ -12,7 +12,7 @@ from re import Pattern
 from typing import Any
 
 from lens_tasks.documents import cluster_of, question_type_of
-from lens_tasks.gold import gold_texts_of
+from lens_tasks.gold import gold_texts_of, of_placeholder
 from lens_tasks.options.asked import LONGEST_PROMPT, AskedOptions, asked_options
 from lens_tasks.options.candidates import ChoiceGold, choice_candidates, choice_gold, in_order_of, list_candidates
 from lens_tasks.options.filled import filled_options
@@ -91,7 +91,7 @@ def target_for(
             document where the task's module knows the column.
         choices: the task's `doc_to_choice`, where it has one.
     """
-    gold = gold.tolist() if type(gold).__module__ == "numpy" else gold  # type: ignore[attr-defined]
+    gold = gold.tolist() if type(gold).__module__ == "numpy" else of_placeholder(gold, doc)  # type: ignore[attr-defined]
     chosen = None if choices is None else [str(choice) for choice in choices]
     right = choice_gold(gold, chosen) if chosen else ChoiceGold()
     gold_text = gold if right.place is None else (chosen or ())[right.place]

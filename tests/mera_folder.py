@@ -26,10 +26,6 @@ def doc_to_image(doc):
     return [Image.open(io.BytesIO(image["bytes"])).convert("RGB") for image in [doc["inputs"]["image"]]]
 
 
-def doc_to_bytes(doc):
-    return [doc["inputs"]["image"]["bytes"]]
-
-
 def doc_to_yes_no(doc):
     return ["да", "нет"]
 
@@ -112,7 +108,7 @@ metadata:
 
 
 def write_mera_folder(folder: Path, rows: int = 5) -> Path:
-    """The tasks ruclevr, weird, private (no answers), bytes (media not loaded), failing, choice and text."""
+    """The tasks ruclevr, weird, private (no answers), failing, choice and text."""
     data = folder / "data"
     data.mkdir(parents=True)
     for name in ("ruclevr", "weird"):
@@ -129,7 +125,6 @@ def write_mera_folder(folder: Path, rows: int = 5) -> Path:
     _task(folder, "ruclevr", _GENERATE, images="doc_to_image", **ruclevr)
     _task(folder, "weird", _GENERATE, images="doc_to_image", **weird)
     _task(folder, "private", _GENERATE, images="doc_to_image", **{**ruclevr, "test": data / "private_test.parquet"})
-    _task(folder, "bytes", _GENERATE, images="doc_to_bytes", **ruclevr)
     _task(folder, "failing", f"{_GENERATE}process_results: !function utils.fail\n", images="doc_to_image", **ruclevr)
     _task(folder, "choice", _CHOICE, test=ruclevr["test"])
     _task(folder, "text", _TEXT, test=data / "text.jsonl")

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 from PIL import Image
 
 from lens_engine import Media, Sample
+from lens_engine.media_kinds import kind_of
 from lens_engine.model_arguments import ModelArguments
 from lens_models import InputError
 from lens_models.audio import audio_arguments, is_sound, open_sound
-from lens_models.encoding import render_chat
+from lens_models.encoding import UNREADABLE, render_chat
 from lens_models.video import VideoSampling, open_video, video_arguments
 
-__all__ = ["GivenMedia", "OtherMedia", "given_media", "processing", "rewritten", "stand_in", "take_video_arguments"]
+__all__ = [
+    "GivenMedia",
+    "InPlace",
+    "OtherMedia",
+    "given_media",
+    "may_be_picture",
+    "opened_picture",
+    "processing",
+    "request_of",
+    "rewritten",
+    "take_video_arguments",
+]
 
 _PLACEHOLDERS = {"video": "<video>", "audio": "<audio>"}
 _IMAGE = "<image>"
@@ -29,13 +43,23 @@ _AS_IMAGES = "replace_videos_with_images_amount"
 _STOCK_SOUND = {"qwen2_audio": "<|audio_bos|><|AUDIO|><|audio_eos|>"}
 
 
+class InPlace(dict[str, list[Any]]):
+    """The media of a request whose prompt has what stands for each in its place already: a rendered chat history."""
+
+
 @dataclass(frozen=True)
 class GivenMedia:
-    """What a request has beside its text, each kind in order; sounds that a task gives as images are sounds."""
+    """What a request has beside its text, each kind in order; sounds that a task gives as images are sounds.
+
+    Attributes:
+        images, videos, sounds: as the task gives them.
+        in_place: the prompt has what stands for each in its place already.
+    """
 
     images: tuple[Any, ...]
     videos: tuple[Any, ...]
     sounds: tuple[Any, ...]
+    in_place: bool = False
 
     @property
     def any(self) -> bool:
@@ -47,14 +71,20 @@ class GivenMedia:
         """Whether there are videos or sounds."""
         return bool(self.videos or self.sounds)
 
+    @property
+    def as_stock(self) -> bool:
+        """Whether `hf-multimodal` takes it: pictures alone, as objects."""
+        return not self.other_than_images and all(isinstance(image, Image.Image) for image in self.images)
+
 
 def given_media(instance: Any) -> GivenMedia:
     """The media of a request: `visual`, `video` and `audio` of its third argument."""
     found = instance.args[2] if len(instance.args) > 2 and isinstance(instance.args[2], Mapping) else {}
-    visuals = _listed(found.get("visual"))
-    sounds = [each for each in visuals if is_sound(each)]
-    images = tuple(each for each in visuals if not is_sound(each))
-    return GivenMedia(images, tuple(_listed(found.get("video"))), (*sounds, *_listed(found.get("audio"))))
+    visuals = [(each, is_sound(each) or kind_of(each) == "audio") for each in _listed(found.get("visual"))]
+    sounds = [each for each, heard in visuals if heard]
+    images = tuple(each for each, heard in visuals if not heard)
+    videos, in_place = tuple(_listed(found.get("video"))), isinstance(found, InPlace)
+    return GivenMedia(images, videos, (*sounds, *_listed(found.get("audio"))), in_place)
 
 
 def _listed(media: Any) -> list[Any]:
@@ -211,13 +241,48 @@ def processing(processor: Any, media: Sequence[Media]) -> Callable[..., Any]:
     return process
 
 
+def may_be_picture(image: object) -> bool:
+    """Whether this has the form of a picture: MERA's loaders give one as an object, its content, an address or a file.
+
+    Those are the values of `LOAD_OBJECT`, `LOAD_BYTES`, `LOAD_BASE64` and `LOAD_FILES`.
+    """
+    return isinstance(_content(image), Image.Image | bytes | str)
+
+
+def opened_picture(image: object, where: str) -> Image.Image:
+    """A picture in any of these forms, as `LOAD_OBJECT` gives it: in RGB, and not turned by its EXIF entry.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    content = _content(image)
+    if isinstance(content, Image.Image):
+        return content
+    try:
+        if isinstance(content, str) and content.startswith("data:"):
+            content = base64.b64decode(content.partition(",")[2])
+        with Image.open(BytesIO(content) if isinstance(content, bytes) else str(content)) as opened:
+            return opened.convert("RGB")
+    except UNREADABLE as error:
+        raise InputError(f"{where}: the image cannot be read ({error}); check or remove this sample") from error
+
+
+def _content(image: object) -> object:
+    if not isinstance(image, Mapping):
+        return image
+    found = next((image[name] for name in ("bytes", "url", "image", "path") if image.get(name) is not None), None)
+    return found.removeprefix("file://") if isinstance(found, str) else found
+
+
 def rewritten(sample: Sample) -> bool:
-    """Whether lm-eval's own code cannot take a sample's request as it is: it has videos, their frames or sounds."""
-    return given_media(sample.source).other_than_images or _PLACEHOLDERS["video"] in sample.source.args[0]
+    """Whether lm-eval's own code cannot take a sample's request as it is: it has more than pictures as objects."""
+    return not given_media(sample.source).as_stock or _PLACEHOLDERS["video"] in sample.source.args[0]
 
 
-def stand_in(sample: Sample) -> Any:
-    """The request of a sample with its images alone, as lm-eval's own code takes it."""
+def request_of(sample: Sample) -> Any:
+    """The request of a sample as lm-eval's own code takes it: where it must, with pictures alone, as objects."""
+    if not rewritten(sample):
+        return sample.source
     found = copy.copy(sample.source)
     found.arguments = (*sample.source.args[:2], {"visual": list(sample.media.images)})
     return found

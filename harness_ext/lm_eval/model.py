@@ -28,8 +28,9 @@ from lens_models.memory import older_objects_set_aside
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 from lens_models.shadowing import shadowed
 
+from .chat_history import is_history
 from .evaluation import install
-from .media import OtherMedia, given_media, processing, rewritten, stand_in, take_video_arguments
+from .media import OtherMedia, given_media, processing, request_of, rewritten, take_video_arguments
 from .requests import LensRequests, rows_of
 from .samples import LmEvalSamples
 
@@ -134,7 +135,7 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """Answer each request as `hf-multimodal` does; during an evaluation with a lens each is recorded."""
         with older_objects_set_aside():  # `hf-multimodal` collects garbage after every batch
-            if self.session.recording is None and not any(given_media(each).other_than_images for each in requests):
+            if self.session.recording is None and not any(map(_not_stock, requests)):
                 return self._stock(requests, disable_tqdm)
             return self.recorded(requests, disable_tqdm)
 
@@ -166,7 +167,7 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         generating = GeneratingModel(super().model, generate)
         # answers are kept with their records, under keys that include the model, and not by the harness's hook
         with shadowed(self, _batch=samples, _generating=generating, cache_hook=CacheHook(None)):
-            texts = super().generate_until([_request(sample) for sample in samples], disable_tqdm=True)
+            texts = super().generate_until([request_of(sample) for sample in samples], disable_tqdm=True)
         if self.other.keeps_stop_sequences and any(sample.media.audios for sample in samples):
             texts = [self.tok_decode(generating.new_tokens[row]) for row in self._rows]
         return [Answer(text, generating.n_tokens, row) for text, row in zip(texts, self._rows, strict=True)]
@@ -247,5 +248,6 @@ def _text(sample: Sample) -> str:
     return sample.prompt if rewritten(sample) else str(sample.source.args[0])
 
 
-def _request(sample: Sample) -> Any:
-    return stand_in(sample) if rewritten(sample) else sample.source
+def _not_stock(request: Any) -> bool:
+    """Whether `hf-multimodal` cannot answer a request."""
+    return is_history(request) or not given_media(request).as_stock

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from lm_eval.models.utils import Collator
 from tqdm import tqdm
 
+from harness_ext.samples import HarnessRequest
 from lens_engine import Lens, Request, Session
 from lens_engine.sample import Choices
 
+from .chat_history import is_history
 from .samples import LmEvalSamples
 
 __all__ = ["LensRequests", "rows_of"]
@@ -27,6 +29,7 @@ class LensRequests(_Model):  # type: ignore[misc]
     session: Session
     maker: LmEvalSamples
     rank: int
+    chat_applied: bool
 
     @property
     def lens(self) -> Lens | None:
@@ -35,15 +38,15 @@ class LensRequests(_Model):  # type: ignore[misc]
 
     def recorded(self, requests: list[Any], disable_tqdm: bool) -> list[str]:
         """The answer to each request, recorded."""
-        asked = [self.maker.request(each) for each in self.maker.asked(requests)]
+        asked = [self.maker.request(each) for each in self._asked(requests)]
         with tqdm(total=len(asked), disable=disable_tqdm or self.rank != 0, desc="Running requests") as bar:
             return [generation.text for generation in self.session.generate(asked, bar.update)]
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         """(sum of log-probabilities in nats, whether every token is the first choice) of each, with images too."""
-        if not requests or len(requests[0].args) < 3:
+        if not requests or not (is_history(requests[0]) or len(requests[0].args) > 2):
             return list(super().loglikelihood(requests, disable_tqdm=disable_tqdm))
-        asked = self.maker.asked(requests)  # all of them are looked at before the model is asked anything
+        asked = self._asked(requests)  # all of them are looked at before the model is asked anything
 
         def choices_of(places: Sequence[int]) -> Choices:
             return self.maker.choices([asked[place] for place in places])
@@ -52,6 +55,11 @@ class LensRequests(_Model):  # type: ignore[misc]
         with tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc=title) as bar:
             scored = self.session.score([each.choice_set for each in asked], choices_of, bar.update)
         return [(each.logprob, each.greedy) for each in scored]
+
+    def _asked(self, requests: Sequence[Any]) -> list[HarnessRequest]:
+        if any(map(is_history, requests)):
+            self.chat_applied = True  # by the lens, which makes their prompts
+        return self.maker.asked(requests)
 
     def batches(self, requests: Sequence[Request], size: int) -> Iterator[Sequence[int]]:
         """The batches of lm-eval: the longest prompts first, requests with equal generation arguments."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
-
-from PIL import Image
 
 from harness_ext.samples import HarnessRequest, SampleMaker, appearances
 from harness_ext.tasks import Tasks, answer_target, ask, config_value
@@ -16,11 +13,10 @@ from lens_engine import Media
 from lens_engine.sample import Documents, ShownDocument, where_of
 from lens_models import InputError
 
-from .media import GivenMedia, OtherMedia, given_media
+from .chat_history import answers_shown, as_prompt, is_history
+from .media import GivenMedia, OtherMedia, given_media, may_be_picture, opened_picture
 
 __all__ = ["LmEvalSamples", "require_readable"]
-
-_LOAD_VARIABLES = ("LOAD_BASE64", "LOAD_BYTES", "LOAD_FILES")
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,9 @@ class LmEvalSamples(SampleMaker):
         ]
 
     def _request(self, instance: Any, key: tuple[str, int, int, int]) -> HarnessRequest:
+        shown = answers_shown(instance) if is_history(instance) else None
+        if is_history(instance) and self.other is not None:
+            instance = as_prompt(instance, self.other.processor, where_of(key))
         require_readable(instance, where_of(key), other=self.other is not None)
         context, second, *_ = instance.args
         generation = second if isinstance(second, Mapping) else {}
@@ -78,6 +77,7 @@ class LmEvalSamples(SampleMaker):
             continuation=second,
             padding=key[3] >= (instance.repeats or 1),
             source=instance,
+            answers_shown=shown,
         )
 
     def document(self, asked: HarnessRequest) -> Any:
@@ -91,16 +91,40 @@ class LmEvalSamples(SampleMaker):
 
     def shown(self, asked: HarnessRequest, document: Any) -> tuple[str, Media]:
         """See `SampleMaker`."""
-        given, prompt = given_media(asked.source), self.as_read(asked.context)
+        given = given_media(asked.source)
+        images = self._pictures(given, asked.where)
+        if given.in_place:
+            return asked.context, self._whole(given, images, asked.where)
+        prompt = self.as_read(asked.context)
         if self.other is None or not (given.other_than_images or "<video>" in prompt):
-            return prompt, Media(tuple(self.fitted(given.images)))
+            return prompt, Media(tuple(self.fitted(images)))
         frames, media = self.other.opened(given, asked.where)
-        media = replace(media, images=tuple(self.fitted([*given.images, *frames])))
+        media = replace(media, images=tuple(self.fitted([*images, *frames])))
         return self.other.as_read(prompt, given, media, asked.where), media
+
+    def _whole(self, given: GivenMedia, images: Sequence[Any], where: str) -> Media:
+        """All media of a chat history, whose prompt has a place for each."""
+        assert self.other is not None
+        frames, media = self.other.opened(given, where)
+        fitted = tuple(self.fitted(images))
+        if len(fitted) < len(images):
+            raise InputError(
+                f"{where}: the chat history has {len(images)} images, and max_images={len(fitted)} lets the model see "
+                "fewer; raise max_images, or shorten the history (--num_fewshot)"
+            )
+        if frames:
+            raise InputError(
+                f"{where}: replace_videos_with_images_amount in --model_args cannot replace the videos of a chat "
+                "history; use the flag of that name of MERA's lm-eval, which makes images of them"
+            )
+        return replace(media, images=fitted)
+
+    def _pictures(self, given: GivenMedia, where: str) -> list[Any]:
+        return [opened_picture(image, f"{where}, image {number}") for number, image in enumerate(given.images)]
 
     def sizes(self, asked: HarnessRequest, media: Media) -> tuple[tuple[int, int], ...] | None:
         """Those of the document's pictures, which lm-eval may have resized; of frames they are those that are shown."""
-        images = given_media(asked.source).images
+        images = self._pictures(given_media(asked.source), asked.where)
         return tuple(image.size for image in images[: len(media.images)]) if images or not media.images else None
 
     def continuation_tokens(self, asked: HarnessRequest, text: str) -> Sequence[int]:
@@ -142,19 +166,17 @@ def require_readable(instance: Any, where: str, *, other: bool = True) -> None:
     if not isinstance(instance.args[0], str):
         raise InputError(
             f"{where}: the request is a chat history ({type(instance.args[0]).__name__}), which the lens does not "
-            "read. Run without --pass_multimodal_args_to_chat_history; --apply_chat_template puts the same images "
-            "into the prompt. lens=False leaves such requests to the harness."
+            "read under vLLM. Use hf-multimodal-lens, or run without --pass_multimodal_args_to_chat_history "
+            "(--apply_chat_template puts the same images into the prompt); lens=False leaves it to the harness."
         )
     given = given_media(instance)
     if not other:
         _require_images_alone(given, where)
     for number, image in enumerate(given.images):
-        if not isinstance(image, Image.Image):
-            switched = [f"{name}={os.environ[name]}" for name in _LOAD_VARIABLES if os.environ.get(name)]
-            because = f" ({' '.join(switched)} is set)" if switched else ""
+        if not may_be_picture(image):
             raise InputError(
-                f"{where}, image {number}: expected a PIL image, found {type(image).__name__}{because}. Load media as "
-                f"objects: unset {', '.join(_LOAD_VARIABLES)}, or set LOAD_OBJECT=1."
+                f"{where}, image {number}: expected an image (a PIL image, the content of a file, a path or an "
+                f"address), found {type(image).__name__}"
             )
 
 

@@ -20,6 +20,7 @@ from lens_models.loading import resolve_pretrained
 from lens_models.shadowing import shadowed
 
 from .evaluation import install
+from .media import request_of
 from .requests import LensRequests, rows_of
 from .samples import LmEvalSamples
 
@@ -80,7 +81,7 @@ class VLLMMultimodalLens(LensRequests, VLLM_VLM):  # type: ignore[misc]
         """See `VllmPrompts`: lm-eval's own code, with each request marked; it may sort them."""
         # answers are kept with their records, under keys that include the model, and not by the harness's hook
         with shadowed(self, _batch=samples, _rows=[], model=client, cache_hook=CacheHook(None)):
-            texts = super().generate_until([sample.source for sample in samples], disable_tqdm=True)
+            texts = super().generate_until([request_of(sample) for sample in samples], disable_tqdm=True)
             client.reorder(self._rows)
         return list(texts)
 

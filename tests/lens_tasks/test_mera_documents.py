@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lens_tasks.documents import Turn, turn_of
 from lens_tasks.targets import AnswerTarget, target_for
 
 LATIN, CYRILLIC = "ABCDEFG", "АБВГД"
@@ -132,6 +133,30 @@ def test_a_private_document_has_candidates_and_no_gold(gold: object) -> None:
     target = target_of("rutie_vision_gen", doc, gold)
     assert (target.labels, target.gold, target.gold_texts) == (tuple("ABCD"), None, ())
     assert target.cluster == "1"
+
+
+@pytest.mark.parametrize(
+    ("gold", "right"),
+    [("RUTIE_TARGET_3", "B"), (" RUTIE_TARGET_3 ", "B"), ("C", "C"), ("RUTIE", None), ("", None)],
+)
+def test_the_answer_of_a_placeholder_is_that_of_the_document(gold: str, right: str | None) -> None:
+    doc = document("B", options=FOUR, meta={"question_id": 3, "dialog_id": 1})
+    assert target_of("rutie_vision_gen", doc, gold).gold == right
+
+
+@pytest.mark.parametrize(
+    ("doc", "turn"),
+    [
+        ({"meta": {"question_id": 3, "dialog_id": 1}}, Turn("1", 3)),
+        ({"meta": {"question_id": 0, "dialog_id": 0}}, Turn("0", 0)),
+        ({"dialogue_id": "a", "turn": "12"}, Turn("a", 12)),
+        ({"meta": {"question_id": 3}, "dialog_id": 1}, None),
+        ({"question_id": 3}, None), ({"meta": {"dialog_id": 1}}, None), ({"dialog_id": 1, "turn_id": "1b"}, None),
+        ({"dialog_id": 1, "turn_id": -1}, None), ({"dialog_id": 1, "turn": True}, None), ({"meta": None}, None),
+    ],
+)  # fmt: skip
+def test_a_turn_is_taken_only_where_dialogue_and_number_are_named(doc: dict[str, Any], turn: Turn | None) -> None:
+    assert turn_of(doc) == turn
 
 
 @pytest.mark.parametrize(

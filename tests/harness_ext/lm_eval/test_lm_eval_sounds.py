@@ -198,7 +198,8 @@ def test_choices_with_sounds_are_scored_by_the_model(
             "the request has 2 sounds, and its prompt 1 <audio>",
         ),
         ([], [{"array": [], "sampling_rate": 16_000}], "sound 0: its sound has no samples"),
-        ([b"PNG"], [], "image 0: expected a PIL image, found bytes"),
+        ([b"PNG"], [], "image 0: the image cannot be read"),
+        ([3], [], "image 0: expected an image .*, found int"),
     ],
 )
 def test_what_does_not_fit_is_named(checkpoint: Path, visual: list[Any], audio: list[Any], said: str) -> None:
