@@ -32,8 +32,9 @@ from lens_models.example_input import example_video_inputs
 from lens_models.generation import unchanged_random_state
 from lens_models.identity import prove_identity
 from lens_models.image_tokens import ImageTokens, ProvenImageTokens, shape_of
+from lens_models.image_tokens.families import image_token_ids, video_token_ids, without_tokens
 from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
-from lens_models.interventions import Intervention, bound, changed
+from lens_models.interventions import Host, Intervention, bound, changed
 from lens_models.memory import attempted, free_memory
 from lens_models.probes import needs_image_tokens
 from lens_models.unembed import Unembedding
@@ -252,11 +253,19 @@ class TransformersEngine:
         """The interventions for this model; those that read its layers need to know what it does to its logits."""
         if not any(each.strength and hasattr(each, "bound") for each in interventions):
             return tuple(interventions)
+        example = _example(self.model, self.processor)
         if self.lens is not None:
             transform = self.lens.transform
         else:
-            transform = prove_identity(self.model, self._parts, _example(self.model, self.processor))[0].transform
-        return bound(interventions, Unembedding(self._parts, transform=transform))
+            transform = prove_identity(self.model, self._parts, example)[0].transform
+        kinds = () if without_tokens(self.model) else (image_token_ids, video_token_ids)
+        host = Host(
+            Unembedding(self._parts, transform=transform),
+            tokenizer=getattr(self.processor, "tokenizer", self.processor),
+            media_ids=tuple(tuple(ids(self.model, self.processor)) for ids in kinds),
+            example=example,
+        )
+        return bound(interventions, host)
 
     @functools.cached_property
     def _parts(self) -> ModelParts:

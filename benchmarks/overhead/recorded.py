@@ -19,7 +19,7 @@ from lens_engine.records import ReadSample, RecordAssembler
 from lens_engine.sample import Reference
 from lens_models import LensSettings, LogitLens, ReadoutRow, TracedGeneration
 from lens_models.image_tokens import ImageTokens
-from lens_models.interventions import Intervention, bound
+from lens_models.interventions import Host, Intervention, bound
 from lens_models.probes import Answered
 from lens_results import new_run_id
 from lens_tasks.answers import AnswerSpan
@@ -53,7 +53,7 @@ class RecordedGeneration:
         self, inputs: Mapping[str, Tensor], arguments: Mapping[str, Any], changed: Sequence[Intervention] = ()
     ) -> TracedGeneration:
         """Generation with the hooks in place and under interventions, without a readout."""
-        return self._lens.generate(inputs, interventions=bound(changed, self._lens.unembedding), **arguments)
+        return self._lens.generate(inputs, interventions=bound(changed, Host(self._lens.unembedding)), **arguments)
 
     def __call__(self, inputs: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> None:
         """Generate, read, check, record."""

@@ -14,7 +14,7 @@ from lens_models.parts import ModelParts
 from .observing import AttentionCall, attention_observed
 from .weights import allowed_and_bias, last_weights
 
-__all__ = ["AttentionReport", "prove_attention", "self_attention"]
+__all__ = ["AttentionReport", "output_excess", "prove_attention", "self_attention", "weighted_values"]
 
 EXACT, REFUSED = "exact", "refused"
 _FP32 = 2.0**-24
@@ -58,7 +58,7 @@ def prove_attention(model: nn.Module, parts: ModelParts, inputs: Mapping[str, An
             return
         try:
             weights = last_weights(call)
-            checked[call.layer] = (_output_excess(call, weights), _eager_deviation(call, weights))
+            checked[call.layer] = (float(output_excess(call, weights)), _eager_deviation(call, weights))
         except Exception as error:  # whatever form of call it is: it is not read
             problems.append(f"layer {call.layer}: {type(error).__name__}: {error}")
 
@@ -100,19 +100,24 @@ def self_attention(call: AttentionCall) -> bool:
     return call.key.shape[2] >= call.query.shape[2]
 
 
-def _output_excess(call: AttentionCall, weights: Tensor) -> float:
-    """Largest difference of weights times values from the function's output, in units of what rounding allows."""
-    rows, heads, context = weights.shape
-    value = call.value.float()
-    grouped = weights.reshape(rows, value.shape[1], heads // value.shape[1], context)
-    expected = torch.einsum("rgqt,rgtd->rgqd", grouped, value).reshape(rows, heads, -1)
-    found = call.output.float()
-    found = found[:, -1].reshape(rows, heads, -1)
+def output_excess(call: AttentionCall, weights: Tensor) -> Tensor:
+    """Largest difference of weights times values from the function's output, in units of what rounding allows; `[]`."""
+    expected = weighted_values(call, weights)
+    found = call.output[:, -1].float().reshape(expected.shape)
     # scores may be rounded in the dtype of queries and keys, weights and outputs in that of the values
     scores = torch.einsum("rhd,rgtd->rhgt", call.query[:, :, -1].float(), call.key.float()).abs().amax()
     scaling = call.settings.get("scaling") or call.query.shape[-1] ** -0.5
-    allowed = torch.finfo(call.output.dtype).eps * (2 + 2 * float(scores) * scaling) * value.abs().amax()
-    return float(((found - expected).abs().amax() / allowed.clamp_min(1e-30)).item())
+    allowed = torch.finfo(call.output.dtype).eps * (2 + 2 * scores * scaling) * call.value.float().abs().amax()
+    excess: Tensor = (found - expected).abs().amax() / allowed.clamp_min(1e-30)
+    return excess
+
+
+def weighted_values(call: AttentionCall, weights: Tensor) -> Tensor:
+    """`[rows, heads, d_v]`, fp32: what weights `[rows, heads, context]` make of the values."""
+    rows, heads, context = weights.shape
+    value = call.value.float()
+    grouped = weights.reshape(rows, value.shape[1], heads // value.shape[1], context)
+    return torch.einsum("rgqt,rgtd->rgqd", grouped, value).reshape(rows, heads, -1)
 
 
 def _eager_deviation(call: AttentionCall, weights: Tensor) -> float | None:

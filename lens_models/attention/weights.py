@@ -21,6 +21,7 @@ def last_weights(call: AttentionCall) -> Tensor:
 
     softmax(c tanh(q k / c) + bias) over the positions that the mask allows, with q k scaled as the call says, and with
     the cap c where there is one (Gemma 2). A learnt sink (gpt-oss) takes its share: such rows add up to less than 1.
+    What an intervention changes of the scores of the position (`AttentionCall.changes`) is changed here too.
 
     Raises:
         UnreadableMaskError: the mask has a form that is not known.
@@ -34,6 +35,9 @@ def last_weights(call: AttentionCall) -> Tensor:
     softcap = call.settings.get("softcap")
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
+    for change in call.changes:
+        if 0 in change.backs(call):
+            scores = change.scores(call, scores)
     allowed, bias = allowed_and_bias(call)
     if bias is not None:
         scores = scores + bias

@@ -1,33 +1,47 @@
 """What may be changed while a model runs. A new intervention is one file here and one line in `INTERVENTIONS`.
 
-protocol.py       what an intervention is; strength 0 is the plain run, bit for bit
-model_output.py   interventions on the logits, made of the layers' own
-second_stream.py  interventions on the logits, made of a second run's
-dola.py, deco.py, early_exit.py, steer.py, vcd.py
-words.py          `lens_intervene=NAME:STRENGTH:SETTING=VALUE+...`
+protocol.py         what an intervention is; strength 0 is the plain run, bit for bit
+host.py             the model that it is made for
+model_output.py     interventions on the logits, made of the layers' own
+second_run.py       further runs of the model, with caches of their own and unseen
+second_stream.py    interventions on the logits, made of a second run over other pictures
+prompt.py           where pictures stand in a prompt, and second runs over another one
+image_attention.py  interventions on the attention to pictures
+adaptvis.py, deco.py, dola.py, early_exit.py, icd.py, pai.py, steer.py, vcd.py, vista.py
+words.py            `lens_intervene=NAME:STRENGTH:SETTING=VALUE+...`
 """
 
+from .adaptvis import AdaptVis
 from .deco import Deco
 from .dola import Dola
 from .early_exit import EarlyExit
+from .host import Host
+from .icd import Icd
 from .model_output import LogitIntervention
+from .pai import Pai
 from .protocol import Intervention, NoIntervention, bound, changed, settings_of
 from .second_stream import SecondStream
 from .steer import Steer
 from .vcd import Vcd
+from .vista import Vista
 from .words import INTERVENTIONS, interventions_of
 
 __all__ = [
     "INTERVENTIONS",
+    "AdaptVis",
     "Deco",
     "Dola",
     "EarlyExit",
+    "Host",
+    "Icd",
     "Intervention",
     "LogitIntervention",
     "NoIntervention",
+    "Pai",
     "SecondStream",
     "Steer",
     "Vcd",
+    "Vista",
     "bound",
     "changed",
     "interventions_of",

@@ -17,7 +17,9 @@ from lens_models.parts import ModelParts
 from lens_models.shadowing import shadowed
 from lens_models.unembed import Unembedding
 
-__all__ = ["LogitIntervention", "Pass", "plain_logits", "some_layers"]
+from .host import Host
+
+__all__ = ["LogitIntervention", "Pass", "layers_by_share", "plain_logits", "some_layers"]
 
 _PLAIN = "plain_logits"
 Made = TypeVar("Made", bound="LogitIntervention")
@@ -57,20 +59,21 @@ class LogitIntervention:
         """
         raise NotImplementedError
 
-    def bound(self: Made, unembedding: Unembedding) -> Made:
+    def bound(self: Made, host: Host) -> Made:
         """The same for a model, whose norm and head read its layers.
 
         Raises:
-            LensArgumentError: the model does not have the layers.
+            LensArgumentError: the model does not have what is needed.
         """
-        self.layers(unembedding.parts.n_layers)
-        return replace(self, unembedding=unembedding)
+        self.layers(host.parts.n_layers)
+        return replace(self, unembedding=host.unembedding)
 
     @contextmanager
     def attach(self, parts: ModelParts) -> Iterator[Pass]:
         """Change what the model's forward pass returns; a pass inside another one stays as it is."""
         passing = self.passing(parts)
         with ExitStack() as stack:
+            stack.enter_context(passing.attached(parts))
             for layer in self.layers(parts.n_layers):
                 keep = functools.partial(passing.keep, layer)
                 stack.callback(parts.layers[layer - 1].register_forward_hook(keep).remove)
@@ -112,6 +115,10 @@ class Pass:
         finally:
             self.running, self.seen = False, {}
         return output
+
+    def attached(self, parts: ModelParts) -> AbstractContextManager[Any]:
+        """What is changed of the model beside what its forward pass returns."""
+        return nullcontext()
 
     def around(self, module: nn.Module) -> AbstractContextManager[Any]:
         """What else is changed of a module that can generate."""
@@ -161,6 +168,20 @@ def some_layers(words: str, n_layers: int, name: str) -> tuple[int, ...]:
             f"{name}: layers={words} of a model of {n_layers} layers; expected low, high, or numbers from 1 to "
             f"{n_layers - 1} such as 4-8"
         )
+    return found
+
+
+def layers_by_share(words: str, first: int, last: int, n_layers: int, name: str) -> tuple[int, ...]:
+    """Layers by numbers "4-8", or where there are none those that are `first` to `last` of 32 by share of the depth.
+
+    Raises:
+        LensArgumentError: layers that the model does not have.
+    """
+    if not words:
+        words = f"{1 + round((first - 1) * n_layers / 32)}-{max(1, round(last * n_layers / 32))}"
+    found = _range(words, name)
+    if found[-1] > n_layers:
+        raise LensArgumentError(f"{name}: layers={words} of a model of {n_layers} layers; expected 1 to {n_layers}")
     return found
 
 

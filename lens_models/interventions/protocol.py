@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 from lens_models.parts import ModelParts
-from lens_models.unembed import Unembedding
+
+from .host import Host
 
 __all__ = ["Intervention", "NoIntervention", "bound", "changed", "settings_of"]
 
@@ -16,8 +17,8 @@ __all__ = ["Intervention", "NoIntervention", "bound", "changed", "settings_of"]
 class Intervention(Protocol):
     """A change of a model's run, by name and strength; both are part of the run's fingerprint.
 
-    At strength 0 nothing is attached, so the run is bit for bit the plain one. An intervention that reads layers has a
-    method `bound(unembedding)` besides, which gives the one that is attached.
+    At strength 0 nothing is attached, so the run is bit for bit the plain one. An intervention that needs to know the
+    model has a method `bound(host)` besides, which gives the one that is attached.
     """
 
     @property
@@ -55,15 +56,13 @@ def changed(parts: ModelParts, interventions: Sequence[Intervention]) -> Iterato
         yield
 
 
-def bound(interventions: Sequence[Intervention], unembedding: Unembedding) -> tuple[Intervention, ...]:
-    """The interventions for one model: those that read its layers are given its norm and head.
+def bound(interventions: Sequence[Intervention], host: Host) -> tuple[Intervention, ...]:
+    """The interventions for one model: those that read its layers are given its norm and head, and so on.
 
     Raises:
         LensArgumentError: one of them does not fit the model.
     """
-    return tuple(
-        each.bound(unembedding) if each.strength and hasattr(each, "bound") else each for each in interventions
-    )
+    return tuple(each.bound(host) if each.strength and hasattr(each, "bound") else each for each in interventions)
 
 
 def settings_of(intervention: Any) -> Mapping[str, Any]:

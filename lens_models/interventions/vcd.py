@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lens_models.errors import LensArgumentError
 
-from .second_stream import SecondStream
+from .second_stream import SecondStream, contrast
 
 __all__ = ["Vcd", "noised"]
 
@@ -60,10 +60,7 @@ class Vcd(SecondStream):
 
     def logits(self, final: Tensor, early: Tensor) -> Tensor:
         """See `LogitIntervention`; `early[0]` are the logits of the second run."""
-        contrast = (1 + self.strength) * final - self.strength * early[0]
-        if not self.cut:
-            return contrast
-        return contrast.masked_fill(final < final.amax(-1, keepdim=True) + math.log(self.cut), -math.inf)
+        return contrast(final, early[0], self.strength, self.cut)
 
 
 def noised(pixels: Tensor, step: int, seed: int, grid: Tensor | None = None) -> Tensor:

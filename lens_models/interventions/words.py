@@ -10,17 +10,21 @@ from typing import Any
 
 from lens_models.errors import LensArgumentError
 
+from .adaptvis import AdaptVis
 from .deco import Deco
 from .dola import Dola
 from .early_exit import EarlyExit
+from .icd import Icd
+from .pai import Pai
 from .protocol import Intervention
 from .steer import Steer
 from .vcd import Vcd
+from .vista import Vista
 
 __all__ = ["INTERVENTIONS", "interventions_of"]
 
 INTERVENTIONS: Mapping[str, Callable[..., Intervention]] = {
-    each.name: each for each in (Dola, Deco, EarlyExit, Steer, Vcd)
+    each.name: each for each in (Dola, Deco, EarlyExit, Steer, Vcd, Icd, Pai, AdaptVis, Vista)
 }
 """Name in `lens_intervene` -> what makes the intervention of its strength and settings."""
 _SPELT = {"layers_of": "layers"}

@@ -16,7 +16,7 @@ from lens_models import LensSettings, LogitLens
 from lens_models.continuations import score_continuations
 from lens_models.encoded_media import EncodedMedia
 from lens_models.forcing import prove_forcing
-from lens_models.interventions import bound, interventions_of
+from lens_models.interventions import Host, bound, interventions_of
 
 GREEDY: dict[str, Any] = {"max_new_tokens": 3, "do_sample": False, "output_logits": True}
 TOWERS = ("vision_tower", "vision_model", "visual")
@@ -154,7 +154,7 @@ def test_all_choices_of_a_question_share_one_run_of_the_tower() -> None:
 def test_the_second_stream_of_an_intervention_keeps_its_own_pictures() -> None:
     model, inputs = built("llava"), ZOO["llava"].inputs((3, 6))
     lens = LogitLens(model, ZOO["llava"].inputs(), LensSettings())
-    changes = bound(interventions_of("vcd:2:cut=0:noise=900"), lens.unembedding)
+    changes = bound(interventions_of("vcd:2:cut=0:noise=900"), Host(lens.unembedding))
 
     def run() -> torch.Tensor:
         return lens.generate(inputs, interventions=changes, max_new_tokens=3, do_sample=False).sequences

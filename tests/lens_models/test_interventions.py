@@ -21,6 +21,7 @@ from lens_models.interventions import (
     Deco,
     Dola,
     EarlyExit,
+    Host,
     Intervention,
     Steer,
     Vcd,
@@ -48,7 +49,7 @@ def lens_of(family: str) -> LogitLens:
 
 
 def made(words: str, lens: LogitLens) -> tuple[Intervention, ...]:
-    return bound(interventions_of(words), lens.unembedding)
+    return bound(interventions_of(words), Host(lens.unembedding))
 
 
 def layers_and_final(family: str, inputs: Mapping[str, Any], said: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

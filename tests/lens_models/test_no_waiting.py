@@ -13,11 +13,11 @@ from built_models import built
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from zoo import ZOO
+from zoo import IMAGE, ZOO
 
 from lens_models import LensSettings, LogitLens
 from lens_models.image_tokens import ImageTokens
-from lens_models.interventions import bound, interventions_of
+from lens_models.interventions import Host, bound, interventions_of
 from lens_models.probes import Step
 
 N = 6
@@ -74,14 +74,20 @@ def waits_by_step(model: nn.Module) -> Iterator[list[Counter[str]]]:
         handle.remove()
 
 
-def waits(family: str, run: Callable[[LogitLens, Any], Any], *probes: str, passes: int = 1) -> list[Counter[str]]:
-    """What is asked of the host from the second step to the last one, by step of so many passes."""
+def waits(
+    family: str, run: Callable[[LogitLens, Any], Any], *probes: str, passes: int = 1, before: int = 0
+) -> list[Counter[str]]:
+    """What is asked of the host from the second step to the last one, by step of so many passes.
+
+    `before` are further passes over the prompt.
+    """
     model, inputs = built(family), ZOO[family].inputs((3, 6))
     lens = LogitLens(model, ZOO[family].inputs(), LensSettings(probes=probes))
     assert not lens.refused_probes
     with waits_by_step(model) as found:
         run(lens, inputs)
-    assert len(found) == N * passes + 1
+    assert len(found) == N * passes + before + 1
+    found = found[before:]
     steps = [sum(found[at : at + passes], Counter()) for at in range(1, len(found), passes)]
     return steps[1:-1]
 
@@ -110,12 +116,26 @@ def test_nor_do_probes(probe: str) -> None:
     assert waits("llava", run, probe) == waits("llava", plainly)
 
 
-@pytest.mark.parametrize(("words", "passes"), [("dola", 1), ("deco", 1), ("early_exit", 1), ("vcd", 2)])
-def test_nor_do_interventions(words: str, passes: int) -> None:
-    def run(lens: LogitLens, inputs: Any) -> Any:
-        return lens.generate(inputs, interventions=bound(interventions_of(words), lens.unembedding), **GREEDY)
+@pytest.mark.parametrize(
+    ("words", "passes", "before"),
+    [
+        *(("dola", 1, 0), ("deco", 1, 0), ("early_exit", 1, 0), ("vcd", 2, 0)),
+        *(("icd", 2, 0), ("pai", 2, 0), ("pai:0.2:gamma=1", 1, 0), ("adaptvis", 1, 1), ("vista", 1, 2)),
+    ],
+)
+def test_nor_do_interventions(words: str, passes: int, before: int) -> None:
+    example = ZOO["llava"].inputs()
+    unembedding = LogitLens(built("llava"), example, LensSettings()).unembedding
+    made = bound(interventions_of(words), Host(unembedding, made_tokenizer, ((IMAGE,),), example))
 
-    assert waits("llava", run, passes=passes) == waits("llava", plainly)
+    def run(lens: LogitLens, inputs: Any) -> Any:
+        return lens.generate(inputs, interventions=made, **GREEDY)
+
+    assert waits("llava", run, passes=passes, before=before) == waits("llava", plainly)
+
+
+def made_tokenizer(text: str, add_special_tokens: bool) -> dict[str, list[int]]:
+    return {"input_ids": [30, 31, 32]}
 
 
 class _Impatient:

@@ -1,0 +1,178 @@
+"""Slow references of interventions on pictures and prompts: one prompt, no cache, from the formulas alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import log_softmax, softmax
+from torch import Tensor
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
+from transformers.modeling_utils import AttentionInterface
+from zoo import IMAGE, ZOO
+
+from lens_models.interventions import AdaptVis, Icd, Intervention, Pai, Vista
+
+INSTRUCTION = (33, 44, 55)
+"""Ids of the instruction of ICD in these tests."""
+BEGIN = 1
+Scores = Callable[[int, Tensor], Tensor]
+"""(block from 1, scores `[rows, heads, queries, keys]` before the mask) -> the changed ones."""
+
+_change: list[Scores] = []
+
+
+def _attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, scaling: float, **_: Any
+) -> Any:
+    """The whole matrix, for models without caps and sinks."""
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    scores = query @ key.transpose(2, 3) * scaling
+    for change in _change:
+        scores = change(module.layer_idx + 1, scores)
+    weights = torch.softmax(scores if mask is None else scores + mask[..., : key.shape[2]], -1)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+@cache
+def reference_model(family: str, **changes: Any) -> Any:
+    """The same model as others have, whose decoder computes attention as written above."""
+    AttentionInterface.register("slow", _attention)
+    ALL_MASK_ATTENTION_FUNCTIONS.register("slow", eager_mask)
+    model = ZOO[family].build(**changes)
+    model.model.language_model.set_attn_implementation("slow")
+    return model
+
+
+@contextmanager
+def scores_changed(change: Scores) -> Iterator[None]:
+    _change.append(change)
+    try:
+        yield
+    finally:
+        _change.remove(change)
+
+
+def longer(inputs: Mapping[str, Any], said: Sequence[int]) -> dict[str, Any]:
+    """A prompt with what was said behind it."""
+    added = torch.tensor([list(said)], dtype=torch.long)
+    found = dict(inputs)
+    for name in {"input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"} & set(found):
+        piece = added if name == "input_ids" else torch.full_like(added, int(name == "attention_mask"))
+        found[name] = torch.cat([found[name], piece], dim=1)
+    return found
+
+
+def without_image(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The same prompt of text alone."""
+    ids = inputs["input_ids"]
+    return {"input_ids": ids[:, ids[0] != IMAGE], "attention_mask": inputs["attention_mask"][:, ids[0] != IMAGE]}
+
+
+def disturbed(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The same prompt with the instruction behind its first token, which begins a text."""
+    assert inputs["input_ids"][0, 0] == BEGIN
+    found = dict(inputs)
+    for name in {"input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"} & set(found):
+        given = {"input_ids": list(INSTRUCTION), "attention_mask": [1] * len(INSTRUCTION)}
+        piece = torch.tensor([given.get(name, [0] * len(INSTRUCTION))])
+        found[name] = torch.cat([found[name][:, :1], piece, found[name][:, 1:]], dim=1)
+    return found
+
+
+def last_logits(model: Any, inputs: Mapping[str, Any]) -> np.ndarray:
+    with torch.no_grad():
+        found: np.ndarray = model(**inputs, use_cache=False).logits[0, -1].double().numpy()
+    return found
+
+
+def cut_below(p: np.ndarray, share: float, held: np.ndarray) -> np.ndarray:
+    return np.where(p < share * p.max(), -np.inf, held)
+
+
+def pai(asked: Pai, model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
+    n, image = inputs["input_ids"].shape[1], inputs["input_ids"][0] == IMAGE
+    layers = range(1, 5) if not asked.layers_of else range(int(asked.layers_of[0]), int(asked.layers_of[-1]) + 1)
+
+    def change(layer: int, scores: Tensor) -> Tensor:
+        if layer in layers:
+            own = scores[:, :, n - 1 :, :n][..., image]
+            scores[:, :, n - 1 :, :n][..., image] = own + asked.strength * own.abs()
+        return scores
+
+    with scores_changed(change):
+        logits = last_logits(model, longer(inputs, said))
+    if asked.gamma == 1:
+        return logits
+    own, other = log_softmax(logits), log_softmax(last_logits(model, longer(without_image(inputs), said)))
+    return cut_below(softmax(logits), asked.cut, asked.gamma * (own - other) + other)
+
+
+def adaptvis(asked: AdaptVis, model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
+    n, image = inputs["input_ids"].shape[1], inputs["input_ids"][0] == IMAGE
+    sure = softmax(last_logits(model, inputs)).max()
+    factor = asked.low if sure < asked.threshold else asked.high
+
+    def change(layer: int, scores: Tensor) -> Tensor:
+        scores[:, :, n - 1, :n][..., image] *= factor
+        return scores
+
+    with scores_changed(change):
+        return last_logits(model, longer(inputs, said))
+
+
+def icd(asked: Icd, model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
+    own, other = (last_logits(model, longer(each, said)) for each in (inputs, disturbed(inputs)))
+    return cut_below(softmax(own), asked.cut, (1 + asked.strength) * own - asked.strength * other)
+
+
+def vista(asked: Vista, model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
+    layers, unit = model.model.language_model.layers, lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+    def ends(prompt: Mapping[str, Any]) -> list[np.ndarray]:
+        seen: list[np.ndarray] = []
+
+        def keep(module: Any, args: Any, output: Any) -> None:
+            seen.append((output[0] if isinstance(output, tuple) else output)[0].double().numpy())
+
+        handles = [layer.register_forward_hook(keep) for layer in layers]
+        last_logits(model, prompt)
+        for handle in handles:
+            handle.remove()
+        return [each[-1] for each in seen]
+
+    directions = [a - b for a, b in zip(ends(inputs), ends(without_image(inputs)), strict=True)]
+    states: list[Tensor] = []
+
+    def steered(v: np.ndarray) -> Any:
+        def hook(module: Any, args: Any, output: Tensor) -> Tensor:
+            x = output[0].double().numpy()
+            cosine = unit(x) @ unit(-v)
+            moved = unit(unit(x) + asked.strength * (1 + np.maximum(0, cosine))[:, None] * unit(v))
+            return torch.from_numpy(moved * np.linalg.norm(x, axis=-1, keepdims=True)).to(output.dtype)[None]
+
+        return hook
+
+    handles = [layer.mlp.register_forward_hook(steered(v)) for layer, v in zip(layers, directions, strict=True)]
+    handles += [layers[2].register_forward_hook(lambda *call: states.append(call[2]))]  # 26/32 to 31/32 of 4 is 3
+    try:
+        logits = last_logits(model, longer(inputs, said))
+    finally:
+        for handle in handles:
+            handle.remove()
+    state = states[0][0] if isinstance(states[0], tuple) else states[0]
+    with torch.no_grad():
+        early = model.lm_head(state[0, -1]).double().numpy()
+    return (1 - asked.mix) * logits + asked.mix * early
+
+
+def expected_logits(asked: Intervention, model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
+    """The changed logits `[V]` behind a prompt and what was said."""
+    formulas: dict[type, Any] = {Pai: pai, AdaptVis: adaptvis, Icd: icd, Vista: vista}
+    found: np.ndarray = formulas[type(asked)](asked, model, inputs, said)
+    return found
