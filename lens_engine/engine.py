@@ -14,6 +14,7 @@ from lens_models.image_tokens.contextual import ContextualBank
 from lens_models.interventions import Intervention
 from lens_models.probes import Probe
 from lens_models.video import Video
+from lens_models.work import Work
 
 from .media import Images, Media
 from .sample import Sample
@@ -230,6 +231,9 @@ class Engine(Protocol):
             ForcingError: the model cannot be given tokens.
             MaskingError: masking image tokens does not take the picture away from this model.
         """
+
+    def take_work(self) -> Work | None:
+        """What the model computed for answers and scores since the last call; None where that is not counted."""
 
     def look(self, media: Media, question: str) -> BatchTrace:
         """What the probes see of one forward pass over pictures or a video and a question, by chat template.

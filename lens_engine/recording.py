@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
 from lens_models.continuations import ScoredContinuation
+from lens_models.work import Work
 from lens_results import SampleRecord, new_run_id
 
 from .controls import CausalMasks, ImageControls, joined_costs
@@ -25,6 +26,7 @@ from .sample import Choices, Sample
 
 __all__ = ["ADVICE", "Log", "Recording"]
 
+_PEAK = "peak_bytes"
 ADVICE = "give --output_path, or lens_dir=FOLDER in --model_args"
 
 
@@ -86,6 +88,7 @@ class Recording:
             whole_maps=options.whole_maps,
             relative=self._relative,
         )
+        self._spent: dict[str, Any] = {}
         self._log = log
         if directory is None and advice is not None and self._processes.is_main_process:
             log.warning(f"Lens records are not kept: {advice}")
@@ -93,6 +96,11 @@ class Recording:
     def keep_cache(self, folder: Path) -> None:
         """Take answers of earlier runs from a folder of records, and keep those of this run there."""
         self.cache = RecordCache(folder, self.recorder, self._log.info, self.controls)
+
+    def spent(self, work: Work | None, answers: int) -> None:
+        """Take in what a batch of answers, or a scored document, cost; None where that is not counted."""
+        if work is not None:
+            self._spent = joined_work([self._spent, {"answers": answers, **asdict(work)}])
 
     def add(self, samples: Sequence[Sample], generations: Sequence[Generation]) -> None:
         """Record a batch of answered samples."""
@@ -121,7 +129,7 @@ class Recording:
 
     def finish(self) -> dict[str, Path]:
         """Merge the records of all processes; every process calls it, the first one gets the files."""
-        costs = gather_object([self._control_costs()])
+        costs, spent = gather_object([self._control_costs()]), gather_object([self._spent])
         scores = gather_object([self.recorder.close()])
         if not self._processes.is_main_process:
             return {}
@@ -132,7 +140,7 @@ class Recording:
                 f"Lens control {name}: {cost['samples']} samples read again in {cost['forward_passes']} forward passes "
                 f"and {cost['seconds']:.1f} s"
             )
-        info = replace(self.recorder.run_info, control_cost=total) if total else None
+        info = replace(self.recorder.run_info, control_cost=total, answer_cost=joined_work(spent))
         files = self.recorder.finish(joined, info)
         for task, path in files.items():
             self._log.info(f"Lens records of {task}: {path}")
@@ -155,3 +163,13 @@ class Recording:
         if self._relative is not None:
             costs[RELATIVE] = asdict(self._relative.cost)
         return costs
+
+
+def joined_work(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Costs of answers together: sums, and of what a GPU had taken the most; what one of them does not know is left."""
+    total: dict[str, Any] = {}
+    for each in costs:
+        for name, value in each.items():
+            if value is not None:
+                total[name] = max(total.get(name, 0), value) if name == _PEAK else total.get(name, 0) + value
+    return total

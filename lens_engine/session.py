@@ -73,8 +73,10 @@ class Session:
     def _generate(self, requests: Sequence[Request], progress: Callable[[int], object]) -> list[Generation]:
         def answer(places: Sequence[int]) -> list[Generation]:
             samples = [requests[place].sample() for place in places]
+            self.engine.take_work()
             generations = self.engine.generate(samples, observe=self.recording is not None)
             if self.recording is not None:
+                self.recording.spent(self.engine.take_work(), len(samples))
                 self.recording.add(samples, generations)
             progress(len(places))
             # what was observed is in the records; it must not fill the memory until the last batch
@@ -102,8 +104,10 @@ class Session:
         def score(own: Sequence[int]) -> list[ScoredContinuation]:
             choices = choices_of(own)
             beside = functools.partial(scored_beside, self.engine, choices, observe=self.recording is not None)
+            self.engine.take_work()
             scored, problem = alone(choices.samples[0].where, beside)
             if self.recording is not None:
+                self.recording.spent(self.engine.take_work(), 1)
                 self.recording.add_choices(choices, scored, problem)
             progress(len(own))
             # as above: what was observed is in the records

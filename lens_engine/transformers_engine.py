@@ -32,15 +32,16 @@ from lens_models.example_input import example_video_inputs
 from lens_models.generation import unchanged_random_state
 from lens_models.identity import prove_identity
 from lens_models.image_tokens import ImageTokens, ProvenImageTokens, shape_of
-from lens_models.image_tokens.families import image_token_ids, video_token_ids, without_tokens
 from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
-from lens_models.interventions import Host, Intervention, bound, changed
+from lens_models.interventions import Intervention, bound, changed
 from lens_models.memory import attempted, free_memory
 from lens_models.probes import needs_image_tokens
 from lens_models.unembed import Unembedding
+from lens_models.work import Work, work_counted
 
 from .batching import BatchLimit, in_order
 from .engine import UNCHANGED, Generation, Replacement, Tokens
+from .hosting import host_of
 from .media import Media
 from .prompts import Prompts
 from .sample import Sample
@@ -82,12 +83,14 @@ class TransformersEngine:
         self.processor = processor
         self.prompts = prompts
         self.lens = None if settings is None else _proven_lens(model, processor, settings, log)
+        self._reading: Unembedding | None = None
         self.interventions = self._bound(interventions)
         self._encoded = EncodedMedia(model).at_hand if encode_once else nullcontext
         self.image_tokens = ProvenImageTokens(model, processor, log.warning)
         self._looks_at_images = settings is not None and any(map(needs_image_tokens, settings.probes))
         self._limit = BatchLimit(log.warning)
         self._seconds = 0.0
+        self._work = Work()
 
     @functools.cached_property
     def forcing(self) -> Forcing:
@@ -115,9 +118,10 @@ class TransformersEngine:
         inputs = self.prompts.encode([sample.under(replacement.images, replacement.videos)])
         masks = [self._mask(inputs, sample, replacement.masked)] if replacement.masked else []
         looked_at = self._image_tokens(inputs, sample) if probes and observe and self._looks_at_images else None
-        with self._encoded(), self._changed(masks):
+        forcing = self.forcing
+        with self._counted(), self._encoded(), self._changed(masks):
             return score_continuations(
-                self.forcing,
+                forcing,
                 inputs,
                 continuations,
                 before=before,
@@ -147,6 +151,16 @@ class TransformersEngine:
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 
+    def take_work(self) -> Work | None:
+        """See `Engine`."""
+        if self.lens is None:
+            return None
+        work, self._work = self._work, Work()
+        return work
+
+    def _counted(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.lens is None else work_counted(self._parts, self._work, self._reading)
+
     @torch.inference_mode()
     def _generate(self, observe: bool, samples: Sequence[Sample]) -> list[Generation]:
         together = encodable_together(self.processor, [len(sample.media.images) for sample in samples])
@@ -158,7 +172,8 @@ class TransformersEngine:
         def generate(inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Tensor:
             start = time.perf_counter()
             tokens = self._located(inputs, samples) if observe and self._looks_at_images else []
-            sequences, trace = self._run(inputs, arguments, observe, tokens)
+            with self._counted():
+                sequences, trace = self._run(inputs, arguments, observe, tokens)
             self._seconds += time.perf_counter() - start
             traces.append(trace)
             return sequences
@@ -258,13 +273,8 @@ class TransformersEngine:
             transform = self.lens.transform
         else:
             transform = prove_identity(self.model, self._parts, example)[0].transform
-        kinds = () if without_tokens(self.model) else (image_token_ids, video_token_ids)
-        host = Host(
-            Unembedding(self._parts, transform=transform),
-            tokenizer=getattr(self.processor, "tokenizer", self.processor),
-            media_ids=tuple(tuple(ids(self.model, self.processor)) for ids in kinds),
-            example=example,
-        )
+        self._reading = Unembedding(self._parts, transform=transform)
+        host = host_of(self.model, self.processor, self._reading, example)
         return bound(interventions, host)
 
     @functools.cached_property

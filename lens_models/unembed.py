@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -19,6 +19,13 @@ _CAST_CHUNK_BYTES = 64 * 2**20
 _MANY_ROWS = 128
 
 
+@dataclass
+class Tally:
+    """How many residual vectors were read, `rows`."""
+
+    rows: int = 0
+
+
 class Unembedding:
     """Final norm and output embedding of a model, with logits in fp32.
 
@@ -30,6 +37,13 @@ class Unembedding:
         self.parts = parts
         self.norm_mode: NormMode = norm
         self.transform = transform or LogitTransform()
+        self.tally = Tally()
+
+    def without_norm(self) -> Unembedding:
+        """The same without the final norm; what it reads is counted with what this one does."""
+        other = Unembedding(self.parts, norm="none", transform=self.transform)
+        other.tally = self.tally
+        return other
 
     @property
     def device(self) -> torch.device:
@@ -89,6 +103,7 @@ class Unembedding:
     @torch.no_grad()
     def of_normed(self, normed: Tensor) -> Tensor:
         """All logits `[rows, vocabulary]`, fp32, of what goes into the head, `[rows, d]`."""
+        self.tally.rows += normed.shape[0]
         return self.transform(_head_product(self.parts.head, normed))
 
     def normed(self, flat: Tensor) -> Tensor:

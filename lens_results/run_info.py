@@ -118,6 +118,7 @@ class RunInfo:
     seeds: Mapping[str, Any] = field(default_factory=dict)
     args: Mapping[str, Any] = field(default_factory=dict)
     control_cost: Mapping[str, Any] = field(default_factory=dict)
+    answer_cost: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, bool | None]] = field(default_factory=dict)
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     format_version: str = VERSION

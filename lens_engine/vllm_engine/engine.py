@@ -169,6 +169,9 @@ class VllmEngine:
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 
+    def take_work(self) -> None:
+        """See `Engine`: not counted."""
+
     def _token_ids(self, prompt: Prompt) -> list[int]:
         if "prompt_token_ids" in prompt:
             return list(prompt["prompt_token_ids"])

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from lens_models.errors import LensArgumentError
 from lens_models.parts import ModelParts
-from lens_models.unembed import Unembedding
 
 from .host import Host
 from .model_output import LogitIntervention, Pass, layers_by_share
@@ -73,8 +72,7 @@ class Vista(LogitIntervention):
     def passing(self, parts: ModelParts) -> Pass:
         """See `LogitIntervention`."""
         assert self.unembedding is not None, "bound() comes first"
-        head = Unembedding(parts, norm="none", transform=self.unembedding.transform)
-        return _Vista(self, head, parts=parts, media_ids=self.media_ids, vista=self)
+        return _Vista(self, self.unembedding.without_norm(), parts=parts, media_ids=self.media_ids, vista=self)
 
     def logits(self, final: Tensor, early: Tensor) -> Tensor:
         """See `LogitIntervention`; `early` was read without the final norm."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lens_report.measures.columns import numbers
 from lens_report.measures.comparison import SAMPLE_KEYS, RunComparison, compare
+from lens_report.measures.cost import CostRatio, cost_ratio
 from lens_report.measures.task_run import TaskRun
 from lens_report.stats import Clusters, Estimate, difference_of_means, holm
 
@@ -31,6 +32,7 @@ class Effect:
             the layers held.
         chosen_among: How many settings of these interventions it was chosen from, on other samples than these; None
             where nothing was chosen.
+        cost: What an answer cost, in multiples of the base's.
     """
 
     changes: str
@@ -38,6 +40,7 @@ class Effect:
     p_holm: float | None
     recovered: Estimate
     chosen_among: int | None = None
+    cost: CostRatio = field(default_factory=CostRatio)
 
 
 def effects(base: Sequence[TaskRun], runs: Sequence[TaskRun], tune_on: float | None = None) -> list[Effect]:
@@ -63,7 +66,14 @@ def effects(base: Sequence[TaskRun], runs: Sequence[TaskRun], tune_on: float | N
 
     pairs = [(by_task[one.task], one, None) for one in runs if one.task in by_task]
     found = [
-        Effect(run.changes, compare(start, run, groups=tested), None, _recovered(start, run, tested), among)
+        Effect(
+            run.changes,
+            compare(start, run, groups=tested),
+            None,
+            _recovered(start, run, tested),
+            among,
+            cost_ratio(start, run),
+        )
         for start, run, among in (pairs if tune_on is None else _best(pairs, tune_on))
     ]
     corrected = holm({str(place): one.comparison.result.p_value for place, one in enumerate(found)})

@@ -9,7 +9,7 @@ from typing import ClassVar
 from lens_report.measures.effects import Effect, effects
 from lens_report.measures.runs import Paths, Problem, ReportError, load_runs
 from lens_report.presentation.document.blocks import Document, Section, Sentence, Table, bullets, say
-from lens_report.presentation.document.shown import Shown, count, interval, named, p_value, percent, words
+from lens_report.presentation.document.shown import Shown, count, decimal, interval, named, p_value, percent, words
 from lens_report.presentation.leaderboard.forms import Board, csv
 from lens_report.presentation.leaderboard.rows import readable_task_runs
 
@@ -18,7 +18,7 @@ __all__ = ["EffectBoard", "build_effects"]
 LEVEL = 0.05
 _COLUMNS = (
     "task", "run", "intervention", "samples", "base", "with it", "difference", "p (Holm)", "corrected", "broken",
-    "recovers what was lost", "remarks",
+    "recovers what was lost", "positions ×", "head products ×", "time ×", "remarks",
 )  # fmt: skip
 
 
@@ -86,7 +86,8 @@ def _cells(one: Effect) -> tuple[Shown, ...]:
         named(one.comparison.task), named(one.comparison.second), words(one.changes or "none named"),
         count(result.difference.n), percent(result.mean_a), percent(result.mean_b),
         interval(result.difference, share=True), p_value(one.p_holm), count(result.b_higher), count(result.a_higher),
-        interval(one.recovered, share=True), words("; ".join(_remarks(one))),
+        interval(one.recovered, share=True), decimal(one.cost.positions, 2), decimal(one.cost.head_products, 2),
+        decimal(one.cost.seconds, 2), words("; ".join(_remarks(one))),
     )  # fmt: skip
 
 
@@ -117,7 +118,9 @@ def _note(tried: int) -> Sentence:
     return say(
         "Paired by sample, clustered by picture; p is corrected for all {tried} comparisons of this table. Corrected: "
         "wrong in the base and right with it. Recovers what was lost: among the base's errors, the share corrected "
-        "where the right answer led clearly in some layer and was lost, minus the share where it was not.",
+        "where the right answer led clearly in some layer and was lost, minus the share where it was not. Costs of an "
+        "answer are multiples of the base's: positions through the decoder and residual vectors times the output "
+        "embedding are counted and the same everywhere; time depends on the machine and on what else it did.",
         tried=count(tried),
     )
 
@@ -131,5 +134,7 @@ def _plain(one: Effect) -> dict[str, object]:
         "low": result.difference.low, "high": result.difference.high, "p": result.p_value, "p_holm": one.p_holm,
         "corrected": result.b_higher, "broken": result.a_higher, "recovered": one.recovered.value,
         "recovered_low": one.recovered.low, "recovered_high": one.recovered.high, "chosen_among": one.chosen_among,
+        "positions_ratio": one.cost.positions, "head_products_ratio": one.cost.head_products,
+        "seconds_ratio": one.cost.seconds, "memory_ratio": one.cost.memory,
         "remarks": "; ".join(_remarks(one)),
     }  # fmt: skip

@@ -47,6 +47,20 @@ def test_a_run_is_compared_sample_by_sample(tmp_path: Path) -> None:
     assert row["intervention"] == "dola:1:cut=0.1"
 
 
+def test_costs_are_those_of_an_answer_and_absent_where_they_were_not_counted(tmp_path: Path) -> None:
+    def costing(number: int, **cost: float) -> Path:
+        info = {"answer_cost": cost, "fingerprint": {"interventions": [["vcd", 1.0]]}}
+        return write_run(tmp_path / str(number), run_id=f"20260131T120000Z-0000000{number}", info=info, n=40)
+
+    base = costing(1, answers=40, positions=4000, head_products=80, seconds=10.0)
+    half = costing(2, answers=20, positions=4000, head_products=60, seconds=20.0, peak_bytes=7)
+    (row,) = table(build_effects(base, half))
+    found = [row[f"{name}_ratio"] for name in ("positions", "head_products", "seconds", "memory")]
+    assert found == ["2.0", "1.5", "4.0", ""]
+    (row,) = table(build_effects(base, costing(3)))
+    assert row["positions_ratio"] == row["seconds_ratio"] == ""
+
+
 def test_p_values_are_corrected_for_all_that_was_tried(tmp_path: Path) -> None:
     base = written(tmp_path, 1, seed=1)
     others = [written(tmp_path, 2 + place, [["deco", place + 1.0]], seed=2 + place) for place in range(3)]
