@@ -1,0 +1,67 @@
+"""What interventions do to the bundled models: ``python -m experiments.interventions --out DIR``.
+
+Runs the plain models and each setting on the minis, in lmms-eval, greedily, and writes one comparison over all of them
+(`DIR/compare`). Runs that are in DIR already are not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.plan import HERE, Experiment
+
+PLAIN = "none"
+SETTINGS = (
+    *("pai:0.2:gamma=1.1", "pai:0.5:gamma=2", "adaptvis:1:low=0.5:high=1.2:threshold=0.3"),
+    *("adaptvis:1:low=0.5:high=1.5:threshold=0.4", "icd:1", "vista:0.01", "vista:0.17"),
+)
+MODELS = {
+    "lens_tiny": ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini"),
+    "lens_tiny_video": ("perception_mini",),
+}
+
+
+def experiment(model: str, setting: str, limit: int) -> Experiment:
+    """One run."""
+    name = f"{model}-{setting.replace(':', '_').replace('=', '')}"
+    lens = {"lens_intervene": setting, "lens_thumbnails": False}
+    return Experiment(name, setting, "lmms-eval", model, MODELS[model], lens, ("--limit", str(limit)))
+
+
+def run(one: Experiment, out: Path, lock: Sequence[str] = ()) -> Path:
+    """The folder with the records of a run, which is made if it is not there."""
+    folder = out / one.name
+    if not any(folder.rglob("lens_*.parquet")):
+        command = one.command(Path(), folder)
+        command[command.index("--model_args") + 1] = ",".join(
+            f"{name}={value}" for name, value in {"pretrained": one.model, **one.lens}.items()
+        )
+        program = Path(sys.executable).parent / command[0]
+        subprocess.run([*lock, str(program), *command[1:]], check=True, cwd=HERE.parent)
+    return folder
+
+
+def main() -> None:
+    """Run, compare, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--limit", type=int, default=240, help="questions a task")
+    parser.add_argument("--settings", nargs="*", default=list(SETTINGS), help="as in lens_intervene")
+    parser.add_argument("--prefix", nargs="*", default=[], help="what the commands are run with, e.g. nice")
+    asked = parser.parse_args()
+    for model in MODELS:
+        base, *runs = [
+            run(experiment(model, setting, asked.limit), asked.out, asked.prefix)
+            for setting in (PLAIN, *asked.settings)
+        ]
+        mmlens = Path(sys.executable).parent / "mmlens"
+        command = [str(mmlens), "compare", str(base), *map(str, runs), "--out", str(asked.out / "compare" / model)]
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
