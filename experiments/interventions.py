@@ -51,7 +51,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--limit", type=int, default=240, help="questions a task")
     parser.add_argument("--settings", nargs="*", default=list(SETTINGS), help="as in lens_intervene")
-    parser.add_argument("--prefix", nargs="*", default=[], help="what the commands are run with, e.g. nice")
+    parser.add_argument(
+        "--prefix", nargs=argparse.REMAINDER, default=[], help="what the commands are run with, e.g. nice"
+    )
     asked = parser.parse_args()
     for model in MODELS:
         base, *runs = [

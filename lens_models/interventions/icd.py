@@ -13,7 +13,7 @@ from lens_models.parts import ModelParts
 
 from .host import Host
 from .model_output import LogitIntervention, Pass
-from .prompt import leading, with_tokens
+from .prompt import leading, require_one_token, with_tokens
 from .second_run import SecondRun
 from .second_stream import contrast
 
@@ -83,9 +83,10 @@ class _Disturbed(SecondRun):
         if not isinstance(ids, Tensor):
             raise LensArgumentError("icd: the model is not given the ids of its prompt, so nothing comes before them")
         if self.begins(kwargs):
-            places = leading(ids, kwargs.get("attention_mask"), self.begin)
+            places = leading(kwargs, self.begin, "icd")
             if cache is not None:
                 self.kept[cache] = places
         else:
+            require_one_token(ids, "icd")
             places = self.kept[cache]
         return self.stream(forward, args, kwargs, with_tokens(kwargs, self.tokens, places, "icd"))

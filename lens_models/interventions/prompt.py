@@ -17,7 +17,7 @@ from lens_models.shadowing import shadowed
 
 from .second_run import SecondRun
 
-__all__ = ["PromptRun", "leading", "with_tokens", "without_positions"]
+__all__ = ["PromptRun", "leading", "require_one_token", "with_tokens", "without_positions"]
 
 _TYPES = ("token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids")
 _KNOWN = ("input_ids", "attention_mask", *_TYPES, "position_ids", "cache_position")
@@ -46,14 +46,15 @@ class PromptRun(SecondRun):
     @contextmanager
     def around(self, module: Any) -> Iterator[None]:
         """How long the prompts are that `generate` is given."""
-        with shadowed(module, generate=functools.wraps(module.generate)(functools.partial(self._given, module))):
+        own = module.generate
+        with shadowed(module, generate=functools.wraps(own)(functools.partial(self._given, own))):
             yield
 
-    def _given(self, module: Any, *args: Any, **kwargs: Any) -> Any:
+    def _given(self, generate: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         ids = args[0] if args else kwargs.get("input_ids", kwargs.get("inputs"))
         outer, self._prompt = self._prompt, ids.shape[1] if isinstance(ids, Tensor) else None
         try:
-            return type(module).generate(module, *args, **kwargs)
+            return generate(*args, **kwargs)
         finally:
             self._prompt = outer
 
@@ -74,9 +75,8 @@ class PromptRun(SecondRun):
             self.ends = max(1, ids.shape[1] - (self._prompt or ids.shape[1]) + 1)
             if cache is not None:
                 self.kept[cache] = self.shown
-        elif ids.shape[1] > 1:
-            raise LensArgumentError(f"{name} reads one token a pass behind a prompt, found {ids.shape[1]}")
         else:
+            require_one_token(ids, name)
             self.shown = self.kept.get(cache)
 
     def _shown(self, ids: Tensor) -> Tensor:
@@ -107,8 +107,23 @@ class PromptRun(SecondRun):
         return known[:, :context] if context >= total else known[:, total - context : total]
 
 
-def leading(ids: Tensor, mask: Tensor | None, begin: int | None) -> list[int]:
-    """The place behind the padding of each row of a prompt, and behind the token that begins a text."""
+def require_one_token(ids: Tensor, name: str) -> None:
+    """Of a pass behind a prompt.
+
+    Raises:
+        LensArgumentError: it is over several.
+    """
+    if ids.shape[1] > 1:
+        raise LensArgumentError(f"{name} reads one token a pass behind a prompt, found {ids.shape[1]}")
+
+
+def leading(kwargs: Mapping[str, Any], begin: int | None, name: str) -> list[int]:
+    """The place behind the padding of each row of a prompt, and behind the token that begins a text.
+
+    Raises:
+        LensArgumentError: the mask has a form that is not known.
+    """
+    ids, mask = kwargs["input_ids"], _mask(kwargs, name)
     first = torch.zeros(len(ids), dtype=torch.long, device=ids.device) if mask is None else mask.long().argmax(-1)
     own = ids.gather(1, first[:, None])[:, 0]
     found: list[int] = (first if begin is None else first + (own == begin).long()).tolist()

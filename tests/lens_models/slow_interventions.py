@@ -27,12 +27,22 @@ _change: list[Scores] = []
 
 
 def _attention(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, scaling: float, **_: Any
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    *,
+    scaling: float,
+    softcap: float | None = None,
+    **_: Any,
 ) -> Any:
-    """The whole matrix, for models without caps and sinks."""
+    """The whole matrix, for models without sinks."""
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     scores = query @ key.transpose(2, 3) * scaling
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
     for change in _change:
         scores = change(module.layer_idx + 1, scores)
     weights = torch.softmax(scores if mask is None else scores + mask[..., : key.shape[2]], -1)

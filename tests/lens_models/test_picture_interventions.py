@@ -214,11 +214,12 @@ def test_observers_of_attention_see_what_is_used() -> None:
         torch.testing.assert_close(torch.einsum("ht,htd->hd", weights, value), call.output[0, -1])
 
 
-def test_several_second_runs_keep_apart() -> None:
+@pytest.mark.parametrize("words", ["pai:0.5+vcd+icd", "vcd+vista:0.5+adaptvis:1:high=4:threshold=0"])
+def test_several_second_runs_keep_apart(words: str) -> None:
     """VCD's run of the noisy picture is under PAI too, with a run without the picture of its own."""
     lens, inputs = lens_of("llava"), ZOO["llava"].inputs((3, 6))
-    found = lens.generate(inputs, interventions=made("pai:0.5+vcd+icd", lens, "llava"), **GREEDY).new_tokens
-    with changed(lens.parts, made("pai:0.5+vcd+icd", lens, "llava")):
+    found = lens.generate(inputs, interventions=made(words, lens, "llava"), **GREEDY).new_tokens
+    with changed(lens.parts, made(words, lens, "llava")):
         again = lens.model.generate(**inputs, **GREEDY, use_cache=False)[:, -N:]
     assert [list(each) for each in found] == again.tolist()
 
@@ -304,3 +305,21 @@ def test_the_probe_of_attention_is_about_the_picture_and_not_about_a_second_run(
     np.testing.assert_array_equal(heat("vcd:1:noise=900"), heat("vcd:0"))
     np.testing.assert_array_equal(heat("icd"), heat("icd:0"))
     assert (heat("pai:0.5")[0] != heat("pai:0")[0]).any()
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_other_caches_are_right_or_refused(words: str) -> None:
+    lens, inputs = lens_of("llava", "sdpa"), ZOO["llava"].inputs((3, 6))
+    expected = lens.generate(inputs, interventions=made(words, lens, "llava"), **GREEDY).new_tokens
+
+    def generate(**settings: Any) -> Any:
+        with changed(lens.parts, made(words, lens, "llava")):
+            return lens.model.generate(**inputs, **GREEDY, **settings)[:, -N:].tolist()
+
+    if words.startswith("adaptvis") or "gamma=1" in words:
+        assert generate(cache_implementation="static") == [list(row) for row in expected]
+    else:
+        with pytest.raises(LensArgumentError, match="leave cache_implementation out"):
+            generate(cache_implementation="static")
+    with pytest.raises(LensArgumentError, match="one token a pass behind a prompt, found 8"):
+        generate(prefill_chunk_size=8)
