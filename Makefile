@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo results report test test-fast test-numeric test-slow test-mera test-vllm bench check format clean
+.PHONY: setup demo results report test test-fast test-numeric test-slow test-mera test-vllm test-wheel bench check format clean
 
 setup: $(STAMP)
 
@@ -59,6 +59,10 @@ numeric-%-2: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# sdist and wheel, installed into an environment without the source tree; runs the demo there
+test-wheel: $(STAMP)
+	$(PYTEST) tests/integration/test_installed_wheel.py -m slow
 
 # the line of lm-eval that the MERA fork is built on, with transformers 4, in an environment of its own
 MERA := .venv-mera

@@ -28,6 +28,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     ),
     "lens_engine": (*HARNESSES, "matplotlib", "plotly", "lens_report", "harness_ext"),
     "lens_report": (*HARNESSES, "torch", "transformers", "lens_models", "lens_tasks", "harness_ext"),
+    "mmlens": (*HARNESSES, "torch", "transformers", "pandas", *SCIENCE, "harness_ext"),  # each name waits for its use
 }
 
 _IMPORT_ALL = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-PACKAGES = ("harness_ext", "lens_engine", "lens_models", "lens_report", "lens_results", "lens_tasks")
+PACKAGES = ("harness_ext", "lens_engine", "lens_models", "lens_report", "lens_results", "lens_tasks", "mmlens")
 
 
 def cycle(*packages: str) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -16,17 +18,34 @@ from harness_ext.cli.prepare import prepare
 from harness_ext.cli.report import report
 from harness_ext.cli.submit import submit
 from harness_ext.cli.tasks import tasks
+from harness_ext.cli.view import view
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Layer-wise answer readouts (the logit lens) beside every score of lmms-eval, lm-eval and MERA.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mmlens {metadata.version('mm-logit-lens')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Layer-wise answer readouts (the logit lens) beside every score of lmms-eval, lm-eval and MERA."""
+
+
 app.command()(check)
 app.command()(report)
+app.command()(view)
 app.command()(leaderboard)
 app.command()(compare)
 app.command()(predict)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from command_runner import Command, run_alone
+from command_runner import BIN, Command, environment, run_alone
 from typer.testing import CliRunner
 
+import mmlens
 from harness_ext.cli import app
 from lens_models import LENS_TINY
 from lens_models.loading import resolve_pretrained
@@ -76,6 +78,16 @@ def test_prepare_clevr_tells_where_the_release_is_to_be_had(tmp_path: Path) -> N
     done = run_alone(tmp_path, "mmlens", "prepare", "clevr", "nowhere", check=False)
     assert done.returncode == 1
     assert "CLEVR" in done.stdout
+
+
+@pytest.mark.end_to_end
+def test_version_and_completion(tmp_path: Path) -> None:
+    assert run_alone(tmp_path, "mmlens", "--version").stdout.split() == ["mmlens", mmlens.__version__]
+    asked = {"_MMLENS_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "mmlens leader"}
+    listed = subprocess.run(
+        [BIN / "mmlens"], env={**environment(), **asked}, capture_output=True, text=True, check=True
+    )
+    assert '"leaderboard"' in listed.stdout
 
 
 def test_the_bundled_model_is_an_ordinary_folder() -> None:
