@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from lens_models import LensArgumentError, LensSettings
 from lens_models.interventions import Intervention, interventions_of
 from lens_models.lenses import LENSES
 from lens_models.metrics import Thresholds
+from lens_models.nearest import did_you_mean, nearest
 from lens_models.probes import PROBES
 
 from .controls import CONTROL_NAMES, MASK_NAMES, MASK_WAYS
@@ -113,8 +113,8 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
 
 def _means_the_lens(name: str) -> bool:
     """Whether an argument of another name is a slip of one of the lens's, which must not pass to the model unseen."""
-    close = difflib.get_close_matches(_spelt(name), LENS_ARGUMENTS, n=1, cutoff=0.85)
-    return _spelt(name).startswith("lens") or bool(close)
+    spelt = _spelt(name)
+    return spelt.startswith("lens") or nearest(spelt, LENS_ARGUMENTS, cutoff=0.85) is not None
 
 
 def _spelt(name: str) -> str:
@@ -128,7 +128,7 @@ def _norm(value: object) -> Any:
 def _one_of(argument: str, value: object, known: Collection[str]) -> str:
     name = str(value).strip().lower()
     if name not in known:
-        raise LensArgumentError(f"{argument}={value!r}; expected one of {', '.join(known)}")
+        raise LensArgumentError(f"{argument}={value!r}; expected one of {', '.join(known)}.{did_you_mean(name, known)}")
     return name
 
 
@@ -201,8 +201,7 @@ def _names(argument: str, value: object, known: Collection[str]) -> tuple[str, .
         return ()
     wrong = next((name for name in names if name not in known or names.count(name) > 1), None)
     if wrong is not None:
-        near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
-        hint = f" Did you mean {near[0]}?" if near and wrong not in known else ""
+        hint = did_you_mean(wrong, known) if wrong not in known else ""
         raise LensArgumentError(f"{argument}={value!r}: expected none, or {_listed(known)}.{hint}")
     return tuple(name for name in known if name in names)
 
@@ -220,9 +219,8 @@ def reject_unknown(names: Iterable[str], known: Iterable[str], what: str = "mode
     """
     known = sorted(known)
     for name in names:
-        near = difflib.get_close_matches(_spelt(name), known, n=1, cutoff=0.6)
-        hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
-        raise LensArgumentError(f"unknown {what} '{name}'. {hint}")
+        hint = did_you_mean(_spelt(name), known) or f" Known: {', '.join(known)}."
+        raise LensArgumentError(f"unknown {what} '{name}'.{hint}")
 
 
 def number(value: object, name: str) -> float:

@@ -21,6 +21,7 @@ from .image_tokens import ImageTokens
 from .image_tokens.contextual import REFERENCE, ContextualBank
 from .interventions import Intervention
 from .lenses import LENSES, require_last_layer
+from .nearest import did_you_mean
 from .parts import ModelParts, find_parts
 from .probes import CAPTURE_LIMIT, PROBES, Batch, Probe, needs_image_tokens, refusal_of, resolve_layer_index
 from .probes.image_tokens import spread_layers
@@ -56,13 +57,19 @@ class LensSettings:
 
     def __post_init__(self) -> None:
         if self.norm not in ("final", "none"):
-            raise LensArgumentError(f"norm={self.norm!r}; expected 'final' or 'none'")
+            raise LensArgumentError(
+                f"norm={self.norm!r}; expected 'final' or 'none'.{did_you_mean(self.norm, ('final', 'none'))}"
+            )
         if self.topk < 1:
             raise LensArgumentError(f"topk={self.topk}; expected at least 1")
         if self.lens not in LENSES:
-            raise LensArgumentError(f"lens={self.lens!r}; expected one of {', '.join(LENSES)}")
+            raise LensArgumentError(
+                f"lens={self.lens!r}; expected one of {', '.join(LENSES)}.{did_you_mean(self.lens, LENSES)}"
+            )
         if unknown := [name for name in self.probes if name not in PROBES]:
-            raise LensArgumentError(f"probes={'+'.join(unknown)}; expected some of {', '.join(PROBES)}")
+            raise LensArgumentError(
+                f"probes={'+'.join(unknown)}; expected some of {', '.join(PROBES)}.{did_you_mean(unknown[0], PROBES)}"
+            )
 
 
 class LogitLens:

@@ -19,6 +19,7 @@ from .auto_classes import class_of
 from .encoding import tokenizer_of
 from .errors import LensArgumentError, ModelLoadError, NotMultimodalError, UnknownModelError
 from .memory import is_out_of_memory
+from .nearest import did_you_mean
 from .peft_adapters import attach_adapter
 from .quantised import is_quantised, quantisation_config
 
@@ -83,7 +84,9 @@ def resolve_dtype(dtype: str | torch.dtype | None) -> str | torch.dtype:
         return dtype or "auto"
     found = _DTYPES.get(str(dtype).removeprefix("torch."))
     if found is None:
-        raise LensArgumentError(f"dtype={dtype!r} is unknown; use one of {', '.join(_DTYPES)}")
+        raise LensArgumentError(
+            f"dtype={dtype!r} is unknown; use one of {', '.join(_DTYPES)}.{did_you_mean(dtype, _DTYPES)}"
+        )
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.progress import progress
 
 __all__ = ["fit_trust"]
 
@@ -21,7 +22,7 @@ def fit_trust(
     from lens_report import ReportError, fit_on_runs
     from lens_results import LensResultsError
 
-    with exit_on(ReportError, LensResultsError, OSError):
+    with exit_on(ReportError, LensResultsError, OSError), progress("Reading the records"):
         trust = fit_on_runs(runs, layers=layers)
         trust.write(out)
     typer.echo(f"{out}: {trust.digest}, fitted on {trust.n} answers by {', '.join(trust.model.names)}")

@@ -10,6 +10,8 @@ import typer
 
 from harness_ext.cli.failures import exit_on
 from harness_ext.cli.language import Lang, Language
+from harness_ext.cli.printing import AsFormat, print_board
+from harness_ext.cli.progress import progress
 from harness_ext.cli.task_files import TaskFiles, task_files
 
 __all__ = ["Shape", "leaderboard"]
@@ -36,9 +38,10 @@ def leaderboard(
         Shape, typer.Option(help="tasks: a row a task and run. mera: a row a model, MERA's data sets as columns.")
     ] = Shape.tasks,
     task_file: TaskFiles = None,
+    form: AsFormat = None,
     lang: Lang = Language.en,
 ) -> None:
-    """Compare RUNS: scores, what predicts their errors, depth of emergence; prints Markdown."""
+    """Compare RUNS: scores, what predicts their errors, depth of emergence."""
     from lens_report import ReportError, build_benchmark_board, build_leaderboard
     from lens_report.presentation.leaderboard.forms import Board
     from lens_results import LensResultsError
@@ -47,7 +50,7 @@ def leaderboard(
         raise typer.BadParameter("only --shape mera has files of tasks", param_hint="--task-file")
     if trust is not None and shape is not Shape.tasks:
         raise typer.BadParameter("only --shape tasks has columns of a trust file", param_hint="--trust")
-    with exit_on(ReportError, LensResultsError, OSError):
+    with exit_on(ReportError, LensResultsError, OSError), progress("Reading the records"):
         table: Board
         if shape is Shape.mera:
             from harness_ext.cli.mera_shape import mera
@@ -58,6 +61,6 @@ def leaderboard(
                 runs, published=published, trust=trust, abstain_below=abstain_below, language=lang.value
             )
         files = {} if out is None else table.write(out)
-    typer.echo(table.to_markdown())
+    print_board(table, form)
     for path in files.values():
         typer.echo(f"Written: {path}", err=True)

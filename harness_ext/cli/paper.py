@@ -9,6 +9,7 @@ import typer
 
 from harness_ext.cli.failures import exit_on
 from harness_ext.cli.language import Lang, Language
+from harness_ext.cli.progress import progress
 
 __all__ = ["paper"]
 
@@ -26,7 +27,7 @@ def paper(
     from lens_report import ReportError, build_paper
     from lens_results import LensResultsError
 
-    with exit_on(ReportError, LensResultsError, OSError, UnicodeDecodeError):
+    with exit_on(ReportError, LensResultsError, OSError, UnicodeDecodeError), progress("Reading the records"):
         text = about.read_text(encoding="utf-8") if about is not None else ""
         made = build_paper(runs, out, about=text, language=lang.value)
     for problem in made.problems:

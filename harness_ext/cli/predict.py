@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.printing import AsFormat, print_board
+from harness_ext.cli.progress import progress
 
 __all__ = ["predict"]
 
@@ -29,19 +31,20 @@ def predict(
         bool, typer.Option("--compare", help="Set the accuracy by the runs' own labels beside the predictions.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Write the table there too, as .csv.")] = None,
+    form: AsFormat = None,
 ) -> None:
-    """Predict the accuracy of RUNS without looking at their labels; prints Markdown."""
+    """Predict the accuracy of RUNS without looking at their labels."""
     from lens_report import ReportError, predict_accuracy
     from lens_report.measures.accuracy import DEFAULT_METHODS
     from lens_report.stats.label_free import METHODS
     from lens_results import LensResultsError
 
     methods = method or DEFAULT_METHODS
-    with exit_on(ReportError, LensResultsError, OSError):
+    with exit_on(ReportError, LensResultsError, OSError), progress("Reading the records"):
         table = predict_accuracy(
             runs, labelled, methods=tuple(METHODS) if "all" in methods else methods, tasks=task, force=force,
             compare=compare,
         )  # fmt: skip
         if out is not None:
             table.to_frame().to_csv(out, index=False)
-    typer.echo(table.to_markdown())
+    print_board(table, form)

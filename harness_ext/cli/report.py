@@ -9,6 +9,7 @@ import typer
 
 from harness_ext.cli.failures import exit_on
 from harness_ext.cli.language import Lang, Language
+from harness_ext.cli.progress import progress
 
 __all__ = ["report"]
 
@@ -27,7 +28,7 @@ def report(
     from lens_results import LensResultsError
 
     pairs = [_pair(each) for each in before_after or ()]
-    with exit_on(ReportError, LensResultsError, OSError):
+    with exit_on(ReportError, LensResultsError, OSError), progress("Reading the records"):
         made = build_report(runs, out, before_after=pairs, language=lang.value)
     for problem in made.problems:
         typer.echo(f"Left out: {problem.message}", err=True)

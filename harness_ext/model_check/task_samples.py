@@ -11,6 +11,7 @@ from lens_engine import Sample
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.prompts import ProcessorPrompts
 from lens_models import LoadedModel, example_inputs
+from lens_models.nearest import did_you_mean
 
 __all__ = ["ExamplePrompts", "TaskError", "example_sample", "load_task", "task_samples"]
 
@@ -28,6 +29,7 @@ def load_task(name: str, include_path: Path | None = None) -> Any:
         TaskError: no such task, a group of tasks, a data set that is not at hand, or no lmms-eval.
     """
     try:
+        import lmms_eval.models  # noqa: F401  # it loads the plugin by its entry point, which must not be half imported
         from lmms_eval.tasks import TaskManager, get_task_dict
 
         from harness_ext.lmms_eval.plugin import register_tasks
@@ -40,7 +42,10 @@ def load_task(name: str, include_path: Path | None = None) -> Any:
     if name not in manager.all_tasks:
         manager = TaskManager("ERROR", include_path=given)  # reads every YAML file of the harness
     if name not in manager.all_tasks:
-        raise TaskError(f"task {name!r} is not known to lmms-eval; `mmlens tasks --names` lists the bundled ones")
+        hint = did_you_mean(name, manager.all_tasks)
+        raise TaskError(
+            f"task {name!r} is not known to lmms-eval; `mmlens tasks --names` lists the bundled ones.{hint}"
+        )
     try:
         found = dict(leaf_tasks(get_task_dict([name], manager, "chat")))
     except Exception as error:  # whatever the harness's retries and the data set's loader raise

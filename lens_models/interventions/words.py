@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from lens_models.errors import LensArgumentError
+from lens_models.nearest import did_you_mean
 
 from .adaptvis import AdaptVis
 from .deco import Deco
@@ -63,8 +63,7 @@ def _one(words: str) -> Intervention:
 
 
 def _expected(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"{name!r} is unknown. " + (f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}.")
+    return f"{name!r} is unknown." + (did_you_mean(name, known) or f" Known: {', '.join(known)}.")
 
 
 def _value(text: str, default: Any, what: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,6 +54,9 @@ __all__ = [
 ]
 
 
+log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Everything about one task of one run; a part that the records do not allow is None.
@@ -102,6 +106,7 @@ def analyse(run: Run, tasks: Iterable[str] | None = None, *, draws: Draws | None
 
 def analyse_task_run(task_run: TaskRun, draws: Draws | None = None) -> Analysis:
     """Analyse one task of one run."""
+    log.info("%s of %s: statistics of %d samples", task_run.task, task_run.label, len(task_run.rows))
     amount = draws or Draws()
     emerged = emergence(task_run, seed=amount.seed)
     return Analysis(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import difflib
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,8 @@ from lens_report.measures.unlabelled import answer_set, labelled, unlabelled
 from lens_report.stats import Estimate, score_interval
 from lens_report.stats.label_free import METHODS, AccuracyPrediction, AnswerSet, Method, predict
 from lens_report.stats.label_free.intervals import N_DRAWS
+
+log = logging.getLogger(__name__)
 
 DEFAULT_METHODS = ("doc", "p_correct_layers", "mean")
 """Shown without `methods`: from the last layer, from all layers, and what either has to beat."""
@@ -134,13 +138,16 @@ def predict_accuracies(
     sources = _sets(labelled_runs, True, False, problems)
     targets = _sets(unlabelled_runs, False, compare, problems)
     wanted = None if tasks is None else set(tasks)
-    targets = [each for each in targets if wanted is None or each.task in wanted]
+    if wanted is not None:
+        _require({each.task for each in targets}, wanted)
+        targets = [each for each in targets if each.task in wanted]
     if not sources:
         raise ReportError(_nothing("--from has no answer with a verdict", problems))
     if not targets:
         raise ReportError(_nothing("the run has no answer that was read with a confidence", problems))
     found = []
     for target in targets:
+        log.info("%s: predicting from %d labelled sets", target.name, len(sources))
         used, related = _related(target, sources)
         if not related and target.task and not force:
             why = "no labelled set with such confidences is of the same task or the same model; forced, all are used"
@@ -165,8 +172,19 @@ def _related(target: AnswersOf, sources: Sequence[AnswersOf]) -> tuple[list[Answ
 
 def _method(name: str) -> Method:
     if name not in METHODS:
-        raise ReportError(f"method {name!r} is unknown; expected one of {', '.join(METHODS)}")
+        raise ReportError(f"method {name!r} is unknown; expected one of {', '.join(METHODS)}.{_hint(name, METHODS)}")
     return METHODS[name]
+
+
+def _require(known: Collection[str], wanted: Collection[str]) -> None:
+    """Raise for a wanted task that no run has."""
+    for name in sorted({*wanted} - {*known}):
+        raise ReportError(f"no run has the task {name!r}; they have {', '.join(sorted(known))}.{_hint(name, known)}")
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _nothing(what: str, problems: Sequence[Problem]) -> str:

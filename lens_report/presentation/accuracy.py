@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 
@@ -17,8 +18,8 @@ from lens_report.measures.accuracy import (
 )
 from lens_report.measures.runs import Paths
 from lens_report.presentation.document.blocks import Block, Document, Section, Sentence, Table, bullets, say
-from lens_report.presentation.document.markdown import markdown
 from lens_report.presentation.document.shown import MISSING, Shown, decimal, interval, listed, percent, words
+from lens_report.presentation.leaderboard.forms import Board, csv
 from lens_report.stats.label_free import METHODS, AccuracyPrediction
 from lens_report.stats.label_free.intervals import EXCHANGEABLE, N_DRAWS
 
@@ -30,24 +31,28 @@ TRUTH = "by its labels"
 
 
 @dataclass(frozen=True)
-class AccuracyTable:
+class AccuracyTable(Board):
     """Predicted accuracies as text.
 
     Attributes:
         found: The predictions themselves.
+        language: Of the written forms.
     """
 
+    file_name: ClassVar[str] = "predicted"
     found: PredictedAccuracies
+    language: str = "en"
 
-    def to_markdown(self) -> str:
-        """Table, what each method assumes, orders of models, what was left out."""
-        return markdown(self._document())
+    def to_csv(self) -> str:
+        """One row a set and method, with plain numbers."""
+        return csv(_plain(one, each) for one in self.found.sets for each in one.predictions)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a set and method, with plain numbers: value, low, high, half_width, level, distance, limit, ..."""
         return pd.DataFrame([_plain(one, each) for one in self.found.sets for each in one.predictions])
 
-    def _document(self) -> Document:
+    def document(self) -> Document:
+        """Table, what each method assumes, orders of models, what was left out."""
         compared = any(one.of.truth is not None for one in self.found.sets)
         columns = (*COLUMNS, TRUTH) if compared else COLUMNS
         rows = [_row(one, each, compared) for one in self.found.sets for each in one.predictions]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -30,6 +31,8 @@ from lens_report.presentation.figures import figures_over_tasks, report_figures,
 from lens_report.presentation.language import ENGLISH, Catalogue, catalogue, translated, translated_figure
 from lens_results import LensResultsError, Run
 from lens_results.storage import safe_name
+
+log = logging.getLogger(__name__)
 
 STATS_FORMAT = 1
 
@@ -85,6 +88,7 @@ def build_report(
     """
     folder, texts = Path(out), catalogue(language)
     found = report_on(paths, folder, draws=draws, before_after=before_after, texts=texts)
+    log.info("The page with its samples")
     data = explorer_data([one.task_run for one in found.analyses], limits or ExplorerLimits())
     files = Report(
         folder, folder / "report.md", folder / "index.html", folder / "stats.json", found.figures, found.problems
@@ -171,6 +175,7 @@ def _draw(analysis: Analysis, folder: Path, texts: Catalogue) -> dict[str, Pictu
     task_run = analysis.task_run
     home = f"figures/{safe_name(task_run.task)}_{task_run.run.info.run_id}"
     found = {}
+    log.info("%s of %s: figures", task_run.task, task_run.label)
     for figure in report_figures(analysis):
         picture = Picture(f"{home}/{figure.name}", figure.caption)
         save(translated_figure(figure.draw(), texts), folder / picture.stem)

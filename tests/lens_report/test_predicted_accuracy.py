@@ -110,5 +110,5 @@ def test_what_cannot_be_done_is_said(folder: Path, sources: list[Path], tmp_path
     bare = rewrite(load(folder / "from0"), tmp_path, stripped)
     with pytest.raises(ReportError, match=r"no answer with a verdict"):
         predict_accuracy(folder / "model1", bare)
-    with pytest.raises(ReportError, match=r"no answer that was read"):
+    with pytest.raises(ReportError, match=r"no run has the task 'another'; they have asked\."):
         predict_accuracy(folder / "model1", sources, tasks=["another"])

@@ -37,18 +37,19 @@ class Board(ABC):
 
     def to_markdown(self) -> str:
         """The document as Markdown."""
-        return markdown(self._shown())
+        return markdown(self.shown())
 
     def to_html(self) -> str:
         """The same as one self-contained page."""
-        return render_html(self._shown(), texts=catalogue(self.language))
+        return render_html(self.shown(), texts=catalogue(self.language))
 
     def to_latex(self) -> str:
         """The tables of the first section for a paper (booktabs and, for Cyrillic names, a Unicode engine)."""
-        blocks = self._shown().sections[0].blocks
+        blocks = self.shown().sections[0].blocks
         return "\n".join(_latex(block) for block in blocks if isinstance(block, Table))
 
-    def _shown(self) -> Document:
+    def shown(self) -> Document:
+        """The document in the board's language."""
         return translated(self.document(), catalogue(self.language))
 
     def write(self, out: str | Path) -> dict[str, Path]:
