@@ -23,7 +23,7 @@ from .api import VisionLanguageModel, load
 from .directions import save_directions
 from .engine import Engine, Generation, Lens
 from .media import Media
-from .recording import Recording
+from .recording import Recording, lens_recording
 from .sample import Request, Sample
 from .session import Session
 from .transformers_engine import TransformersEngine
@@ -41,6 +41,7 @@ __all__ = [
     "Session",
     "TransformersEngine",
     "VisionLanguageModel",
+    "lens_recording",
     "load",
     "save_directions",
 ]

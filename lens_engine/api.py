@@ -32,7 +32,7 @@ from .model_arguments import ModelArguments
 from .opening import OpenedModel, open_model
 from .options import LENS_ARGUMENTS, LensOptions, reject_unknown
 from .question import Candidates, Pictures, Question, as_arguments
-from .recording import Recording
+from .recording import Recording, lens_recording
 from .sample import Request
 
 __all__ = ["VisionLanguageModel", "load"]
@@ -105,7 +105,7 @@ class VisionLanguageModel:
         """A recording that hands its records to `records` too."""
         arguments = self._arguments
         prompt = {"system_prompt": arguments.system_prompt}
-        recording = Recording(
+        recording = lens_recording(
             self._opened.engine,
             replace(self._opened.model_of_run, options=options),
             self._opened.loaded.tokenizer,

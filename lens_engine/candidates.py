@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lens_models.candidates import FIRST_TOKEN, candidate_tokens, has_text, variant_ids
-from lens_tasks import AnswerTarget, Candidate
+from lens_tasks import AnswerSpan, AnswerTarget, Candidate
 from lens_tasks.answers import same_answer, without_article
 
 from .position import AnswerPosition
 
-__all__ = ["SampleCandidates", "resolve_candidates"]
+__all__ = ["SampleCandidates", "named_candidates", "resolve_candidates"]
 
 
 @dataclass(frozen=True)
@@ -57,27 +57,35 @@ def resolve_candidates(tokenizer: Any, target: AnswerTarget, position: AnswerPos
 
 
 def _closed(tokenizer: Any, target: AnswerTarget, position: AnswerPosition) -> SampleCandidates:
-    labels = target.labels
+    labels, known = target.labels, named_candidates(target, position.span)
     tokens = candidate_tokens(tokenizer, [c.variants for c in target.candidates], labels=labels)
-    pred = _index(labels, position.span.label)
-    gold = _index(labels, target.gold)
+    gold = known.gold
     readable = tokens.method == FIRST_TOKEN
     ids = tokens.ids if readable else ()
-    return SampleCandidates(
-        labels=labels,
+    return replace(
+        known,
         ids=ids,
-        fixed=not target.from_gold,
-        gold=gold,
-        pred=pred,
         gold_ids=ids[gold] if ids and gold is not None else (),
         pivots=_pivot_ids(tokenizer, target.pivot),
         pivot_labels=tuple(c.label for c in target.pivot),
-        binary=_binary(labels, target),
         method=tokens.method,
-        # an answer outside the set is a format error, which is not the same as a wrong answer
-        correct=None if gold is None or pred is None else gold == pred,
         collisions=tokens.collisions,
         sequences=() if readable or not all(tokens.sequences) else tokens.sequences,
+    )
+
+
+def named_candidates(target: AnswerTarget, span: AnswerSpan) -> SampleCandidates:
+    """The candidates of a closed task by their labels, without tokens, and which of them the answer names."""
+    labels = target.labels
+    pred, gold = _index(labels, span.label), _index(labels, target.gold)
+    return SampleCandidates(
+        labels=labels,
+        fixed=not target.from_gold,
+        gold=gold,
+        pred=pred,
+        binary=_binary(labels, target),
+        # an answer outside the set is a format error, which is not the same as a wrong answer
+        correct=None if gold is None or pred is None else gold == pred,
     )
 
 

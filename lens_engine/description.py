@@ -24,6 +24,8 @@ __all__ = [
     "describe_run",
     "non_default_arguments",
     "package_versions",
+    "storable",
+    "versions_of",
 ]
 
 _PACKAGES = ("mm-logit-lens", "lmms-eval", "lm-eval", "torch", "transformers", "accelerate", "datasets", "numpy")
@@ -87,6 +89,15 @@ class ModelOfRun:
     rank: int
     interventions: Sequence[Intervention] = ()
 
+    @property
+    def thumbnails(self) -> bool:
+        """Whether small pictures of the images are kept."""
+        return self.options.thumbnails
+
+    def describe(self, run_id: str, *, harness: str, settings: RunSettings) -> RunInfo:
+        """See `describe_run`."""
+        return describe_run(run_id, self, harness=harness, settings=settings)
+
 
 def non_default_arguments(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, str]:
     """The model arguments that can change an answer and are not what they are by default, as text."""
@@ -109,10 +120,10 @@ def argument_defaults(cls: type) -> dict[str, Any]:
 
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on; those not installed are left out."""
-    return {"python": platform.python_version(), **_versions((*_PACKAGES, *_SERVING_PACKAGES))}
+    return {"python": platform.python_version(), **versions_of((*_PACKAGES, *_SERVING_PACKAGES))}
 
 
-def _versions(packages: Iterable[str], *, builds: bool = True) -> dict[str, str]:
+def versions_of(packages: Iterable[str], *, builds: bool = True) -> dict[str, str]:
     """Package -> version of those installed; without `builds` the same for the builds of one version (+cpu, +cu128)."""
     versions = {}
     for name in packages:
@@ -152,13 +163,13 @@ def describe_run(run_id: str, described: ModelOfRun, *, harness: str, settings: 
         lens=about,
         identity=IdentityInfo(report.deviation, report.argmax_agrees, report.tolerance),
         versions=versions,
-        generation=_storable(settings.generation),
-        prompt=_storable(settings.prompt),
-        limits=_storable(settings.limits),
-        seeds=_storable(settings.seeds),
-        args=_storable(settings.args),
+        generation=storable(settings.generation),
+        prompt=storable(settings.prompt),
+        limits=storable(settings.limits),
+        seeds=storable(settings.seeds),
+        args=storable(settings.args),
         metrics=settings.metrics,
-        fingerprint=_storable(_run_part(described, about, harness, settings)),
+        fingerprint=storable(_run_part(described, about, harness, settings)),
     )
 
 
@@ -216,15 +227,15 @@ def _run_part(described: ModelOfRun, lens: LensInfo, harness: str, settings: Run
         "lens": own,
         "thresholds": lens.thresholds,
         "controls": list(lens.controls),
-        "versions": _versions(packages, builds=False),
+        "versions": versions_of(packages, builds=False),
         **({"interventions": changes} if changes else {}),
     }
 
 
-def _storable(settings: Any) -> Any:
+def storable(settings: Any) -> Any:
     """Settings as JSON holds them: NaN and infinity, which it does not know, as words."""
     if isinstance(settings, Mapping):
-        return {str(name): _storable(value) for name, value in settings.items()}
+        return {str(name): storable(value) for name, value in settings.items()}
     if isinstance(settings, list | tuple):
-        return [_storable(value) for value in settings]
+        return [storable(value) for value in settings]
     return str(settings) if isinstance(settings, float) and not isfinite(settings) else settings

@@ -14,7 +14,7 @@ from lens_tasks.answers import closes_reasoning, ends_in_reasoning, opens_reason
 from .failures import NoReadout
 from .sample import Sample
 
-__all__ = ["AnswerPosition", "find_position", "n_generated"]
+__all__ = ["AnswerPosition", "HiddenReasoning", "find_answer", "find_position", "n_generated"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,26 @@ class AnswerPosition:
 
 def find_position(tokenizer: Any, sample: Sample, response: str, tokens: Sequence[int]) -> AnswerPosition | NoReadout:
     """Locate the answer in `response`, which is `tokens` decoded without special tokens; or why it is not located."""
+    span = find_answer(sample, response, hidden_reasoning(tokenizer, tokens, response))
+    if isinstance(span, NoReadout):
+        return span
+    try:
+        step = step_of_char(tokenizer, tokens, span.decided_at, text=response)
+    except AlignmentError as error:
+        return NoReadout("unaligned", str(error))
+    return AnswerPosition(span, step, tokens[step])
+
+
+def find_answer(sample: Sample, response: str, hidden: HiddenReasoning) -> AnswerSpan | NoReadout:
+    """Locate the answer in the text of a response; or why it is not located.
+
+    Args:
+        sample: what was asked.
+        response: the text that was generated.
+        hidden: a reasoning block that the text does not show.
+    """
     if not response.strip():
         return NoReadout("no_answer", "the model generated no text")
-    hidden = hidden_reasoning(tokenizer, tokens, response)
     span = locate_answer(
         response[hidden.end :],
         sample.target.candidates,
@@ -42,12 +59,7 @@ def find_position(tokenizer: Any, sample: Sample, response: str, tokens: Sequenc
     )
     if isinstance(span, NoAnswer):
         return NoReadout("no_answer", span.reason)
-    span = span.moved(hidden.end)
-    try:
-        step = step_of_char(tokenizer, tokens, span.decided_at, text=response)
-    except AlignmentError as error:
-        return NoReadout("unaligned", str(error))
-    return AnswerPosition(span, step, tokens[step])
+    return span.moved(hidden.end)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from accelerate.utils import broadcast_object_list, gather_object
 
 from lens_models.continuations import ScoredContinuation
 from lens_models.work import Work
-from lens_results import SampleRecord, new_run_id
+from lens_results import RunInfo, SampleRecord, new_run_id
 
 from .controls import CausalMasks, ImageControls, joined_costs
-from .description import ModelOfRun, RunSettings, describe_run
-from .engine import Engine, Generation
+from .description import ModelOfRun, RunSettings
+from .engine import Engine
 from .failures import NoReadout
 from .reading import Reader
 from .record_cache import RecordCache
@@ -24,7 +24,7 @@ from .recorder import LensRecorder
 from .relative_attention import RELATIVE, RelativeAttention
 from .sample import Choices, Sample
 
-__all__ = ["ADVICE", "Log", "Recording"]
+__all__ = ["ADVICE", "Answered", "DescribedModel", "Log", "Reads", "Recording", "lens_recording"]
 
 _PEAK = "peak_bytes"
 ADVICE = "give --output_path, or lens_dir=FOLDER in --model_args"
@@ -43,52 +43,79 @@ class Log(Protocol):
         """What went wrong."""
 
 
+class Answered(Protocol):
+    """The answer to one sample; what else is known of it is between an engine and its reader."""
+
+    @property
+    def text(self) -> str:
+        """The answer as the harness takes it."""
+
+
+class Reads(Protocol):
+    """Makes records of answered samples; what fails in it costs a sample its readout and nothing else."""
+
+    def read(self, samples: Sequence[Sample], answers: Sequence[Any], /) -> list[SampleRecord]:
+        """One record a sample, in order."""
+
+    def read_choices(
+        self, choices: Choices, scored: Sequence[ScoredContinuation], problem: NoReadout | None = None, /
+    ) -> SampleRecord:
+        """The record of a multiple-choice document."""
+
+
+class DescribedModel(Protocol):
+    """What a run needs to know of the model that answers."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process."""
+
+    @property
+    def thumbnails(self) -> bool:
+        """Whether small pictures of the images are kept."""
+
+    def describe(self, run_id: str, *, harness: str, settings: RunSettings) -> RunInfo:
+        """What defines the numbers of a run, see `lens_engine.description`."""
+
+
 class Recording:
     """Keeps the records of one evaluation.
 
     Args:
-        engine: what answers; it has a lens.
-        model: what the description says of its model.
-        tokenizer: of its model.
+        model: the model that answers.
+        reader: makes the records of its answers.
         harness: distribution name of the harness.
         settings: the settings of the harness.
         directory: folder of the record files, or None when the user named none.
         log: where the harness's users look.
+        controls, masks, relative: what reads answers again beside the reader, for what it costs.
         advice: what the user can do when no folder is known; None says nothing of it.
     """
 
     def __init__(
         self,
-        engine: Engine,
-        model: ModelOfRun,
-        tokenizer: Any,
+        model: DescribedModel,
+        reader: Reads,
         harness: str,
         settings: RunSettings,
         directory: Path | None,
         log: Log,
         *,
+        controls: ImageControls | None = None,
+        masks: CausalMasks | None = None,
+        relative: RelativeAttention | None = None,
         advice: str | None = ADVICE,
     ) -> None:
-        options = model.options
         self._processes = PartialState()
         run_id = broadcast_object_list([new_run_id()])[0]
-        info = describe_run(run_id, model, harness=harness, settings=settings)
-        self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=options.thumbnails, warn=log.error)
-        self.controls = ImageControls(options.controls) if options.controls else None
-        self.masks = CausalMasks(options.masks, options.mask_way) if options.masks else None
-        self._relative = RelativeAttention(engine) if options.relative_attention else None
+        info = model.describe(run_id, harness=harness, settings=settings)
+        self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=model.thumbnails, warn=log.error)
+        self.controls = controls
+        self.masks = masks
+        self._relative = relative
         self.cache: RecordCache | None = None
-        self._reader = Reader(
-            engine,
-            model.lens,
-            tokenizer,
-            options.thresholds,
-            self.controls,
-            masks=self.masks,
-            whole_maps=options.whole_maps,
-            relative=self._relative,
-        )
         self._spent: dict[str, Any] = {}
+        self._reader = reader
         self._log = log
         if directory is None and advice is not None and self._processes.is_main_process:
             log.warning(f"Lens records are not kept: {advice}")
@@ -102,16 +129,16 @@ class Recording:
         if work is not None:
             self._spent = joined_work([self._spent, {"answers": answers, **asdict(work)}])
 
-    def add(self, samples: Sequence[Sample], generations: Sequence[Generation]) -> None:
+    def add(self, samples: Sequence[Sample], answers: Sequence[Answered]) -> None:
         """Record a batch of answered samples."""
 
         def read() -> list[SampleRecord]:
             for sample in samples:
                 self.recorder.add_pictures(sample.media)
-            found = self._reader.read(samples, generations)
+            found = self._reader.read(samples, answers)
             return [record for sample, record in zip(samples, found, strict=True) if not sample.padding]
 
-        answered = zip(samples, generations, strict=True)
+        answered = zip(samples, answers, strict=True)
         kept = [(sample.key, sample.kind, each.text) for sample, each in answered if not sample.padding]
         self.recorder.add_read(kept, read)
 
@@ -173,3 +200,40 @@ def joined_work(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             if value is not None:
                 total[name] = max(total.get(name, 0), value) if name == _PEAK else total.get(name, 0) + value
     return total
+
+
+def lens_recording(
+    engine: Engine,
+    model: ModelOfRun,
+    tokenizer: Any,
+    harness: str,
+    settings: RunSettings,
+    directory: Path | None,
+    log: Log,
+    *,
+    advice: str | None = ADVICE,
+) -> Recording:
+    """The recording of an engine's answers with the layers of its model.
+
+    Args:
+        engine: what answers; it has a lens.
+        model: what the description says of its model.
+        tokenizer: of its model.
+        harness, settings, directory, log, advice: as of `Recording`.
+    """
+    options = model.options
+    controls = ImageControls(options.controls) if options.controls else None
+    masks = CausalMasks(options.masks, options.mask_way) if options.masks else None
+    relative = RelativeAttention(engine) if options.relative_attention else None
+    reader = Reader(
+        engine,
+        model.lens,
+        tokenizer,
+        options.thresholds,
+        controls,
+        masks=masks,
+        whole_maps=options.whole_maps,
+        relative=relative,
+    )
+    again: dict[str, Any] = {"controls": controls, "masks": masks, "relative": relative}
+    return Recording(model, reader, harness, settings, directory, log, **again, advice=advice)

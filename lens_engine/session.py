@@ -14,25 +14,16 @@ from .engine import Engine, Generation
 from .recording import Recording
 from .sample import Choices, Request
 
-__all__ = ["Batches", "Session"]
+__all__ = ["Batches", "Recorded", "Session"]
 
 Batches = Callable[[Sequence[Request], int], Iterable[Sequence[int]]]
 """(requests, size) -> the places of the requests that are answered together, batch after batch."""
 
 
-class Session:
-    """One engine and, while an evaluation lasts, its records.
+class Recorded:
+    """What answers and, while an evaluation lasts, the records of its answers."""
 
-    Args:
-        engine: answers and scores.
-        batch_size: requests a batch.
-        batches: which requests are answered together.
-    """
-
-    def __init__(self, engine: Engine, batch_size: int, batches: Batches = same_generation) -> None:
-        self.engine = engine
-        self.batch_size = batch_size
-        self._batches = batches
+    def __init__(self) -> None:
         self.recording: Recording | None = None
 
     @contextmanager
@@ -46,6 +37,27 @@ class Session:
             raise
         finally:
             self.recording = None
+
+    def flush(self) -> None:
+        """Write the records that wait."""
+        if self.recording is not None:
+            self.recording.recorder.flush()
+
+
+class Session(Recorded):
+    """One engine and, while an evaluation lasts, its records.
+
+    Args:
+        engine: answers and scores.
+        batch_size: requests a batch.
+        batches: which requests are answered together.
+    """
+
+    def __init__(self, engine: Engine, batch_size: int, batches: Batches = same_generation) -> None:
+        super().__init__()
+        self.engine = engine
+        self.batch_size = batch_size
+        self._batches = batches
 
     def generate(
         self,
@@ -67,7 +79,7 @@ class Session:
             return self._generate([requests[place] for place in places], progress)
 
         found = ask(range(len(requests))) if cache is None else cache.answers(requests, ask)
-        self._flush()
+        self.flush()
         return found
 
     def _generate(self, requests: Sequence[Request], progress: Callable[[int], object]) -> list[Generation]:
@@ -114,9 +126,5 @@ class Session:
             return [each.alone() for each in scored]
 
         found = in_order(places.values(), score)
-        self._flush()
+        self.flush()
         return found
-
-    def _flush(self) -> None:
-        if self.recording is not None:
-            self.recording.recorder.flush()

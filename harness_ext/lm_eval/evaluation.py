@@ -97,7 +97,7 @@ def _with_lens(original: Callable[..., Any]) -> Callable[..., Any]:
         cached = isinstance(lm, lm_eval_model.CachingLM)
         model = lm.lm if cached else lm
         harness = functools.partial(original, lm, task_dict, *args, **kwargs)
-        if getattr(model, "lens", None) is None:
+        if not getattr(model, "records", False):
             return harness()
         samples = signature.bind(lm, task_dict, *args, **kwargs).arguments.get("samples")
         chosen = {task: sorted(set(numbers)) for task, numbers in (samples or {}).items()}
@@ -171,9 +171,7 @@ def _recording(model: Any, tasks: Mapping[str, Any]) -> Recording:
     call = _call.get()
     settings, advice = _settings(model, tasks, call), ADVICE if call else _UNTOLD
     directory = _directory(model.options.directory, call.get("evaluation_tracker"))
-    return Recording(
-        model.session.engine, model.model_of_run, model.tokenizer, "lm-eval", settings, directory, log, advice=advice
-    )
+    return model.new_recording(settings, directory, log, advice)  # type: ignore[no-any-return]
 
 
 def _directory(named: Path | None, tracker: Any) -> Path | None:

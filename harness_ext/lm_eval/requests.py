@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.models.utils import Collator
 from tqdm import tqdm
 
 from harness_ext.samples import HarnessRequest
-from lens_engine import Lens, Request, Session
+from lens_engine import Lens, Recording, Request, Session, lens_recording
+from lens_engine.description import ModelOfRun, RunSettings
+from lens_engine.recording import Log
 from lens_engine.sample import Choices
 
 from .chat_history import is_history
@@ -35,6 +39,22 @@ class LensRequests(_Model):  # type: ignore[misc]
     def lens(self) -> Lens | None:
         """The proven lens; None with `lens=False`."""
         return self.session.engine.lens
+
+    @property
+    def records(self) -> bool:
+        """Whether an evaluation of this model is recorded."""
+        return self.lens is not None
+
+    @property
+    @abstractmethod
+    def model_of_run(self) -> ModelOfRun:
+        """What the records say of the model; it has a lens."""
+
+    def new_recording(self, settings: RunSettings, directory: Path | None, log: Log, advice: str) -> Recording:
+        """The recording of an evaluation; see `Recording` for the arguments."""
+        return lens_recording(
+            self.session.engine, self.model_of_run, self.tokenizer, "lm-eval", settings, directory, log, advice=advice
+        )
 
     def recorded(self, requests: list[Any], disable_tqdm: bool) -> list[str]:
         """The answer to each request, recorded."""

@@ -23,7 +23,7 @@ from harness_ext.lmms_eval.judged import judged_alone
 from harness_ext.submission.samples import noted_id
 from harness_ext.tasks import Tasks, config_value, leaf_tasks
 from harness_ext.wrapping import require_function, wrap
-from lens_engine import Recording
+from lens_engine import Recording, lens_recording
 from lens_engine.description import RunSettings
 from lens_models.shadowing import shadowed
 
@@ -59,7 +59,7 @@ def _evaluate_with_lens(original: Callable[..., Any], lm: Any, task_dict: Any, k
     tasks = dict(leaf_tasks(task_dict))
     cli_args = kwargs.get("cli_args")
     settings, directory = _settings(lm, tasks, cli_args), _directory(lm, cli_args)
-    recording = Recording(
+    recording = lens_recording(
         lm.opened.engine, lm.opened.model_of_run, lm.tokenizer, "lmms-eval", settings, directory, logger
     )
     cache = kwargs.get("response_cache")
