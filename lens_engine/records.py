@@ -31,7 +31,15 @@ from .image_maps import Observed
 from .position import AnswerPosition
 from .sample import Sample, text_digest
 
-__all__ = ["NON_FINITE", "ReadSample", "RecordAssembler", "bare_record", "without_readout"]
+__all__ = [
+    "NON_FINITE",
+    "ReadSample",
+    "RecordAssembler",
+    "bare_record",
+    "common_fields",
+    "valid_record",
+    "without_readout",
+]
 
 _READ = ("logprob_pred", "logprob_gold", "entropy", "kl_last", "jsd_last", "energy", "resid_norm", "topk_logprobs")
 _READ_OF_CANDIDATES = ("cand_scores", "cand_mass", "cand_entropy")
@@ -69,12 +77,12 @@ class RecordAssembler:
             compared: whether this very sample was compared; else the record does not say so.
         """
         own = identity if compared else None
-        common = _common(read.sample, read.response, read.n_generated, own) | _answer(read)
+        common = common_fields(read.sample, read.response, read.n_generated, own) | _answer(read)
         if doubt := self._doubt(read, identity, "this batch"):
-            return _record(read.sample, read.response, common, status=doubt.status, status_reason=doubt.reason)
+            return valid_record(read.sample, read.response, common, status=doubt.status, status_reason=doubt.reason)
         layers = self._layer_readout(read)
         gold, observed = read.candidates.gold, read.observed
-        return _record(
+        return valid_record(
             read.sample,
             read.response,
             common,
@@ -126,10 +134,10 @@ class RecordAssembler:
         observed: Observed | None = None,
     ) -> SampleRecord:
         """The record of a sample without a readout: its status and the reason, and what further probes observed."""
-        common = _common(sample, response, n_generated, identity)
+        common = common_fields(sample, response, n_generated, identity)
         seen = observed or Observed()
         found = {"probes": seen.probes, "probe_status": seen.status}
-        return _record(sample, response, common, status=why.status, status_reason=why.reason, **found)
+        return valid_record(sample, response, common, status=why.status, status_reason=why.reason, **found)
 
     def _layer_readout(self, read: ReadSample) -> LayerReadout:
         readout, candidates = read.readout, read.candidates
@@ -186,7 +194,7 @@ class RecordAssembler:
         return arrays
 
 
-def _record(sample: Sample, response: str, common: Mapping[str, Any], **found: Any) -> SampleRecord:
+def valid_record(sample: Sample, response: str, common: Mapping[str, Any], **found: Any) -> SampleRecord:
     """The record; where its fields contradict each other, one that says so and holds what is certain."""
     try:
         return SampleRecord(**common, **found)
@@ -223,7 +231,10 @@ def without_readout(record: SampleRecord, why: NoReadout) -> SampleRecord:
     return SampleRecord(**kept, status=why.status, status_reason=why.reason)
 
 
-def _common(sample: Sample, response: str, n_generated: int | None, identity: IdentityReport | None) -> dict[str, Any]:
+def common_fields(
+    sample: Sample, response: str, n_generated: int | None, identity: IdentityReport | None
+) -> dict[str, Any]:
+    """What a record says of a sample whatever was read of its answer."""
     task, doc_id, request_idx, repeat = sample.key
     target, turn = sample.target, sample.reference.turn
     return {

@@ -52,7 +52,7 @@ def harness_metrics(record: SampleRecord | None) -> dict[str, float]:
         return values
     for listed, scalars in ((_GOLD_BASED, record.gold_based), (_LABEL_FREE, record.label_free)):
         values.update({f"lens_{name}": float(value) for name in listed if (value := scalars.get(name)) is not None})
-    if record.status == "ok" and _candidates_known_before(record):
+    if _candidates_known_before(record):
         values[NAMED] = float(record.pred_candidate is not None)
     if record.binary is not None and record.pred_candidate is not None:
         values[YES_RATIO] = float(record.pred_candidate == record.binary[0])
@@ -60,7 +60,14 @@ def harness_metrics(record: SampleRecord | None) -> dict[str, float]:
 
 
 def _candidates_known_before(record: SampleRecord) -> bool:
-    """Whether the candidates are the task's; in open tasks they are the answer given and the gold answer."""
+    """Whether the candidates are the task's; in open tasks they are the answer given and the gold answer.
+
+    Behind a server, without layers, open answers have none.
+    """
+    if record.n_layers is None:
+        return bool(record.candidates)
+    if record.status != "ok":
+        return False
     outside = bool(record.candidates) and record.pred_candidate is None
     return outside or any(record.label_free.get(name) is not None for name in ("final_margin", "max_alt"))
 

@@ -117,9 +117,9 @@ class Run:
         stacks = {name: self.stack(name) for name in LAYER_QUANTITIES}
         kept = np.any([~np.isnan(values) for values in stacks.values()], axis=0)
         sample, place = np.nonzero(kept)
-        layer = np.asarray(self.layer_index)[place]
+        layer = np.asarray(self.layer_index, dtype=np.int64)[place]
         frame = self.keys.astype({"task": "category"}).take(sample).reset_index(drop=True)
-        columns = {"layer": layer, "depth": layer / self.info.model.n_layers}
+        columns = {"layer": layer, "depth": layer / (self.info.model.n_layers or np.nan)}
         return pd.concat([frame, pd.DataFrame(columns | {n: v[kept] for n, v in stacks.items()})], axis=1)
 
     def stack(self, quantity: str, control: str | None = None) -> FloatGrid:

@@ -130,6 +130,8 @@ class SampleRecord:
     topk_ids: IntArray | None = None
     topk_logprobs: FloatArray | None = None
     topk_tokens: tuple[tuple[str, ...], ...] | None = None
+    # a served model's output
+    output_tokens: tuple[str, ...] = ()
     # controls
     controls: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
     control_source: Mapping[str, int] = field(default_factory=dict)
@@ -227,6 +229,12 @@ class SampleRecord:
         widths |= {len(row) for row in self.topk_tokens or ()}
         if len(widths) > 1:
             raise InvalidRecordError(f"top-k: found widths {sorted(widths)}, expected the same k in all of topk_*.")
+        known = self.probes.get("output", {}).get("logprobs", ())
+        if len(known) != len(self.output_tokens):
+            raise InvalidRecordError(
+                f"output_tokens: found {len(self.output_tokens)} tokens and {len(known)} log-probabilities of them "
+                "(probe output, logprobs), expected as many."
+            )
 
     def _check_status(self) -> None:
         if self.status != "ok" and not self.status_reason:

@@ -40,10 +40,13 @@ class HarnessInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The model that answered; `n_layers` is the number of decoder blocks, L in every relative depth l / L."""
+    """The model that answered; `n_layers` is the number of decoder blocks, L in every relative depth l / L.
+
+    None behind a server, which gives no layers.
+    """
 
     name_or_path: str
-    n_layers: int
+    n_layers: int | None
     hidden_size: int | None = None
     vocab_size: int | None = None
     revision: str | None = None
@@ -131,6 +134,11 @@ class RunInfo:
             )
         if self.run_id.startswith("."):
             raise InvalidRecordError(f"run_id: found {self.run_id!r}, expected no leading dot. Use new_run_id().")
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether layers were read; not where the model is behind a server."""
+        return bool(self.lens.layer_index)
 
     def to_json(self) -> str:
         """The description as JSON. Values JSON does not know (paths, dtypes) become their `str`.

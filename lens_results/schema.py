@@ -119,6 +119,7 @@ SCHEMA = pa.schema(
         pa.field("topk_ids", pa.list_(_INTS)),
         pa.field("topk_logprobs", pa.list_(_FLOATS)),
         pa.field("topk_tokens", pa.list_(_TEXTS)),
+        pa.field("output_tokens", _TEXTS, nullable=False),
         pa.field("controls", pa.list_(_NAMED_ARRAY), nullable=False),
         pa.field("control_source", pa.map_(pa.string(), pa.int64()), nullable=False),
         pa.field("control_status", _WORDS, nullable=False),

@@ -14,6 +14,8 @@ __all__ = ["MODEL_ID", "register"]
 
 MODEL_ID = "hf-multimodal-lens"
 VLLM_MODEL_ID = "vllm-multimodal-lens"
+CHAT_MODEL_ID = "local-chat-completions-lens"
+OPENAI_MODEL_ID = "openai-chat-completions-lens"
 
 
 def register() -> None:
@@ -28,9 +30,12 @@ def register() -> None:
 
     from .evaluation import install
     from .model import HFMultimodalLens
+    from .served import LocalChatLens, OpenAIChatLens
 
-    if MODEL_ID not in MODEL_REGISTRY:
-        register_model(MODEL_ID)(HFMultimodalLens)
+    classes = {MODEL_ID: HFMultimodalLens, CHAT_MODEL_ID: LocalChatLens, OPENAI_MODEL_ID: OpenAIChatLens}
+    for name, cls in classes.items():
+        if name not in MODEL_REGISTRY:
+            register_model(name)(cls)
     if VLLM_MODEL_ID not in MODEL_REGISTRY:
         _register_lazily(VLLM_MODEL_ID, "harness_ext.lm_eval.vllm_model:VLLMMultimodalLens")
     wrap(TaskManager, "__init__", _with_our_folder)

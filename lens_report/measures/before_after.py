@@ -125,7 +125,8 @@ def _questions(task_run: TaskRun, *, by_score: bool) -> pd.DataFrame:
     read = {name: numbers(frame[column]) for name, column in columns.items() if column in frame}
     missing = {name: np.full(len(frame), np.nan) for name in columns if name not in read}
     values = task_run.score.values if by_score else numbers(frame["verdict"])
-    depth = {"depth": {**read, **missing}["stable_correct_layer"] / task_run.n_layers}
+    stable = {**read, **missing}["stable_correct_layer"]
+    depth = {"depth": stable / task_run.n_layers if task_run.has_layers else stable}
     return frame[[*_KEYS, "group"]].assign(right=values, **read, **missing, **depth)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lens_report.measures.candidates import answer_log_odds, cand_scores, indices
+from lens_report.measures.columns import numbers
 from lens_report.measures.error_rows import error_rows
 from lens_report.measures.task_run import Floats, TaskRun
-from lens_report.stats import Clusters
+from lens_report.stats import Clusters, Estimate
 from lens_report.stats.calibration import Calibration, calibration, fitted_temperature
 from lens_report.stats.cross_fitting import N_FOLDS, grouped_folds
 
 CANDIDATES, SCALED, VOCABULARY = "among the candidates", "the same, with temperature", "in the whole vocabulary"
+_STEP = 0.001
+"""Within which the shares of a served model are known (docs/mera.md)."""
 _NEAREST_TO_ONE = -(2.0**-25)
 """Largest log-probability that a record can hold below 0: half a step of float32 below 1."""
 
@@ -54,12 +57,24 @@ def calibrations(task_run: TaskRun, *, seed: int = 0) -> Calibrations:
         scaled, temperatures = _scaled(last, given, gold, asked.clusters, asked.error > 0, seed)
         if temperatures.size:
             found[SCALED] = calibration(scaled, right, asked.clusters)
-    whole = np.minimum(task_run.stack("logprob_pred")[asked.rows, -1], _NEAREST_TO_ONE)
+    if not task_run.has_layers and "label_free.final_prob" in asked.frame:
+        found |= _by_share(numbers(asked.frame["label_free.final_prob"]), right, asked.clusters)
+    whole = np.minimum(task_run.at_output("logprob_pred")[asked.rows], _NEAREST_TO_ONE)
     if np.isfinite(whole).any():
         odds = whole - np.log(-np.expm1(whole))
         found[VOCABULARY] = calibration(odds, right, asked.clusters)
     why = "" if found else "no answer has a verdict and a probability"
     return Calibrations(found, temperatures, why)
+
+
+def _by_share(share: Floats, right: Floats, clusters: Clusters) -> dict[str, Calibration]:
+    """Calibration by shares that are known to within `_STEP`, which leaves the log-likelihood of sure answers open."""
+    if not np.isfinite(share).any():
+        return {}
+    near = np.clip(share, _STEP / 2, 1 - _STEP / 2)
+    one = calibration(np.log(near) - np.log1p(-near), right, clusters)
+    note = f"shares are known to within {_STEP}, which does not determine the log-likelihood of sure answers"
+    return {CANDIDATES: replace(one, nll=Estimate(None, None, None, one.nll.n, one.nll.n_clusters, note=note))}
 
 
 def _scaled(

@@ -32,16 +32,23 @@ ASPECTS = (
 )
 PUBLISHED = "published: other prompts, scorer and answer extraction"
 
+NOTHING = ""
+"""Of an aspect that a run has not: the lens of a run without layers. It differs from nothing."""
 Values = Mapping[Any, Any]
 
 
 def flags(task_runs: Sequence[TaskRun]) -> list[tuple[str, ...]]:
     """For each run of one task the aspects in which it differs from what most of the runs have."""
     prints = task_prints(task_runs)
-    usual = {aspect: Counter(one[aspect] for one in prints).most_common(1)[0][0] for aspect in ASPECTS}
-    tied = {aspect for aspect in ASPECTS if _tied([one[aspect] for one in prints])}
+    known = {aspect: [one[aspect] for one in prints if one[aspect] != NOTHING] for aspect in ASPECTS}
+    usual = {aspect: Counter(values).most_common(1)[0][0] if values else NOTHING for aspect, values in known.items()}
+    tied = {aspect for aspect, values in known.items() if _tied(values)}
     return [
-        tuple(f"{aspect} differs" for aspect in ASPECTS if one[aspect] != usual[aspect] or (aspect in tied))
+        tuple(
+            f"{aspect} differs"
+            for aspect in ASPECTS
+            if one[aspect] != NOTHING and (one[aspect] != usual[aspect] or aspect in tied)
+        )
         for one in prints
     ]
 
@@ -49,7 +56,9 @@ def flags(task_runs: Sequence[TaskRun]) -> list[tuple[str, ...]]:
 def differing(a: TaskRun, b: TaskRun) -> tuple[str, ...]:
     """The aspects in which two runs of one task differ."""
     one, other = task_prints([a, b])
-    return tuple(aspect for aspect in ASPECTS if one[aspect] != other[aspect])
+    return tuple(
+        aspect for aspect in ASPECTS if one[aspect] != other[aspect] and NOTHING not in (one[aspect], other[aspect])
+    )
 
 
 def task_prints(task_runs: Sequence[TaskRun]) -> list[dict[str, str]]:
@@ -98,13 +107,15 @@ def _of_run(task_run: TaskRun) -> dict[str, str]:
         "generation": _short(_of_task(info.generation, task_run.task)),
         "limit": _short({name: info.limits.get(name) for name in ("limit", "offset") if info.limits.get(name)}),
         "samples": f"{len(frame)} ({_digest(keys)})",
-        "lens": _short(
+        "lens": NOTHING
+        if not info.has_layers
+        else _short(
             {
                 "norm": lens.norm,
                 "candidates": lens.candidate_rule,
                 "position": lens.position_rule,
                 "thresholds": dict(lens.thresholds),
-                "layers": "all" if len(lens.layer_index) >= info.model.n_layers else list(lens.layer_index),
+                "layers": "all" if len(lens.layer_index) >= task_run.n_layers else list(lens.layer_index),
             }
         ),
         "score": task_run.score.name,

@@ -36,8 +36,8 @@ from lens_report.stats import (
 PREREGISTERED = tuple(LABEL_FREE + name for name in HIGHER_MEANS_ERROR)
 """The label-free metrics that are ranked, listed before any data are seen (docs/metrics.md)."""
 LENGTH = "null.answer_length"
-_TWINS = (LABEL_FREE + "final_prob",)
-"""What says the same as the baseline of its samples."""
+_TWINS = (LABEL_FREE + "final_prob", LABEL_FREE + "final_margin")
+"""Two that say the same of a sample: where one is the baseline, the other is not ranked beside it."""
 STRATIFIED = (
     "final_margin", "vocab_final_prob", "commit_depth", "vocab_commit_depth", "auc_pred", "vocab_auc_pred",
     "settle_depth",
@@ -103,7 +103,8 @@ def prediction(task_run: TaskRun, draws: Draws) -> Prediction:
     if reason or task_run.confidence is None:
         return Prediction(*counts, task_run.confidence, None, reason)
     metrics = [name for name in PREREGISTERED if name in rows.frame and rows.frame[name].notna().any()]
-    repeated = (*_TWINS, *repeated_without_sinks(rows.frame))
+    twins = _TWINS[1:] if task_run.confidence == _TWINS[0] else _TWINS[:1]
+    repeated = (*twins, *repeated_without_sinks(rows.frame))
     ranking = rank_predictors(
         rows.frame,
         [*(name for name in metrics if name not in repeated), LENGTH],
@@ -146,7 +147,7 @@ def _why_none(task_run: TaskRun, rows: ErrorRows) -> str:
 def _paths(task_run: TaskRun, rows: ErrorRows, draws: Draws) -> dict[str, Any]:
     """Nulls of the margin's path and the margin as a predictor at every layer; nothing without margins."""
     margin = task_run.stack("margin_pred")[rows.rows]
-    if not np.isfinite(margin).all(axis=1).any():
+    if not task_run.has_layers or not np.isfinite(margin).all(axis=1).any():
         return {}
     strata = strata_labels(rows.frame, ["answered"])
     walk = random_walk_null(

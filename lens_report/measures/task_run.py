@@ -21,6 +21,10 @@ from lens_results import MissingRecordError, Run
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 CONFIDENCES = ("label_free.final_margin", "label_free.vocab_final_prob")
+SERVED_CONFIDENCES = ("label_free.final_prob", "label_free.vocab_final_prob")
+"""The same where a server lists a few tokens: it leaves the margin open wherever the model is sure of its answer."""
+OUTPUT = "output"
+"""Probe under which a record keeps what a server gave of the output's distribution."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +64,7 @@ class TaskRun:
         added: dict[str, Any] = {
             "group": self.groups.labels,
             "verdict": self._verdict(),
-            "final_entropy": self.stack("entropy")[:, -1],
+            "final_entropy": self.at_output("entropy"),
             "null.answer_length": frame["response"].str.len().astype(np.float64),
         }
         return frame.assign(**added)
@@ -133,6 +137,11 @@ class TaskRun:
         """The metrics of the task's table in the task's order, and whether higher is better; empty when unknown."""
         return self.run.info.metrics.get(self.task, {})
 
+    @property
+    def has_layers(self) -> bool:
+        """Whether layers were read; where not, the axis of `stack` is empty, and `at_output` says what is known."""
+        return self.run.info.has_layers
+
     @cached_property
     def layers(self) -> NDArray[np.int64]:
         """int [L], the layers read out, rising."""
@@ -140,8 +149,10 @@ class TaskRun:
 
     @property
     def n_layers(self) -> int:
-        """Number of decoder blocks of the model."""
-        return self.run.info.model.n_layers
+        """Number of decoder blocks of the model; of a run with layers."""
+        known = self.run.info.model.n_layers
+        assert known is not None, f"run {self.run.info.run_id} has no layers"
+        return known
 
     @cached_property
     def depth(self) -> Floats:
@@ -151,6 +162,8 @@ class TaskRun:
     @cached_property
     def closed_rows(self) -> Bools:
         """bool [n], samples whose candidates were known beforehand: only there is a margin or a format error."""
+        if not self.has_layers:
+            return self.recorded["candidates"].map(bool).to_numpy(dtype=bool)
         outside = self.recorded["candidates"].map(bool) & self.recorded["pred_candidate"].isna()
         margin = self.column("label_free.final_margin") | self.column("label_free.max_alt")
         return margin | outside.to_numpy(dtype=bool)
@@ -193,7 +206,8 @@ class TaskRun:
 
         Where a task has both kinds of samples, that of the larger one: the two are not the same quantity.
         """
-        counts = {name: int(self.frame[name].notna().sum()) for name in CONFIDENCES if name in self.frame}
+        names = CONFIDENCES if self.has_layers else SERVED_CONFIDENCES
+        counts = {name: int(self.frame[name].notna().sum()) for name in names if name in self.frame}
         return max((name for name, count in counts.items() if count), key=lambda name: counts[name], default=None)
 
     @cached_property
@@ -222,6 +236,13 @@ class TaskRun:
             values.setflags(write=False)
             self._stacks[key] = values
         return self._stacks[key]
+
+    def at_output(self, quantity: str) -> Floats:
+        """A per-layer quantity at the model's own output, float [n]: the last layer read, or what a server gave."""
+        if self.has_layers:
+            return self.stack(quantity)[:, -1]
+        found = self.probe(OUTPUT, quantity)
+        return np.array([np.nan if own is None else own[0] for own in found], dtype=np.float64)
 
     def wide(self, quantity: str, control: str | None = None) -> Floats | None:
         """A quantity with a row a layer, float [n, L, width]; None where no sample of the task has it."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lens_report.measures.columns import numbers
 from lens_report.measures.error_rows import without_repetitions
 from lens_report.measures.groups import groups
-from lens_report.measures.task_run import TaskRun
+from lens_report.measures.task_run import OUTPUT, TaskRun
 from lens_report.stats.clusters import Clusters
 from lens_report.stats.label_free import AnswerSet
 
@@ -89,16 +89,14 @@ def labelled(task_run: TaskRun) -> pd.DataFrame:
 
 def _view(task_run: TaskRun) -> pd.DataFrame:
     frame = task_run.recorded[[name for name in task_run.recorded if name in _ALLOWED]]
-    closed = _finite(frame, "final_margin")
+    closed = _finite(frame, "final_margin") if task_run.has_layers else frame["candidates"].map(bool).to_numpy()
     columns: dict[str, object] = {"cluster": groups(frame["cluster"], frame["image_sha256"]).labels, "closed": closed}
     for column, name in BY_KIND.items():
         columns[column] = np.where(closed, _scalar(frame, name), _scalar(frame, f"vocab_{name}"))
-    shares = _shares(task_run, frame, closed)
-    entropies = task_run.stack("entropy")
-    columns["entropy"] = np.where(closed, _entropy(shares), entropies[:, -1])
+    shares = _shares(task_run, frame, closed) if task_run.has_layers else _served_shares(task_run)
+    columns["entropy"] = np.where(closed, _entropy(shares), task_run.at_output("entropy"))
     columns |= {name: _scalar(frame, name) for name in SCALARS}
-    columns["last_agreement"] = _last_agreement(task_run, closed)
-    columns |= _entropy_profile(task_run, entropies)
+    columns |= _of_layers(task_run, closed)
     columns["candidates"] = frame["candidates"].where(closed, None)
     columns["shares"] = pd.Series(
         [row[np.isfinite(row)] if known else None for row, known in zip(shares, closed, strict=True)], dtype=object
@@ -139,11 +137,30 @@ def _shares(task_run: TaskRun, frame: pd.DataFrame, closed: Bools) -> Floats:
     return np.where(known, weights / np.where(total > 0, total, 1.0), np.nan)
 
 
+def _served_shares(task_run: TaskRun) -> Floats:
+    """The same of a served model, which gives the shares of some rows."""
+    known = task_run.probe(OUTPUT, "shares")
+    found = np.full((len(known), max((len(own) for own in known if own is not None), default=1)), np.nan)
+    for row, own in enumerate(known):
+        if own is not None:
+            found[row, : len(own)] = own
+    return found
+
+
 def _entropy(shares: Floats) -> Floats:
     """Entropy of each row in nats, NaN without shares."""
     known = np.isfinite(shares)
     terms = np.where(known & (shares > 0), -shares * np.log(np.where(shares > 0, shares, 1.0)), 0.0)
     return np.where(known.any(axis=1), terms.sum(axis=1), np.nan)
+
+
+def _of_layers(task_run: TaskRun, closed: Bools) -> dict[str, Floats]:
+    """Columns of several layers; NaN in a run without layers."""
+    if not task_run.has_layers:
+        names = ("last_agreement", *(f"entropy_{round(100 * depth)}" for depth in ENTROPY_DEPTHS))
+        return {name: np.full(closed.size, np.nan) for name in names}
+    profile = _entropy_profile(task_run, task_run.stack("entropy"))
+    return {"last_agreement": _last_agreement(task_run, closed), **profile}
 
 
 def _last_agreement(task_run: TaskRun, closed: Bools) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lens_report.measures import Analysis, BeforeAfter, RunComparison
 from lens_report.measures.runs import Problem
@@ -18,6 +18,7 @@ from lens_report.presentation.findings import (
     picture,
     question_types,
     score,
+    served,
     setting,
 )
 from lens_results import Run
@@ -52,32 +53,53 @@ def compose(
     return Document(TITLE, (summary, table, setup, *details, *together, *pairwise, reading))
 
 
+_ERRORS = {True: "Does the lens predict errors?", False: "Does final confidence predict errors?"}
+_OF_LAYERS = (
+    layers.layer_blocks,
+    layers.emergence_blocks,
+    question_types.type_blocks,
+    layers.lost_blocks,
+    errors.layer_error_blocks,
+    errors.not_found_blocks,
+    decoders.decoder_blocks,
+    decoders.abstention_blocks,
+    picture.picture_blocks,
+    inputs.control_blocks,
+    inputs.pivot_blocks,
+)
+"""Sections that a run without layers has not."""
+
+
 def _task_run(analysis: Analysis, pictures: Pictures) -> Section:
     """Everything about one task of one run."""
-    parts: list[tuple[str, tuple[Block, ...], tuple[str, ...]]] = [
-        ("Score, coverage and format errors", score.score_blocks(analysis), ()),
-        ("Where the answer appears", layers.layer_blocks(analysis), ("accuracy", "log_odds", "uncertainty")),
-        ("From which layer the right answer is there", layers.emergence_blocks(analysis), ("emergence",)),
+    parts: list[tuple[str, Callable[[Analysis], tuple[Block, ...]], tuple[str, ...]]] = [
+        ("Score, coverage and format errors", score.score_blocks, ()),
+        ("What the server gave", served.served_blocks, ()),
+        ("Where the answer appears", layers.layer_blocks, ("accuracy", "log_odds", "uncertainty")),
+        ("From which layer the right answer is there", layers.emergence_blocks, ("emergence",)),
         (
             "By question type, layer by layer",
-            question_types.type_blocks(analysis),
+            question_types.type_blocks,
             ("accuracy_by_type", "depth_by_type"),
         ),
-        ("Lost and corrected", layers.lost_blocks(analysis), ("lost_and_corrected",)),
-        ("Does the lens predict errors?", errors.error_blocks(analysis), ("forest",)),
-        ("Errors by layer", errors.layer_error_blocks(analysis), ("auroc_by_layer",)),
-        ("By answer given and question type", errors.stratum_blocks(analysis), ("strata",)),
-        ("What was not found", errors.not_found_blocks(analysis), ()),
-        ("What other decoders would have answered", decoders.decoder_blocks(analysis), ("decoders",)),
-        ("Abstaining by stability over the layers", decoders.abstention_blocks(analysis), ("risk_coverage",)),
-        ("Can the confidence be trusted?", calibration.calibration_blocks(analysis), ("reliability",)),
-        ("Where in the picture", picture.picture_blocks(analysis), ("lift_by_layer", "own_and_null")),
-        ("Answers about what is absent", hallucination.hallucination_blocks(analysis), ()),
-        ("Controls with another image", inputs.control_blocks(analysis), ("controls",)),
-        ("English equivalents by layer", inputs.pivot_blocks(analysis), ("english",)),
+        ("Lost and corrected", layers.lost_blocks, ("lost_and_corrected",)),
+        (_ERRORS[analysis.task_run.has_layers], errors.error_blocks, ("forest",)),
+        ("Errors by layer", errors.layer_error_blocks, ("auroc_by_layer",)),
+        ("By answer given and question type", errors.stratum_blocks, ("strata",)),
+        ("What was not found", errors.not_found_blocks, ()),
+        ("What other decoders would have answered", decoders.decoder_blocks, ("decoders",)),
+        ("Abstaining by stability over the layers", decoders.abstention_blocks, ("risk_coverage",)),
+        ("Can the confidence be trusted?", calibration.calibration_blocks, ("reliability",)),
+        ("Where in the picture", picture.picture_blocks, ("lift_by_layer", "own_and_null")),
+        ("Answers about what is absent", hallucination.hallucination_blocks, ()),
+        ("Controls with another image", inputs.control_blocks, ("controls",)),
+        ("English equivalents by layer", inputs.pivot_blocks, ("english",)),
     ]
     sections = []
-    for title, blocks, names in parts:
+    for title, blocks_of, names in parts:
+        if blocks_of in _OF_LAYERS and not analysis.task_run.has_layers:
+            continue
+        blocks = blocks_of(analysis)
         found = tuple(pictures[name] for name in names if name in pictures)
         if blocks or found:
             sections.append(Section(title, (*blocks, *found)))

@@ -86,7 +86,7 @@ def hallucination(task_run: TaskRun) -> Hallucination | None:
     counts = (positive, absent.size, n_absent, clusters.n_present())
     if min(n_absent, absent.size - n_absent) < MIN_ABSENT:
         return Hallucination(*counts, why_none=f"at least {MIN_ABSENT} of each are needed")
-    log_p = task_run.stack("logprob_pred")[rows.rows, -1]
+    log_p = task_run.at_output("logprob_pred")[rows.rows]
     repeated = repeated_without_sinks(rows.frame)
     values = {NLL: -log_p[said]} | {
         name: numbers(rows.frame[name])[said]

@@ -48,7 +48,7 @@ class StoredMaps:
         }
         self._read = task_run.probe(ATTENTION_PROBE, "layers")
         self._sinks = task_run.probe(ATTENTION_PROBE, "sinks")
-        self._n_layers = task_run.n_layers
+        self._task_run = task_run
         self._answers = _answers(task_run)
 
     def attention(self, row: int) -> StoredMap | None:
@@ -114,7 +114,7 @@ class StoredMaps:
         read = self._read[row]
         if read is None:
             return None
-        low, high = (share * self._n_layers for share in _MIDDLE)
+        low, high = (share * self._task_run.n_layers for share in _MIDDLE)
         middle = read[(read >= low) & (read <= high)]
         return middle if middle.size else read
 

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lens_report.measures.candidates import indices
-from lens_report.measures.task_run import Floats, TaskRun
+from lens_report.measures.task_run import OUTPUT, Floats, TaskRun
 from lens_report.presentation.explorer.heat import Heat
 
 GOLD, ANSWER, OTHER = 1, 2, 4
 """Bits of a top-k cell: the token stands for the gold answer, for the answer given, for another candidate."""
-COLUMNS = ["candidates", "candidate_token_ids", "pivot_labels", "status", "status_reason", "answer_rule"]
+COLUMNS = [
+    "candidates", "candidate_token_ids", "pivot_labels", "status", "status_reason", "answer_rule", "output_tokens",
+]  # fmt: skip
 LINES = ("entropy", "cand_mass", "jsd_last", "rank_pred")
 THOUSANDTHS, HUNDREDTHS = 1000, 100
 Rows = list[Any]
@@ -27,8 +29,9 @@ class Details:
     A sample's entry: `status` and `reason` where it was not read, `rule` by which the answer was found, `candidates`,
     `gold` and `pred` (numbers of candidates or None), `z` [layers][candidates] in thousandths, `controls` name -> the
     same, `pivot` the same in English, `tokens` [layers][k], `logprobs` [layers][k] in hundredths of a nat, `marks`
-    [[layer, place, bits]], `lines` quantity -> [layers] in thousandths, `picture` as in `Heat`. What a sample
-    has not is not in its entry.
+    [[layer, place, bits]], `output` of a served model [[token, log-probability in hundredths of a nat]] and `uncertain`
+    figure -> why it has none, `lines` quantity -> [layers] in thousandths, `picture` as in `Heat`. What a sample has
+    not is not in its entry.
     """
 
     def __init__(self, task_run: TaskRun, number: int) -> None:
@@ -40,6 +43,13 @@ class Details:
         self._lines = {name: task_run.stack(name) for name in LINES}
         ids, logprobs = task_run.wide("topk_ids"), task_run.wide("topk_logprobs")
         self._heat = Heat(task_run)
+        self._output = task_run.probe(OUTPUT, "logprobs")
+        prefix = f"probe_status.{OUTPUT} "
+        self._uncertain = {
+            str(name).removeprefix(prefix): task_run.frame[name].tolist()
+            for name in task_run.frame
+            if str(name).startswith(prefix)
+        }
         self._top = None if ids is None or logprobs is None else (ids, logprobs)
 
     def keep_maps(self, budget: int, shown: int) -> int:
@@ -69,6 +79,12 @@ class Details:
             entry |= {name: known.pop(name) for name in ("z", "pivot") if name in known}
             if known:
                 entry["controls"] = known
+            listed = self._output[start + place]
+            if listed is not None:
+                hundredths = _rows(listed.astype(np.float64), HUNDREDTHS)
+                entry["output"] = [list(pair) for pair in zip(own.output_tokens, hundredths, strict=True)]
+                reasons = {name: _text(values[start + place]) for name, values in self._uncertain.items()}
+                entry["uncertain"] = {name: why for name, why in reasons.items() if why}
             if top is not None and top.read[place].any():
                 entry |= top.entry(place, bits_of(own.candidate_token_ids, gold, pred))
             heat = self._heat.entry(start + place)

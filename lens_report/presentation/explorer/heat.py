@@ -13,7 +13,7 @@ from lens_report.measures.picture import ATTENTION, NEAR, RELATIVE, SINKLESS, WO
 from lens_report.measures.picture.layers import RECORDED
 from lens_report.measures.picture.section import STATUS
 from lens_report.measures.picture.stored_maps import StoredMaps
-from lens_report.measures.task_run import TaskRun
+from lens_report.measures.task_run import OUTPUT, TaskRun
 from lens_report.presentation.explorer.index import rounded
 
 PLACES = 10_000
@@ -54,7 +54,7 @@ class Heat:
         self._status = {
             str(name).removeprefix(STATUS): frame[name].to_numpy(dtype=object)
             for name in frame
-            if str(name).startswith(STATUS)
+            if str(name).startswith(STATUS) and not str(name).startswith(STATUS + OUTPUT)
         }
 
     def keep(self, budget: int, shown: int) -> int:

@@ -48,7 +48,7 @@ class Index:
                 "task": task_run.task,
                 "run": task_run.label,
                 "layers": [int(layer) for layer in task_run.layers],
-                "n_layers": task_run.n_layers,
+                "n_layers": task_run.run.info.model.n_layers,
             }
         )
         self._n += kept

@@ -37,14 +37,13 @@ class ReportFigure:
 def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     """The figures that the records of an analysis allow, in the order of the report."""
     yield from _layer_figures(analysis)
-    n_layers = analysis.task_run.n_layers
     found = analysis.emergence
     if found is not None:
         yield ReportFigure(
             "emergence",
             "Share of samples in which the right answer has led by each layer, for a while or for good, and what "
             "shuffled gold answers give.",
-            lambda: emergence_curves(found, n_layers),
+            lambda: emergence_curves(found, analysis.task_run.n_layers),
         )
         if found.lost or found.corrected:
             yield ReportFigure(
@@ -68,13 +67,13 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
         yield ReportFigure(
             "controls",
             "The answer given by layer with its own image and with each control image, and the difference by verdict.",
-            lambda: controls_by_layer(controls, n_layers),
+            lambda: controls_by_layer(controls, analysis.task_run.n_layers),
         )
     if pivot is not None:
         yield ReportFigure(
             "english",
             "English equivalent of the answer against the answer in the task's own language, by layer.",
-            lambda: pivot_by_layer(pivot, n_layers),
+            lambda: pivot_by_layer(pivot, analysis.task_run.n_layers),
         )
 
 
@@ -95,14 +94,14 @@ def figures_over_tasks(analyses: Sequence[Analysis]) -> Iterator[ReportFigure]:
 
 
 def _picture_figures(analysis: Analysis) -> Iterator[ReportFigure]:
-    found, n_layers = analysis.picture, analysis.task_run.n_layers
+    found = analysis.picture
     if found is None:
         return
     if found.by_layer:
         yield ReportFigure(
             "lift_by_layer",
             "Lift of each kind of map in the boxes of what is asked about beside that of its null, by layer.",
-            lambda: lift_by_layer(found.by_layer, n_layers),
+            lambda: lift_by_layer(found.by_layer, analysis.task_run.n_layers),
         )
     if any(one.measure in (LIFT, DROP) for one in found.contrasts):
         yield ReportFigure(
@@ -114,26 +113,28 @@ def _picture_figures(analysis: Analysis) -> Iterator[ReportFigure]:
 
 
 def _layer_figures(analysis: Analysis) -> Iterator[ReportFigure]:
-    curves, n_layers = analysis.curves, analysis.task_run.n_layers
+    curves = analysis.curves
     if curves.accuracy:
         yield ReportFigure(
             "accuracy",
             "Share of samples in which the right answer leads at each layer, and the probability of all candidates.",
-            lambda: accuracy_by_layer(curves, n_layers, analysis.scores),
+            lambda: accuracy_by_layer(curves, analysis.task_run.n_layers, analysis.scores),
         )
     if curves.log_odds or curves.margin:
         what = "Log-odds of the positive answer, by right answer" if curves.log_odds else "Margin of the answer given"
-        yield ReportFigure("log_odds", f"{what} and verdict.", lambda: log_odds_by_layer(curves, n_layers))
+        yield ReportFigure(
+            "log_odds", f"{what} and verdict.", lambda: log_odds_by_layer(curves, analysis.task_run.n_layers)
+        )
     if curves.entropy:
         yield ReportFigure(
             "uncertainty",
             "Entropy, distance to the last layer and rank of the answer given, by verdict.",
-            lambda: uncertainty_by_layer(curves, n_layers),
+            lambda: uncertainty_by_layer(curves, analysis.task_run.n_layers),
         )
 
 
 def _prediction_figures(analysis: Analysis) -> Iterator[ReportFigure]:
-    prediction, n_layers = analysis.prediction, analysis.task_run.n_layers
+    prediction = analysis.prediction
     if prediction.ranking is None:
         return
     yield ReportFigure(
@@ -146,7 +147,7 @@ def _prediction_figures(analysis: Analysis) -> Iterator[ReportFigure]:
         yield ReportFigure(
             "auroc_by_layer",
             "The margin of the answer given as a predictor of error when it is read at each layer.",
-            lambda: auroc_by_layer(prediction, n_layers),
+            lambda: auroc_by_layer(prediction, analysis.task_run.n_layers),
         )
     if prediction.strata:
         yield ReportFigure(
@@ -157,17 +158,17 @@ def _prediction_figures(analysis: Analysis) -> Iterator[ReportFigure]:
 
 
 def _concept_figures(analysis: Analysis) -> Iterator[ReportFigure]:
-    found, n_layers = analysis.question_types, analysis.task_run.n_layers
+    found = analysis.question_types
     if found is not None:
         yield ReportFigure(
             "accuracy_by_type",
             "Share of samples in which the right answer leads at each layer, by question type, beside chance.",
-            lambda: accuracy_by_type(found, n_layers),
+            lambda: accuracy_by_type(found, analysis.task_run.n_layers),
         )
         yield ReportFigure(
             "depth_by_type",
             "Depth at which each question type becomes readable, by three measures.",
-            lambda: depth_by_type(found, n_layers),
+            lambda: depth_by_type(found, analysis.task_run.n_layers),
         )
 
 

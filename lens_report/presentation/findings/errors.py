@@ -156,7 +156,7 @@ def _gains(found: Prediction) -> Iterator[Sentence]:
                 "after correction for all listed metrics.",
                 name=words(short(one)), gain=interval(one.gain.delta), p=p_value(one.p_increment_holm), headline=True,
             )  # fmt: skip
-    if rules.adding:
+    if rules.adding or not rules.listed:
         return
     gained = [(short(one), one.gain.delta) for one in ranked if short(one) in rules.listed and one.gain is not None]
     known = [(name, delta) for name, delta in gained if delta.value is not None]

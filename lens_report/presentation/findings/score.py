@@ -59,11 +59,14 @@ def _table(analysis: Analysis) -> Table:
 
 
 def _coverage(analysis: Analysis) -> Iterator[Sentence]:
-    view = analysis.overview
-    yield say(
-        "The lens read {share} of {n} samples at the answer.",
-        share=interval(view.coverage, share=True), n=count(view.n),
-    )  # fmt: skip
+    view, layered = analysis.overview, analysis.task_run.has_layers
+    share, n_samples = interval(view.coverage, share=True), count(view.n)
+    if layered:
+        yield say("The lens read {share} of {n} samples at the answer.", share=share, n=n_samples)
+    else:
+        yield say(
+            "The server gave log-probabilities at the answer of {share} of {n} samples.", share=share, n=n_samples
+        )
     for status, n in view.status.items():
         if status != "ok":
             yield say("{n} samples have the status {status}.", n=count(n), status=words(status))
@@ -74,7 +77,7 @@ def _coverage(analysis: Analysis) -> Iterator[Sentence]:
             "of their range; the two {agree}.",
             n=count(view.n_checked), worst=scientific(view.worst_deviation), agree=words(agree),
         )  # fmt: skip
-    else:
+    elif layered:
         yield say("The last layer's readout was not compared with the model's logits in any sample.")
     other = int((analysis.task_run.read_out & ~analysis.task_run.compared).sum())
     if other:

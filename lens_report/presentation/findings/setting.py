@@ -6,7 +6,17 @@ from lens_report.measures import Analysis
 from lens_report.measures.runs import Problem
 from lens_report.measures.task_run import labels_of
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, say
-from lens_report.presentation.document.shown import Shown, count, decimal, interval, named, percent, scientific, words
+from lens_report.presentation.document.shown import (
+    MISSING,
+    Shown,
+    count,
+    decimal,
+    interval,
+    named,
+    percent,
+    scientific,
+    words,
+)
 from lens_results import Run
 
 
@@ -26,15 +36,20 @@ def _run_row(run: Run, label: str) -> tuple[Shown, ...]:
     index = info.lens.layer_index
     return (
         named(label),
-        words(f"{info.model.model_class or info.model.name_or_path}, {info.model.dtype or 'dtype not recorded'}"),
+        words(f"{info.model.model_class or info.model.name_or_path}, {_precision(run)}"),
         words(f"{info.harness.name} {info.harness.version}".strip() or "not recorded"),
         named(", ".join(run.tasks)),
         count(len(run)),
-        words(f"{len(index)} of {info.model.n_layers}"),
+        words(f"{len(index)} of {info.model.n_layers}" if info.has_layers else MISSING),
         scientific(info.identity.load_deviation),
         words("finished" if run.complete else "no: the run was killed or is still going"),
         named(info.run_id),
     )
+
+
+def _precision(run: Run) -> str:
+    unknown = "dtype not recorded" if run.info.has_layers else "behind a server"
+    return run.info.model.dtype or unknown
 
 
 def _lens(run: Run) -> list[Sentence]:
@@ -43,6 +58,17 @@ def _lens(run: Run) -> list[Sentence]:
         f"{name} = {value}" for name, value in sorted(run.info.limits.items()) if value and name != "batch_size"
     )
     thresholds = ", ".join(f"{name} = {value:g}" for name, value in lens.thresholds.items())
+    if not run.info.has_layers:
+        return [
+            say(
+                "Run {run} asked a server: candidates by {candidates}, position by {position}; limits of the run: "
+                "{limits}.",
+                run=named(run.info.run_id),
+                candidates=words(lens.candidate_rule or "a rule that was not recorded"),
+                position=words(lens.position_rule or "a rule that was not recorded"),
+                limits=words(limits or "none"),
+            )
+        ]
     return [
         say(
             "Lens of run {run}: norm {norm}, scaling {scaling}, candidates by {candidates}, position by {position}, "

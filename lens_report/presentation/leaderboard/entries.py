@@ -151,7 +151,7 @@ def entry(analysis: Analysis, flags: tuple[str, ...], by_trust: Trusted | None =
         corrected=found.corrected.get("all") if found else None,
         format_errors=analysis.overview.format_errors,
         coverage=analysis.overview.coverage,
-        layers=task_run.n_layers,
+        layers=task_run.run.info.model.n_layers,
         trusted=by_trust,
         beside={name: analysis.scores.by_name[name] for name in analysis.scores.beside},
     )

@@ -110,21 +110,35 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _model(run: Run) -> list[list[str]]:
-    model, identity, harness = run.info.model, run.info.identity, run.info.harness
-    layers = run.info.lens.layer_index
+    model, harness = run.info.model, run.info.harness
     known = {
         "checkpoint": model.name_or_path,
         "class": model.model_class,
-        "decoder": f"{model.n_layers} blocks" + (f" of width {model.hidden_size}" if model.hidden_size else ""),
-        "dtype": model.dtype,
-        "layers read": f"{len(layers)} of {model.n_layers}",
-        "readout against own logits": scientific(identity.load_deviation).text,
+        **(_layers(run) if run.info.has_layers else {"layers read": "none, the model is behind a server"}),
         "harness": f"{harness.name} {harness.version}".strip(),
     }
     return [[name, str(value)] for name, value in known.items() if value]
 
 
+def _layers(run: Run) -> dict[str, str | None]:
+    model = run.info.model
+    width = f" of width {model.hidden_size}" if model.hidden_size else ""
+    return {
+        "decoder": f"{model.n_layers} blocks{width}",
+        "dtype": model.dtype,
+        "layers read": f"{len(run.info.lens.layer_index)} of {model.n_layers}",
+        "readout against own logits": scientific(run.info.identity.load_deviation).text,
+    }
+
+
 def _method(runs: Sequence[Run]) -> Iterator[str]:
+    if not all(run.info.has_layers for run in runs):
+        yield (
+            "Models behind a server give no layers. Of their answers the text is kept, with the log-probabilities that "
+            "the server lists at the answer, and figures that these determine for certain."
+        )
+    if not any(run.info.has_layers for run in runs):
+        return
     yield (
         "While the harness generates or scores as it always does, the residual stream at the position that predicts "
         "the answer is read after every block through the model's own final norm and head (logit lens). The readout of "

@@ -6,7 +6,7 @@ function page(row, sample) {
   const parts = [title, make("div", { class: "head" }, shown(row), facts(row, sample))];
   parts.push(...where(row, sample));
   if (sample.z) parts.push(...shares(sample, taskRun));
-  parts.push(...table(sample, taskRun), ...lines(sample, taskRun), ...scalars(row));
+  parts.push(...(taskRun.layers.length ? table(sample, taskRun) : output(sample)), ...lines(sample, taskRun), ...scalars(row));
   return parts;
 }
 
@@ -50,8 +50,9 @@ function scalars(row) {
 
 // The layers x top-k table of the classic logit lens, the last layer on top.
 
+const TOKEN_DARKER = t("Darker: more probable; point at a token or move to it with Tab for its probability.");
 const TOKEN_NOTE = [
-  t("Darker: more probable; point at a token or move to it with Tab for its probability."),
+  TOKEN_DARKER,
   t("✓ and a green frame: stands for the gold answer. ◂ and a red underline: stands for the answer given."),
 ].join(" ");
 const TOKEN_KINDS = [[1, t("gold")], [2, t("answer")], [4, t("another candidate")]];
@@ -64,6 +65,16 @@ function table(sample, taskRun) {
   for (let place = 1; place <= width; place += 1) head.append(make("th", { scope: "col" }, `${place}.`));
   const lens = make("table", { class: "lens" }, make("thead", {}, head), tokenRows(sample, taskRun));
   return [title, make("div", { class: "scroll" }, lens), make("p", { class: "note" }, TOKEN_NOTE)];
+}
+
+// The likeliest tokens at the answer, as a server listed them.
+function output(sample) {
+  const title = make("h4", {}, t("Most likely tokens at the answer"));
+  if (!sample.output) return [title, make("p", { class: "note" }, t("The server listed none for this sample."))];
+  const line = make("tr", {}, ...sample.output.map(([token, hundredths]) => cell(token, hundredths, 0)));
+  const lens = make("table", { class: "lens" }, make("tbody", {}, line));
+  const why = Object.entries(sample.uncertain).map(([name, reason]) => make("p", { class: "note" }, t("not certain: {what}", { what: `${name}, ${reason}` })));
+  return [title, make("div", { class: "scroll" }, lens), make("p", { class: "note" }, TOKEN_DARKER), ...why];
 }
 
 function tokenRows(sample, taskRun) {
