@@ -6,9 +6,10 @@ the likeliest tokens (`lens_topk=0` leaves them out), and each response is looke
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -36,8 +37,6 @@ from .samples import LmEvalSamples
 __all__ = ["LocalChatLens", "OpenAIChatLens", "ServedSamples"]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lm_eval.models.api_models import TemplateAPI as _Model
 else:
     _Model = object
@@ -50,7 +49,8 @@ _REFUSALS = 3
 """Refused requests in a row after which a server is not asked for log-probabilities any more."""
 
 _asked: ContextVar[Sequence[Any]] = ContextVar("lens_asked", default=())
-_plain: ContextVar[bool] = ContextVar("lens_plain", default=False)
+_refused: ContextVar[str] = ContextVar("lens_refused", default="")
+"""What the server said, while a request is sent once more without asking for log-probabilities."""
 
 
 @dataclass
@@ -59,30 +59,39 @@ class Logprobs:
 
     Attributes:
         topk: how many a token; 0 for none.
-        why_none: what the server said when it refused them, or why they were not asked for.
     """
 
     topk: int
-    why_none: str = ""
+    _said: str = field(default="", init=False)
     _in_a_row: int = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        if not self.topk:
-            self.why_none = "no log-probabilities were asked for (lens_topk=0)"
 
     @property
     def wanted(self) -> bool:
         """Whether the next request asks for them."""
-        return self.topk > 0 and self._in_a_row < _REFUSALS and not _plain.get()
+        return self.topk > 0 and self._in_a_row < _REFUSALS and not _refused.get()
 
-    def given(self) -> None:
-        """A request that asked for them was answered."""
-        self._in_a_row = 0
+    @property
+    def why_none(self) -> str:
+        """Why an answer has none; empty where they were asked for and never refused."""
+        if not self.topk:
+            return "no log-probabilities were asked for (lens_topk=0)"
+        said = _refused.get() or self._said
+        return said and f"the server refused log-probabilities: {said}"
 
-    def refused(self, said: str) -> None:
-        """A request that asked for them was refused, and answered without them."""
+    def answered(self, asked: bool) -> None:
+        """A request was answered, which asked for them or not."""
+        self._in_a_row = 0 if asked else self._in_a_row
+
+    @contextmanager
+    def without(self, said: str) -> Iterator[None]:
+        """While a refused request is sent without them; where that succeeds, it is they that were refused."""
+        token = _refused.set(said)
+        try:
+            yield
+        finally:
+            _refused.reset(token)
+        self._said = said
         self._in_a_row += 1
-        self.why_none = f"the server refused log-probabilities: {said}"
         if self._in_a_row == _REFUSALS:
             log.warning("%s; it is not asked for them any more. Try a smaller lens_topk", self.why_none)
 
@@ -107,6 +116,7 @@ class ServedRequests(_Model):  # type: ignore[misc]
         self.maker = ServedSamples(lambda images: list(images)[: self.max_images], str, None)
         self.logprobs = Logprobs(self.options.topk if self.options.enabled else 0)
         self._listening: Listening | None = None
+        self._under_way: asyncio.Semaphore
         install()
 
     @property
@@ -155,26 +165,33 @@ class ServedRequests(_Model):  # type: ignore[misc]
             if not wanted or error.response is None or error.response.status_code not in _REFUSING:
                 raise
             said = f"{error.response.status_code} {error.response.text}"[:300]
-            with _without_logprobs():
+            with self.logprobs.without(said):
                 outputs = super().model_call(messages, **kwargs)
-            self.logprobs.refused(said)
         else:
-            self.logprobs.given()
+            self.logprobs.answered(wanted)
         return outputs
 
-    async def amodel_call(self, *args: Any, messages: Any, **kwargs: Any) -> Any:
-        """As `model_call`, for requests that are under way together."""
+    async def get_batched_requests(self, *args: Any, **kwargs: Any) -> Any:
+        """As lm-eval's class, which makes the bodies of all requests before it sends the first one."""
+        self._under_way = asyncio.Semaphore(self._concurrent)
+        return await super().get_batched_requests(*args, **kwargs)
+
+    async def amodel_call(self, *args: Any, **kwargs: Any) -> Any:
+        """As `model_call`, for requests that are under way together; a body is made when its request is sent."""
+        async with self._under_way:
+            return await self._amodel_call(*args, **kwargs)
+
+    async def _amodel_call(self, *args: Any, messages: Any, **kwargs: Any) -> Any:
         wanted, token = self.logprobs.wanted, _asked.set(messages)
         try:
             answers = await super().amodel_call(*args, messages=messages, **kwargs)
         except ClientResponseError as error:
             if not wanted or error.status not in _REFUSING:
                 raise
-            with _without_logprobs():
+            with self.logprobs.without(f"{error.status} {error.message}"[:300]):
                 answers = await super().amodel_call(*args, messages=messages, **kwargs)
-            self.logprobs.refused(f"{error.status} {error.message}"[:300])
         else:
-            self.logprobs.given()
+            self.logprobs.answered(wanted)
         finally:
             _asked.reset(token)
         return answers
@@ -185,15 +202,6 @@ class ServedRequests(_Model):  # type: ignore[misc]
         if self._listening is not None:
             self._listening.take(contexts if contexts is not None else _asked.get(), outputs, texts)
         return texts
-
-
-@contextmanager
-def _without_logprobs() -> Iterator[None]:
-    token = _plain.set(True)
-    try:
-        yield
-    finally:
-        _plain.reset(token)
 
 
 class LocalChatLens(ServedRequests, LocalChatCompletion):  # type: ignore[misc]

@@ -15,7 +15,7 @@ import torch
 
 import lens_engine.recorder as recorder_module
 from lens_engine.choices import ChoiceRule, choice_rule, scored_beside
-from lens_engine.description import _storable
+from lens_engine.description import storable
 from lens_engine.engine import Generation
 from lens_engine.failures import NoReadout, failure
 from lens_engine.reading import Reader
@@ -217,7 +217,7 @@ def test_texts_that_utf8_cannot_hold_are_recorded() -> None:
 
 
 def test_settings_that_json_cannot_hold_are_recorded(tmp_path: Path) -> None:
-    settings = _storable({"t": {"temperature": np.inf, "until": ("\ud800", float("nan"))}})
+    settings = storable({"t": {"temperature": np.inf, "until": ("\ud800", float("nan"))}})
     assert settings == {"t": {"temperature": "inf", "until": ["\ud800", "nan"]}}
     recorder = LensRecorder(info(generation=settings), tmp_path)
     recorder.add([bare_record(("t", 0, 0, 0), "generate", "yes", NoReadout("no_answer", "x"))])

@@ -65,8 +65,9 @@ def _coverage(analysis: Analysis) -> Iterator[Sentence]:
         yield say("The lens read {share} of {n} samples at the answer.", share=share, n=n_samples)
     else:
         yield say(
-            "The server gave log-probabilities at the answer of {share} of {n} samples.", share=share, n=n_samples
-        )
+            "In {share} of {n} samples the answer was found and the server gave log-probabilities there.",
+            share=share, n=n_samples,
+        )  # fmt: skip
     for status, n in view.status.items():
         if status != "ok":
             yield say("{n} samples have the status {status}.", n=count(n), status=words(status))

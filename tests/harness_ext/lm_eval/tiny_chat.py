@@ -9,22 +9,24 @@ import torch
 from chat_server import Said, question_of
 from PIL import Image
 
+from lens_engine.media import image_digest
 from lens_models import load_model
 
 
 @dataclass
 class TinyChat:
-    """Answers greedily; `steps[question]` holds the log-probabilities of all tokens at each step, [steps, vocabulary].
+    """Answers greedily.
 
     Attributes:
+        steps: question and digests of its images -> log-probabilities of all tokens, [steps, vocabulary].
         most: tokens of an answer at most.
         listed: how many tokens of each step a server may list.
     """
 
-    most: int = 8
+    most: int = 64
     listed: int = 20
     loaded: Any = field(default_factory=lambda: load_model(device="cpu"))
-    steps: dict[str, torch.Tensor] = field(default_factory=dict)
+    steps: dict[tuple[str, ...], torch.Tensor] = field(default_factory=dict)
 
     def __call__(self, messages: list[Any], images: list[Image.Image], body: dict[str, Any]) -> Said:
         processor, model = self.loaded.processor, self.loaded.model
@@ -42,7 +44,7 @@ class TinyChat:
         new = found.sequences[0, inputs["input_ids"].shape[1] :].tolist()
         end = processor.tokenizer.eos_token_id
         new = new[: new.index(end)] if end in new else new
-        self.steps[question] = logprobs
+        self.steps[(question, *image_digest(images))] = logprobs
         return Said([self._listed(token, logprobs[step]) for step, token in enumerate(new)], bytes_of=_text)
 
     def _listed(self, token: int, logprobs: torch.Tensor) -> list[tuple[str, float]]:
