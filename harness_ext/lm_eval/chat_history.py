@@ -11,7 +11,7 @@ from lens_models.encoding import render_chat
 
 from .media import InPlace
 
-__all__ = ["answers_shown", "as_prompt", "is_history"]
+__all__ = ["answers_shown", "as_prompt", "conversation_of", "is_history"]
 
 _MEDIA = {"image": "visual", "video": "video", "audio": "audio"}
 
@@ -39,14 +39,7 @@ def as_prompt(instance: Any, processor: Any, where: str) -> Any:
     Raises:
         InputError: a message of another form, the last one is not the user's, or the template takes none such.
     """
-    messages, second = instance.args[:2]
-    media: dict[str, list[Any]] = {name: [] for name in _MEDIA.values()}
-    conversation = [_message(message, media, where) for message in messages]
-    if not conversation or conversation[-1]["role"] != "user":
-        raise InputError(
-            f"{where}: the chat history ends with {conversation[-1]['role'] if conversation else 'no message'}; "
-            "expected the user's question (gen_prefix cannot be combined with a chat history)"
-        )
+    conversation, media = conversation_of(instance, where)
     try:
         prompt = render_chat(processor, conversation)
     except InputError:
@@ -57,8 +50,24 @@ def as_prompt(instance: Any, processor: Any, where: str) -> Any:
             f"{where}: the model's chat template does not take this chat history, which ends with {roles} ({error})"
         ) from error
     found = copy.copy(instance)
-    found.arguments = (prompt, second, InPlace(media))
+    found.arguments = (prompt, instance.args[1], InPlace(media))
     return found
+
+
+def conversation_of(instance: Any, where: str) -> tuple[list[dict[str, Any]], dict[str, list[Any]]]:
+    """The messages of a chat history in the form of transformers, with a word in the place of each medium; the media.
+
+    Raises:
+        InputError: a message of another form, or the last one is not the user's.
+    """
+    media: dict[str, list[Any]] = {name: [] for name in _MEDIA.values()}
+    conversation = [_message(message, media, where) for message in instance.args[0]]
+    if not conversation or conversation[-1]["role"] != "user":
+        raise InputError(
+            f"{where}: the chat history ends with {conversation[-1]['role'] if conversation else 'no message'}; "
+            "expected the user's question (gen_prefix cannot be combined with a chat history)"
+        )
+    return conversation, media
 
 
 def _message(message: Any, media: dict[str, list[Any]], where: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lens_engine import Recording, Request
 from lens_engine.served import ServedAnswer
 from lens_models.shadowing import shadowed
 
-__all__ = ["Listening"]
+__all__ = ["Listening", "prompt_text"]
 
 
 class Refusal(Protocol):
@@ -121,5 +121,10 @@ class Listening:
         )
 
 
+def prompt_text(prompt: Any) -> Any:
+    """A prompt as lm-eval sends it: the conversation as JSON, which it wraps in an object of its own."""
+    return getattr(prompt, "prompt", prompt)
+
+
 def _digest(prompt: Any) -> str:
-    return hashlib.sha256(str(getattr(prompt, "prompt", prompt)).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(str(prompt_text(prompt)).encode("utf-8", "surrogatepass")).hexdigest()

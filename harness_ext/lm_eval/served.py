@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,16 +23,21 @@ from lm_eval.api.model import CacheHook
 from lm_eval.models.openai_completions import LocalChatCompletion, OpenAIChatCompletion
 
 from harness_ext.samples import HarnessRequest
-from lens_engine import Generation, Recording
+from lens_engine import Generation, Media, Recording
 from lens_engine.description import RunSettings
 from lens_engine.recording import Log
+from lens_engine.sample import where_of
 from lens_engine.served import ServedModel, ServedReader, take_served_options
 from lens_engine.served.description import without_secrets
 from lens_engine.session import Recorded
+from lens_models import InputError
 from lens_models.shadowing import shadowed
+from lens_results.fingerprint import digest_of
 
+from .chat_history import answers_shown, conversation_of, is_history
 from .evaluation import install
-from .listening import Listening
+from .listening import Listening, prompt_text
+from .media import given_media
 from .samples import LmEvalSamples
 
 __all__ = ["LocalChatLens", "OpenAIChatLens", "ServedSamples"]
@@ -113,7 +119,7 @@ class ServedRequests(_Model):  # type: ignore[misc]
         self.arguments = without_secrets(own)
         super().__init__(**own)
         self.session = Recorded()
-        self.maker = ServedSamples(lambda images: list(images)[: self.max_images], str, None)
+        self.maker = ServedSamples(list, str, None, max_images=self.max_images)
         self.logprobs = Logprobs(self.options.topk if self.options.enabled else 0)
         self._listening: Listening | None = None
         self._under_way: asyncio.Semaphore
@@ -218,14 +224,31 @@ class OpenAIChatLens(ServedRequests, OpenAIChatCompletion):  # type: ignore[misc
 
 @dataclass(frozen=True)
 class ServedSamples(LmEvalSamples):
-    """Makes samples of requests for a server, whose prompt is a conversation."""
+    """Makes samples of requests for a server, whose prompt is a conversation.
+
+    Attributes:
+        max_images: how many of a document's images lm-eval sends; of a chat history it sends all.
+    """
+
+    max_images: int = 1
 
     def _request(self, instance: Any, key: tuple[str, int, int, int]) -> HarnessRequest:
-        found = copy.copy(instance)
-        found.arguments = (conversation(instance.args[0]), *instance.args[1:])
+        found, where = copy.copy(instance), where_of(key)
+        found.arguments = (prompt_text(instance.args[0]), *instance.args[1:])
+        if is_history(found):
+            conversation, media = conversation_of(found, where)
+            others = [digest_of(each) for name, own in media.items() if name != "visual" for each in own]
+            prompt = json.dumps([*conversation, *others], ensure_ascii=False)
+            found.arguments = (prompt, instance.args[1], {"visual": media["visual"]})
+            return replace(super()._request(found, key), answers_shown=answers_shown(instance))
+        if given_media(found).other_than_images:
+            raise InputError(
+                f"{where}: the request has videos or sounds, which lm-eval does not send to a server; MERA's lm-eval "
+                "sends them with --pass_multimodal_args_to_chat_history"
+            )
         return super()._request(found, key)
 
-
-def conversation(prompt: Any) -> Any:
-    """The text of a prompt: the conversation as JSON where lm-eval has wrapped it."""
-    return getattr(prompt, "prompt", prompt)
+    def shown(self, asked: HarnessRequest, document: Any) -> tuple[str, Media]:
+        """See `SampleMaker`."""
+        images = self._pictures(given_media(asked.source), asked.where)
+        return asked.context, Media(tuple(images if asked.answers_shown is not None else images[: self.max_images]))

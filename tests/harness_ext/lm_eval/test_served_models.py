@@ -14,12 +14,15 @@ import pytest
 from chat_server import ChatServer, Said, question_of, serving
 from lm_eval import evaluator
 from lm_eval.loggers import EvaluationTracker
+from lm_eval.models.openai_completions import LocalChatCompletion
 from lm_eval.tasks import TaskManager
 from lm_eval_outcome import Outcome
+from mera_dialogue import one_by_one, write_dialogue_task
 from tiny_chat import TinyChat
 
 import lens_results
 from harness_ext.lm_eval.plugin import CHAT_MODEL_ID, OPENAI_MODEL_ID
+from harness_ext.lm_eval.served import LocalChatLens
 from lens_engine.served.output import PRECISION
 from lens_models import LensArgumentError
 from lens_models.candidates import candidate_tokens
@@ -45,7 +48,7 @@ def ask(task_manager: TaskManager, tmp_path: Path) -> Ask:
             model=model,
             model_args=",".join(filter(None, (named, model_args))),
             tasks=tasks.split(","),
-            task_manager=task_manager,
+            task_manager=given.pop("task_manager", task_manager),
             bootstrap_iters=0,
             evaluation_tracker=tracker,
             **{"apply_chat_template": True, "fewshot_as_multiturn": True, **given},
@@ -81,6 +84,11 @@ def tiny() -> TinyChat:
     return TinyChat()
 
 
+def without_logprobs(body: dict[str, Any]) -> dict[str, Any]:
+    """A request without the fields that ask for log-probabilities."""
+    return {name: value for name, value in body.items() if name not in ("logprobs", "top_logprobs")}
+
+
 def logged(outcome: Outcome, task: str) -> list[dict[str, Any]]:
     """The lines of the harness's log of a task, without the values that the lens adds."""
     (file,) = outcome.folder.glob(f"samples_{task}_*.jsonl")
@@ -104,8 +112,7 @@ def test_answers_requests_and_logs_are_those_of_the_stock_class(
         assert [name for name in stock.results["results"][task] if name not in ours.results["results"][task]] == []
     assert not list(off.folder.glob("lens_*"))
     bodies = [json.dumps(body, ensure_ascii=False) for body in one.bodies]
-    without = [{k: v for k, v in body.items() if k not in ("logprobs", "top_logprobs")} for body in other.bodies]
-    plain = [json.dumps(body, ensure_ascii=False) for body in without]
+    plain = [json.dumps(without_logprobs(body), ensure_ascii=False) for body in other.bodies]
     assert all(body["logprobs"] is True and body["top_logprobs"] == 20 for body in other.bodies)
     order: Any = list if concurrent == 1 else sorted
     assert order(plain) == order(bodies) == order([json.dumps(body, ensure_ascii=False) for body in third.bodies])
@@ -305,3 +312,36 @@ def test_private_tasks_have_label_free_columns_alone(ask: Ask, server: ChatServe
     assert samples["correct"].isna().all()
     assert samples["label_free.vocab_final_prob"].notna().all()  # without a right answer nobody knows the candidates
     assert not [name for name in samples if name.startswith("gold_based.")]
+
+
+def test_a_chat_history_of_meras_fork_is_sent_and_recorded(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ruTiE through `--pass_multimodal_args_to_chat_history`: each question with earlier ones and own answers."""
+    monkeypatch.setenv("LOAD_BASE64", "1")  # a server is sent text, so media are loaded as text
+    for cls in (LocalChatLens, LocalChatCompletion):
+        monkeypatch.setattr(cls, "generate_until", one_by_one(cls.generate_until))
+    hash_string = evaluator.hash_string
+    monkeypatch.setattr(evaluator, "hash_string", lambda text: hash_string(str(text)))  # as in the fork
+    tasks = TaskManager(
+        include_path=str(write_dialogue_task(tmp_path / "tasks", "rutie_vision_gen", "image", 2, "ABCDABCD")),
+        include_defaults=False,
+    )
+
+    def letters(messages: list[Any], images: list[Any], body: dict[str, Any]) -> Said:
+        first = "ABCD"[len(images)]
+        return Said([[(first, math.log(0.9)), *((other, math.log(0.0333)) for other in "ABCD" if other != first)]])
+
+    with serving(ChatServer(letters)) as one, serving(ChatServer(letters)) as other:
+        ours = ask(one, "rutie_vision_gen", task_manager=tasks)
+        stock = ask(other, "rutie_vision_gen", task_manager=tasks, model=STOCK, output="stock")
+    assert ours.texts("rutie_vision_gen") == stock.texts("rutie_vision_gen") == list("BCDDBCDD")
+    assert [without_logprobs(body) for body in one.bodies] == other.bodies
+    assert [message["role"] for message in one.bodies[1]["messages"]] == ["user", "assistant", "user"]
+    records = list(ours.run.records())
+    assert [len(record.image_sha256) for record in records] == [1, 2, 3, 3] * 2
+    assert [record.answers_shown for record in records] == [0, 1, 2, 2] * 2
+    assert [record.turn for record in records] == [0, 1, 2, 3] * 2
+    assert [record.correct for record in records] == [False, False, False, True] * 2
+    for record in records:
+        assert record.label_free["final_prob"] == pytest.approx(0.9, abs=PRECISION)
