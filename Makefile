@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo results report test test-fast test-numeric test-slow test-mera test-vllm test-wheel bench check format clean
+.PHONY: setup demo results report test test-fast test-numeric test-slow test-mera test-vllm test-wheel docs bench check format clean
 
 setup: $(STAMP)
 
@@ -92,6 +92,12 @@ $(SERVED)/.installed: pyproject.toml constraints-vllm.txt overrides-vllm.txt
 
 test-vllm: $(SERVED)/.installed
 	$(SERVED)/bin/python -m pytest -W default tests/vllm_engine
+
+# the documentation as a site that opens from disk; needs no network, and a warning is an error
+docs: $(STAMP)
+	@$(BIN)/python -c 'import mkdocstrings, material' 2>/dev/null || \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # the CPU part of the benchmarks, at most a quarter of an hour on two quiet cores; fails when a target is missed.
 # lmms-eval's own qwen2_vl wrapper imports decord, and nnsight is what the lens is compared with; nothing else here

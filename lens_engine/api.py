@@ -168,8 +168,7 @@ class VisionLanguageModel:
             progress: show a bar of the questions that are answered.
             shared: arguments of `ask` for all questions that do not have them themselves.
 
-        Raises:
-            as `ask`; nothing is asked then where the arguments themselves are wrong.
+        It raises what `ask` raises; where the arguments themselves are wrong nothing is asked.
         """
         if self._recording is None:
             raise ValueError("the records of this model are closed; load it again to ask more")
@@ -198,8 +197,7 @@ class VisionLanguageModel:
             layers: layer numbers from 1 on, of those that are read (`layers` of `load`).
             shared: arguments of `ask` for all of them.
 
-        Raises:
-            see `lens_engine.directions` and `ask_all`.
+        It raises what `lens_engine.directions` and `ask_all` raise.
         """
         one, other = (self._requests([Question.parse(each, shared) for each in given]) for given in (first, second))
         return directions(self._opened.engine, one, other, layers, self._session.batch_size)

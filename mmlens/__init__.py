@@ -1,12 +1,12 @@
 """The layers' answers beside a model's own: load a model, open the records of a run, report on runs, compare them.
 
-import mmlens
+    import mmlens
 
-vlm = mmlens.load("Qwen/Qwen2-VL-2B-Instruct")          # a checkpoint with its proven lens
-answer = vlm.ask("cat.png", "Is there a cat?", candidates=["yes", "no"])
-run = mmlens.open_run("runs/pope")                      # the records of a harness's run, as data frames
-mmlens.report(["runs/pope"], "my_report")               # as `mmlens report`
-mmlens.compare("runs/plain", ["runs/dola"])             # as `mmlens compare`
+    vlm = mmlens.load("Qwen/Qwen2-VL-2B-Instruct")          # a checkpoint with its proven lens
+    answer = vlm.ask("cat.png", "Is there a cat?", candidates=["yes", "no"])
+    run = mmlens.open_run("runs/pope")                      # the records of a harness's run, as data frames
+    mmlens.report(["runs/pope"], "my_report")               # as `mmlens report`
+    mmlens.compare("runs/plain", ["runs/dola"])             # as `mmlens compare`
 
 | name | is |
 | --- | --- |
