@@ -10,7 +10,14 @@ from lens_tasks.surface import fold
 from .types import NoAnswer, Scope
 from .words import CONTENT
 
-__all__ = ["answer_scope", "closes_reasoning", "ends_in_reasoning", "opens_reasoning", "repeats"]
+__all__ = [
+    "answer_scope",
+    "closes_reasoning",
+    "ends_in_reasoning",
+    "opens_reasoning",
+    "reasoning_blocks",
+    "repeats",
+]
 
 _THINK = r"[\w:]*(?:think|thought|reason|rationale|reflection|analysis|scratchpad)\w*"
 _THINK_START = re.compile(
@@ -83,6 +90,29 @@ def ends_in_reasoning(prompt: str) -> bool:
     begins = [match.end() for match in _THINK_START.finditer(prompt)]
     inside = bool(begins) and begins[-1] > (ends[-1] if ends else 0)
     return inside and len(prompt) - begins[-1] <= _LONGEST_OPEN_REASONING
+
+
+def reasoning_blocks(text: str, end: int, *, in_reasoning: bool = False) -> tuple[list[tuple[int, int]], int]:
+    """The insides of the closed reasoning blocks of a text up to `end`, and where the text behind them begins.
+
+    A mark that closes a block which nothing opened closes one that begins with the text. Of a block that stays open the
+    inside is what the text behind the blocks begins with.
+
+    Args:
+        text: with plain characters.
+        end: of what is searched.
+        in_reasoning: the text begins inside a block.
+    """
+    blocks: list[tuple[int, int]] = []
+    behind = 0
+    for close in _THINK_END.finditer(text, 0, end):
+        opened = _THINK_START.search(text, behind, close.start())
+        if opened and in_reasoning and not blocks and CONTENT.search(text, 0, opened.start()):
+            opened = None  # the prompt opened this block, and its text speaks of the mark
+        blocks.append((opened.end() if opened else behind, close.start()))
+        behind = close.end()
+    opened = _THINK_START.search(text, behind, end)
+    return blocks, opened.end() if opened else behind
 
 
 def answer_scope(
