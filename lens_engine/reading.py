@@ -31,6 +31,7 @@ from .position import AnswerPosition, find_position, n_generated
 from .records import NON_FINITE, ReadSample, RecordAssembler
 from .relative_attention import RelativeAttention
 from .sample import Choices, Sample
+from .steps import StepReader, Thought
 
 __all__ = ["Reader"]
 
@@ -53,6 +54,7 @@ class Reader:
         masks: read each sample again without some of its image tokens.
         whole_maps: keep the image maps of all layers.
         relative: holds each attention map against that of a generic prompt.
+        steps: reads the steps that a response writes before its answer.
     """
 
     def __init__(
@@ -66,9 +68,11 @@ class Reader:
         masks: CausalMasks | None = None,
         whole_maps: bool = False,
         relative: RelativeAttention | None = None,
+        steps: StepReader | None = None,
     ) -> None:
         self._engine = engine
         self._lens = lens
+        self._steps = steps
         self._tokenizer = tokenizer
         self._controls = controls
         self._masks = masks
@@ -134,6 +138,8 @@ class Reader:
             observed = self._observations.of(
                 Watched.generation(trace, row, n_tokens), sample, step, candidates.get(row)
             )
+            if self._steps is not None:
+                self._steps.add(observed, self._thought(trace, sample, generation, position, candidates.get(row)))
             if isinstance(position, NoReadout):
                 checked = identity if row in compared else None
                 record = self._assembler.unread(
@@ -165,14 +171,36 @@ class Reader:
         tokens = trace.new_tokens[row]
         return tuple(tokens[: n_generated(tokens, self._end_ids)])
 
-    def _position(self, sample: Sample, text: str, tokens: Tokens) -> AnswerPosition | NoReadout:
-        """Where the answer stands; in the whole generated text, where the harness dropped the text's beginning."""
+    def _thought(
+        self,
+        trace: BatchTrace,
+        sample: Sample,
+        generation: Generation,
+        position: AnswerPosition | NoReadout,
+        candidates: SampleCandidates | None,
+    ) -> Thought:
+        tokens = self._own_tokens(trace, generation.row)
+        return Thought(
+            self._tokenizer,
+            sample,
+            self._text(generation.text, tokens),
+            tokens,
+            position if isinstance(position, AnswerPosition) else None,
+            candidates,
+            functools.partial(self._residual_before, trace, sample, generation.row),
+        )
+
+    def _text(self, text: str, tokens: Tokens) -> str:
+        """The response; the whole generated text, where the harness dropped the text's beginning."""
         decode = functools.partial(self._tokenizer.decode, tokens, skip_special_tokens=True)
         whole = decode(clean_up_tokenization_spaces=False)
         if not whole.startswith(text):
             cleaned = decode()
             text = text if cleaned.startswith(text) else cleaned
-        return find_position(self._tokenizer, sample, text, tokens)
+        return text
+
+    def _position(self, sample: Sample, text: str, tokens: Tokens) -> AnswerPosition | NoReadout:
+        return find_position(self._tokenizer, sample, self._text(text, tokens), tokens)
 
     def _row(
         self,
@@ -182,18 +210,21 @@ class Reader:
         position: AnswerPosition,
         candidates: SampleCandidates,
     ) -> ReadoutRow:
-        try:
-            residual = trace.residual(row, position.step)
-        except StepNotKeptError:  # the same tokens, given, lead to it again
-            before = trace.new_tokens[row][: position.step]
-            residual = _residual(self._engine.score(sample, [(position.token_id,)], before=before)[0])
         return ReadoutRow(
-            residual=residual,
+            residual=self._residual_before(trace, sample, row, position.step),
             token_id=position.token_id,
             candidates=candidates.ids,
             gold=candidates.gold_ids,
             pivots=candidates.pivots,
         )
+
+    def _residual_before(self, trace: BatchTrace, sample: Sample, row: int, step: int) -> Any:
+        """`[layers, d]`, what predicted a token of a generated text."""
+        try:
+            return trace.residual(row, step)
+        except StepNotKeptError:  # the same tokens, given, lead to it again
+            tokens = trace.new_tokens[row]
+            return residual_of(self._engine.score(sample, [(tokens[step],)], before=tokens[:step])[0])
 
     def _answer_again(self, read: ReadSample, before: Tokens, replacement: Replacement) -> ControlReading:
         """The answer of a generated text, its tokens up to there given, read under other images."""
@@ -202,7 +233,7 @@ class Reader:
         with self._lens.counted_passes() as passes:
             scored = self._engine.score(read.sample, forced or [(token,)], before=before, replacement=replacement)
         ids = () if forced else candidates.ids
-        row = ReadoutRow(_residual(scored[0]), token, ids, candidates.gold_ids, candidates.pivots)
+        row = ReadoutRow(residual_of(scored[0]), token, ids, candidates.gold_ids, candidates.pivots)
         (readout,) = self._lens.read([row])
         if forced:
             readout, _ = force_candidates(readout, candidates, lambda _: scored)
@@ -268,7 +299,7 @@ class Reader:
         return self._assembler.control(read, readout, self._own_identity(scored[pred]), passes=passes())
 
     def _choice_readout(self, token: int, scored: Sequence[ScoredContinuation], pred: int, rule: ChoiceRule) -> Readout:
-        readout = self._lens.read([ReadoutRow(_residual(scored[pred]), token)])[0]
+        readout = self._lens.read([ReadoutRow(residual_of(scored[pred]), token)])[0]
         return with_scores(readout, np.stack([layers_of(each) for each in scored], axis=1), np.asarray(rule.lengths))
 
     def _failed(self, sample: Sample, response: str, why: NoReadout | CaptureError) -> SampleRecord:
@@ -281,9 +312,9 @@ class Reader:
         """Identity of the pass that scored a continuation; None where its logits are NaN or infinite."""
         if not np.isfinite(scored.logprob):
             return None
-        return self._lens.compare_position(_residual(scored), scored.first_logits)
+        return self._lens.compare_position(residual_of(scored), scored.first_logits)
 
 
-def _residual(scored: ScoredContinuation) -> Any:
+def residual_of(scored: ScoredContinuation) -> Any:
     assert scored.residual is not None
     return scored.residual

@@ -23,6 +23,7 @@ from .record_cache import RecordCache
 from .recorder import LensRecorder
 from .relative_attention import RELATIVE, RelativeAttention
 from .sample import Choices, Sample
+from .steps import STEPS, StepReader
 
 __all__ = ["ADVICE", "Answered", "DescribedModel", "Log", "Reads", "Recording", "lens_recording"]
 
@@ -88,7 +89,7 @@ class Recording:
         settings: the settings of the harness.
         directory: folder of the record files, or None when the user named none.
         log: where the harness's users look.
-        controls, masks, relative: what reads answers again beside the reader, for what it costs.
+        controls, masks, relative, steps: what reads answers again beside the reader, for what it costs.
         advice: what the user can do when no folder is known; None says nothing of it.
     """
 
@@ -104,6 +105,7 @@ class Recording:
         controls: ImageControls | None = None,
         masks: CausalMasks | None = None,
         relative: RelativeAttention | None = None,
+        steps: StepReader | None = None,
         advice: str | None = ADVICE,
     ) -> None:
         self._processes = PartialState()
@@ -113,6 +115,7 @@ class Recording:
         self.controls = controls
         self.masks = masks
         self._relative = relative
+        self._steps = steps
         self.cache: RecordCache | None = None
         self._spent: dict[str, Any] = {}
         self._reader = reader
@@ -189,6 +192,8 @@ class Recording:
             costs |= each.costs
         if self._relative is not None:
             costs[RELATIVE] = asdict(self._relative.cost)
+        if self._steps is not None:
+            costs[STEPS] = asdict(self._steps.cost)
         return costs
 
 
@@ -225,15 +230,8 @@ def lens_recording(
     controls = ImageControls(options.controls) if options.controls else None
     masks = CausalMasks(options.masks, options.mask_way) if options.masks else None
     relative = RelativeAttention(engine) if options.relative_attention else None
-    reader = Reader(
-        engine,
-        model.lens,
-        tokenizer,
-        options.thresholds,
-        controls,
-        masks=masks,
-        whole_maps=options.whole_maps,
-        relative=relative,
-    )
-    again: dict[str, Any] = {"controls": controls, "masks": masks, "relative": relative}
+    reads_steps = STEPS in model.lens.settings.probes and STEPS not in model.lens.refused_probes
+    steps = StepReader(engine, model.lens) if reads_steps else None
+    again: dict[str, Any] = {"controls": controls, "masks": masks, "relative": relative, "steps": steps}
+    reader = Reader(engine, model.lens, tokenizer, options.thresholds, **again, whole_maps=options.whole_maps)
     return Recording(model, reader, harness, settings, directory, log, **again, advice=advice)

@@ -16,6 +16,7 @@ _LABEL_FREE = (
     "commit_depth", "flips", "auc_pred", "late_drop", "final_prob",
     "vocab_commit_depth", "vocab_flips", "vocab_auc_pred", "vocab_final_prob", "visual_gain",
     *names("label_free", "image"),
+    *names("label_free", "steps"),
 )  # fmt: skip
 _GOLD_BASED = (
     "first_correct_layer",
@@ -24,6 +25,7 @@ _GOLD_BASED = (
     "correct_then_lost",
     "wrong_then_corrected",
     *names("gold_based", "image"),
+    *names("gold_based", "steps"),
 )
 COVERAGE = "lens_coverage"
 NAMED = "lens_named"

@@ -27,7 +27,7 @@ from lens_models.encoding import end_token_ids
 from lens_models.errors import StepNotKeptError
 from lens_models.image_tokens import ImageTokens
 from lens_models.lens import lens_description
-from lens_models.probes import ImageAttention, Probe
+from lens_models.probes import ImageAttention, Probe, WrittenSteps
 
 from .client import MarkingClient
 from .observing import probes_of
@@ -40,7 +40,10 @@ COMPILED_WORKER = "lens_models.vllm_worker.compiled.CompiledLensWorker"
 """`worker_cls` of one whose model is compiled."""
 _INTEGERS = ("rank_pred", "rank_gold", "topk_ids")
 _NO_LOGITS = torch.empty(0)
-_REFUSED = {ImageAttention.name: "vLLM's kernels hand out no attention"}
+_REFUSED = {
+    ImageAttention.name: "vLLM's kernels hand out no attention",
+    WrittenSteps.name: "steps are read under transformers alone",
+}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from lens_models.metrics.gold_based import gold_based_scalars
 from lens_models.metrics.label_free import final_log_odds, label_free_scalars, visual_gain, visual_gain_by_layer
 from lens_models.metrics.layers import LayerReadout
 from lens_models.metrics.registry import METRICS, Metric, Namespace, names
+from lens_models.metrics.steps import steps_gold_based, steps_label_free
 from lens_models.metrics.thresholds import Thresholds
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "gold_based_scalars",
     "label_free_scalars",
     "names",
+    "steps_gold_based",
+    "steps_label_free",
     "visual_gain",
     "visual_gain_by_layer",
 ]

@@ -8,7 +8,7 @@ from typing import Literal
 __all__ = ["METRICS", "Metric", "Namespace", "names"]
 
 Namespace = Literal["label_free", "gold_based"]
-Source = Literal["layers", "control", "image"]
+Source = Literal["layers", "control", "image", "steps"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Metric:
             ``sum`` (of shares, over layers).
         higher_is_better: For a model's mean; None where neither direction is better.
         definition: One line; the formula stands in docs/metrics.md.
-        source: What it follows from: the ``layers`` of the answer position, a ``control``, or the ``image`` tokens.
+        source: What it follows from: the ``layers`` of the answer position, a ``control``, the ``image``
+            tokens, or the ``steps`` written before the answer.
     """
 
     namespace: Namespace
@@ -135,6 +136,20 @@ METRICS: dict[str, Metric] = {
     ),
     "relative_attention_entropy": Metric(
         "label_free", "nats", None, "Entropy of the attention relative to a generic prompt's.", "image"
+    ),
+    "commit_step": Metric(
+        "label_free", "count", None, "Steps after which the forced answer is, and stays, the answer given.", "steps"
+    ),
+    "steps_after_commit": Metric("label_free", "count", None, "Steps written after that one.", "steps"),
+    "flips_over_steps": Metric(
+        "label_free", "count", None, "Steps after which the forced answer is another one than before.", "steps"
+    ),
+    "answer_without_thinking": Metric(
+        "label_free", "yes/no", None, "The answer forced without any step is the answer given.", "steps"
+    ),
+    "written_steps": Metric("label_free", "count", None, "Steps written before the answer.", "steps"),
+    "right_without_thinking": Metric(
+        "gold_based", "yes/no", True, "The answer forced without any step is right.", "steps"
     ),
     "first_correct_layer": Metric(
         "gold_based", "layer", None, "First layer where gold leads, with mass above theta, for m layers in a row."

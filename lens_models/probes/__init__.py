@@ -19,6 +19,7 @@ from .positions import LAST, Positions
 from .protocol import Answered, Arrays, Batch, Probe, ProvenLens, Step
 from .residual import CAPTURE_LIMIT, ResidualCapture, Trace, resolve_layer_index
 from .step_entropy import StepEntropy
+from .steps import WrittenSteps
 
 __all__ = [
     "CAPTURE_LIMIT",
@@ -36,6 +37,7 @@ __all__ = [
     "Step",
     "StepEntropy",
     "Trace",
+    "WrittenSteps",
     "needs_image_tokens",
     "observed",
     "refusal_of",
@@ -47,6 +49,7 @@ PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
     StepEntropy.name: StepEntropy,
     ImageTokenLens.name: ImageTokenLens,
     ImageAttention.name: ImageAttention,
+    WrittenSteps.name: WrittenSteps,
 }
 """Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model and the batch.
 

@@ -24,12 +24,13 @@ _STEP = re.compile(
 """What numbers a step: "Step 2", "Шаг 2", "2." or "2)" at the beginning of a line, "2)" within one."""
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'»”)\]*_]*(?=\s|$|[\u4e00-\u9fff])|\n+")
+_NO_END = re.compile(r"\b(?:mr|mrs|ms|dr|prof)$|^\W*(?:\d{1,2}|[A-ZА-Я])$", re.IGNORECASE)
+"""What stands before a full stop that ends no sentence: a title, the number or letter of a list."""
 _ABBREVIATED = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|fig|no|mr|mrs|dr|st|т\.\s?е|т\.\s?д|т\.\s?п|и\s?др|рис|см|напр|г|им)|(?:^|\s)[A-ZА-Я]"
-    r"|^\W*\d{1,2})$",
-    re.IGNORECASE,
+    r"\b(?:e\.g|i\.e|etc|vs|cf|approx|fig|no|st|т|т\.\s?[едпк]|и\s?др|рис|см|напр|г)$", re.IGNORECASE
 )
-"""What stands before a full stop that ends no sentence: "e.g", an initial, the number of a list."""
+"""The same, where no capital follows."""
+_GOES_ON = re.compile(r"[^\w\n]*[a-zа-яё\d]")
 _HEADER_END = re.compile(r"[\s*_]*[:.]?[\s*_]*")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
@@ -55,8 +56,7 @@ class WrittenReasoning:
 
     def bridge(self, after: int) -> tuple[Place, ...]:
         """What has to follow the first `after` segments for the answer to come next, in the response's own words."""
-        places = (self.closing, self.lead_in) if after <= self.inside else (self.lead_in,)
-        return tuple(place for place in places if place[0] < place[1])
+        return (self.closing, self.lead_in) if self.inside and after <= self.inside else (self.lead_in,)
 
 
 def written_reasoning(
@@ -79,7 +79,9 @@ def written_reasoning(
     if not hidden_end:
         blocks, rest = reasoning_blocks(body, end, in_reasoning=in_reasoning)
     inside = [place for start, stop in blocks for place in _segments(body, start, stop)]
-    visible = list(_segments(body, rest, end, answered=answer is not None))
+    if answer is None:  # what an answer marker announces is no step, whether or not it is an answer
+        end = max((mark.start() for mark in MARKER.finditer(body, rest)), default=end)
+    visible = list(_segments(body, rest, end, answered=answer is not None or end < len(body)))
     segments = (*inside, *visible)
     if not segments or answer is None:
         return WrittenReasoning(segments, len(inside))
@@ -144,7 +146,7 @@ def _end_of_last(body: str, steps: list[re.Match[str]], end: int) -> int | None:
         for ended in pattern.finditer(body, mark.end(), end):
             if CONTENT.search(body, mark.end(), ended.start()):
                 return ended.start()
-    return next((stop for stop in _ends(body, mark.end(), end) if CONTENT.search(body, mark.end(), stop)), None)
+    return next((stop for stop in _ends(body, mark.start(), end) if CONTENT.search(body, mark.end(), stop)), None)
 
 
 def _sentences(body: str, start: int, end: int, unfinished_leads_in: bool) -> Iterator[Place]:
@@ -159,8 +161,10 @@ def _ends(body: str, start: int, end: int) -> Iterator[int]:
     """Where sentences and lines end."""
     for mark in _SENTENCE_END.finditer(body, start, end):
         before = body[start : mark.start()]
-        if mark.group().startswith(".") and _ABBREVIATED.search(before):
-            continue
+        if mark.group().startswith("."):
+            abbreviated = _ABBREVIATED.search(before) and _GOES_ON.match(body, mark.end())
+            if abbreviated or _NO_END.search(before):
+                continue
         yield mark.end()
         start = mark.end()
 

@@ -85,7 +85,7 @@ def test_every_documented_argument_is_accepted() -> None:
         "lens_controls": "shuffled+blank",
         "lens_kind": "logit",
         "lens_intervene": "dola:1:layers=high+deco",
-        "lens_probes": "step_entropy+attention",
+        "lens_probes": "step_entropy+attention+steps",
         "lens_relative_attention": "yes",
         "lens_maps": "all",
         "lens_causal": "top_lens+boxes",

@@ -21,6 +21,8 @@ PLAIN = [
     "⟦Step #1: red⟧\n⟦Step #2: blue⟧\n\\boxed{¦no}",
     "⟦Stage 1: red.⟧ ⟦Stage 2: blue.⟧ #### ¦no",
     "⟦Step 1: the cube is red.⟧ Answer: ¦red",
+    "⟦Step 1: 3.⟧ ⟦Step 2: 2.⟧ Answer: ¦no",
+    "⟦1. 3.⟧\n⟦2. 2.⟧\nAnswer: ¦no",
     "⟦1. The cube is red.⟧ ¦Red",
     # sentences and lines, English
     "⟦The cube is red.⟧ ⟦The sphere is blue.⟧ Answer: ¦no",
@@ -31,7 +33,9 @@ PLAIN = [
     "⟦- the cube is red⟧\n⟦- the sphere is blue⟧\n\nAnswer:\n¦no",
     "⟦The cube... it is red.⟧ Answer: ¦red".replace("...", "\u2014"),
     "⟦Hmm...⟧ ⟦The cube is red.⟧ Answer: ¦red",
-    "⟦The thing that A. Turing drew is red.⟧ Answer: ¦red",
+    "⟦A. Turing drew a red thing.⟧ Answer: ¦red",
+    "⟦The cube is option B.⟧ ⟦It is red, so no.⟧ ⟦See no. 5 etc. for more.⟧ Answer: ¦red",
+    "⟦Ширина куба 3 см.⟧ ⟦Он красный.⟧ Ответ: ¦да",
     "⟦The red cube is seen\nleft of the sphere.⟧ Answer: ¦yes".replace("seen\nleft", "seen left"),
     "⟦Reason one is colour; reason two is size.⟧ Answer: ¦yes",
     "Reasoning: ⟦The cube is red.⟧ ⟦The sphere is red.⟧\nAnswer: ¦yes",
@@ -61,6 +65,8 @@ PLAIN = [
     "⟦The cube is red.⟧ ⟦The sphere is⟧",
     "⟦Шаг 1: куб.⟧ ⟦Шаг 2: сфера сле⟧",
     "⟦Perhaps yes.⟧ ⟦Perhaps no.⟧",
+    "⟦The cube is red.⟧ Answer: red or green",
+    "РАССУЖДЕНИЕ: ⟦смотрю.⟧\nОТВЕТ: не знаю",
     # numbers that count nothing
     "⟦2. The cube is red.⟧ Answer: ¦red",
     "⟦There are 2) brackets.⟧ Answer: ¦yes",

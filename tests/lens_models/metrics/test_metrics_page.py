@@ -24,6 +24,7 @@ def rows(section: str, columns: int) -> list[list[str]]:
         ("Label-free", [*names("label_free", "layers"), *names("label_free", "control")]),
         ("Gold-based", names("gold_based", "layers")),
         ("In the picture", [*names("label_free", "image"), *names("gold_based", "image")]),
+        ("In the steps", [*names("label_free", "steps"), *names("gold_based", "steps")]),
     ],
 )
 def test_page_lists_the_registry(section: str, expected: list[str]):
