@@ -19,6 +19,7 @@ from lens_report.measures.picture import Picture, picture
 from lens_report.measures.pivot import Pivot, pivot
 from lens_report.measures.prediction import PREREGISTERED, Draws, Prediction, prediction
 from lens_report.measures.question_types import Order, QuestionType, QuestionTypes, question_types
+from lens_report.measures.steps import Steps, steps
 from lens_report.measures.task_run import TaskRun, task_runs
 from lens_results import Run
 
@@ -44,6 +45,7 @@ __all__ = [
     "QuestionTypes",
     "RunComparison",
     "Scores",
+    "Steps",
     "TaskRun",
     "analyse",
     "analyse_task_run",
@@ -75,6 +77,7 @@ class Analysis:
         abstentions: Giving up answers by how stable the layers are.
         calibrations: Whether the probabilities of the answers are what they say.
         picture: Where in the picture; None when no probe of it ran.
+        steps: The steps that responses write before they answer; None when their probe did not run.
     """
 
     task_run: TaskRun
@@ -90,6 +93,7 @@ class Analysis:
     abstentions: Abstentions
     calibrations: Calibrations
     picture: Picture | None
+    steps: Steps | None
 
 
 def analyse(run: Run, tasks: Iterable[str] | None = None, *, draws: Draws | None = None) -> list[Analysis]:
@@ -123,4 +127,5 @@ def analyse_task_run(task_run: TaskRun, draws: Draws | None = None) -> Analysis:
         abstentions(task_run),
         calibrations(task_run, seed=amount.seed),
         picture(task_run),
+        steps(task_run),
     )

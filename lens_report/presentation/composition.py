@@ -20,6 +20,7 @@ from lens_report.presentation.findings import (
     score,
     served,
     setting,
+    steps,
 )
 from lens_results import Run
 
@@ -90,6 +91,7 @@ def _task_run(analysis: Analysis, pictures: Pictures) -> Section:
         ("What other decoders would have answered", decoders.decoder_blocks, ("decoders",)),
         ("Abstaining by stability over the layers", decoders.abstention_blocks, ("risk_coverage",)),
         ("Can the confidence be trusted?", calibration.calibration_blocks, ("reliability",)),
+        ("What the written steps did", steps.step_blocks, ()),
         ("Where in the picture", picture.picture_blocks, ("lift_by_layer", "own_and_null")),
         ("Answers about what is absent", hallucination.hallucination_blocks, ()),
         ("Controls with another image", inputs.control_blocks, ("controls",)),

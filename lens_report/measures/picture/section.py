@@ -81,7 +81,7 @@ def picture(task_run: TaskRun) -> Picture | None:
         by_question(task_run, asked, null),
         other_question(task_run, asked),
         hallucination(task_run),
-        tuple(one for name in ran for one in _unmeasured(str(name), samples[name])),
+        tuple(one for name in ran for one in unmeasured(str(name), samples[name])),
         0,
     )
     return _corrected(found)
@@ -92,8 +92,8 @@ def _of_the_picture(column: str) -> bool:
     return probe in PROBES or probe.startswith("causal ")
 
 
-def _unmeasured(column: str, entries: pd.Series) -> list[Unmeasured]:
-    """Status by status, most samples first."""
+def unmeasured(column: str, entries: pd.Series) -> list[Unmeasured]:
+    """What a column of `probe_status` says of samples without a reading, status by status, most samples first."""
     reasons: dict[str, Counter[str]] = {}
     for entry in entries:
         status, _, reason = (entry if isinstance(entry, str) else NOTHING).partition(":")

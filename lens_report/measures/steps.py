@@ -1,0 +1,71 @@
+"""What the written steps of responses did: when the answer commits, how often it changes, what they were worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lens_report.measures.columns import numbers
+from lens_report.measures.curves import ALL
+from lens_report.measures.picture.section import STATUS, Unmeasured, unmeasured
+from lens_report.measures.task_run import Floats, TaskRun
+from lens_report.stats import Comparison, Estimate, paired, score_interval
+
+__all__ = ["StepGroup", "Steps", "steps"]
+
+_PROBE = STATUS + "steps"
+_METRICS = ("written_steps", "commit_step", "steps_after_commit", "flips_over_steps", "answer_without_thinking")
+
+
+@dataclass(frozen=True)
+class StepGroup:
+    """The responses of one question type, or all.
+
+    Attributes:
+        group: `ALL`, or the question type.
+        n: Responses whose steps were read.
+        means: Metric of docs/metrics.md -> its mean over the responses that have it.
+        worth: Right as answered minus right where the answer was forced without any step, paired.
+    """
+
+    group: str
+    n: int
+    means: dict[str, Estimate]
+    worth: Comparison
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The section of one task: all responses, then each question type where there are several; what was not read."""
+
+    groups: tuple[StepGroup, ...]
+    unread: tuple[Unmeasured, ...]
+
+
+def steps(task_run: TaskRun) -> Steps | None:
+    """The steps of a task's responses; None where the probe did not run."""
+    frame = task_run.frame
+    if _PROBE not in frame or not frame[_PROBE].notna().any():
+        return None
+    read = np.isfinite(_column(task_run, "label_free.written_steps"))
+    types = frame["question_type"].to_numpy()
+    names = sorted({str(name) for name in types[read] if name is not None and name == name})
+    chosen: dict[str, NDArray[np.bool_]] = {ALL: read}
+    chosen |= {name: read & (types == name) for name in names} if len(names) > 1 else {}
+    groups = [_group(task_run, name, rows) for name, rows in chosen.items()]
+    return Steps(tuple(groups) if read.any() else (), tuple(unmeasured(_PROBE, frame[_PROBE])))
+
+
+def _group(task_run: TaskRun, name: str, rows: NDArray[np.bool_]) -> StepGroup:
+    clusters = task_run.clusters.at(rows)
+    means = {each: score_interval(_column(task_run, f"label_free.{each}")[rows], clusters) for each in _METRICS}
+    without = _column(task_run, "gold_based.right_without_thinking")[rows]
+    verdict = task_run.frame["verdict"].to_numpy(dtype=np.float64)[rows]
+    return StepGroup(name, int(rows.sum()), means, paired(without, verdict, clusters))
+
+
+def _column(task_run: TaskRun, name: str) -> Floats:
+    frame = task_run.frame
+    return numbers(frame[name]) if name in frame else np.full(len(frame), np.nan)
