@@ -15,6 +15,7 @@ The modules in the order of a sample's way, which docs/architecture.md draws:
     placement, description                  on which device; what defines the numbers of a run
     api, question, answer                   the Python API
     directions                              from one set of prompts to another in the residual stream
+    lens_states, lens_learning              what a lens is learnt from; learning and measuring one
     plots, picture_map                      its heat maps: top tokens by layer, image tokens in the picture
 """
 

@@ -201,8 +201,9 @@ def _lens_info(lens: Lens, options: LensOptions) -> LensInfo:
 def _beyond_the_logit_lens(lens: Lens, options: LensOptions) -> dict[str, Any]:
     """Another lens, further probes and masks, where there are any."""
     found: dict[str, Any] = {}
-    if lens.settings.lens != "logit":
-        found["lens"] = lens.settings.lens
+    learnt = lens.describe()["lens"]
+    if learnt["name"] != "logit":
+        found["lens"] = learnt
     if lens.settings.probes:
         found |= {"probes": list(lens.settings.probes), "maps": "all" if options.whole_maps else "top"}
     if options.relative_attention:

@@ -12,7 +12,6 @@ from typing import Any
 
 from lens_models import LensArgumentError, LensSettings
 from lens_models.interventions import Intervention, interventions_of
-from lens_models.lenses import LENSES
 from lens_models.metrics import Thresholds
 from lens_models.nearest import did_you_mean, nearest
 from lens_models.probes import PROBES
@@ -37,7 +36,9 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_layers": "layers to read: all, or numbers and ranges joined by '+', such as 0+4-8+24; 0 is the embedding",
     "lens_topk": "tokens kept of each layer (5)",
     "lens_norm": "final: through the model's final norm; none: without it",
-    "lens_kind": "how a layer is turned into what the model's unembedding reads: logit (each layer as it is)",
+    "lens_kind": "how a layer is turned into what the model's unembedding reads: logit (each layer as it is), tuned or "
+    "jacobian (of lens_tiny), tuned:FOLDER of `mmlens train-lens`",
+    "lens_allow_worse": "read with a learnt lens that is not known to be better than the logit lens (False)",
     "lens_probes": "what else is observed at each generated step: names joined by '+', such as step_entropy, or none",
     "lens_maps": "image maps kept of each sample: top (the layers that fit into a kilobyte) or all",
     "lens_relative_attention": "divide attention maps by those of a generic prompt: one more pass an image (False)",
@@ -88,7 +89,8 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         layers=parse_layers(own.get("lens_layers", "all")),
         topk=whole_number(own.get("lens_topk", 5), "lens_topk"),
         norm=_norm(own.get("lens_norm", "final")),
-        lens=_one_of("lens_kind", own.get("lens_kind", "logit"), LENSES),
+        lens=str(own.get("lens_kind", "logit")).strip(),
+        allow_worse=flag(own.get("lens_allow_worse", False), "lens_allow_worse"),
         probes=_names("lens_probes", own.get("lens_probes"), PROBES),
         memory_limit=whole_number(own["lens_memory_mb"], "lens_memory_mb") * 2**20 if "lens_memory_mb" in own else None,
     )

@@ -27,7 +27,7 @@ from lens_models import (
 )
 from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoded_media import EncodedMedia
-from lens_models.encoding import encodable_together
+from lens_models.encoding import encodable_together, tokenizer_of
 from lens_models.example_input import example_video_inputs
 from lens_models.generation import unchanged_random_state
 from lens_models.identity import prove_identity
@@ -91,6 +91,11 @@ class TransformersEngine:
         self._limit = BatchLimit(log.warning)
         self._seconds = 0.0
         self._work = Work()
+
+    @property
+    def tokenizer(self) -> Any:
+        """The processor's."""
+        return tokenizer_of(self.processor)
 
     @functools.cached_property
     def forcing(self) -> Forcing:
@@ -171,7 +176,7 @@ class TransformersEngine:
 
         def generate(inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Tensor:
             start = time.perf_counter()
-            tokens = self._located(inputs, samples) if observe and self._looks_at_images else []
+            tokens = self.located(inputs, samples) if observe and self._looks_at_images else []
             with self._counted():
                 sequences, trace = self._run(inputs, arguments, observe, tokens)
             self._seconds += time.perf_counter() - start
@@ -205,8 +210,8 @@ class TransformersEngine:
         """The same of the tokens of videos."""
         return masking_problem(self.model, self._parts, self.image_tokens.video_locator)
 
-    def _located(self, inputs: Mapping[str, Any], samples: Sequence[Sample]) -> list[ImageTokens]:
-        """The image tokens of each row of a batch."""
+    def located(self, inputs: Mapping[str, Any], samples: Sequence[Sample]) -> list[ImageTokens]:
+        """The image tokens of each row of a batch that `prompts` encoded."""
         by_row = dict(zip(self.prompts.rows(samples), samples, strict=True))
         with unchanged_random_state() as rewind:
             tokens = self._locate(inputs, [by_row[row] for row in range(len(samples))])
@@ -300,8 +305,7 @@ def _example(model: Any, processor: Any) -> Any:
 
 
 def _proven_lens(model: Any, processor: Any, settings: LensSettings, log: Any) -> LogitLens:
-    tokenizer = getattr(processor, "tokenizer", processor)
-    lens = LogitLens(model, _example(model, processor), settings, tokenizer=tokenizer)
+    lens = LogitLens(model, _example(model, processor), settings, tokenizer=tokenizer_of(processor))
     report = lens.identity
     log.info(
         f"Lens: {lens.parts.describe()}; last layer equals the model's logits within {report.deviation:.1e} of "

@@ -7,7 +7,8 @@
     identity, comparison, chain             proof that the last layer's readout is the model's own logits
     generation, probes/, interventions      `generate` while probes observe and interventions change it
     forced_run, forcing, continuations      given tokens scored as the model's own generation (teacher forcing)
-    lens, lenses, readout*, distributions   the lens: quantities of each layer at chosen positions
+    lens, readout*, distributions           the lens: quantities of each layer at chosen positions
+    lenses/                                 logit, tuned and Jacobian lens: how a layer becomes what the last one is
     image_tokens/, attention/               where the image tokens lie in sequence and picture; what attention looks at
     candidates, alignment                   candidates in tokens; from a character to its generated token
     metrics/                                scalars of one sample's layers
@@ -25,6 +26,7 @@ from .errors import (
     InputError,
     LensArgumentError,
     LensError,
+    LensFileError,
     MaskingError,
     ModelLoadError,
     NotMultimodalError,
@@ -55,6 +57,7 @@ __all__ = [
     "LayoutRule",
     "LensArgumentError",
     "LensError",
+    "LensFileError",
     "LensSettings",
     "LoadedModel",
     "LogitLens",

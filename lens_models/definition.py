@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["checkpoint_files", "model_definition", "served_definition"]
+__all__ = ["checkpoint_files", "evenly_spaced", "model_definition", "served_definition"]
 
 _WHOLE = 64 * 2**20  # bytes of a file that are read; of a larger one its size, its time of change and blocks
 _BLOCK, _BLOCKS = 64 * 1024, 64
@@ -127,16 +127,30 @@ def _tensors(model: Any) -> Iterator[tuple[str, Tensor]]:
                 yield f"{place}.{name}", buffer
 
 
-def _values(tensor: Tensor) -> bytes:
-    """Evenly spaced values of a tensor, first and last included; none of one whose data is elsewhere."""
+def evenly_spaced(tensor: Tensor, count: int) -> Tensor | None:
+    """Up to `count` evenly spaced values of a tensor `[values]` on the CPU, first and last included, in its dtype.
+
+    Returns:
+        None of a tensor whose data is elsewhere, of an empty one, and of a quantised kind that gives no single values.
+    """
     if tensor.is_meta or not tensor.numel():
-        return b""
+        return None
     try:
         flat = tensor.detach().reshape(-1)
-        places = torch.linspace(0, flat.numel() - 1, min(_VALUES, flat.numel()), dtype=torch.float64).round().long()
-        values = flat[places.to(flat.device)].cpu().contiguous()
-        return bytes(values.view(torch.uint8).numpy().tobytes())
-    except (RuntimeError, NotImplementedError, TypeError):  # a quantised kind of tensor that gives no single values
+        places = torch.linspace(0, flat.numel() - 1, min(count, flat.numel()), dtype=torch.float64).round().long()
+        return flat[places.to(flat.device)].cpu().contiguous()
+    except (RuntimeError, NotImplementedError, TypeError):
+        return None
+
+
+def _values(tensor: Tensor) -> bytes:
+    """Evenly spaced values of a tensor; none of one whose data is elsewhere."""
+    if tensor.is_meta or not tensor.numel():
+        return b""
+    values = evenly_spaced(tensor, _VALUES)
+    try:
+        return b"no single values" if values is None else bytes(values.view(torch.uint8).numpy().tobytes())
+    except (RuntimeError, NotImplementedError, TypeError):
         return b"no single values"
 
 

@@ -11,6 +11,7 @@ LensError
 │   └── StepNotKeptError    the step lies in the middle of a long generation, whose residuals were let go
 ├── SampleTooLargeError     one sample alone needs more memory than there is
 ├── InputError              an image, video or prompt cannot be encoded
+├── LensFileError           a learnt lens cannot be read, is of another model, or is worse than the logit lens
 └── LensArgumentError       a lens setting has a wrong name or value
 """
 
@@ -23,6 +24,7 @@ __all__ = [
     "InputError",
     "LensArgumentError",
     "LensError",
+    "LensFileError",
     "ModelLoadError",
     "NotMultimodalError",
     "PartsError",
@@ -78,6 +80,10 @@ class SampleTooLargeError(LensError):
 
 class InputError(LensError):
     """An image, video or prompt cannot be encoded for the model."""
+
+
+class LensFileError(LensError):
+    """A learnt lens cannot be read, belongs to another model, or is refused by its quality."""
 
 
 class LensArgumentError(LensError, ValueError):

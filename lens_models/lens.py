@@ -13,14 +13,25 @@ from torch import Tensor
 from .comparison import IdentityReport, compare_logits
 from .definition import model_definition
 from .encoding import end_token_ids
-from .errors import LensArgumentError
+from .errors import LensArgumentError, LensFileError
 from .forcing import Forcing, prove_forcing
 from .generation import TracedGeneration, generate_with_trace
 from .identity import prove_identity
 from .image_tokens import ImageTokens
 from .image_tokens.contextual import REFERENCE, ContextualBank
 from .interventions import Intervention
-from .lenses import LENSES, require_last_layer
+from .lenses import (
+    ANSWER,
+    IMAGE,
+    LEARNT,
+    AffineLens,
+    Lens,
+    lens_name,
+    make_lens,
+    problem_of,
+    require_last_layer,
+    told_of,
+)
 from .nearest import did_you_mean
 from .parts import ModelParts, find_parts
 from .probes import CAPTURE_LIMIT, PROBES, Batch, Probe, needs_image_tokens, refusal_of, resolve_layer_index
@@ -38,7 +49,8 @@ class LensSettings:
 
     Attributes:
         layers: layer numbers out of 0..L (0 is the embedding output), or None for all blocks; L is always read.
-        lens: name of the lens out of `lens_models.lenses.LENSES`.
+        lens: the lens as users name it, see `lens_models.lenses.words`: logit, tuned, tuned:FOLDER, ...
+        allow_worse: read with a learnt lens that is worse than the logit lens on held-out data, or not known not to be.
         topk: how many tokens of each layer to keep.
         norm: "final" puts each layer through the model's final norm, as the model does with its last layer; "none"
             leaves it out, as some published lenses do.
@@ -54,6 +66,7 @@ class LensSettings:
     memory_limit: int | None = None
     capture_limit: int = CAPTURE_LIMIT
     probes: tuple[str, ...] = ()
+    allow_worse: bool = False
 
     def __post_init__(self) -> None:
         if self.norm not in ("final", "none"):
@@ -62,10 +75,8 @@ class LensSettings:
             )
         if self.topk < 1:
             raise LensArgumentError(f"topk={self.topk}; expected at least 1")
-        if self.lens not in LENSES:
-            raise LensArgumentError(
-                f"lens={self.lens!r}; expected one of {', '.join(LENSES)}.{did_you_mean(self.lens, LENSES)}"
-            )
+        if lens_name(self.lens) in LEARNT and self.norm != "final":
+            raise LensArgumentError(f"lens={self.lens!r} was learnt through the final norm; found norm={self.norm!r}")
         if unknown := [name for name in self.probes if name not in PROBES]:
             raise LensArgumentError(
                 f"probes={'+'.join(unknown)}; expected some of {', '.join(PROBES)}.{did_you_mean(unknown[0], PROBES)}"
@@ -78,10 +89,11 @@ class LogitLens:
     Building it runs the model on `example`, one encoded prompt with an image (`example_inputs`), and refuses a model
     whose last layer is not read exactly. `forcing` says whether and how given tokens are scored as the model's own
     generation; a model that is refused there is read anyway. `refused_probes` says why probes that were asked for
-    observe nothing of this model.
+    observe nothing of this model. `refused_claims` says why nothing may be claimed from what a learnt lens reads at the
+    answer; it is read with only where the settings allow it.
 
     Raises:
-        PartsError, IdentityError, CaptureError: see `lens_models.errors`.
+        PartsError, IdentityError, CaptureError, LensFileError: see `lens_models.errors`.
     """
 
     def __init__(
@@ -92,13 +104,27 @@ class LogitLens:
         self.parts: ModelParts = find_parts(model)
         self.layer_index = resolve_layer_index(self.settings.layers, self.parts.n_layers)
         self._exact, self.identity = prove_identity(model, self.parts, example)
-        self._lens = LENSES[self.settings.lens](self.parts)
+        self._lens: Lens = make_lens(self.settings.lens, self.parts)
         require_last_layer(self.settings.lens, self._lens, self.parts, self.layer_index)
+        self.refused_claims, refused_images = self._problem(ANSWER), self._problem(IMAGE)
+        if self.refused_claims is not None and not self.settings.allow_worse:
+            raise LensFileError(
+                f"the lens '{self.settings.lens}' is refused: {self.refused_claims}. Read other layers, or with it all "
+                "the same (lens_allow_worse=True), which is said in records and reports"
+            )
+        # image tokens have maps of their own; they are read as they are where these are not shown to be better
+        self._images: Lens | None = getattr(self._lens, "images", None) if refused_images is None else None
         self.forcing: Forcing = prove_forcing(model, example)
         refused = {name: refusal_of(name, model, self.parts, example) for name in self.settings.probes}
         self.refused_probes = {name: why for name, why in refused.items() if why is not None}
         self.bank = self._contextual_bank(tokenizer)
         self.unembedding = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
+
+    def _problem(self, kind: str) -> str | None:
+        """Why nothing may be claimed from what a learnt lens reads at positions of a kind; None of other lenses."""
+        if not isinstance(self._lens, AffineLens):
+            return None
+        return problem_of(self._lens.held_out, kind, self.layer_index)
 
     def _contextual_bank(self, tokenizer: Any) -> ContextualBank | None:
         """States of words in text, for the probe of image tokens; None where the model reads no text alone."""
@@ -188,6 +214,10 @@ class LogitLens:
         """Lens logits `[layers, ..., vocabulary]`, fp32, of residuals `[layers, ..., d]` at the lens's layers."""
         return self.unembedding(self._lens(residual, self.layer_index))
 
+    def of_images(self, residual: Tensor, layer_index: Sequence[int]) -> Tensor:
+        """What the final norm is given of image tokens in place of the residual, `[layers, ..., d]`, at any layers."""
+        return residual if self._images is None else self._images(residual, layer_index)
+
     def compare(self, residual: Tensor, model_logits: Tensor) -> IdentityReport:
         """Identity of last-layer residuals `[rows, d]` with the logits `[rows, vocabulary]` that the model returned.
 
@@ -243,8 +273,13 @@ class LogitLens:
         return given or finite[:1]
 
     def describe(self) -> dict[str, Any]:
-        """The definition of this lens for records: parts, norm, transform, layers."""
-        return lens_description(self.parts, self.settings, self.layer_index, str(self.transform))
+        """The definition of this lens for records: parts, norm, transform, layers, what a learnt lens is."""
+        found = lens_description(self.parts, self.settings, self.layer_index, str(self.transform))
+        learnt = {"name": lens_name(self.settings.lens), **told_of(self._lens)}
+        if isinstance(self._lens, AffineLens):
+            learnt |= {"trained_on": self._lens.trained_on, "refused_claims": self.refused_claims}
+            learnt |= {"image_tokens": "logit" if self._images is None else self._lens.kind}
+        return {**found, "lens": learnt}
 
 
 def lens_description(parts: Any, settings: LensSettings, layer_index: Sequence[int], transform: str) -> dict[str, Any]:
@@ -261,4 +296,5 @@ def lens_description(parts: Any, settings: LensSettings, layer_index: Sequence[i
         "transform": transform,
         "layer_index": list(layer_index),
         "topk": settings.topk,
+        "lens": {"name": settings.lens},
     }

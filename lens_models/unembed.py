@@ -73,6 +73,16 @@ class Unembedding:
         hidden = self.normed(flat)
         return self.of_normed(hidden).reshape(*residual.shape[:-1], -1)
 
+    def differentiable(self, residual: Tensor) -> Tensor:
+        """The same logits with gradients by the residual, `[rows, d]` -> `[rows, vocabulary]`, for what is learnt.
+
+        The product with a 16-bit head rounds as in the model, not as in `__call__`.
+        """
+        hidden = self.normed(residual)
+        head = self.parts.head
+        # the transform works in place, and the head's output may be kept for the way back
+        return self.transform(head(hidden.to(_compute_dtype(head, hidden))).float().clone())
+
     @torch.no_grad()
     def columns(self, normed: Tensor, ids: Tensor) -> Tensor:
         """Some of the logits, without those of all other tokens.

@@ -18,6 +18,7 @@ from harness_ext.cli.prepare import prepare
 from harness_ext.cli.report import report
 from harness_ext.cli.submit import submit
 from harness_ext.cli.tasks import tasks
+from harness_ext.cli.train_lens import train_lens
 from harness_ext.cli.view import view
 
 __all__ = ["app", "main"]
@@ -53,6 +54,7 @@ app.command("fit-trust")(fit_trust)
 app.command()(paper)
 app.command()(submit)
 app.command()(tasks)
+app.command("train-lens")(train_lens)
 app.add_typer(prepare, name="prepare")
 
 

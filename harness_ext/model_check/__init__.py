@@ -2,7 +2,15 @@
 
 from .candidates import CandidateSet, candidate_sets
 from .costs import Costs, measure_costs
-from .task_samples import ExamplePrompts, TaskError, example_sample, load_task, task_samples
+from .task_samples import (
+    ExamplePrompts,
+    TaskError,
+    example_sample,
+    load_task,
+    spread,
+    task_requests,
+    task_samples,
+)
 
 __all__ = [
     "CandidateSet",
@@ -13,5 +21,7 @@ __all__ = [
     "example_sample",
     "load_task",
     "measure_costs",
+    "spread",
+    "task_requests",
     "task_samples",
 ]

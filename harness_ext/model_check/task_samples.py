@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness_ext.tasks import Tasks, leaf_tasks
-from lens_engine import Sample
+from lens_engine import Request, Sample
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.prompts import ProcessorPrompts
 from lens_models import LoadedModel, example_inputs
 from lens_models.nearest import did_you_mean
 
-__all__ = ["ExamplePrompts", "TaskError", "example_sample", "load_task", "task_samples"]
+__all__ = ["ExamplePrompts", "TaskError", "example_sample", "load_task", "spread", "task_requests", "task_samples"]
 
 _EXAMPLE_TOKENS = 8
 
@@ -62,6 +62,11 @@ def task_samples(task: Any, loaded: LoadedModel, count: int) -> list[Sample]:
     Raises:
         InputError: an image cannot be read, or the checkpoint has no chat template.
     """
+    return [request.sample() for request in task_requests(task, loaded, count)]
+
+
+def task_requests(task: Any, loaded: LoadedModel, count: int) -> list[Request]:
+    """The same documents, each opened when its turn comes."""
     from harness_ext.lmms_eval.samples import LmmsEvalSamples
     from harness_ext.samples import HarnessRequest
 
@@ -76,12 +81,13 @@ def task_samples(task: Any, loaded: LoadedModel, count: int) -> list[Sample]:
             generation,
             messages=task.doc_to_messages,
         )
-        for place in _spread(len(documents), count)
+        for place in spread(len(documents), count)
     ]
-    return [maker.sample(request) for request in requests]
+    return [maker.request(request) for request in requests]
 
 
-def _spread(n: int, count: int) -> Sequence[int]:
+def spread(n: int, count: int) -> Sequence[int]:
+    """`count` places out of n at equal distances; all, where there are no more."""
     count = min(n, count)
     return [place * n // count for place in range(count)]
 

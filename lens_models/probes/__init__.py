@@ -15,7 +15,7 @@ from lens_models.parts import ModelParts
 from .attention import ImageAttention
 from .image_tokens import ImageTokenLens
 from .observing import observed
-from .positions import LAST, Positions
+from .positions import EVERY, LAST, Positions
 from .protocol import Answered, Arrays, Batch, Probe, ProvenLens, Step
 from .residual import CAPTURE_LIMIT, ResidualCapture, Trace, resolve_layer_index
 from .step_entropy import StepEntropy
@@ -23,6 +23,7 @@ from .steps import WrittenSteps
 
 __all__ = [
     "CAPTURE_LIMIT",
+    "EVERY",
     "LAST",
     "PROBES",
     "Answered",

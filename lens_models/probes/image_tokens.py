@@ -1,4 +1,4 @@
-"""What the image tokens say of the words that matter to a sample, by the logit lens."""
+"""What the image tokens say of the words that matter to a sample, by the logit lens or a learnt one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ImageTokenLens:
 
     Internal confidence (the maximum) and heat map (the maximum over layers at each token) are those of Jiang et al.,
     arXiv:2410.02762, read through the final norm, with all spellings of a word together. The states are those of the
-    prefill, which no generated token changes.
+    prefill, which no generated token changes. With a learnt lens they go through its maps of image tokens first.
     """
 
     name: ClassVar[str] = "image_tokens"
@@ -100,7 +100,8 @@ class ImageTokenLens:
         layers = [layer for layer in self._layers if layer in self._kept]  # a model may leave some out
         device = self._kept[layers[-1]].device
         residual = torch.stack([self._kept[layer][start : start + len(tokens)].to(device) for layer in layers])
-        found = read_image_tokens(self._lens.unembedding, residual, list(words.values()))
+        seen = self._lens.of_images(residual, layers)
+        found = read_image_tokens(self._lens.unembedding, seen, list(words.values()))
         arrays: dict[str, Any] = {"layers": np.asarray(layers, dtype=np.float32)}
         arrays["error"] = np.asarray([found.error], dtype=np.float32)
         for word, own, rank in zip(words, found.maps, found.rank, strict=True):

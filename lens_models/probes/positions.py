@@ -7,24 +7,28 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-__all__ = ["LAST", "Positions"]
+__all__ = ["EVERY", "LAST", "Positions"]
 
 
 @dataclass(frozen=True)
 class Positions:
-    """Positions of a sequence: chosen ones, or the last one, which predicts the next token.
+    """Positions of a sequence: chosen ones, every one, or the last one, which predicts the next token.
 
     Attributes:
         chosen: `[rows, K]` places in the sequence of each row, negative ones from its end; None for the last position.
+        every: all of them, padding included.
     """
 
     chosen: Tensor | None = field(default=None, repr=False)
+    every: bool = False
 
     def of(self, hidden: Tensor) -> Tensor:
-        """A copy of `[rows, sequence, d]` at the positions: `[rows, K, d]`, or `[rows, d]` of the last position.
+        """A copy of `[rows, sequence, d]` at the positions: `[rows, K, d]`, or `[rows, d]` of the last position alone.
 
         A slice would keep the whole `[rows, sequence, d]` alive, hence the copy.
         """
+        if self.every:
+            return hidden.detach().clone()
         if self.chosen is None:
             return hidden[:, -1].detach().clone()
         rows = torch.arange(hidden.shape[0], device=hidden.device).unsqueeze(1)
@@ -33,3 +37,5 @@ class Positions:
 
 LAST = Positions()
 """The last position alone."""
+EVERY = Positions(every=True)
+"""All positions of each pass."""

@@ -93,6 +93,9 @@ class ProvenLens(Protocol):
     def bank(self) -> WordBank | None:
         """States of words in text; None where nobody asked for them or the model reads no text alone."""
 
+    def of_images(self, residual: Tensor, layer_index: Sequence[int]) -> Tensor:
+        """What the final norm is given of image tokens in place of the residual, `[layers, ..., d]`, at any layers."""
+
     def logits(self, residual: Tensor) -> Tensor:
         """Lens logits `[layers, ..., vocabulary]`, fp32, of residuals `[layers, ..., d]` at the lens's layers."""
 

@@ -280,12 +280,26 @@ def changes_in_words(run: Run) -> str:
     )
 
 
+def learnt_lens_of(run: Run) -> Mapping[str, Any]:
+    """What the records say of the lens that layers were read with, by name; empty of the logit lens."""
+    found = run.info.lens.extra.get("lens")
+    return {"name": found} if isinstance(found, str) else found or {}
+
+
+def _lens_in_words(run: Run) -> str:
+    """`lens_kind=tuned`, and that it is refused; empty of the logit lens."""
+    lens = learnt_lens_of(run)
+    refused = " lens_allow_worse=True" if lens.get("refused_claims") else ""
+    return f"lens_kind={lens['name']}{refused}" if lens else ""
+
+
 def model_label(run: Run) -> str:
-    """The model's name without the folders it lies in (an organisation on the hub stays), and what was changed."""
+    """The model's name without the folders it lies in (an organisation on the hub stays), what was changed in it, and
+    with which lens it was read."""
     name = run.info.model.name_or_path
     parts = PurePath(name).parts
     short = name if len(parts) == 2 and not name.startswith((".", "/", "~")) else (parts[-1] if parts else name)
-    return " + ".join(each for each in (short, changes_in_words(run)) if each)
+    return " + ".join(each for each in (short, changes_in_words(run), _lens_in_words(run)) if each)
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:

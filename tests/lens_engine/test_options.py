@@ -84,6 +84,7 @@ def test_every_documented_argument_is_accepted() -> None:
     values |= {
         "lens_controls": "shuffled+blank",
         "lens_kind": "logit",
+        "lens_allow_worse": "yes",
         "lens_intervene": "dola:1:layers=high+deco",
         "lens_probes": "step_entropy+attention+steps",
         "lens_relative_attention": "yes",

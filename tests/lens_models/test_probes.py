@@ -79,8 +79,10 @@ def test_unknown_probes_and_lenses_are_refused_with_the_known_ones(llava: Specim
         LensArgumentError, match="probes=entropi; expected some of step_entropy, image_tokens, attention"
     ):
         LensSettings(probes=("entropi",))
-    with pytest.raises(LensArgumentError, match="lens='tuned'; expected one of logit"):
-        LensSettings(lens="tuned")
+    with pytest.raises(
+        LensArgumentError, match=r"'tunned': neither a folder nor one of logit, tuned, jacobian; .* Did you mean tuned"
+    ):
+        LensSettings(lens="tunned")
 
 
 class Steps:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from blank_figures import blank_figures
 from PIL import Image
-from synthetic import HOSTILE, QUICK, write_run
+from synthetic import HOSTILE, QUICK, Plan, run_info, write_run
 
 from lens_report import Report, build_report
 from lens_report.presentation.document.blocks import say
@@ -133,3 +134,19 @@ def test_two_runs_are_compared(tmp_path: Path) -> None:
     text = made.markdown.read_text(encoding="utf-8")
     assert "acme/better scores higher than acme/tiny-vlm on the 120 samples that both have" in text
     assert stats_of(made)["comparisons"][0]["result"]["difference"]["n"] == 120
+
+
+def test_a_lens_that_is_refused_is_named_and_nothing_may_be_claimed(tmp_path: Path) -> None:
+    why = "on held-out data its readout at answer positions is farther from the last layer"
+    lens = {"name": "tuned", "digest": "0123456789abcdef", "trained_on": "task pope", "refused_claims": why}
+    plan = Plan(n=40)
+    other = replace(run_info(plan).lens, extra={"lens": lens})
+    made = build_report(write_run(tmp_path / "run", replace(plan, info={"lens": other})), tmp_path / "out", draws=QUICK)
+    text = made.markdown.read_text(encoding="utf-8").replace("\\", "")
+    assert "tiny-vlm + lens_kind=tuned lens_allow_worse=True" in text
+    assert re.search(r"are read by the lens .?tuned.? \(.?0123456789abcdef.?\), learnt on: .?task pope", text)
+    assert re.search(r"Nothing may be claimed from the layers of run .* of its lens, .?on held-out data", text)
+    allowed = replace(other, extra={"lens": {**lens, "refused_claims": None}})
+    again = write_run(tmp_path / "allowed", replace(plan, info={"lens": allowed}))
+    text = build_report(again, tmp_path / "again", draws=QUICK).markdown.read_text(encoding="utf-8").replace("\\", "")
+    assert "lens_kind=tuned" in text and "lens_allow_worse" not in text and "Nothing may be claimed" not in text

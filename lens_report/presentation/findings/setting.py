@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lens_report.measures import Analysis
 from lens_report.measures.runs import Problem
-from lens_report.measures.task_run import labels_of
+from lens_report.measures.task_run import labels_of, learnt_lens_of
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, say
 from lens_report.presentation.document.shown import (
     MISSING,
@@ -77,8 +77,31 @@ def _lens(run: Run) -> list[Sentence]:
             candidates=words(lens.candidate_rule or "a rule that was not recorded"),
             position=words(lens.position_rule or "a rule that was not recorded"),
             thresholds=words(thresholds or "not recorded"), limits=words(limits or "none"),
+        ),
+        *_learnt(run),
+    ]  # fmt: skip
+
+
+def _learnt(run: Run) -> list[Sentence]:
+    """With which other lens than the logit lens a run was read, and whether that may be believed."""
+    lens = learnt_lens_of(run)
+    if not lens:
+        return []
+    found = [
+        say(
+            "Layers of run {run} are read by the lens {name} ({digest}), learnt on: {data}.",
+            run=named(run.info.run_id), name=named(str(lens["name"])), digest=named(str(lens.get("digest", "?"))),
+            data=named(str(lens.get("trained_on", "?"))),
         )
     ]  # fmt: skip
+    if lens.get("refused_claims"):
+        found += [
+            say(
+                "Nothing may be claimed from the layers of run {run}: of its lens, {why}.",
+                run=named(run.info.run_id), why=named(str(lens["refused_claims"])), headline=True,
+            )
+        ]  # fmt: skip
+    return found
 
 
 def _problem(problem: Problem) -> Sentence:

@@ -1,25 +1,26 @@
-"""Lenses by name: how a layer's residual stream is turned into what the model's own unembedding reads.
-
-A new lens is a function or class and one line in `LENSES`; docs/adding-a-lens.md shows one.
-"""
+"""What a lens is, and that it leaves the last layer alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from .errors import IdentityError
-from .parts import ModelParts
-from .placement import compute_device
+from lens_models.errors import IdentityError
+from lens_models.parts import ModelParts
+from lens_models.placement import compute_device
 
-__all__ = ["LENSES", "Lens", "logit_lens", "require_last_layer"]
+__all__ = ["Lens", "logit_lens", "require_last_layer", "told_of"]
 
 
 class Lens(Protocol):
-    """A map of the residual stream of each layer into that of the last one."""
+    """A map of the residual stream of each layer into that of the last one.
+
+    A lens that learnt something has a method `told` besides: JSON values by name that say what, its digest among them,
+    for the fingerprint. One that maps image tokens in another way than text has an attribute `images`, a lens too.
+    """
 
     def __call__(self, residual: Tensor, layer_index: Sequence[int]) -> Tensor:
         """What the final norm is given in place of the residual, `[layers, ..., d]` of the same shape and dtype.
@@ -37,12 +38,10 @@ def logit_lens(residual: Tensor, layer_index: Sequence[int]) -> Tensor:
     return residual
 
 
-def _plain(parts: ModelParts) -> Lens:
-    return logit_lens
-
-
-LENSES: dict[str, Callable[[ModelParts], Lens]] = {"logit": _plain}
-"""Name in `lens_kind` -> what makes the lens of a model."""
+def told_of(lens: Lens) -> Mapping[str, Any]:
+    """What a lens says that it learnt; nothing of one that learnt nothing."""
+    told = getattr(lens, "told", None)
+    return {} if told is None else told()
 
 
 def require_last_layer(name: str, lens: Lens, parts: ModelParts, layer_index: Sequence[int]) -> None:

@@ -1,0 +1,224 @@
+"""`mmlens train-lens MODEL --data DATA --out DIR`: a lens of a model's own, and how good it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from harness_ext.cli.failures import exit_on
+
+if TYPE_CHECKING:
+    from lens_engine.lens_learning import LensData, Progress
+    from lens_models import LoadedModel
+    from lens_models.lenses import HeldOut
+
+__all__ = ["train_lens"]
+
+log = logging.getLogger(__name__)
+
+
+class Kind(str, Enum):
+    """Of `lens_models.lenses.files.KINDS`."""
+
+    tuned = "tuned"
+    jacobian = "jacobian"
+
+
+class Optimizer(str, Enum):
+    """Of `lens_models.lenses.tuned.OPTIMIZERS`."""
+
+    sgd = "sgd"
+    adam = "adam"
+
+
+class Precision(str, Enum):
+    """In which the numbers of a lens are kept."""
+
+    float16 = "float16"
+    float32 = "float32"
+
+
+def train_lens(
+    model: Annotated[str, typer.Argument(help="A folder, a repository name, or lens_tiny.")],
+    data: Annotated[
+        str,
+        typer.Option(help="A folder of pictures (questions.jsonl beside them), such a file, or a task of lmms-eval."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the lens; a run that was stopped goes on there.")],
+    kind: Annotated[Kind, typer.Option(help="tuned: affine maps that are trained. jacobian: mean derivatives.")] = (
+        Kind.tuned
+    ),
+    question: Annotated[str | None, typer.Option(help="Asked about pictures without a question of their own.")] = None,
+    prompts: Annotated[int, typer.Option(min=0, help="Prompts taken from the data, evenly; 0 takes all.")] = 2000,
+    held_out: Annotated[
+        str, typer.Option(help="Share of the pictures that the lens is measured on, or data of its own as for --data.")
+    ] = "0.2",
+    steps: Annotated[int, typer.Option(min=0, help="Training steps; 0 only measures the lens of --start.")] = 250,
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a step.")] = 16,
+    optimizer: Annotated[Optimizer, typer.Option(help="sgd as the package tuned-lens, or adam.")] = Optimizer.sgd,
+    rate: Annotated[float, typer.Option(min=0, help="Factor of the optimizer's rate.")] = 1.0,
+    start: Annotated[
+        Path | None, typer.Option(help="A tuned lens to begin with: a lens folder, or one of the package tuned-lens.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Of the model's answer, which is read too.")] = 16,
+    precision: Annotated[Precision, typer.Option(help="In which the lens is kept and measured.")] = Precision.float16,
+    seed: Annotated[int, typer.Option(help="Of the order of the prompts.")] = 0,
+    include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; chosen by itself.")] = None,
+    device_map: Annotated[str | None, typer.Option(help="auto spreads a large model over GPUs.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a repository.")] = None,
+    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
+) -> None:
+    """Learn a lens of MODEL and measure it on pictures that it was not learnt on, beside the logit lens.
+
+    Read with it by lens_kind=KIND:FOLDER in --model_args. Labels are not looked at.
+
+    Exit code: 0 when the lens was written, also where it is worse than the logit lens (it says so, and the lens is
+    refused then); 1 when the model or the data cannot be read; 2 for wrong options.
+    """
+    from harness_ext.model_check import TaskError
+    from lens_engine import TransformersEngine
+    from lens_engine.lens_learning import LearningPlan, learn_lens
+    from lens_engine.prompts import ProcessorPrompts
+    from lens_models import LensError, LensSettings, load_model
+    from lens_models.lenses.files import read_lens
+    from lens_models.lenses.tuned import Recipe
+
+    share = _share(held_out)
+    if start is not None and kind is not Kind.tuned:
+        raise typer.BadParameter("only a tuned lens begins with another one", param_hint="--start")
+    if start is None and not steps and kind is Kind.tuned:
+        raise typer.BadParameter("0 steps measure the lens of --start", param_hint="--steps")
+    with exit_on(LensError, TaskError, OSError):
+        loaded = load_model(
+            model,
+            dtype=dtype,
+            device=device,
+            device_map=device_map,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+        )
+        encoding = ProcessorPrompts(loaded.model, loaded.processor, use_cache=True, warn=log.warning)
+        engine = TransformersEngine(loaded.model, loaded.processor, encoding, LensSettings())
+        assert engine.lens is not None
+        begun = None if start is None else read_lens(start, engine.lens.parts)
+        with _Bars() as progress:
+            sources = _Sources(loaded, prompts, question, include_path)
+            plan = LearningPlan(
+                kind.value,
+                Recipe(steps, optimizer.value, rate),
+                batch_size,
+                max_new_tokens,
+                precision.value,
+                seed,
+            )
+            found = learn_lens(
+                engine,
+                sources.data(data, share, held_out, progress),
+                plan,
+                out,
+                model_name=model,
+                start=begun,
+                progress=progress,
+            )
+        layers = range(engine.lens.parts.n_layers + 1)
+    _show(found)
+    _conclude(kind.value, out, found, layers)
+
+
+def _share(held_out: str) -> float | None:
+    """The share that is meant; None for data."""
+    try:
+        share = float(held_out)
+    except ValueError:
+        return None
+    if not 0 < share < 1:
+        raise typer.BadParameter(f"{held_out}; expected a share between 0 and 1, or data", param_hint="--held-out")
+    return share
+
+
+class _Sources:
+    """Data by the names that the user gave."""
+
+    def __init__(self, loaded: LoadedModel, prompts: int, question: str | None, include_path: Path | None) -> None:
+        self._loaded, self._prompts, self._question, self._include_path = loaded, prompts, question, include_path
+
+    def data(self, named: str, share: float | None, held_out: str, progress: Progress) -> LensData:
+        """Prompts to learn from and to measure on, which share no picture."""
+        from lens_engine.lens_learning import LensData, split_by_cluster
+        from lens_models import InputError
+
+        requests, words = self._requests(named)
+        if share is None:
+            others, other_words = self._requests(held_out)
+            both = [*requests, *others]
+        else:
+            both, others, other_words = requests, [], words
+        train, measured = split_by_cluster(both, len(others), share, progress)
+        if not train or not measured:
+            raise InputError(
+                f"{words}: {len(train)} prompts to learn from and {len(measured)} to measure on; expected some of "
+                "each. Take more pictures, or another --held-out"
+            )
+        return LensData([both[at] for at in train], [both[at] for at in measured], words, other_words)
+
+    def _requests(self, named: str) -> Any:
+        from harness_ext.lens_data import QUESTION, lens_requests
+
+        question = self._question or QUESTION
+        return lens_requests(named, self._loaded, self._prompts, question=question, include_path=self._include_path)
+
+
+class _Bars:
+    """A progress bar for each thing that is done, one after the other."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._what = ""
+
+    def __enter__(self) -> Progress:
+        return self._told
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _told(self, what: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        from tqdm import tqdm
+
+        if what != self._what:
+            if self._bar is not None:
+                self._bar.close()
+            self._bar, self._what = tqdm(total=total, desc=what), what
+        self._bar.update(done - self._bar.n)
+        if figures:
+            self._bar.set_postfix({f"KL {name}": f"{value:.3f}" for name, value in figures.items()})
+
+
+def _show(found: HeldOut) -> None:
+    table = Table(title=f"KL from the last layer in nats, held-out: {found.data}", title_justify="left")
+    table.add_column("layer")
+    for kind, own in found.by_kind.items():
+        table.add_column(f"{kind} ({own.positions})")
+        table.add_column("logit lens")
+    for place, layer in enumerate(found.layers):
+        cells = [f"{value:.3f}" for own in found.by_kind.values() for value in (own.lens[place], own.logit[place])]
+        table.add_row(str(layer), *cells)
+    Console().print(table)
+
+
+def _conclude(kind: str, out: Path, found: HeldOut, layers: range) -> None:
+    from lens_models.lenses import ANSWER, problem_of
+
+    problem = problem_of(found, ANSWER, layers[1:])
+    typer.echo(f"Written: {out}; read with it by lens_kind={kind}:{out}")
+    if problem is not None:
+        typer.echo(f"It is refused for claims: {problem}. lens_allow_worse=True reads with it all the same.")
