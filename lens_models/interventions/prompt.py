@@ -211,6 +211,7 @@ def _moved(positions: Tensor, n: int, places: Sequence[int]) -> Tensor:
         return torch.cat([positions, positions[-1] + 1 + torch.arange(n, device=positions.device)])
     if positions.dim() == 3:
         return torch.stack([_moved(each, n, places) for each in positions])
+    positions = positions.expand(len(places), -1)  # one row may stand for all
     added = torch.arange(n, device=positions.device)
     found = [torch.cat([row[:at], row[at] + added, row[at:] + n]) for row, at in zip(positions, places, strict=True)]
     return torch.stack(found)

@@ -14,9 +14,11 @@ from lens_report.measures.cost import CostRatio, cost_ratio
 from lens_report.measures.task_run import TaskRun
 from lens_report.stats import Clusters, Estimate, difference_of_means, holm
 
-__all__ = ["Effect", "effects"]
+__all__ = ["Effect", "effects", "effects_among"]
 
 _SHARES = 2**32
+Pair = tuple[TaskRun, TaskRun, int | None]
+"""Base, run, and among how many settings it was chosen."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,25 @@ def effects(base: Sequence[TaskRun], runs: Sequence[TaskRun], tune_on: float | N
         return not _tunes(group, tune_on or 0.0)
 
     pairs = [(by_task[one.task], one, None) for one in runs if one.task in by_task]
+    return _compared(pairs if tune_on is None else _best(pairs, tune_on), tested)
+
+
+def effects_among(task_runs: Sequence[TaskRun]) -> list[Effect]:
+    """Each run under interventions against the first plain run of the same model on its task; those with none are left.
+
+    Args:
+        task_runs: Of any models and tasks.
+    """
+    plain: dict[tuple[str, str], TaskRun] = {}
+    for one in task_runs:
+        if not one.changes:
+            plain.setdefault((one.task, one.run.info.model.name_or_path), one)
+    bases = [plain.get((one.task, one.run.info.model.name_or_path)) for one in task_runs]
+    pairs = [(base, one, None) for base, one in zip(bases, task_runs, strict=True) if one.changes and base is not None]
+    return _compared(pairs, lambda group: True)
+
+
+def _compared(pairs: Sequence[Pair], tested: Callable[[object], bool]) -> list[Effect]:
     found = [
         Effect(
             run.changes,
@@ -74,13 +95,10 @@ def effects(base: Sequence[TaskRun], runs: Sequence[TaskRun], tune_on: float | N
             among,
             cost_ratio(start, run),
         )
-        for start, run, among in (pairs if tune_on is None else _best(pairs, tune_on))
+        for start, run, among in pairs
     ]
     corrected = holm({str(place): one.comparison.result.p_value for place, one in enumerate(found)})
     return [replace(one, p_holm=corrected[str(place)]) for place, one in enumerate(found)]
-
-
-Pair = tuple[TaskRun, TaskRun, int | None]
 
 
 def _best(pairs: Iterable[Pair], tune_on: float) -> list[Pair]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lens_report.measures import Analysis, BeforeAfter, RunComparison
+from lens_report.measures.effects import Effect
 from lens_report.measures.runs import Problem
 from lens_report.presentation.document.blocks import Block, Document, Paragraph, Picture, Section, Sentence, bullets
 from lens_report.presentation.findings import (
     before_after,
     calibration,
     decoders,
+    effects,
     errors,
     hallucination,
     inputs,
@@ -35,10 +37,11 @@ def compose(
     pairs: list[RunComparison],
     over_tasks: Sequence[Picture] = (),
     learning: Sequence[BeforeAfter] = (),
+    changed: Sequence[Effect] = (),
 ) -> Document:
     """The document of analyses, their pictures (figure name -> picture), comparisons of runs, figures of all tasks.
 
-    `learning`: the same questions before and after something was shown.
+    `learning`: the same questions before and after something was shown. `changed`: runs under interventions.
     """
     details = [_task_run(analysis, pictures) for analysis, pictures in parts]
     compared = inputs.comparison_blocks(pairs)
@@ -48,6 +51,8 @@ def compose(
     together = [Section("Where in the picture, task by task", tuple(over_tasks))] if over_tasks else []
     learnt = before_after.before_after_blocks(learning)
     pairwise = [Section("Before and after", learnt)] if learnt else []
+    helping = effects.effect_blocks(changed)
+    pairwise += [Section("What would help", helping)] if helping else []
     pairwise += [Section("Runs compared on the same samples", compared)] if compared else []
     reading = Section("How to read this report", setting.reading_blocks())
     summary = Section("Summary", (), tuple(_summary([setup, *details, *pairwise])))

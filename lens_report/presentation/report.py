@@ -19,6 +19,7 @@ from lens_report.measures import (
     comparisons,
 )
 from lens_report.measures import before_after as same_questions
+from lens_report.measures.effects import effects_among
 from lens_report.measures.runs import Loaded, Paths, Problem, load_runs
 from lens_report.measures.task_run import labels_of, task_runs
 from lens_report.presentation.composition import compose
@@ -145,7 +146,8 @@ def report_on(
     problems = (*loaded.problems, *broken, *(_unpaired(*tasks) for tasks in sorted(unpaired)))
     parts = [(one, _draw(one, folder, texts)) for one in analyses]
     together = _draw_over_tasks(analyses, folder, texts)
-    document = compose(runs, problems, parts, pairs, together, learning)
+    changed = effects_among([one.task_run for one in analyses])
+    document = compose(runs, problems, parts, pairs, together, learning, changed)
     pictures = [*(picture for _, found in parts for picture in found.values()), *together]
     stems = [folder / picture.stem for picture in pictures]
     drawn = tuple(stem.with_name(f"{stem.name}.{kind}") for stem in stems for kind in ("png", "svg"))

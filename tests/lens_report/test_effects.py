@@ -14,11 +14,13 @@ from synthetic import write_run
 from typer.testing import CliRunner
 
 from harness_ext.cli import app
-from lens_report import EffectBoard, ReportError, build_effects
-from lens_report.measures.effects import _tunes
+from lens_report import Draws, EffectBoard, ReportError, build_effects, build_report
+from lens_report.measures.effects import _tunes, effects_among
+from lens_report.measures.task_run import task_runs
 from lens_results import load
 
 N = 240
+DRAWS = Draws(bootstrap=20, permutations=20, simulations=20)
 
 
 def written(folder: Path, number: int, changes: Any = None, **plan: Any) -> Path:
@@ -110,6 +112,30 @@ def test_a_change_that_does_nothing_is_found_in_one_of_twenty(tmp_path: Path) ->
         found.append(float(table(build_effects(base, other))[0]["p"]))
     # 40 draws at 5 per cent: more than 6 happen once in a thousand
     assert sum(p < 0.05 for p in found) <= 6
+
+
+def test_a_report_says_by_task_what_would_help(tmp_path: Path) -> None:
+    written(tmp_path / "runs", 1, seed=1, ability=0.5, per_image=1)
+    report = build_report(tmp_path / "runs", tmp_path / "plain", draws=DRAWS)
+    assert "What would help" not in report.markdown.read_text(), "nothing was tried"
+
+    written(tmp_path / "runs", 2, [["dola", 1.0]], seed=2, ability=0.5, per_image=1)
+    text = build_report(tmp_path / "runs", tmp_path / "one", draws=DRAWS).markdown.read_text()
+    assert "What would help" in text
+    assert "pope\\_mini: none of the 1 changes that were tried and tested is shown to help." in text
+
+    written(tmp_path / "runs", 3, [["pai", 0.2]], seed=3, ability=6.0, per_image=1)
+    text = build_report(tmp_path / "runs", tmp_path / "two", draws=DRAWS).markdown.read_text()
+    assert "pope\\_mini: pai:0.2 raises the score by" in text and "is shown to help" not in text
+
+
+def test_runs_of_another_model_are_no_base(tmp_path: Path) -> None:
+    base, foreign = written(tmp_path, 1, seed=1), written(tmp_path, 3, seed=3, model="acme/another")
+    other = written(tmp_path, 2, [["dola", 1.0]], seed=2)
+    runs = {folder: task_runs(load(folder))[0] for folder in (base, other, foreign)}
+    (effect,) = effects_among([runs[foreign], runs[other], runs[base]])
+    assert (effect.changes, effect.comparison.first) == ("dola:1", runs[base].label)
+    assert effects_among([runs[foreign], runs[other]]) == []
 
 
 def test_the_command_prints_and_writes_the_table(tmp_path: Path) -> None:
