@@ -30,3 +30,9 @@ STRANGE_IN_A_WORD = (
     "<image>\nИзображение странное или нормальное?\nОтветь одним словом.",
 )
 """Training aids: a letter is the verdict crossed with the order of the options, which is slow to learn without them."""
+
+THINK = {
+    "en": "Think between <think> and </think>, then answer with a single word or number.",
+    "ru": "Думай между <think> и </think>, затем ответь одним словом или числом.",
+}
+"""Asks for steps between think tags, by language."""

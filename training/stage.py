@@ -16,6 +16,7 @@ from training.cells import cell_targets
 from training.forward import patches
 from training.mixture import Mixture, row_turns
 from training.packing import Batch, Packer
+from training.reasoning import reasoning_turns
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Stage:
     state_weight: float = 0.5
     option_weight: float = 0.5
     answer_weight: float = 0.0
+    reasoning: float = 0.0
+    """Share of rows whose questions take several steps, in stages of kind ``joint``."""
     mixture: Mixture = field(default_factory=Mixture)
 
     @classmethod
@@ -93,7 +96,10 @@ class Stream:
             if self.stage.kind == "joint":
                 rows = []
                 for i in chosen:
-                    turns = row_turns(rng, scenes[i], self.stage.mixture, self.stage.turns)
+                    rows_of_steps = self.stage.reasoning and rng.random() < self.stage.reasoning
+                    language = "en" if rows_of_steps and rng.random() < 0.5 else "ru"
+                    turns = reasoning_turns(rng, scenes[i], language, self.stage.turns) if rows_of_steps else []
+                    turns = turns or row_turns(rng, scenes[i], self.stage.mixture, self.stage.turns)
                     rows.append(self.packer.row(turns, bool(rng.random() < self.stage.system)))
                 packed = self.packer.batch(rows)
             if cached is None:

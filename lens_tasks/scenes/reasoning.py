@@ -66,16 +66,22 @@ def _cells(family: str, count: int) -> list[tuple[str, str]]:
 def draw(rng: np.random.Generator, scene: Scene, slot: Slot) -> Question | None:
     """A question that fills the slot in its number of steps; None after many tries."""
     for _ in range(_TRIES):
-        phrases = _phrases(rng, scene, slot)
-        question = Question(slot.family, phrases, slot.detail) if phrases else None
-        if question is None or not (_needs_anchors(question, scene) and _open(question)):
-            continue
-        try:
-            if answer(question, scene) == slot.answer:
-                return question
-        except DegenerateQuestion:
-            continue
+        drawn = draw_once(rng, scene, slot)
+        if drawn is not None and drawn[1] == slot.answer:
+            return drawn[0]
     return None
+
+
+def draw_once(rng: np.random.Generator, scene: Scene, slot: Slot) -> tuple[Question, str] | None:
+    """A question of the slot's family, detail and number of steps, and its answer, whichever it is; or None."""
+    phrases = _phrases(rng, scene, slot)
+    question = Question(slot.family, phrases, slot.detail) if phrases else None
+    if question is None or not (_needs_anchors(question, scene) and _open(question)):
+        return None
+    try:
+        return question, answer(question, scene)
+    except DegenerateQuestion:
+        return None
 
 
 def _phrases(rng: np.random.Generator, scene: Scene, slot: Slot) -> tuple[Phrase, ...]:
