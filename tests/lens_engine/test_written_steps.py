@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -121,6 +122,44 @@ def test_forced_answers_are_those_of_a_hand_run(engine: TransformersEngine, name
             expected = [float(torch.logsumexp(logp[list(ids)], 0)) for ids in variants()]
             np.testing.assert_allclose(forced[after], expected, rtol=1e-4, atol=1e-4)
     assert own.forced(len(contexts) - 1) == own.tokens[: own.position.step]  # type: ignore[union-attr]
+
+
+def test_marks_that_are_special_tokens_are_given_with_the_steps(engine: TransformersEngine) -> None:
+    """The text does not show them; an answer forced early stands behind the mark that closes the block."""
+    tokenizer = copy.deepcopy(plain_lens_tiny().processor.tokenizer)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<think>", "</think>"]})
+    opened, closed = tokenizer.convert_tokens_to_ids(["<think>", "</think>"])
+    steps, answer = [ids_of("red cube."), ids_of(" no sphere.")], ids_of(" yes")
+    tokens = (opened, *steps[0], *steps[1], closed, *answer)
+    text = "red cube. no sphere. yes"
+    assert tokenizer.decode(tokens, skip_special_tokens=True) == text
+    span = AnswerSpan(21, 24, "yes", "after_think", True, "yes")
+    place = AnswerPosition(span, len(tokens) - len(answer), answer[0])
+    own = thought(engine, ["red cube.", " yes"], tokenizer=tokenizer, text=text, tokens=tokens, position=place)
+    assert own.reasoning.inside == 2
+    assert [own.forced(after) for after in range(3)] == [
+        (opened, closed), (opened, *steps[0], closed), (opened, *steps[0], *steps[1], closed)
+    ]  # fmt: skip
+
+
+def test_steps_that_were_let_go_are_read_again() -> None:
+    """Residuals of a generation that outgrows its limit come from a run on the same tokens."""
+    (document,) = [each for each in mini_documents("ruclevr_mini") if "РАССУЖДЕНИЕ" in each["instruction"]][:1]
+    asked = document["instruction"].replace("<image>", "").format(**document["inputs"])
+    found, passes = [], []
+    for limit in (None, 1):
+        vlm = load(device="cpu", probes="steps")
+        lens: Any = vlm._opened.engine.lens
+        if limit is not None:
+            lens.settings = replace(lens.settings, capture_limit=limit)
+        found.append(vlm.ask(mini_image(document), asked, candidates=["да", "нет", "серый"]).record)
+        recording: Any = vlm._recording
+        passes.append(recording._steps.cost.forward_passes)
+    assert passes == [2, 3]
+    assert [each.probe_status[STEPS] for each in found] == ["ok", "ok"]
+    first, second = (each.probes[STEPS] for each in found)
+    np.testing.assert_allclose(first["lens_lead"], second["lens_lead"], **lens_tiny_bounds())
+    np.testing.assert_array_equal(first["forced"].argmax(axis=1), second["forced"].argmax(axis=1))
 
 
 def whole_pass(engine: TransformersEngine, given: Tokens) -> torch.Tensor:
