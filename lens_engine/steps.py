@@ -110,8 +110,8 @@ class StepReader:
     def add(self, observed: Observed, thought: Thought) -> None:
         """Put into `observed` what is read of the steps, in place of the entropy of the tokens; or why it is not there.
 
-        `probes["steps"]` has `start` and `end` (characters of the response), `tokens`, `entropy` (nats, mean over the
-        tokens), each `[steps]`; where the answer is one of the task's candidates also `forced`,
+        `probes["steps"]` has `start` and `end` (characters of the generated text), `tokens`, `entropy` (nats, mean over
+        the tokens), each `[steps]`; where the answer is one of the task's candidates also `forced`,
         `[steps + 1, candidates]`, their log-probabilities in nats without any step, after the first, and so on, and
         where these are told apart by their first tokens `lens_lead`, `[steps, layers]`: the score of the answer given
         minus that of the best other candidate at the last token of a step.

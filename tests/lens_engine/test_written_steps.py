@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -266,6 +267,44 @@ def test_answers_of_a_run_are_unchanged_and_steps_are_in_its_records() -> None:
         forced = steps["forced"][-1] - logsumexp(steps["forced"][-1])
         np.testing.assert_allclose(forced, ratio, **lens_tiny_bounds())
         np.testing.assert_allclose(other.record.probes[STEPS]["forced"], steps["forced"], **lens_tiny_bounds())
+
+
+class Scripted:
+    """Answers as a rule says, from the tokens that stand before the answer."""
+
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
+
+    def score(self, sample: Any, continuations: Any, *, before: Tokens, observe: bool) -> list[Any]:
+        said = plain_lens_tiny().processor.tokenizer.decode(before)
+        wanted = variants()[WORDS.index(self.rule(said))]
+        return [SimpleNamespace(logprob=-0.1 if sequence[0] in wanted else -5.0) for sequence in continuations]
+
+
+@pytest.mark.parametrize(
+    ("rule", "commit", "after", "flips", "at_once"),
+    [
+        (lambda said: "yes", 0.0, 2.0, 0.0, 1.0),  # the steps are idle
+        (lambda said: "yes" if "red cube" in said else "no", 1.0, 1.0, 1.0, 0.0),  # the first step decides
+        (lambda said: "yes" if "3" in said else "no", 2.0, 0.0, 1.0, 0.0),  # the last one does
+        (lambda said: "no" if "red cube" in said and "3" not in said else "yes", 2.0, 0.0, 2.0, 1.0),
+        (lambda said: "no", None, None, 0.0, 0.0),  # the answer given is another one
+    ],
+)
+def test_planted_dependence_on_the_steps(
+    engine: TransformersEngine, rule: Any, commit: float, after: float, flips: float, at_once: float
+) -> None:
+    own = thought(engine, TEXTS["numbered"][0])
+    observed = Observed({STEPS: {"entropy": np.ones(len(own.tokens), np.float32)}}, status={STEPS: "ok"})
+    scripted: Any = Scripted(rule)
+    assert engine.lens is not None
+    StepReader(scripted, engine.lens).add(observed, own)
+    assert observed.status[STEPS] == "ok"
+    assert observed.label_free == {
+        "commit_step": commit, "steps_after_commit": after, "flips_over_steps": flips,
+        "answer_without_thinking": at_once, "written_steps": 2.0,
+    }  # fmt: skip
+    assert observed.gold_based == {"right_without_thinking": 1.0 - at_once}
 
 
 class TestScalars:
