@@ -189,7 +189,7 @@ def test_muon_updates_are_nearly_orthogonal():
 
 def test_shared_pictures_are_found():
     taken = benchmark_digests()
-    assert len(taken) == 973, "the pictures that docs/scenes.md counts"
+    assert len(taken) == 1073, "the pictures that docs/scenes.md counts"
     inside = render(sample_pair(400_005)[0])
     outside = render(sample_scene(20_000_000_001))
     assert digest(inside) in taken
