@@ -90,7 +90,8 @@ class Listening:
 
     def finish(self, texts: Sequence[str]) -> list[str]:
         """Record what could not be recorded before; the answers as lm-eval returned them, in order of the requests."""
-        for place, text in enumerate(texts):
+        for place, returned in enumerate(texts):
+            text = str(returned)
             if self._recorded.get(place) == text:
                 continue
             heard = self._heard[self._prompts[place]] if place < len(self._prompts) else []
@@ -113,7 +114,7 @@ class Listening:
         content = message.get("content") if isinstance(message, Mapping) else None
         n_tokens = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
         return ServedAnswer(
-            getattr(api_models, "LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER", "") if text is None else text,
+            getattr(api_models, "LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER", "") if text is None else str(text),
             content if isinstance(content, str) else None,
             choice,
             n_tokens if isinstance(n_tokens, int) else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,7 +93,8 @@ def without_logprobs(body: dict[str, Any]) -> dict[str, Any]:
 def logged(outcome: Outcome, task: str) -> list[dict[str, Any]]:
     """The lines of the harness's log of a task, without the values that the lens adds."""
     (file,) = outcome.folder.glob(f"samples_{task}_*.jsonl")
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", file.read_text(encoding="utf-8"))  # lm-eval 0.4.9 logs images so
+    lines = [json.loads(line) for line in text.splitlines()]
     for line in lines:
         line["metrics"] = [name for name in line["metrics"] if not name.startswith("lens_")]
     return [{name: value for name, value in line.items() if not name.startswith("lens_")} for line in lines]
