@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import lens_results
 from lens_report import Report, build_leaderboard, build_report, compare, predict_accuracy, unlabelled
 from lens_report.measures.calibration import CANDIDATES
 from lens_report.measures.task_run import TaskRun, task_runs
+from lens_report.presentation.explorer.details import Details
 from lens_report.presentation.language import Catalogue, catalogue, translated
 from lens_report.presentation.report import report_on
 
@@ -90,6 +92,16 @@ def test_numbers_of_a_served_run_are_no_layers_and_no_zeros(report: Report) -> N
     assert result["overview"]["coverage"]["value"] == pytest.approx(172 / 180)  # eight answers are none
     assert result["overview"]["worst_deviation"] is None
     assert result["calibrations"]["by"][CANDIDATES]["nll"]["value"] is None
+
+
+def test_a_samples_page_lists_the_tokens_and_what_is_not_certain(served: Path, tmp_path: Path) -> None:
+    first = next(Details(one(served), 0).block(0, 1))
+    assert sorted(token.lower() for token, _ in first["output"]) == [" the", "no", "yes"]
+    assert sum(math.exp(hundredths / 100) for _, hundredths in first["output"]) == pytest.approx(1.0, abs=0.02)
+    assert first["uncertain"] == {}
+    assert "picture" not in first
+    unsure = next(Details(one(write_twin(tmp_path / "run", PLAN, left=0.02)), 0).block(0, 1))
+    assert set(unsure["uncertain"]) == {"shares", "margin"}
 
 
 def test_one_table_for_served_and_transformers_runs(served: Path, layered: Path) -> None:

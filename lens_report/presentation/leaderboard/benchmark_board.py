@@ -215,8 +215,9 @@ def _notes() -> tuple[Sentence, ...]:
             "{missing}: not run, or without right answers (the table below says which). {dagger}: not all documents, "
             "a published figure, or not comparable with the other rows for what is named below. {verdict}: whether the "
             "answer names the right option, because no exact match was stored. The columns of the lens need no right "
-            "answers; coverage is the share of answers whose layers were read, and depth goes from the first layer to "
-            "the last, among the options or, of open answers, in the whole vocabulary.",
+            "answers; coverage is the share of answers whose layers (behind a server: log-probabilities) were read, "
+            "and depth goes from the first layer to the last, among the options or, of open answers, in the whole "
+            "vocabulary.",
             missing=words(MISSING), dagger=words(FLAGGED), verdict=words(BY_VERDICT),
         ),
     )  # fmt: skip
