@@ -19,6 +19,7 @@ from lens_results.fingerprint import digest_of
 from lens_tasks import AnswerTarget, target_for
 from lens_tasks.answers import Filters
 from lens_tasks.documents import turn_of
+from lens_tasks.gold import gold_texts_of
 from lens_tasks.regions import BoxError, Regions, regions_of
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "answer_filters",
     "answer_target",
     "ask",
+    "compares_with_nothing",
     "config_value",
     "folders",
     "leaf_tasks",
@@ -129,6 +131,18 @@ def _no_gold(named: Any, document: Any, gold: Any, choices: Any, prompt: str) ->
     if isinstance(named, str) and isinstance(document, Mapping) and named in document:
         return None
     return f"doc_to_target {named!r} names no column of the documents and is the same for all of them"
+
+
+def compares_with_nothing(task: Any, document: Any) -> bool:
+    """Whether a task's metrics compare the answer to a document with nothing: its target is empty or a placeholder.
+
+    Private data sets have no right answers, and MERA's ruTiE has `RUTIE_TARGET_3` in their place: an exact match is 0
+    then, whatever was answered. Tasks that score by a function of their own know what they compare with.
+    """
+    if any(getattr(task.config, name, None) is not None for name in ("process_results", "doc_to_choice")):
+        return False
+    target = ask(task, "doc_to_target", document)
+    return target is not None and not gold_texts_of(target)
 
 
 def _is_template(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""On which device this process runs the model, and which ways to spread one are refused."""
+"""On which device this process runs the model, and which ways to spread one there are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator, DistributedType
 
 from lens_models import LensArgumentError
@@ -15,7 +16,7 @@ from lens_models.loading import default_device
 
 from .model_arguments import ModelArguments
 
-__all__ = ["Placement", "place", "require_whole_layers", "require_whole_model"]
+__all__ = ["Placement", "place", "place_in_group", "require_whole_layers", "tensor_parallel"]
 
 
 @dataclass(frozen=True)
@@ -64,21 +65,50 @@ def require_whole_layers(accelerator: Any, alternative: str) -> None:
         )
 
 
-def require_whole_model(arguments: Mapping[str, Any]) -> None:
-    """Refuse tensor parallelism: each process then holds a part of every layer, and of the head.
+def tensor_parallel(arguments: Mapping[str, Any]) -> bool:
+    """Whether the processes of this run are to hold one model together, each a part of every layer.
 
     Args:
         arguments: of the model; `tp_plan` and MERA's `HARNESS_TENSOR_PARALLEL` are looked at.
 
     Raises:
-        LensArgumentError: says what was found and what to use.
+        LensArgumentError: only one of the two things that it takes is there: a plan, and several processes.
     """
-    found = [f"tp_plan={arguments['tp_plan']}"] if arguments.get("tp_plan") is not None else []
-    if os.environ.get("HARNESS_TENSOR_PARALLEL", "0") not in ("", "0"):
-        found.append(f"HARNESS_TENSOR_PARALLEL={os.environ['HARNESS_TENSOR_PARALLEL']}")
-    if found:
+    switch = os.environ.get("HARNESS_TENSOR_PARALLEL", "0") not in ("", "0")
+    processes = int(os.environ.get("WORLD_SIZE") or 1)
+    if arguments.get("tp_plan") is None:
+        if switch:
+            raise LensArgumentError(
+                f"HARNESS_TENSOR_PARALLEL={os.environ['HARNESS_TENSOR_PARALLEL']} without tp_plan: nothing would be "
+                "split, and every process would answer everything. Add tp_plan=auto to --model_args, or unset it"
+            )
+        return False
+    if processes < 2:
         raise LensArgumentError(
-            f"{' and '.join(found)}: tensor parallelism splits each layer over processes, and every process would "
-            "write the same records. Use parallelize=True (layers on several GPUs, one process) or accelerate launch "
-            "(one whole model a GPU); lens=False runs tensor parallelism without the lens."
+            f"tp_plan={arguments['tp_plan']} splits each layer over processes, and this run has one. Start several: "
+            "HARNESS_TENSOR_PARALLEL=1 accelerate launch --num_processes 2 -m harness_ext.lm_eval ..."
         )
+    return True
+
+
+def place_in_group(world_size: int) -> int:
+    """Number of this process among those that hold one model together.
+
+    Args:
+        world_size: processes between which the harness splits the documents.
+
+    Raises:
+        LensArgumentError: the harness splits the documents, or the processes were not joined.
+    """
+    if world_size != 1:
+        raise LensArgumentError(
+            f"tp_plan: this lm-eval splits the documents over the {world_size} processes that hold the model together, "
+            "so that they would wait for each other for ever. Install lm-eval 0.4.13 or later, or MERA's lm-eval that "
+            "knows HARNESS_TENSOR_PARALLEL=1"
+        )
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        raise LensArgumentError(
+            "tp_plan: the model was loaded whole in each process; this transformers did not split it. Install "
+            "transformers 5, or use parallelize=True (layers on several GPUs, one process)"
+        )
+    return dist.get_rank()

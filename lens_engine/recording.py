@@ -91,6 +91,8 @@ class Recording:
         log: where the harness's users look.
         controls, masks, relative, steps: what reads answers again beside the reader, for what it costs.
         advice: what the user can do when no folder is known; None says nothing of it.
+        kept: whether this process keeps what it reads; of those that hold one model together, which read the same,
+            the first one does.
     """
 
     def __init__(
@@ -107,7 +109,10 @@ class Recording:
         relative: RelativeAttention | None = None,
         steps: StepReader | None = None,
         advice: str | None = ADVICE,
+        kept: bool = True,
     ) -> None:
+        directory = directory if kept else None
+        self._kept = kept
         self._processes = PartialState()
         run_id = broadcast_object_list([new_run_id()])[0]
         info = model.describe(run_id, harness=harness, settings=settings)
@@ -120,7 +125,7 @@ class Recording:
         self._spent: dict[str, Any] = {}
         self._reader = reader
         self._log = log
-        if directory is None and advice is not None and self._processes.is_main_process:
+        if directory is None and advice is not None and kept and self._processes.is_main_process:
             log.warning(f"Lens records are not kept: {advice}")
 
     def keep_cache(self, folder: Path) -> None:
@@ -161,7 +166,7 @@ class Recording:
         """Merge the records of all processes; every process calls it, the first one gets the files."""
         costs, spent = gather_object([self._control_costs()]), gather_object([self._spent])
         scores = gather_object([self.recorder.close()])
-        if not self._processes.is_main_process:
+        if not (self._kept and self._processes.is_main_process):
             return {}
         joined = {key: values for each in scores for key, values in each.items()}
         total = joined_costs(costs)
@@ -184,6 +189,8 @@ class Recording:
 
     def _control_costs(self) -> dict[str, dict[str, Any]]:
         costs: dict[str, dict[str, Any]] = {}
+        if not self._kept:
+            return costs
         for each in (self.controls, self.masks):
             if each is None:
                 continue
@@ -217,6 +224,7 @@ def lens_recording(
     log: Log,
     *,
     advice: str | None = ADVICE,
+    kept: bool = True,
 ) -> Recording:
     """The recording of an engine's answers with the layers of its model.
 
@@ -224,7 +232,7 @@ def lens_recording(
         engine: what answers; it has a lens.
         model: what the description says of its model.
         tokenizer: of its model.
-        harness, settings, directory, log, advice: as of `Recording`.
+        harness, settings, directory, log, advice, kept: as of `Recording`.
     """
     options = model.options
     controls = ImageControls(options.controls) if options.controls else None
@@ -234,4 +242,4 @@ def lens_recording(
     steps = StepReader(engine, model.lens) if reads_steps else None
     again: dict[str, Any] = {"controls": controls, "masks": masks, "relative": relative, "steps": steps}
     reader = Reader(engine, model.lens, tokenizer, options.thresholds, **again, whole_maps=options.whole_maps)
-    return Recording(model, reader, harness, settings, directory, log, **again, advice=advice)
+    return Recording(model, reader, harness, settings, directory, log, **again, advice=advice, kept=kept)

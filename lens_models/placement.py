@@ -1,4 +1,4 @@
-"""Where the parts of a model are, when accelerate moves them about."""
+"""Where the parts of a model are, when accelerate moves them about or several processes share them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from .errors import PartsError
 from .parts import ModelParts
 
-__all__ = ["compute_device", "require_weights"]
+__all__ = ["alone", "compute_device", "require_weights", "sharers"]
 
 _META = "meta"
+
+
+def alone() -> bool:
+    """Whether this process is the only one of its run, as far as `torch.distributed` knows."""
+    return not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1)
+
+
+def sharers(module: nn.Module) -> int:
+    """How many processes hold the parameters of a module together, each a part; 1 where this one holds them whole."""
+    meshes = (getattr(parameter, "device_mesh", None) for parameter in module.parameters())
+    return max((mesh.size() for mesh in meshes if mesh is not None), default=1)
 
 
 def compute_device(module: nn.Module, default: torch.device | None = None) -> torch.device:

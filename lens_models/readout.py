@@ -62,6 +62,10 @@ class Unembeds(Protocol):
         """Where the logits are computed."""
 
     @property
+    def alone(self) -> bool:
+        """Whether this process computes logits by itself; those that share a head have to call it equally often."""
+
+    @property
     def vocab_size(self) -> int:
         """Number of logits, V."""
 
@@ -89,7 +93,7 @@ def read_layers(
     _check_tokens(rows, unembed.vocab_size)
     if len({row.residual.shape for row in rows}) > 1:
         raise CaptureError(f"rows of different shapes: {sorted({tuple(row.residual.shape) for row in rows})}")
-    limit = memory_limit or default_limit(unembed.device)
+    limit = memory_limit or default_limit(unembed.device, alone=unembed.alone)
     out: list[Readout] = []
     start = 0
     while start < len(rows):

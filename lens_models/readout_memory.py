@@ -51,15 +51,20 @@ class ReadoutPlan:
         return cls(together, at_once, 1, max(1, min(slice_layers, _CPU_SLICE // (4 * vocabulary))))
 
 
-def default_limit(device: torch.device) -> int:
+def default_limit(device: torch.device, *, alone: bool = True) -> int:
     """Bytes for a readout where the user names none.
+
+    Args:
+        device: where the logits are computed.
+        alone: whether this process computes them by itself. Those that share a head have to call it equally often,
+            however much memory each of them has left.
 
     On a GPU 48 MiB, and what generation took for itself beyond what is in use now: a readout comes after it, so it
     raises the peak of the process by no more than the 48 MiB.
     """
     if device.type == "cpu":
         return _CPU_LIMIT
-    if device.type != "cuda":
+    if device.type != "cuda" or not alone:
         return _DEVICE_LIMIT
     freed = torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
     return _DEVICE_LIMIT + min(max(0, freed), _DEVICE_LIMIT_AFTER_GENERATION)

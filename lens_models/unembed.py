@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .parts import ModelParts
-from .placement import compute_device
+from .placement import alone, compute_device
 from .transforms import LogitTransform
 
 __all__ = ["NormMode", "Unembedding"]
@@ -49,6 +49,11 @@ class Unembedding:
     def device(self) -> torch.device:
         """Where the logits are computed: the device of the head, or where an offloaded head runs."""
         return compute_device(self.parts.head)
+
+    @property
+    def alone(self) -> bool:
+        """Whether this process computes logits by itself: it holds the whole head, or there is no other process."""
+        return _is_plain(self.parts.head) or alone()
 
     @property
     def vocab_size(self) -> int:

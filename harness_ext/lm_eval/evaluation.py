@@ -24,12 +24,12 @@ from lm_eval.api import model as lm_eval_model
 from lm_eval.api.metrics import mean
 
 from harness_ext.evaluation import evaluate_recorded, run_settings, scored_document
-from harness_ext.tasks import Tasks, config_value, leaf_tasks
+from harness_ext.tasks import Tasks, compares_with_nothing, config_value, leaf_tasks
 from harness_ext.wrapping import require_function, wrap
 from lens_engine import Recording
 from lens_engine.description import RunSettings, argument_defaults
 from lens_engine.recording import ADVICE
-from lens_models import LENS_TINY, InputError
+from lens_models import LENS_TINY, InputError, LensArgumentError
 from lens_models.encoding import UNREADABLE
 from lens_models.shadowing import shadowed
 
@@ -99,6 +99,11 @@ def _with_lens(original: Callable[..., Any]) -> Callable[..., Any]:
         harness = functools.partial(original, lm, task_dict, *args, **kwargs)
         if not getattr(model, "records", False):
             return harness()
+        if cached and model.arguments.get("tp_plan") is not None:
+            raise LensArgumentError(
+                "--use_cache with tp_plan: an answer that one process finds and another does not would stop both for "
+                "ever. Run without --use_cache, or with parallelize=True in place of tp_plan"
+            )
         samples = signature.bind(lm, task_dict, *args, **kwargs).arguments.get("samples")
         chosen = {task: sorted(set(numbers)) for task, numbers in (samples or {}).items()}
         nested = task_dict.get("tasks", task_dict)
@@ -110,7 +115,11 @@ def _with_lens(original: Callable[..., Any]) -> Callable[..., Any]:
             if cached:
                 stack.enter_context(records_beside(lm, recording))
             scoring = _scoring(recording, maker)
-            return evaluate_recorded(model.session, recording, tasks, scoring, harness, mean=mean)
+            results = evaluate_recorded(model.session, recording, tasks, scoring, harness, mean=mean)
+        if model.process:  # the same results as in the first one: lm-eval writes those of rank 0
+            model._rank = model.process
+            return None
+        return results
 
     return evaluate
 
@@ -158,7 +167,8 @@ def _scoring_of(recording: Recording, maker: LmEvalSamples, name: str, task: Any
 
     def process_results(document: Any, results: Any) -> dict[str, Any]:
         metrics = dict(score(document, results))
-        own = {key: value for key, value in metrics.items() if key != _PLACEHOLDER_METRIC}
+        nothing = compares_with_nothing(task, document)
+        own = {} if nothing else {key: value for key, value in metrics.items() if key != _PLACEHOLDER_METRIC}
         return {**metrics, **scored_document(recording, name, doc_id, own, chosen, filters)}
 
     documents: Callable[..., Any] = task.doc_iterator

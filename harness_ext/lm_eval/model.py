@@ -18,7 +18,7 @@ from lens_engine.batching import in_order
 from lens_engine.description import ModelOfRun
 from lens_engine.encoding_guard import SoundWatch, TruncationWatch, encode_or_name, truncate_alike
 from lens_engine.options import flag, take_lens_options
-from lens_engine.placement import require_whole_layers, require_whole_model
+from lens_engine.placement import place_in_group, require_whole_layers, tensor_parallel
 from lens_engine.prompts import Answer, Generate, GeneratingModel
 from lens_models import LENS_TINY
 from lens_models.auto_classes import class_of
@@ -58,8 +58,7 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         self.arguments = {"pretrained": pretrained, "device": device, **own}
         if own.get("trust_remote_code") is not None:
             own["trust_remote_code"] = flag(own["trust_remote_code"], "trust_remote_code")
-        if self.options.enabled:
-            require_whole_model(own)
+        together = self.options.enabled and tensor_parallel(own)
         path = resolve_pretrained(pretrained) if isinstance(pretrained, str) else pretrained
         self.name_or_path = pretrained if isinstance(pretrained, str) else str(pretrained.name_or_path)
         self.path = path if isinstance(path, str) else self.name_or_path
@@ -76,6 +75,7 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         settings = self.options.settings if self.options.enabled else None
         if settings is not None:
             require_whole_layers(getattr(self, "accelerator", None), "parallelize=True")
+        self.process = place_in_group(self.world_size) if together else 0
         self._truncation = TruncationWatch(log.warning)
         self._sounds = SoundWatch(self.processor, log.warning)
         self._batch: Sequence[Sample] = ()

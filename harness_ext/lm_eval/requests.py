@@ -28,10 +28,17 @@ else:
 
 
 class LensRequests(_Model):  # type: ignore[misc]
-    """Beside a model class of lm-eval, before it in the order of bases."""
+    """Beside a model class of lm-eval, before it in the order of bases.
+
+    Attributes:
+        session: puts requests to the engine.
+        maker: makes samples of them.
+        process: number of this process among those that hold one model together; 0 where it holds a whole one.
+    """
 
     session: Session
     maker: LmEvalSamples
+    process: int = 0
     rank: int
     chat_applied: bool
 
@@ -53,7 +60,15 @@ class LensRequests(_Model):  # type: ignore[misc]
     def new_recording(self, settings: RunSettings, directory: Path | None, log: Log, advice: str) -> Recording:
         """The recording of an evaluation; see `Recording` for the arguments."""
         return lens_recording(
-            self.session.engine, self.model_of_run, self.tokenizer, "lm-eval", settings, directory, log, advice=advice
+            self.session.engine,
+            self.model_of_run,
+            self.tokenizer,
+            "lm-eval",
+            settings,
+            directory,
+            log,
+            advice=advice,
+            kept=self.process == 0,
         )
 
     def recorded(self, requests: list[Any], disable_tqdm: bool) -> list[str]:

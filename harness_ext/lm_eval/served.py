@@ -113,6 +113,7 @@ class ServedRequests(_Model):  # type: ignore[misc]
     """
 
     api: ClassVar[str]
+    process: ClassVar[int] = 0  # no process holds the model
 
     def __init__(self, **arguments: Any) -> None:
         self.options, own = take_served_options(arguments)

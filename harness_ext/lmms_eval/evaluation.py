@@ -21,7 +21,7 @@ from loguru import logger
 from harness_ext.evaluation import evaluate_recorded, run_settings, scored_document
 from harness_ext.lmms_eval.judged import judged_alone
 from harness_ext.submission.samples import noted_id
-from harness_ext.tasks import Tasks, config_value, leaf_tasks
+from harness_ext.tasks import Tasks, compares_with_nothing, config_value, leaf_tasks
 from harness_ext.wrapping import require_function, wrap
 from lens_engine import Recording, lens_recording
 from lens_engine.description import RunSettings
@@ -97,6 +97,8 @@ def _scoring(original: Callable[..., Any], recording: Recording) -> Callable[...
         filters = item[2][0].filtered_resps if item[2] else ()
         task, doc_id = str(kwargs["task"].config.task), int(item[0])
         metrics = {**processed.metrics, **judged_alone(kwargs["task"], processed.metrics)}
+        if compares_with_nothing(kwargs["task"], item[1]):
+            metrics = {}
         values = scored_document(recording, task, doc_id, metrics, str(kwargs["filter_key"]), filters)
         processed.metrics.update(values)
         if processed.logged_sample is not None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lens_models.parts import ModelParts
+from lens_models.placement import sharers
 
 from .observing import AttentionCall, attention_observed
 from .weights import allowed_and_bias, last_weights
@@ -48,8 +49,12 @@ def prove_attention(model: nn.Module, parts: ModelParts, inputs: Mapping[str, An
     The weights times the values must be what the attention function returned, within the rounding of its dtype: then
     they are the ones in use, with their mask, window, cap and sink. They must equal those of the model's own plain
     ("eager") function on the same queries and keys in fp32. And the logits must be the same bit for bit as without
-    looking.
+    looking. Heads that are split over processes are refused: a mean over one process's heads is none over all.
     """
+    if (processes := max(getattr(model, "_tp_size", None) or 1, *map(sharers, parts.layers))) > 1:
+        return AttentionReport(
+            REFUSED, f"the heads of {parts.model_class} are split over {processes} processes, of which each has its own"
+        )
     checked: dict[int, tuple[float, float | None]] = {}
     problems: list[str] = []
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lens_models.placement import alone
+
 __all__ = ["WorkerUnembedding"]
 
 
@@ -40,6 +42,7 @@ class WorkerUnembedding:
         self._parts, self._width = parts, width
         self.vocab_size = vocab_size
         self.device = device
+        self.alone = alone()
 
     def stream(self, residual: Tensor) -> Tensor:
         """`[..., parts * d]` -> `[..., d]`, fp32."""

@@ -21,6 +21,7 @@ from lens_report.measures.prediction import PREREGISTERED, Draws, Prediction, pr
 from lens_report.measures.question_types import Order, QuestionType, QuestionTypes, question_types
 from lens_report.measures.steps import Steps, steps
 from lens_report.measures.task_run import TaskRun, task_runs
+from lens_report.measures.turns import Turns, turns
 from lens_results import Run
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Scores",
     "Steps",
     "TaskRun",
+    "Turns",
     "analyse",
     "analyse_task_run",
     "before_after",
@@ -78,6 +80,7 @@ class Analysis:
         calibrations: Whether the probabilities of the answers are what they say.
         picture: Where in the picture; None when no probe of it ran.
         steps: The steps that responses write before they answer; None when their probe did not run.
+        turns: By turn of a dialogue; None where the questions belong to none.
     """
 
     task_run: TaskRun
@@ -94,6 +97,7 @@ class Analysis:
     calibrations: Calibrations
     picture: Picture | None
     steps: Steps | None
+    turns: Turns | None
 
 
 def analyse(run: Run, tasks: Iterable[str] | None = None, *, draws: Draws | None = None) -> list[Analysis]:
@@ -128,4 +132,5 @@ def analyse_task_run(task_run: TaskRun, draws: Draws | None = None) -> Analysis:
         calibrations(task_run, seed=amount.seed),
         picture(task_run),
         steps(task_run),
+        turns(task_run, seed=amount.seed),
     )

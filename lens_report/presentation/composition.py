@@ -23,6 +23,7 @@ from lens_report.presentation.findings import (
     served,
     setting,
     steps,
+    turns,
 )
 from lens_results import Run
 
@@ -88,6 +89,7 @@ def _task_run(analysis: Analysis, pictures: Pictures) -> Section:
             question_types.type_blocks,
             ("accuracy_by_type", "depth_by_type"),
         ),
+        ("By turn of the dialogue", turns.turn_blocks, ()),
         ("Lost and corrected", layers.lost_blocks, ("lost_and_corrected",)),
         (_ERRORS[analysis.task_run.has_layers], errors.error_blocks, ("forest",)),
         ("Errors by layer", errors.layer_error_blocks, ("auroc_by_layer",)),

@@ -226,4 +226,5 @@ def _results(analysis: Analysis) -> dict[str, Any]:
         "run_id": task_run.run.info.run_id,
         **{name: plain.plain(getattr(analysis, name)) for name in parts},
         **({"picture": plain.plain(analysis.picture)} if analysis.picture is not None else {}),
+        **({"turns": plain.plain(analysis.turns)} if analysis.turns is not None else {}),
     }

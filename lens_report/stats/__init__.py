@@ -30,6 +30,7 @@ from lens_report.stats.means import LayerCurve, layer_curve, score_interval
 from lens_report.stats.pairs import Comparison, paired
 from lens_report.stats.permutation import NullTest, holm, max_t, permutation_null
 from lens_report.stats.power import Power, design_effect, power
+from lens_report.stats.previous import AfterWrong, after_wrong, previous_of
 from lens_report.stats.random_walk import RandomWalk, path_metrics, random_walk_null
 from lens_report.stats.ratio import ratio_of_means
 from lens_report.stats.results import Estimate
@@ -37,6 +38,7 @@ from lens_report.stats.risk_coverage import RiskCoverage, risk_coverage
 
 __all__ = [
     "AboveChance",
+    "AfterWrong",
     "Association",
     "BestLayer",
     "Calibration",
@@ -55,6 +57,7 @@ __all__ = [
     "RiskCoverage",
     "Stratified",
     "above_chance",
+    "after_wrong",
     "associate",
     "auroc_by_layer",
     "bootstrap",
@@ -75,6 +78,7 @@ __all__ = [
     "permutation_null",
     "power",
     "precedence",
+    "previous_of",
     "random_walk_null",
     "ratio_of_means",
     "risk_coverage",

@@ -109,3 +109,4 @@ def test_a_gpu_readout_may_take_what_generation_took_before(monkeypatch: pytest.
     used["max_memory_allocated"] += 10_000 * MIB
     assert default_limit(GPU) == (48 + 512) * MIB
     assert default_limit(CPU) == 512 * MIB
+    assert default_limit(GPU, alone=False) == 48 * MIB, "processes that share a head read in pieces of one size"

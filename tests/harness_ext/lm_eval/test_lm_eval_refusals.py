@@ -11,13 +11,14 @@ import pytest
 from accelerate import DistributedType
 from command_runner import run_command
 from lm_eval import evaluator
+from lm_eval_outcome import Evaluate
 from PIL import Image
 
 from harness_ext.lm_eval import evaluation
 from harness_ext.lm_eval.model import HFMultimodalLens
 from harness_ext.lm_eval.samples import require_readable
 from harness_ext.wrapping import UnsupportedHarnessError
-from lens_engine.placement import require_whole_layers, require_whole_model
+from lens_engine.placement import place_in_group, require_whole_layers, tensor_parallel
 from lens_models import InputError, LensArgumentError, UnknownModelError
 from lens_tasks.folders import lm_eval_tasks
 
@@ -26,14 +27,35 @@ def request(*args: Any) -> SimpleNamespace:
     return SimpleNamespace(args=args)
 
 
-def test_tensor_parallelism_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LensArgumentError, match=r"tp_plan=auto: tensor parallelism splits .* Use parallelize=True"):
-        require_whole_model({"tp_plan": "auto"})
+def test_tensor_parallelism_takes_a_plan_and_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(LensArgumentError, match=r"tp_plan=auto splits each layer over processes, and this run has one"):
+        tensor_parallel({"tp_plan": "auto"})
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert tensor_parallel({"tp_plan": "auto"})
     monkeypatch.setenv("HARNESS_TENSOR_PARALLEL", "1")
-    with pytest.raises(LensArgumentError, match="HARNESS_TENSOR_PARALLEL=1"):
-        require_whole_model({})
+    assert tensor_parallel({"tp_plan": "auto"})
+    with pytest.raises(LensArgumentError, match=r"HARNESS_TENSOR_PARALLEL=1 without tp_plan: .* Add tp_plan=auto"):
+        tensor_parallel({})
     monkeypatch.setenv("HARNESS_TENSOR_PARALLEL", "0")
-    require_whole_model({"tp_plan": None})
+    assert not tensor_parallel({"tp_plan": None})
+
+
+def test_a_harness_that_splits_documents_holds_no_model_together() -> None:
+    with pytest.raises(LensArgumentError, match=r"splits the documents over the 2 processes .* 0\.4\.13 or later"):
+        place_in_group(2)
+    with pytest.raises(LensArgumentError, match="loaded whole in each process"):
+        place_in_group(1)
+
+
+def test_a_cache_of_answers_is_refused_with_tensor_parallelism(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = HFMultimodalLens(device="cpu")
+    model.arguments["tp_plan"] = "auto"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(LensArgumentError, match=r"--use_cache with tp_plan: .* Run without --use_cache"):
+        evaluate("ruclevr", model=model, use_cache=str(tmp_path / "cache"), limit=1)
 
 
 @pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED])
