@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lm_eval.api.model import CacheHook
-from lm_eval.models.hf_vlms import DEFAULT_IMAGE_PLACEHOLDER, HFMultimodalLM
 from lm_eval.models.utils import replace_placeholders, resize_image
 from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -27,19 +26,22 @@ from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, 
 from lens_models.memory import older_objects_set_aside
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 from lens_models.shadowing import shadowed
+from lens_tasks.images import PLACEHOLDER
 
 from .chat_history import is_history
 from .evaluation import install
 from .media import OtherMedia, given_media, processing, request_of, rewritten, take_video_arguments
 from .requests import LensRequests, rows_of
 from .samples import LmEvalSamples
+from .stock import multimodal_class
 
 __all__ = ["HFMultimodalLens"]
 
 log = logging.getLogger(__name__)
+Stock: Any = multimodal_class()
 
 
-class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
+class HFMultimodalLens(LensRequests, Stock):  # type: ignore[misc]
     """The model class behind `lm-eval-lens --model hf-multimodal-lens`.
 
     Takes the arguments of `hf-multimodal` and the lens's own (`lens_engine.options.LENS_ARGUMENTS`). Answers are those
@@ -125,7 +127,7 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
             return
         self.AUTO_MODEL_CLASS = cls
         own.setdefault("backend", "causal")  # transformers lists some of them as sequence-to-sequence models
-        own.setdefault("image_string", DEFAULT_IMAGE_PLACEHOLDER)
+        own.setdefault("image_string", PLACEHOLDER)
 
     def _create_model(self, *args: Any, quantization_config: Any = None, **kwargs: Any) -> None:
         """As in `hf-multimodal`; `load_in_8bit` and its kin also work where transformers 5 takes them no more."""
@@ -240,7 +242,7 @@ class HFMultimodalLens(LensRequests, HFMultimodalLM):  # type: ignore[misc]
         """The prompt with the model's own image token, as lm-eval puts it where no chat template did."""
         if self.chat_applied:
             return str(prompt)
-        return str(replace_placeholders(str(prompt), DEFAULT_IMAGE_PLACEHOLDER, self.image_token, self.max_images))
+        return str(replace_placeholders(str(prompt), PLACEHOLDER, self.image_token, self.max_images))
 
 
 def _text(sample: Sample) -> str:
