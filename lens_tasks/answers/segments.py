@@ -24,13 +24,16 @@ _STEP = re.compile(
 """What numbers a step: "Step 2", "Шаг 2", "2." or "2)" at the beginning of a line, "2)" within one."""
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'»”)\]*_]*(?=\s|$|[\u4e00-\u9fff])|\n+")
-_NO_END = re.compile(r"\b(?:mr|mrs|ms|dr|prof)$|^\W*(?:\d{1,2}|[A-ZА-Я])$", re.IGNORECASE)
-"""What stands before a full stop that ends no sentence: a title, the number or letter of a list."""
+_LISTED = re.compile(r"\W*(?:\d{1,2}|[A-ZА-Я])", re.IGNORECASE)
+"""The number or letter of a list: a full stop behind it ends no sentence that begins with it."""
+_TITLE = re.compile(r"\b(?:mr|mrs|ms|dr|prof)$", re.IGNORECASE)
+"""What stands before a full stop that ends no sentence."""
 _ABBREVIATED = re.compile(
     r"\b(?:e\.g|i\.e|etc|vs|cf|approx|fig|no|st|т|т\.\s?[едпк]|и\s?др|рис|см|напр|г)$", re.IGNORECASE
 )
 """The same, where no capital follows."""
 _GOES_ON = re.compile(r"[^\w\n]*[a-zа-яё\d]")
+_LONGEST_ABBREVIATION = 12
 _HEADER_END = re.compile(r"[\s*_]*[:.]?[\s*_]*")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
@@ -160,10 +163,10 @@ def _sentences(body: str, start: int, end: int, unfinished_leads_in: bool) -> It
 def _ends(body: str, start: int, end: int) -> Iterator[int]:
     """Where sentences and lines end."""
     for mark in _SENTENCE_END.finditer(body, start, end):
-        before = body[start : mark.start()]
         if mark.group().startswith("."):
+            before = body[max(start, mark.start() - _LONGEST_ABBREVIATION) : mark.start()]
             abbreviated = _ABBREVIATED.search(before) and _GOES_ON.match(body, mark.end())
-            if abbreviated or _NO_END.search(before):
+            if abbreviated or _TITLE.search(before) or _LISTED.fullmatch(body, start, mark.start()):
                 continue
         yield mark.end()
         start = mark.end()

@@ -7,7 +7,7 @@ import re
 import pytest
 from step_texts import BLOCKS, OPENED, PLAIN
 
-from lens_tasks.answers import written_reasoning
+from lens_tasks.answers import segments, written_reasoning
 
 
 def unmarked(marked):
@@ -83,3 +83,26 @@ def test_steps_lie_in_order_within_the_text(marked):
         assert flat == sorted(flat) and all(0 <= place <= cut for place in flat)
         assert all(text[start:end].strip() == text[start:end] != "" for start, end in before.segments)
     assert written_reasoning(text, answer) == written_reasoning(text, answer)
+
+
+@pytest.mark.parametrize("piece", ["e.g. x ", "1. ", "Answer: ", "Step 1: ", "> ", "The cube is red. ", "<think>"])
+def test_a_text_ten_times_as_long_takes_no_hundred_times_as_many_looks(piece, monkeypatch):
+    """Characters that patterns are given to search, counted: what a model that repeats itself writes."""
+    given = []
+
+    class Counted:
+        def __init__(self, pattern):
+            self.pattern = pattern
+
+        def search(self, text, *places):
+            given.append(len(text[slice(*places)]) if places else len(text))
+            return self.pattern.search(text, *places)
+
+    for name in ("_ABBREVIATED", "_TITLE"):
+        monkeypatch.setattr(segments, name, Counted(getattr(segments, name)))
+    counts = []
+    for times in (100, 1000):
+        given.clear()
+        written_reasoning(piece * times)
+        counts.append(sum(given))
+    assert counts[1] <= 12 * max(counts[0], 1)
