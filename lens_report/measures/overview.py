@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lens_report.measures.main_score import score_columns, score_name, values_of
 from lens_report.measures.task_run import TaskRun
@@ -83,6 +84,7 @@ class Scores:
         beside: Names of the scores that share the samples out with it; empty where it covers them all.
         by_name: Score -> mean with interval, the main one first; the record's verdict is `lens verdict`.
         n_disagree: Samples in which main score and verdict say different things.
+        n_says_more: Those of them with a right verdict, a score of 0 and a response that is not the bare right answer.
         yes_ratio: Share of the positive answer among the answers given, on binary tasks.
         gold_yes_ratio: Share of the positive answer among the gold answers.
     """
@@ -91,6 +93,7 @@ class Scores:
     beside: tuple[str, ...]
     by_name: dict[str, Estimate]
     n_disagree: int
+    n_says_more: int
     yes_ratio: Estimate | None
     gold_yes_ratio: Estimate | None
 
@@ -100,20 +103,40 @@ class Scores:
         return self.by_name[self.main]
 
 
+def differs(task_run: TaskRun) -> NDArray[np.bool_]:
+    """bool [n]: where the main score and the record's own verdict are both known and say different things."""
+    verdict, judged = task_run.answered_right, task_run.score.judged
+    return np.asarray(np.isfinite(verdict) & np.isfinite(judged) & (verdict != judged))
+
+
+def says_more(task_run: TaskRun) -> NDArray[np.bool_]:
+    """bool [n]: where the verdict is right, the main score is 0, and the response is not the bare right answer."""
+    right = differs(task_run) & (task_run.answered_right == 1) & (task_run.score.judged == 0)
+    frame = task_run.frame
+    bare = [
+        _bare(response) in {_bare(one) for one in gold}
+        for response, gold in zip(frame["response"], frame["gold"], strict=True)
+    ]
+    return np.asarray(right & ~np.array(bare, dtype=bool))
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip(".!\"'«»").casefold()
+
+
 def scores(task_run: TaskRun) -> Scores:
     """Means of all accuracy-like scores of the harness and of the verdict."""
     frame = task_run.frame
     columns = score_columns(frame, task_run.listed)
     by_name = {score_name(column): score_interval(values_of(frame, column), task_run.clusters) for column in columns}
-    verdict = task_run.answered_right
-    by_name["lens verdict"] = score_interval(verdict, task_run.clusters)
-    both = np.isfinite(verdict) & np.isfinite(task_run.score.judged)
-    n_disagree = int((verdict[both] != task_run.score.judged[both]).sum())
+    by_name["lens verdict"] = score_interval(task_run.answered_right, task_run.clusters)
+    n_disagree = int(differs(task_run).sum())
     return Scores(
         task_run.score.name,
         tuple(score_name(column) for column in task_run.score.beside),
         by_name,
         n_disagree,
+        int(says_more(task_run).sum()),
         _yes_ratio(task_run, "pred_candidate"),
         _yes_ratio(task_run, "gold_candidate"),
     )

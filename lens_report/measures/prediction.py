@@ -32,6 +32,7 @@ from lens_report.stats import (
     random_walk_null,
     stratified_auroc,
 )
+from lens_report.stats.results import Sizes
 
 PREREGISTERED = tuple(LABEL_FREE + name for name in HIGHER_MEANS_ERROR)
 """The label-free metrics that are ranked, listed before any data are seen (docs/metrics.md)."""
@@ -141,6 +142,9 @@ def _why_none(task_run: TaskRun, rows: ErrorRows) -> str:
         return f"no answer is {known}wrong, so there are no errors to predict"
     if rows.error.all():
         return "every answer is wrong, so there are no right answers to tell them from"
+    sizes = Sizes(rows.error.size, rows.clusters.n_present(), int(rows.error.sum()))
+    if sizes.too_small:
+        return sizes.too_small.removeprefix("no interval: ")
     return "" if task_run.confidence else "no final confidence was recorded, so there is no baseline to compare with"
 
 

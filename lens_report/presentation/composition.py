@@ -56,7 +56,10 @@ def compose(
     pairwise += [Section("What would help", helping)] if helping else []
     pairwise += [Section("Runs compared on the same samples", compared)] if compared else []
     reading = Section("How to read this report", setting.reading_blocks())
-    summary = Section("Summary", (), tuple(_summary([setup, *details, *pairwise])))
+    hero = next((pictures["accuracy"] for _, pictures in parts if "accuracy" in pictures), None)
+    said = setting.definition() if any(run.info.has_layers for run in runs) else ()
+    first = (*said, *(() if hero is None else (hero,)))
+    summary = Section("Summary", first, tuple(_summary([setup, *details, *pairwise])))
     return Document(TITLE, (summary, table, setup, *details, *together, *pairwise, reading))
 
 

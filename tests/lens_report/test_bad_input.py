@@ -142,7 +142,8 @@ def test_one_class_only(tmp_path: Path, changes: dict[str, Any], sentence: str) 
 
 def test_a_tiny_set_is_said_to_be_too_small(tmp_path: Path) -> None:
     _, text = built(write_run(tmp_path, n=12, per_image=3), tmp_path / "out")
-    assert "too small" in text
+    assert "Nothing can be said about errors here: 4 clusters, at least 10 are needed." in text
+    assert "| final\\_margin |" not in text
     text = text[: text.index("## How to read")]
     assert "associated with errors:" not in text
     assert "On top of final confidence" not in text

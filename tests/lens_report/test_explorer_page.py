@@ -12,13 +12,37 @@ from blank_figures import blank_figures
 from synthetic import HOSTILE, QUICK, Plan, write_run
 
 import lens_results
-from lens_report import ExplorerLimits, Report, build_report
+from lens_report import ExplorerLimits, Report, build_report, task_runs
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium (apt-get install chromium)"),
 ]
+
+
+CONTRASTS = r"""() => {
+  const parts = (text) => text.match(/[\d.]+/g).map(Number);
+  const linear = (c) => (c / 255 <= 0.03928 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  const weights = [0.2126, 0.7152, 0.0722];
+  const light = (text) => parts(text).slice(0, 3).reduce((sum, c, i) => sum + linear(c) * weights[i], 0);
+  const under = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (parts(colour).length < 4) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const names = ["h1", "#count", "#samples td", "tr[aria-selected=true] td", "#sample dt", "#explorer .note"];
+  return [...names, "#tab-explorer", ".chart text"].map((name) => {
+    const element = document.querySelector(name);
+    const style = getComputedStyle(element);
+    const text = name === ".chart text" ? style.fill : style.color;
+    const [a, b] = [light(text), light(under(element))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  });
+}"""
+"""Contrast of texts of the page with what is under them, by WCAG's formula."""
 
 
 class Opened:
@@ -120,7 +144,7 @@ def test_samples_without_a_value_stand_last(opened: Opened) -> None:
     for descending in (False, True):
         opened.page.select_option("#sort", "label_free.final_margin")
         opened.page.set_checked("#descending", descending)
-        assert "–" not in opened.rows(6)
+        assert "–" not in opened.rows(7)
 
 
 def test_the_layer_table_is_that_of_the_records(opened: Opened, run_folder: Path) -> None:
@@ -233,3 +257,61 @@ def test_a_russian_page_speaks_russian_and_works_alike(tab: Opened, run_folder: 
     for text in ("Варианты по слоям", "Самые вероятные токены по слоям", "вердикт", "неверно", "картинка: пустая"):
         assert text in shown
     assert tab.console == []
+
+
+def test_a_reload_and_a_link_show_the_same_sample(opened: Opened, report: Report) -> None:
+    opened.sample(23)
+    address = opened.page.url
+    assert address.startswith(f"{report.html.as_uri()}#sample=rusynth/")
+    assert address.endswith("/23")
+    opened.page.reload()
+    opened.page.wait_for_selector('#sample h2:has-text("document 23 ")')
+    assert opened.page.locator('#samples tr[aria-selected="true"]').count() == 1
+    opened.page.evaluate(f"location.hash = {address.rsplit('#', 1)[1].replace('/23', '/41')!r}")
+    opened.page.wait_for_selector('#sample h2:has-text("document 41 ")')
+    opened.page.evaluate("location.hash = '#sample=rusynth/nobody/1'")
+    assert opened.page.locator('#sample h2:has-text("document 41 ")').count() == 1
+    assert opened.console == []
+
+
+def test_score_and_verdict_stand_side_by_side_and_can_be_compared(opened: Opened, run_folder: Path) -> None:
+    frame = lens_results.load(run_folder).samples
+    column = task_runs(lens_results.load(run_folder), "run")[0].score.column
+    assert [float(score) for score in opened.rows(6)[:20]] == frame[column].head(20).to_list()
+    differ = frame["correct"].notna() & (frame["correct"].astype(float) != frame[column])
+    opened.page.select_option("#path", "differs")
+    assert opened.page.inner_text("#count") == f"{int(differ.sum())} of 240 samples"
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_page_is_wider_than_the_screen_and_a_chosen_sample_is_in_sight(opened: Opened, width: int) -> None:
+    opened.page.set_viewport_size({"width": width, "height": 900})
+    wide = "document.documentElement.scrollWidth"
+    opened.page.locator("#samples tbody tr").nth(3).click()
+    opened.page.wait_for_selector("#sample h2")
+    assert opened.page.evaluate(wide) <= width
+    assert 0 <= opened.page.evaluate("document.querySelector('#sample h2').getBoundingClientRect().top") < 400
+    back = opened.page.locator("#sample .back")
+    assert back.is_visible() == (width == 400)
+    opened.page.click("#tab-findings")
+    assert opened.page.evaluate(wide) <= width
+
+
+def test_the_first_screen_says_what_a_readout_is_and_shows_a_figure(tab: Opened, report: Report) -> None:
+    tab.page.goto(report.html.as_uri())
+    assert "as if the model ended there" in tab.page.inner_text("#part-1")
+    box = tab.page.locator("#part-1 figure img").bounding_box()
+    assert box is not None
+    assert box["y"] < 300
+    folded = tab.page.locator("#findings details")
+    assert folded.count() > 5
+    assert folded.locator("table").first.is_visible() is False
+    tab.page.locator("#findings details summary", has_text="Does the lens predict errors?").click()
+    assert tab.page.locator("#findings details[open] table").first.is_visible()
+
+
+def test_text_can_be_read_in_the_dark(opened: Opened) -> None:
+    opened.page.emulate_media(color_scheme="dark")
+    opened.page.locator("#samples tbody tr").nth(3).click()
+    opened.page.wait_for_selector("#sample h2")
+    assert min(opened.page.evaluate(CONTRASTS)) >= 4.5  # WCAG AA

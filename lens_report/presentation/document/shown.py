@@ -79,6 +79,14 @@ def interval(estimate: Estimate | None, digits: int = 3, *, share: bool = False)
     return Shown(numbers, f"{value}{unit} [{low}, {high}]")
 
 
+def of_all(share: Estimate | None) -> Shown:
+    """A share as a count, such as `96/96`: what was read is counted, not estimated."""
+    if share is None or share.value is None:
+        return Shown(None, MISSING)
+    n = round(share.value * share.n)
+    return Shown([n, share.n], f"{n}/{share.n}")
+
+
 def listed(names: list[str]) -> Shown:
     """Names in a row; `none` for no name."""
     flat = [" ".join(name.split()) for name in names]

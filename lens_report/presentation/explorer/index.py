@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lens_report.measures.columns import numbers
+from lens_report.measures.main_score import VERDICT
+from lens_report.measures.overview import differs
 from lens_report.measures.task_run import TaskRun
 from lens_report.presentation.document.plain import plain
 from lens_results import kept_frames
@@ -109,10 +111,18 @@ def _columns(task_run: TaskRun, frame: pd.DataFrame) -> dict[str, list[Any]]:
         "answer": [cut(text) for text in frame["response"]],
         "gold": [" / ".join(gold) for gold in frame["gold"]],
         "verdict": words.tolist(),
+        "score": rounded(_scores(task_run)[:kept]),
+        "differs": differs(task_run)[:kept].astype(int).tolist(),
         "type": plain([None if value is None or value != value else value for value in frame["question_type"]]),
         "lost": _flag(frame, "gold_based.correct_then_lost"),
         "corrected": _flag(frame, "gold_based.wrong_then_corrected"),
     }
+
+
+def _scores(task_run: TaskRun) -> np.ndarray:
+    """What the task says of each sample; NaN everywhere where it has no score but the lens's verdict."""
+    judged = task_run.score.judged
+    return np.full(judged.shape, np.nan) if task_run.score.column == VERDICT else judged
 
 
 def _flag(frame: pd.DataFrame, column: str) -> list[int]:

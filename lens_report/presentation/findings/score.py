@@ -32,10 +32,11 @@ def _score(analysis: Analysis) -> Iterator[Sentence]:
         )  # fmt: skip
     if scores.n_disagree:
         yield say(
-            "In {n} samples the harness's score and the verdict by candidates differ; see format errors and the "
-            "scorer's rules before reading either as knowledge.",
-            n=count(scores.n_disagree),
-        )
+            "In {n} samples the harness's score and the lens's verdict differ. In {n_more} of them the verdict is "
+            "right, the score is zero and the response says more than the right answer, which a scorer that compares "
+            "whole responses calls wrong.",
+            n=count(scores.n_disagree), n_more=count(scores.n_says_more), headline=True,
+        )  # fmt: skip
     if scores.yes_ratio is not None and scores.yes_ratio.value is not None:
         yield say(
             "The positive answer was given in {given} of the answers and is right in {gold}.",
@@ -59,14 +60,14 @@ def _table(analysis: Analysis) -> Table:
 
 
 def _coverage(analysis: Analysis) -> Iterator[Sentence]:
-    view, layered = analysis.overview, analysis.task_run.has_layers
-    share, n_samples = interval(view.coverage, share=True), count(view.n)
-    if layered:
-        yield say("The lens read {share} of {n} samples at the answer.", share=share, n=n_samples)
+    view, n_samples = analysis.overview, count(analysis.overview.n)
+    n_read = count(int(analysis.task_run.read_out.sum()))
+    if analysis.task_run.has_layers:
+        yield say("The lens read {n_read} of {n} samples at the answer.", n_read=n_read, n=n_samples)
     else:
         yield say(
-            "In {share} of {n} samples the answer was found and the server gave log-probabilities there.",
-            share=share, n=n_samples,
+            "In {n_read} of {n} samples the answer was found and the server gave log-probabilities there.",
+            n_read=n_read, n=n_samples,
         )  # fmt: skip
     for status, n in view.status.items():
         if status != "ok":
@@ -78,7 +79,7 @@ def _coverage(analysis: Analysis) -> Iterator[Sentence]:
             "of their range; the two {agree}.",
             n=count(view.n_checked), worst=scientific(view.worst_deviation), agree=words(agree),
         )  # fmt: skip
-    elif layered:
+    elif analysis.task_run.has_layers:
         yield say("The last layer's readout was not compared with the model's logits in any sample.")
     other = int((analysis.task_run.read_out & ~analysis.task_run.compared).sum())
     if other:
@@ -102,7 +103,7 @@ def _formats(analysis: Analysis) -> tuple[Block, ...]:
     if view.format_errors is None:
         return ()
     if view.format_errors.value == 0:
-        return paragraph(say("Every answer is one of the candidates: there are no format errors."))
+        return paragraph(say("Every answer names one of the candidates, so the lens counts no format errors."))
     sentences = [
         say(
             "{share} of the answers are none of the candidates. Such format errors are counted apart: a scorer calls "

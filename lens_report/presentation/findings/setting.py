@@ -5,7 +5,7 @@ from __future__ import annotations
 from lens_report.measures import Analysis
 from lens_report.measures.runs import Problem
 from lens_report.measures.task_run import labels_of, learnt_lens_of
-from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, say
+from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
 from lens_report.presentation.document.shown import (
     MISSING,
     Shown,
@@ -13,6 +13,7 @@ from lens_report.presentation.document.shown import (
     decimal,
     interval,
     named,
+    of_all,
     percent,
     scientific,
     words,
@@ -126,13 +127,23 @@ def _task_run_row(one: Analysis) -> tuple[Shown, ...]:
         named(one.task_run.task),
         named(one.task_run.label),
         interval(one.scores.score, share=True),
-        interval(one.overview.coverage, share=True),
+        of_all(one.overview.coverage),
         interval(one.overview.format_errors, share=True),
         interval(found.first.emerged if found else None, share=True),
         interval(found.stable.median if found else None, 0),
         interval(found.lost.get("all") if found else None, share=True),
         interval(found.corrected.get("all") if found else None, share=True),
         interval(confidence),
+    )
+
+
+def definition() -> tuple[Block, ...]:
+    """What a readout is, before any number."""
+    return paragraph(
+        say(
+            "Each layer is read as if the model ended there: its state goes through the model's own final norm and "
+            "output embedding (the logit lens). The last layer read so is the model's own output."
+        )
     )
 
 

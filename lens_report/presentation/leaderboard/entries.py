@@ -16,6 +16,7 @@ from lens_report.presentation.document.shown import (
     decimal,
     interval,
     named,
+    of_all,
     p_value,
     percent,
     words,
@@ -111,7 +112,7 @@ class Entry:
             words(self.best + ("*" if self.gain_shown else "") or MISSING), interval(self.gain), p_value(self.gain_p),
             interval(self.calibration), interval(self.brier), interval(self.aurc), interval(self.selective, share=True),
             interval(self.stable, 2), interval(self.lost, share=True), interval(self.corrected, share=True),
-            interval(self.format_errors, share=True), interval(self.coverage, share=True),
+            interval(self.format_errors, share=True), of_all(self.coverage),
             decimal(self.layers, 0), words("; ".join(marks) or "ok"),
         )  # fmt: skip
 

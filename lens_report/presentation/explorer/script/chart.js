@@ -63,7 +63,7 @@ function softmax(scores) {
 
 // Curves by layer, as an SVG with a legend.
 
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#767676"];
+const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "currentColor", "#56B4E9", "#767676"];
 const DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2", "1 2", "12 4", "6 2 1 2"];
 const FRAME = { width: 520, height: 200, left: 46, right: 10, top: 8, bottom: 40 };
 

@@ -56,7 +56,7 @@ function listed(row, name, start, place) {
   const line = make("tr", { "data-row": row, tabindex: place ? -1 : 0, "aria-selected": start + place === state.at });
   const verdict = columns.verdict[row];
   const cells = [columns.doc[row], t(verdict), columns.question[row], columns.gold[row], columns.answer[row],
-    name ? number(metrics[name][row]) : ""];
+    number(columns.score[row]), name ? number(metrics[name][row]) : ""];
   for (const [column, value] of cells.entries()) {
     const cell = make("td", {}, String(value));
     if (column === 1) cell.className = `verdict-${verdict === "right" || verdict === "wrong" ? verdict : "other"}`;
@@ -103,5 +103,36 @@ async function open(at) {
     byId("sample").replaceChildren(...body);
     byId("sample").scrollTop = 0;
     byId("sample").dataset.row = row;
+    setAddress(row);
+    if (isNarrow()) byId("sample").scrollIntoView();
   }
 }
+
+// The address of a sample: task, run and document, so that a reload, a link and a report that is built anew show the same.
+
+function addressOf(row) {
+  const { task, run } = index.task_runs[columns.task_run[row]];
+  return `#sample=${[task, run, String(columns.doc[row])].map(encodeURIComponent).join("/")}`;
+}
+
+function setAddress(row) {
+  history.replaceState(null, "", addressOf(row));
+}
+
+function addressed() {
+  if (!location.hash.startsWith("#sample=")) return -1;
+  for (let row = 0; row < index.n; row += 1) if (addressOf(row) === location.hash) return row;
+  return -1;
+}
+
+// Show the sample that the address names, or the list of samples.
+function follow() {
+  if (location.hash === "#samples") show("explorer");
+  const row = addressed();
+  if (row < 0) return;
+  show("explorer");
+  if (!state.rows.includes(row)) { byId("filters").reset(); select(); }
+  move(state.rows.indexOf(row));
+}
+
+const isNarrow = () => matchMedia("(max-width: 900px)").matches;

@@ -107,7 +107,10 @@ function show(name, focus) {
 function connectTabs() {
   for (const [place, tab] of TABS.entries()) {
     const button = byId(`tab-${tab}`);
-    button.addEventListener("click", () => show(tab));
+    button.addEventListener("click", () => {
+      show(tab);
+      history.replaceState(null, "", tab === "explorer" ? "#samples" : "#");
+    });
     button.addEventListener("keydown", (event) => {
       if (event.key === "ArrowRight" || event.key === "ArrowLeft") show(TABS[1 - place], true);
     });
@@ -161,7 +164,8 @@ function start() {
   fillFilters();
   connectFilters();
   document.addEventListener("keydown", keys);
-  if (location.hash === "#samples") show("explorer");
   select();
+  follow();
+  addEventListener("hashchange", follow);
   document.documentElement.dataset.ready = "true";
 }

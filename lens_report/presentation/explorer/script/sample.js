@@ -3,7 +3,9 @@
 function page(row, sample) {
   const taskRun = index.task_runs[columns.task_run[row]];
   const title = make("h2", {}, t("{task}, document {n} ({run})", { task: taskRun.task, n: columns.doc[row], run: taskRun.run }));
-  const parts = [title, make("div", { class: "head" }, shown(row), facts(row, sample))];
+  const back = make("button", { type: "button", class: "back" }, t("Back to the list"));
+  back.addEventListener("click", () => byId("count").scrollIntoView());
+  const parts = [back, title, make("div", { class: "head" }, shown(row), facts(row, sample))];
   parts.push(...where(row, sample));
   if (sample.z) parts.push(...shares(sample, taskRun));
   parts.push(...(taskRun.layers.length ? table(sample, taskRun) : output(sample)), ...lines(sample, taskRun), ...scalars(row));
@@ -23,7 +25,9 @@ function shown(row) {
 }
 
 function facts(row, sample) {
-  const entries = [[t("gold"), columns.gold[row]], [t("answer"), columns.answer[row]], [t("verdict"), t(columns.verdict[row])]];
+  const entries = [[t("gold"), columns.gold[row]], [t("answer"), columns.answer[row]], [t("lens verdict"), t(columns.verdict[row])]];
+  if (columns.score[row] !== null) entries.push([t("score"), number(columns.score[row])]);
+  if (columns.differs[row]) entries.push(["", t("score and lens verdict differ")]);
   if (columns.type[row] !== null) entries.push([t("type"), columns.type[row]]);
   if (columns.lost[row]) entries.push([t("path"), t("correct, then lost")]);
   if (columns.corrected[row]) entries.push([t("path"), t("wrong, then corrected")]);
