@@ -43,16 +43,17 @@ def lens_requests(
     path = Path(data).expanduser()
     if not path.exists():
         task = load_task(data, include_path)
-        return task_requests(task, loaded, count or len(task.eval_docs)), f"task {data}"
+        return task_requests(task, loaded, count or len(task.eval_docs)), f"the task {data}"
     asked = list(_of_folder(path, question) if path.is_dir() else _of_file(path, question))
     if not asked:
         raise InputError(f"{path} holds no pictures and no questions; expected pictures, or {' or '.join(_FILES)}")
     chosen = [asked[place] for place in spread(len(asked), count or len(asked))]
     questions = [_question(each, path) for each in chosen]
     sampling = VideoSampling()
-    return [
+    requests = [
         each.request(("lens", number, 0, 0), loaded.processor, None, sampling) for number, each in enumerate(questions)
-    ], f"{len(chosen)} of {len(asked)} prompts of {path.name}"
+    ]
+    return requests, path.name
 
 
 def _of_folder(folder: Path, question: str) -> Iterator[dict[str, Any]]:

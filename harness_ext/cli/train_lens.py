@@ -151,12 +151,12 @@ class _Sources:
     def __init__(self, loaded: LoadedModel, prompts: int, question: str | None, include_path: Path | None) -> None:
         self._loaded, self._prompts, self._question, self._include_path = loaded, prompts, question, include_path
 
-    def data(self, named: str, share: float | None, held_out: str, progress: Progress) -> LensData:
+    def data(self, asked: str, share: float | None, held_out: str, progress: Progress) -> LensData:
         """Prompts to learn from and to measure on, which share no picture."""
         from lens_engine.lens_learning import LensData, split_by_cluster
         from lens_models import InputError
 
-        requests, words = self._requests(named)
+        requests, words = self._requests(asked)
         if share is None:
             others, other_words = self._requests(held_out)
             both = [*requests, *others]
@@ -168,7 +168,8 @@ class _Sources:
                 f"{words}: {len(train)} prompts to learn from and {len(measured)} to measure on; expected some of "
                 "each. Take more pictures, or another --held-out"
             )
-        return LensData([both[at] for at in train], [both[at] for at in measured], words, other_words)
+        named = (f"{len(train)} prompts of {words}", f"{len(measured)} prompts of {other_words}")
+        return LensData([both[at] for at in train], [both[at] for at in measured], *named)
 
     def _requests(self, named: str) -> Any:
         from harness_ext.lens_data import QUESTION, lens_requests

@@ -88,6 +88,7 @@ def write_lens(folder: Path, file: LensFile, parts: ModelParts, name: str) -> No
         "held_out": None if file.held_out is None else file.held_out.to_json(),
     }
     save_file({**tensors, _MODEL: model_values(parts)}, folder / _TENSORS)
+    (folder / _TENSORS).chmod(0o644)  # safetensors makes files that others cannot read
     # the description comes last: a folder with one is whole
     (folder / DESCRIPTION).write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

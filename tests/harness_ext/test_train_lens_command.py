@@ -42,7 +42,9 @@ def test_a_lens_is_written_measured_and_refused_where_too_few_pictures_say_so(pi
     assert "KL from the last layer in nats" in said
     assert "It is refused for claims: it was measured on" in " ".join(said.split())
     described = json.loads((out / "lens.json").read_text())
-    assert described["trained_on"] == f"24 of 24 prompts of {pictures.name}"
+    n_held_out = 2 * described["held_out"]["clusters"]
+    assert described["trained_on"] == f"{24 - n_held_out} prompts of {pictures.name}"
+    assert described["held_out"]["data"] == f"{n_held_out} prompts of {pictures.name}"
     assert described["model"]["name"] == "lens_tiny"
     held_out = HeldOut.of_json(described["held_out"])
     assert 2 <= held_out.clusters < N_PICTURES
@@ -57,8 +59,8 @@ def test_data_of_its_own_may_be_held_out(pictures: Path, tmp_path: Path) -> None
     out, words = tmp_path / "jacobian", ["--kind", "jacobian", "--prompts", "4", "--batch-size", "4"]
     run("lens_tiny", "--data", pictures, "--held-out", "pope_mini", *words, "--device", "cpu", "--out", out)
     described = json.loads((out / "lens.json").read_text())
-    assert (described["kind"], described["held_out"]["data"]) == ("jacobian", "task pope_mini")
-    assert described["trained_on"] == f"4 of 24 prompts of {pictures.name}"
+    assert (described["kind"], described["held_out"]["data"]) == ("jacobian", "4 prompts of the task pope_mini")
+    assert described["trained_on"] == f"4 prompts of {pictures.name}"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_pictures_without_questions_are_asked_one(pictures: Path, tmp_path: Path
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes((pictures / f"{number}.png").read_bytes())
     requests, named = lens_requests(str(tmp_path), loaded, 2, question="What is it?")
-    assert named == f"2 of 3 prompts of {tmp_path.name}"
+    assert named == tmp_path.name and len(requests) == 2
     assert ["What is it?" in request.sample().prompt for request in requests] == [True, True]
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "0.png"}\n\n{"question": "Which?"}\n')
     requests, _ = lens_requests(str(tmp_path), loaded, 0)
