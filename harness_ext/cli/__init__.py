@@ -13,6 +13,7 @@ from harness_ext.cli.compare import compare
 from harness_ext.cli.fit_trust import fit_trust
 from harness_ext.cli.leaderboard import leaderboard
 from harness_ext.cli.paper import paper
+from harness_ext.cli.patch import patch
 from harness_ext.cli.predict import predict
 from harness_ext.cli.prepare import prepare
 from harness_ext.cli.report import report
@@ -55,6 +56,7 @@ app.command()(paper)
 app.command()(submit)
 app.command()(tasks)
 app.command("train-lens")(train_lens)
+app.command()(patch)
 app.add_typer(prepare, name="prepare")
 
 
