@@ -41,7 +41,8 @@ class Patched:
         clusters: the picture of each pair whose run is changed.
         moved: whether the answer of the other picture is the likelier one of the two when the layer is patched.
         restored: (d - d_own) / (d_other - d_own) of the log-odds d of the other picture's answer against the own one.
-        read: lens -> whether it reads the other picture's answer as the likelier one in that picture's own run.
+        read: lens -> whether it reads the answer of each of the two runs as the likelier one of the two there. Of one
+            run alone a lens that always reads the same answer would be right in every other pair.
     """
 
     n_asked: int
@@ -121,7 +122,7 @@ def _patched(
     """`moved`, `restored` and `read` of `Patched`."""
     assert engine.lens is not None
     own, other = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    (_, plain), (residual, target) = _run(engine, own), _run(engine, other)
+    (own_residual, plain), (residual, target) = _run(engine, own), _run(engine, other)
     tokens = torch.stack([target.argmax(-1), plain.argmax(-1)], dim=-1)
 
     def odds(logits: Tensor) -> Tensor:
@@ -133,5 +134,8 @@ def _patched(
     under = torch.stack([odds(_run(engine, own, [Patch(layer, residual[layer - 1])])[1]) for layer in layers], dim=1)
     start, end = odds(plain)[:, None], odds(target)[:, None]
     unembed = Unembedding(engine.lens.parts, transform=engine.lens.transform)
-    read = {name: (odds(unembed(lens(residual, layers))) > 0).T for name, lens in lenses.items()}
+    read = {
+        name: ((odds(unembed(lens(residual, layers))) > 0) & (odds(unembed(lens(own_residual, layers))) < 0)).T
+        for name, lens in lenses.items()
+    }
     return under > 0, (under - start) / (end - start), read

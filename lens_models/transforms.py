@@ -45,12 +45,16 @@ class LogitTransform:
     size: int | None = None
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """Apply to fp32 logits `[..., V]`, in place; a view of the first `size` when the head is padded."""
+        """Apply to fp32 logits `[..., V]`, in place; a view of the first `size` when the head is padded.
+
+        Logits with gradients keep what the way back through the cap needs.
+        """
         logits = logits if self.size is None else logits[..., : self.size]
         if self.scale != 1.0:
             logits.mul_(self.scale)
         if self.softcap is not None:
-            logits.div_(self.softcap).tanh_().mul_(self.softcap)
+            capped = logits.div_(self.softcap).tanh_()
+            logits = capped * self.softcap if capped.requires_grad else capped.mul_(self.softcap)
         if self.masked:
             logits[..., list(self.masked)] = torch.finfo(torch.float32).min
         return logits

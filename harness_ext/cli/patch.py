@@ -43,8 +43,8 @@ def patch(
     """Ask each question about its own picture and another one; where the first tokens differ, put the second run's
     residual at the answer position into the first run, layer by layer, and see whether the answer moves.
 
-    Beside it: whether each lens reads the second answer above the first at that layer of the second run, and how far
-    the layer from which it does so to the end is from the one from which patching moves the answer.
+    Beside it: whether each lens reads the answer of each run above the other one at that layer, and how far the layer
+    from which it does so to the end is from the one from which patching moves the answer.
     """
     from harness_ext.lens_data import QUESTION, lens_requests
     from harness_ext.model_check import TaskError

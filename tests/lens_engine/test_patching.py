@@ -75,6 +75,12 @@ def test_patching_is_what_plain_transformers_gives_with_the_state_put_in(found: 
             allowed = lens_tiny_bounds()["rtol"] * float(under.abs().max()) * 8 / abs(end - start)
             assert found.restored[at, layer - 1] == pytest.approx((d - start) / (end - start), abs=allowed)
             assert bool(found.moved[at, layer - 1]) == (d > 0)
+            norm, head = plain.model.model.language_model.norm, plain.model.lm_head
+            with torch.no_grad():
+                ours = plain.model(**plain._inputs(sample.prompt, own), output_hidden_states=True).hidden_states
+                in_one, in_two = (head(norm(each[layer][0, -1])) for each in (ours, two.hidden_states))
+            read = bool(in_two[a] > in_two[b] and in_one[b] > in_one[a])
+            assert bool(found.read["logit"][at, layer - 1]) == read
         at += 1
     assert at == len(found.clusters)
 

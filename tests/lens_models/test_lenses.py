@@ -438,3 +438,27 @@ def test_published_files_that_do_not_fit_are_refused(changes: dict[str, Any], wh
     (tmp_path / "params.pt").write_bytes(b"")
     with pytest.raises(LensFileError, match="cannot be read"):
         read_lens(tmp_path, find_parts(built("llava")))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_learnt_from_are_the_lenss_own_logits_on_every_architecture(
+    specimen: Specimen, dtype: torch.dtype
+) -> None:
+    model = built(specimen.model_type, dtype)
+    lens = LogitLens(model, specimen.inputs(dtype=dtype))
+    residual = lens.generate(specimen.inputs((4,), dtype), max_new_tokens=1, do_sample=False).residual(0, 0)
+    given = residual.clone().requires_grad_(True)
+    found = lens.unembedding.differentiable(given)
+    expected = lens.unembedding(residual)
+    scale = float(expected.abs().where(expected > torch.finfo(torch.float32).min / 2, torch.zeros(())).max())
+    allowed = logit_bounds(lens.unembedding, residual)
+    # the head of a 16-bit model rounds its product, and a cap or factor follows
+    allowed["atol"] += scale * (4 * torch.finfo(dtype).eps if dtype != torch.float32 else 0.0)
+    torch.testing.assert_close(found.detach(), expected, **allowed)
+    torch.log_softmax(found, -1)[:, 3].sum().backward()
+    assert given.grad is not None and bool(torch.isfinite(given.grad).all()) and float(given.grad.abs().max()) > 0
+    fit = TunedFit(lens.unembedding, Recipe(steps=4, rate=0.1))
+    kinds = torch.tensor([POSITION_KINDS.index(ANSWER)])
+    states = States(torch.cat([residual[:1], residual])[:, None], kinds, "one")
+    first, *_, last = (fit.take([states])[TEXT] for _ in range(4))
+    assert last < first
