@@ -184,6 +184,6 @@ def _require_images_alone(given: GivenMedia, where: str) -> None:
     found = " and ".join(name for name, media in (("videos", given.videos), ("sounds", given.sounds)) if media)
     if found:
         raise InputError(
-            f"{where}: the request has {found}; under vLLM the lens takes images in lm-eval. Use hf-multimodal-lens, "
-            "or lens=False, which leaves such requests to the harness."
+            f"{where}: the request has {found}; this model class takes images alone in lm-eval. Use "
+            "hf-multimodal-lens, or lens=False, which leaves such requests to the harness."
         )

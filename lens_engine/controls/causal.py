@@ -105,7 +105,7 @@ class CausalMasks:
             self._costs[name].forward_passes += reading.passes
             if reading.status != "ok" or reading.visual_gain is None:
                 status = "no_candidates" if reading.status == "ok" else reading.status
-                raise NoMaskError(status, reading.reason or "the task has no candidates to compare")
+                raise NoMaskError(status, reading.reason or "there are no candidates, or the answer names none")
             found.setdefault(kind, []).append(reading.visual_gain)
         return {f"{_PREFIX[name]}{_SUFFIX[kind]}": float(np.mean(values)) for kind, values in found.items()}
 

@@ -47,6 +47,7 @@ class ImageAttention:
         self._steps = KeptSteps(CAPTURE_LIMIT)
         self._sinks = SinkWatch(batch.image_tokens, batch.inputs)
         self._columns: Tensor | None = None
+        self._total = 0  # positions of the sequence up to this pass
 
     @contextmanager
     def attach(self, parts: ModelParts) -> Iterator[None]:
@@ -57,13 +58,19 @@ class ImageAttention:
     def _see(self, call: AttentionCall) -> None:
         if not any(len(own) for own in self._tokens) or call.layer in self._pass or not self_attention(call):
             return
+        if not self._pass:  # the first layer of a pass; without a cache a pass has the whole sequence again
+            new = call.query.shape[2]
+            self._total = new if new == call.key.shape[2] else self._total + new
         weights = last_weights(call)
         positions, known = self._positions(weights)
         picked = weights.gather(-1, positions[:, None].expand(-1, weights.shape[1], -1)) * known[:, None]
         self._pass[call.layer] = torch.cat([picked.sum(-1), picked.mean(1)], dim=-1)
 
     def _positions(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """`[rows, width]`: places of each row's image tokens, and which of them are real."""
+        """`[rows, width]`: places of each row's image tokens among the keys of a call, and which of them are there.
+
+        Where a window slid on, a layer has the last keys of the sequence alone; what it has no longer gets nothing.
+        """
         if self._columns is None:
             width = max(len(own) for own in self._tokens)
             padded = np.full((len(self._tokens), width), -1, dtype=np.int64)
@@ -72,7 +79,9 @@ class ImageAttention:
             self._columns = torch.from_numpy(padded).to(weights.device)
         beams = weights.shape[0] // len(self._tokens)
         columns = self._columns.to(weights.device).repeat_interleave(beams, dim=0)
-        return columns.clamp_min(0), columns >= 0
+        context = weights.shape[-1]
+        places = columns - max(0, self._total - context)
+        return places.clamp(0, context - 1), (columns >= 0) & (places >= 0)
 
     def on_step(self, step: Step) -> None:
         """The layers of one pass are complete."""

@@ -76,10 +76,15 @@ def _open(path: Path) -> tuple[Sequence[Run], list[Problem]]:
 
 
 def _distinct(runs: Sequence[Run]) -> tuple[Run, ...]:
-    """Each run once, although paths may overlap: of several with the same id the one with most samples."""
-    best: dict[str, Run] = {}
+    """Each run once, oldest first, with the samples of all files that were found of it, although paths overlap."""
+    found: dict[str, list[Run]] = {}
     for run in runs:
-        known = best.get(run.info.run_id)
-        if known is None or len(run) > len(known):
-            best[run.info.run_id] = run
-    return tuple(best[run_id] for run_id in sorted(best))
+        found.setdefault(run.info.run_id, []).append(run)
+    return tuple(_joined(found[run_id]) for run_id in sorted(found))
+
+
+def _joined(same: Sequence[Run]) -> Run:
+    if len(same) == 1:
+        return same[0]
+    (run,) = load_all(list(dict.fromkeys(file.resolve() for each in same for file in each.files)))
+    return run

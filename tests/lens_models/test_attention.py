@@ -70,6 +70,33 @@ def test_maps_are_the_models_own_eager_attention_at_every_step(model_type: str, 
             assert found["layers"].tolist() == list(range(1, lens.parts.n_layers + 1))
 
 
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+@pytest.mark.parametrize("window", [4, 12])
+def test_a_layer_whose_window_slid_on_sees_what_is_left_of_the_picture(implementation: str, window: int) -> None:
+    """Behind the prompt such a layer has the last keys alone, and the picture is where it was in the sequence."""
+    inputs = ZOO["gemma3"].inputs(LENGTHS)
+    at = [row == IMAGE for row in inputs["input_ids"]]
+
+    def built_with_window(own: str) -> Any:
+        model = ZOO["gemma3"].build(sliding_window=window)
+        model.set_attn_implementation(own)
+        return model
+
+    _, traced = observed(built_with_window(implementation), inputs)
+    asked = {**GREEDY, "output_attentions": True, "return_dict_in_generate": True}
+    attentions = built_with_window("eager").generate(**inputs, **asked).attentions
+    length = inputs["input_ids"].shape[1]
+    for sample in range(len(LENGTHS)):
+        for step in range(N):
+            found = traced.probes[0].result(Answered(sample, [sample] * N, step))
+            for layer, weights in enumerate(attentions[step]):
+                own = weights[sample, :, -1].double().numpy()
+                whole = np.zeros((own.shape[0], length + step))
+                whole[:, length + step - own.shape[1] :] = own
+                expected = whole[:, :length][:, at[sample].numpy()].mean(0)
+                np.testing.assert_allclose(found["map"][layer], expected, atol=1e-4)
+
+
 def test_svar_mass_and_entropy_are_those_of_the_published_formulas() -> None:
     inputs = ZOO["llava"].inputs(LENGTHS)
     _, traced = observed(model_of("llava", "sdpa"), inputs)

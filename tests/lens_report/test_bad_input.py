@@ -14,6 +14,7 @@ from blank_figures import blank_figures
 from synthetic import QUICK, Plan, records, run_info, write_run
 
 from lens_report import Report, ReportError, build_leaderboard, build_report
+from lens_report.measures.runs import load_runs
 from lens_results import RecordWriter
 from lens_results.codec import to_table
 from lens_results.storage import file_metadata, write_tables
@@ -185,3 +186,14 @@ def test_damaged_thumbnails_cost_the_pictures_alone(tmp_path: Path) -> None:
 
 def test_the_same_run_twice_counts_once(mixed: Mixed) -> None:
     assert len(json.loads(mixed.report.stats.read_text(encoding="utf-8"))["results"]) == 1
+
+
+def test_files_of_one_run_that_are_given_one_by_one_are_one_run(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", n=30, task="pope_mini")
+    write_run(tmp_path / "other", n=40, task="clevr_mini")
+    files = sorted([*(tmp_path / "run").glob("lens_*.parquet"), *(tmp_path / "other").glob("lens_*.parquet")])
+    assert len(files) == 2
+    for paths in (files, [*files, tmp_path / "run"], [*files, *files]):
+        (run,) = load_runs(paths).runs
+        assert run.tasks == ("clevr_mini", "pope_mini")
+        assert len(run) == 70

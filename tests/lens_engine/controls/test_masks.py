@@ -118,7 +118,7 @@ def test_a_model_that_looks_at_the_box_loses_its_answer_there_and_nowhere_else()
 @pytest.mark.parametrize(
     ("again", "status"),
     [
-        (lambda _: ControlReading({}, None, 1), "ok: the task has no candidates to compare"),
+        (lambda _: ControlReading({}, None, 1), "ok: there are no candidates, or the answer names none"),
         (lambda _: ControlReading({}, None, 1, "non_finite", "NaN"), "non_finite: NaN"),
     ],
 )
