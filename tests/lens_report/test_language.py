@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 from blank_figures import blank_figures
 from synthetic import QUICK
 from typer.testing import CliRunner
@@ -78,6 +79,14 @@ def templates() -> Iterator[str]:
 
 def places(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_no_text_has_two_forms() -> None:
+    file = resources.files("lens_report.presentation.language") / "ru.yaml"
+    document = yaml.compose(file.read_text(encoding="utf-8"))
+    for name, forms in document.value:
+        keys = [key.value for key, _ in forms.value]
+        assert len(keys) > 100 and len(keys) == len(set(keys)), name.value
 
 
 def test_every_sentence_has_a_form_with_the_same_values(russian: Catalogue) -> None:
