@@ -16,6 +16,8 @@ from experiments.plan import HERE, Experiment
 
 PLAIN = "none"
 SETTINGS = (
+    *("dola:1:layers=low", "dola:1:layers=high", "deco:0.6", "deco:3", "early_exit:1:layers=high:threshold=0.99"),
+    *("vcd:0.5:noise=500", "vcd:1:noise=999"),
     *("pai:0.2:gamma=1.1", "pai:0.5:gamma=2", "adaptvis:1:low=0.5:high=1.2:threshold=0.3"),
     *("adaptvis:1:low=0.5:high=1.5:threshold=0.4", "icd:1", "vista:0.01", "vista:0.17"),
 )

@@ -72,7 +72,7 @@ def test_records_go_through_the_protocol(run: lens_results.Run):
 def test_page_lists_the_functions():
     listed = set(re.findall(r"^\| `(\w+)`", PAGE, flags=re.MULTILINE))
     functions = {name for name in lens_report.stats.__all__ if name[0].islower()}
-    assert functions - {"bootstrap", "design_effect", "path_metrics"} == listed - {"compare_runs"}
+    assert functions - {"bootstrap", "design_effect", "path_metrics", "previous_of"} == listed - {"compare_runs"}
 
 
 def test_the_example_of_the_page_runs(run: lens_results.Run, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
