@@ -37,7 +37,7 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_topk": "tokens kept of each layer (5)",
     "lens_norm": "final: through the model's final norm; none: without it",
     "lens_kind": "how a layer is turned into what the model's unembedding reads: logit (each layer as it is), tuned "
-    "(of lens_tiny), tuned:FOLDER or jacobian:FOLDER of `mmlens train-lens`",
+    "or jacobian (of lens_tiny), tuned:FOLDER or jacobian:FOLDER of `mmlens train-lens`",
     "lens_allow_worse": "read with a learnt lens that is not known to be better than the logit lens (False)",
     "lens_probes": "what else is observed at each generated step: names joined by '+', such as step_entropy, or none",
     "lens_maps": "image maps kept of each sample: top (the layers that fit into a kilobyte) or all",
