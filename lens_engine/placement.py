@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,14 @@ from lens_models.loading import default_device
 
 from .model_arguments import ModelArguments
 
-__all__ = ["Placement", "place", "place_in_group", "require_whole_layers", "tensor_parallel"]
+__all__ = [
+    "Placement",
+    "leave_group_at_exit",
+    "place",
+    "place_in_group",
+    "require_whole_layers",
+    "tensor_parallel",
+]
 
 
 @dataclass(frozen=True)
@@ -112,3 +121,19 @@ def place_in_group(world_size: int) -> int:
             "transformers 5, or use parallelize=True (layers on several GPUs, one process)"
         )
     return dist.get_rank()
+
+
+@functools.cache
+def leave_group_at_exit() -> None:
+    """Have this process leave a group of gloo before its interpreter ends.
+
+    Neither accelerate nor the harnesses do. Threads of gloo that outlive the interpreter abort the process now and then
+    (github.com/pytorch/pytorch/issues/190489), and a launcher then stops the others before they have written what was
+    found. Groups of NCCL are left alone: those that fail must not wait there for the others.
+    """
+    atexit.register(_leave_group)
+
+
+def _leave_group() -> None:
+    if dist.is_available() and dist.is_initialized() and dist.get_backend() == "gloo":
+        dist.destroy_process_group()

@@ -18,6 +18,7 @@ from .controls import CausalMasks, ImageControls, joined_costs
 from .description import ModelOfRun, RunSettings
 from .engine import Engine
 from .failures import NoReadout
+from .placement import leave_group_at_exit
 from .reading import Reader
 from .record_cache import RecordCache
 from .recorder import LensRecorder
@@ -114,6 +115,8 @@ class Recording:
         directory = directory if kept else None
         self._kept = kept
         self._processes = PartialState()
+        if self._processes.num_processes > 1:
+            leave_group_at_exit()
         run_id = broadcast_object_list([new_run_id()])[0]
         info = model.describe(run_id, harness=harness, settings=settings)
         self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=model.thumbnails, warn=log.error)
