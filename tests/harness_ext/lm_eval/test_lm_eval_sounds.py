@@ -228,7 +228,9 @@ def test_sounds_of_images_are_taken_and_under_vllm_refused() -> None:
     sound = {"array": tone(440).samples, "sampling_rate": 16_000}
     request = SimpleNamespace(args=("?", {}, {"visual": [Image.new("RGB", (2, 2)), sound], "video": ["a.mp4"]}))
     require_readable(request, "document 7")
-    with pytest.raises(InputError, match=r"document 7: the request has videos and sounds; this model class takes images"):
+    with pytest.raises(
+        InputError, match=r"document 7: the request has videos and sounds; this model class takes images"
+    ):
         require_readable(request, "document 7", other=False)
 
 

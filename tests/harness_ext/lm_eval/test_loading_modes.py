@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hearing_checkpoint import hearing_checkpoint
+from lm_eval.models.utils import resize_image
 from lm_eval.tasks import TaskManager
 from lm_eval_outcome import Evaluate, Outcome
 from PIL import Image
@@ -145,7 +147,14 @@ PICTURES = ("objects", "as_bytes", "as_base64", "as_files")
 SOUNDS = ("sound_objects", "as_bytes", "sound_base64", "sound_files")
 
 
-@pytest.mark.parametrize("more", ["", ",image_max_side=40", ",lens=False"])
+# lm-eval 0.4.9 gives Pillow the name of a filter, so that nothing is resized with it
+RESIZES = not isinstance(inspect.signature(resize_image).parameters["resample_filter"].default, str)
+SMALLER = pytest.param(
+    ",image_max_side=40", marks=pytest.mark.skipif(not RESIZES, reason="this lm-eval resizes no pictures")
+)
+
+
+@pytest.mark.parametrize("more", ["", SMALLER, ",lens=False"])
 def test_pictures_are_the_same_in_each_form(evaluate: Evaluate, tmp_path: Path, more: str) -> None:
     manager = tasks_of(tmp_path / "tasks", "image", PICTURES)
     names = [f"image_{name}" for name in PICTURES]
