@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from mera_documents import CYRILLIC, LATIN, document
 
 from lens_tasks.documents import Turn, turn_of
 from lens_tasks.targets import AnswerTarget, target_for
-
-LATIN, CYRILLIC = "ABCDEFG", "АБВГД"
-
-
-def document(
-    outputs: object = "",
-    *,
-    options: Sequence[str] = (),
-    keys: str = LATIN,
-    mark: str = ". ",
-    between: str = "\n",
-    tail: str = "\nОтвет:",
-    meta: Mapping[str, Any] | None = None,
-    before: str = "Рассмотрите <image> и решите задание.",
-) -> dict[str, Any]:
-    names = [f"option_{letter}" for letter in "abcdefg"[: len(options)]]
-    lines = [f"{key}{mark}{{{name}}}" for key, name in zip(keys, names, strict=False)]
-    instruction = between.join([before, "Вопрос: {question}", *lines]) + tail
-    inputs = {"question": "Что тут изображено?", **dict(zip(names, options, strict=True))}
-    return {"instruction": instruction, "inputs": inputs, "outputs": outputs, "meta": {"id": 1, **(meta or {})}}
 
 
 def target_of(task: str, doc: Mapping[str, Any], gold: object = None) -> AnswerTarget:
