@@ -20,21 +20,13 @@ from typing import Any
 import torch
 import transformers
 
-from benchmarks.measure import Column, describe_machine, exit_code, show, write_json
-from benchmarks.overhead.cases import Case, measure
+from benchmarks.measure import describe_machine, exit_code, show, write_json
+from benchmarks.overhead.cases import COLUMNS, Case, measure
 from benchmarks.overhead.shapes import SHAPES
 from benchmarks.overhead.targets import checks
 
 __all__ = ["cases", "main", "within"]
 
-_COLUMNS = (
-    Column("way", "way"),
-    Column("seconds", "seconds"),
-    Column("ratio", "over plain"),
-    Column("added_ms", "added ms"),
-    Column("peak_mib", "peak MiB"),
-    Column("note", "note"),
-)
 _INTERVENTIONS = ("dola", "deco", "vcd")
 _TIMES = 2.0  # a case is begun where twice the time of the one before is left
 
@@ -54,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
     rows: list[dict[str, Any]] = []
     planned = cases(arguments.shapes, arguments.batch, arguments.tokens, arguments.rounds)
     for case, found in within(end, planned, _on(device, dtype)):
-        show(case.name, _COLUMNS, found)
+        show(case.name, COLUMNS, found)
         rows += found
         write_json(file, machine, rows, checks(rows, device.type))
     if importlib.util.find_spec("vllm") and time.monotonic() < end:

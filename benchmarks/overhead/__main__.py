@@ -12,21 +12,12 @@ from typing import Any
 import torch
 import transformers
 
-from benchmarks.measure import CLOCKS, Column, describe_machine, exit_code, show, write_json
+from benchmarks.measure import CLOCKS, describe_machine, exit_code, show, write_json
 
-from .cases import measure
+from .cases import COLUMNS, measure
 from .plan import SHORT, cases
 from .shapes import SHAPES
 from .targets import checks
-
-_COLUMNS = (
-    Column("way", "way"),
-    Column("seconds", "seconds"),
-    Column("ratio", "over plain"),
-    Column("added_ms", "added ms"),
-    Column("peak_mib", "peak MiB"),
-    Column("note", "note"),
-)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -47,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         for case in planned:
             found = measure(case, model, device, CLOCKS[arguments.clock])
-            show(case.name, _COLUMNS, found)
+            show(case.name, COLUMNS, found)
             rows += found
             write_json(file, machine, rows, checks(rows, device.type))  # what is cut short leaves what it had
         del model

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import PeakMemory, alternate
+from benchmarks.measure import Column, PeakMemory, alternate
 from lens_models import find_parts
 from lens_models.interventions import interventions_of
 
@@ -20,10 +20,19 @@ from .others import OTHERS, NotAvailableError, nnsight, transformer_lens
 from .recorded import ProbedGeneration, RecordedGeneration
 from .shapes import Shape
 
-__all__ = ["LENS", "NAIVE", "PICTURE", "PLAIN", "Case", "measure"]
+__all__ = ["COLUMNS", "LENS", "NAIVE", "PICTURE", "PLAIN", "Case", "measure"]
 
 PLAIN, LENS, HOOKS = "plain generation", "lens", "lens, hooks alone"
 NAIVE = "output_hidden_states, head everywhere"
+COLUMNS = (
+    Column("way", "way"),
+    Column("seconds", "seconds"),
+    Column("ratio", "over plain"),
+    Column("added_ms", "added ms"),
+    Column("peak_mib", "peak MiB"),
+    Column("note", "note"),
+)
+"""Of the rows that `measure` gives."""
 PICTURE = ("probe image_tokens", "probe attention")
 
 
