@@ -69,6 +69,11 @@ class RunSettings:
         args = {name: str(value) for name, value in arguments.items() if value is not None}
         return cls(args=args, non_default=non_default_arguments(arguments, defaults), **others)
 
+    def stored(self) -> dict[str, Any]:
+        """What the description of a run keeps of them, under the names of its fields."""
+        names = ("generation", "prompt", "limits", "seeds", "args")
+        return {name: storable(getattr(self, name)) for name in names} | {"metrics": self.metrics}
+
 
 @dataclass(frozen=True)
 class ModelOfRun:
@@ -168,12 +173,7 @@ def describe_run(run_id: str, described: ModelOfRun, *, harness: str, settings: 
         lens=about,
         identity=IdentityInfo(report.deviation, report.argmax_agrees, report.tolerance),
         versions=versions,
-        generation=storable(settings.generation),
-        prompt=storable(settings.prompt),
-        limits=storable(settings.limits),
-        seeds=storable(settings.seeds),
-        args=storable(settings.args),
-        metrics=settings.metrics,
+        **settings.stored(),
         fingerprint=storable(_run_part(described, about, harness, settings)),
     )
 

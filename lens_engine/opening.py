@@ -8,7 +8,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from lens_models import LoadedModel, load_model
+from lens_models import LensSettings, LoadedModel, load_model
 from lens_models.interventions import Intervention
 from lens_models.loading import resolve_pretrained
 
@@ -21,7 +21,7 @@ from .recording import Log
 from .session import Session
 from .transformers_engine import TransformersEngine
 
-__all__ = ["OpenedModel", "open_model"]
+__all__ = ["OpenedModel", "open_model", "reading_engine"]
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,13 @@ def open_model(
         model, loaded.processor, prompts, settings, interventions=changes, encode_once=encode_once, log=log
     )
     return OpenedModel(engine, Session(engine, arguments.batch_size), loaded, placement, options)
+
+
+def reading_engine(loaded: LoadedModel, log: Log) -> TransformersEngine:
+    """An engine with the logit lens around a loaded model, whose processor encodes the prompts.
+
+    Raises:
+        PartsError, IdentityError, CaptureError: see `lens_models.errors`.
+    """
+    prompts = ProcessorPrompts(loaded.model, loaded.processor, use_cache=True, warn=log.warning)
+    return TransformersEngine(loaded.model, loaded.processor, prompts, LensSettings())

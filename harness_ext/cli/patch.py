@@ -48,9 +48,8 @@ def patch(
     """
     from harness_ext.lens_data import QUESTION, lens_requests
     from harness_ext.model_check import TaskError
-    from lens_engine import TransformersEngine
+    from lens_engine.opening import reading_engine
     from lens_engine.patching import patch_pairs
-    from lens_engine.prompts import ProcessorPrompts
     from lens_models import LensError, LensSettings, load_model
     from lens_models.lenses import make_lens
 
@@ -65,8 +64,7 @@ def patch(
             revision=revision,
             trust_remote_code=trust_remote_code,
         )
-        encoding = ProcessorPrompts(loaded.model, loaded.processor, use_cache=True, warn=log.warning)
-        engine = TransformersEngine(loaded.model, loaded.processor, encoding, LensSettings())
+        engine = reading_engine(loaded, log)
         assert engine.lens is not None
         lenses = {name: make_lens(name, engine.lens.parts) for name in asked}
         requests, words = lens_requests(data, loaded, prompts, question=question or QUESTION, include_path=include_path)

@@ -85,10 +85,9 @@ def train_lens(
     refused then); 1 when the model or the data cannot be read; 2 for wrong options.
     """
     from harness_ext.model_check import TaskError
-    from lens_engine import TransformersEngine
     from lens_engine.lens_learning import LearningPlan, learn_lens
-    from lens_engine.prompts import ProcessorPrompts
-    from lens_models import LensError, LensSettings, load_model
+    from lens_engine.opening import reading_engine
+    from lens_models import LensError, load_model
     from lens_models.lenses.files import read_lens
     from lens_models.lenses.tuned import Recipe
 
@@ -106,8 +105,7 @@ def train_lens(
             revision=revision,
             trust_remote_code=trust_remote_code,
         )
-        encoding = ProcessorPrompts(loaded.model, loaded.processor, use_cache=True, warn=log.warning)
-        engine = TransformersEngine(loaded.model, loaded.processor, encoding, LensSettings())
+        engine = reading_engine(loaded, log)
         assert engine.lens is not None
         begun = None if start is None else read_lens(start, engine.lens.parts)
         with _Bars() as progress:

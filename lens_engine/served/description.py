@@ -59,12 +59,7 @@ class ServedModel:
             model=ModelInfo(self.name, None, model_class=self.api, extra={"url": url}),
             lens=lens,
             versions=versions,
-            generation=storable(settings.generation),
-            prompt=storable(settings.prompt),
-            limits=storable(settings.limits),
-            seeds=storable(settings.seeds),
-            args=storable(settings.args),
-            metrics=settings.metrics,
+            **settings.stored(),
             fingerprint=storable(
                 {
                     # nothing says which weights a server runs under a name: there is no commit

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from lm_eval import evaluator
-from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
-from lm_eval_outcome import Evaluate, Outcome
+from lm_eval_outcome import Evaluate, Outcome, evaluated
 
 from harness_ext.lm_eval.plugin import MODEL_ID, register
 from lens_models import LENS_TINY
@@ -48,23 +46,8 @@ def evaluate(task_manager: TaskManager, tmp_path: Path) -> Evaluate:
     """Run the harness in this process, as its command line does, and write its files."""
 
     def run(tasks: str, model_args: str = "", *, model: Any = MODEL_ID, output: str = "out", **kwargs: Any) -> Outcome:
-        tracker = EvaluationTracker(output_path=str(tmp_path / output))
         named = f"pretrained={LENS_TINY if model == MODEL_ID else resolve_pretrained(LENS_TINY)}"
-        results = evaluator.simple_evaluate(
-            model=model,
-            model_args=",".join(filter(None, (named, model_args))),
-            device="cpu",
-            tasks=tasks.split(","),
-            task_manager=kwargs.pop("task_manager", task_manager),
-            bootstrap_iters=0,
-            evaluation_tracker=tracker,
-            **{"apply_chat_template": True, "fewshot_as_multiturn": True, **kwargs},
-        )
-        assert results is not None
-        samples = results["samples"]
-        tracker.save_results_aggregated(results={k: v for k, v in results.items() if k != "samples"}, samples=samples)
-        for task in results["configs"]:
-            tracker.save_results_samples(task_name=task, samples=[dict(sample) for sample in samples[task]])
-        return Outcome(results, tmp_path / output / str(tracker.general_config_tracker.model_name_sanitized))
+        given = {"device": "cpu", "task_manager": task_manager, **kwargs}
+        return evaluated(tmp_path / output, model, named, model_args, tasks, **given)
 
     return run

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lm_eval import evaluator
+from lm_eval.loggers import EvaluationTracker
+
 from lens_results import Run, load
 
 
@@ -27,3 +30,22 @@ class Outcome:
 
 
 Evaluate = Callable[..., Outcome]
+
+
+def evaluated(folder: Path, model: Any, named: str, model_args: str, tasks: str, **given: Any) -> Outcome:
+    """Run the harness in this process, as its command line does, and write its files below a folder."""
+    tracker = EvaluationTracker(output_path=str(folder))
+    results = evaluator.simple_evaluate(
+        model=model,
+        model_args=",".join(filter(None, (named, model_args))),
+        tasks=tasks.split(","),
+        bootstrap_iters=0,
+        evaluation_tracker=tracker,
+        **{"apply_chat_template": True, "fewshot_as_multiturn": True, **given},
+    )
+    assert results is not None
+    samples = results["samples"]
+    tracker.save_results_aggregated(results={k: v for k, v in results.items() if k != "samples"}, samples=samples)
+    for task in results["configs"]:
+        tracker.save_results_samples(task_name=task, samples=[dict(sample) for sample in samples[task]])
+    return Outcome(results, folder / str(tracker.general_config_tracker.model_name_sanitized))

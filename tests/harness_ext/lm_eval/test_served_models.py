@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from chat_server import ChatServer, Said, question_of, serving
 from lm_eval import evaluator
-from lm_eval.loggers import EvaluationTracker
 from lm_eval.models.openai_completions import LocalChatCompletion
 from lm_eval.tasks import TaskManager
-from lm_eval_outcome import Outcome
+from lm_eval_outcome import Outcome, evaluated
 from mera_dialogue import one_by_one, write_dialogue_task
 from tiny_chat import TinyChat
 
@@ -43,23 +42,9 @@ def ask(task_manager: TaskManager, tmp_path: Path) -> Ask:
     def run(
         server: ChatServer, tasks: str, model_args: str = "", *, model: str = CHAT_MODEL_ID, **given: Any
     ) -> Outcome:
-        tracker = EvaluationTracker(output_path=str(tmp_path / given.pop("output", "out")))
-        named = f"model=tiny,base_url={server.url}"
-        results = evaluator.simple_evaluate(
-            model=model,
-            model_args=",".join(filter(None, (named, model_args))),
-            tasks=tasks.split(","),
-            task_manager=given.pop("task_manager", task_manager),
-            bootstrap_iters=0,
-            evaluation_tracker=tracker,
-            **{"apply_chat_template": True, "fewshot_as_multiturn": True, **given},
-        )
-        assert results is not None
-        samples = results["samples"]
-        tracker.save_results_aggregated(results={k: v for k, v in results.items() if k != "samples"}, samples=samples)
-        for task in results["configs"]:
-            tracker.save_results_samples(task_name=task, samples=[dict(sample) for sample in samples[task]])
-        return Outcome(results, Path(tracker.output_path) / str(tracker.general_config_tracker.model_name_sanitized))
+        folder = tmp_path / given.pop("output", "out")
+        given = {"task_manager": task_manager, **given}
+        return evaluated(folder, model, f"model=tiny,base_url={server.url}", model_args, tasks, **given)
 
     return run
 
