@@ -92,12 +92,21 @@ class LogitIntervention:
 
 @dataclass
 class Pass:
-    """One forward pass at a time."""
+    """One forward pass at a time.
+
+    Attributes:
+        intervention: changes the logits.
+        unembedding: reads layers.
+        running: while a pass goes on.
+        seen: layer -> what it gave.
+        alone: bool `[rows]`, rows without what `beside` differs by, which keep their own logits. None: no such row.
+    """
 
     intervention: LogitIntervention
     unembedding: Unembedding
     running: bool = False
     seen: dict[int, Tensor] = field(default_factory=dict)
+    alone: Tensor | None = None
 
     def keep(self, layer: int, module: Any, args: Any, output: Any) -> None:
         """A hook: a layer has run."""
@@ -107,7 +116,7 @@ class Pass:
         """In place of the forward method of the module that `generate` runs."""
         if self.running:
             return forward(*args, **kwargs)
-        self.running, self.seen = True, {}
+        self.running, self.seen, self.alone = True, {}, None
         try:
             beside = self.beside(forward, args, kwargs)
             output = forward(*args, **kwargs)
@@ -143,7 +152,8 @@ class Pass:
             return
         if not hasattr(output, _PLAIN):  # several interventions: what the model itself said comes first
             setattr(output, _PLAIN, own)
-        output.logits = self.intervention.logits(own.float(), early.to(own.device)).to(own.dtype)
+        held = self.intervention.logits(own.float(), early.to(own.device)).to(own.dtype)
+        output.logits = held if self.alone is None else own.where(self.alone.to(own.device)[:, None, None], held)
 
 
 def plain_logits(output: Any) -> Tensor:

@@ -70,11 +70,10 @@ class Pai(ImageScores):
         return _Pai(self, self.unembedding, parts=parts, media_ids=self.media_ids, pai=self)
 
     def logits(self, final: Tensor, early: Tensor) -> Tensor:
-        """See `LogitIntervention`; `early[0]` are the logits without the image, NaN in rows that have none."""
+        """See `LogitIntervention`; `early[0]` are the logits without the image."""
         logp, without = torch.log_softmax(final, -1), torch.log_softmax(early[0], -1)
         guided = without + self.gamma * (logp - without)
-        guided = guided.masked_fill(logp < logp.amax(-1, keepdim=True) + math.log(self.cut), -math.inf)
-        return torch.where(early[0].isnan().all(-1, keepdim=True), final, guided)
+        return guided.masked_fill(logp < logp.amax(-1, keepdim=True) + math.log(self.cut), -math.inf)
 
 
 @dataclass
@@ -97,5 +96,5 @@ class _Pai(ImageScoresRun):
         shown = self.shown
         if shown is None or self.pai.gamma == 1:
             return None
-        without = self.stream(forward, args, kwargs, without_positions(kwargs, shown, self.pai.name))
-        return without.masked_fill(~shown.any(-1).to(without.device)[None, :, None, None], math.nan)
+        self.alone = ~shown.any(-1)
+        return self.stream(forward, args, kwargs, without_positions(kwargs, shown, self.pai.name))

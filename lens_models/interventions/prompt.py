@@ -17,7 +17,7 @@ from lens_models.shadowing import shadowed
 
 from .second_run import SecondRun
 
-__all__ = ["PromptRun", "leading", "require_one_token", "with_tokens", "without_positions"]
+__all__ = ["PromptRun", "leading", "require_one_token", "shown_media", "with_tokens", "without_positions"]
 
 _TYPES = ("token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids")
 _KNOWN = ("input_ids", "attention_mask", *_TYPES, "position_ids", "cache_position")
@@ -70,7 +70,7 @@ class PromptRun(SecondRun):
         cache, self.ends, self.first = kwargs.get("past_key_values"), 1, self.begins(kwargs)
         self.total = ids.shape[1] + (0 if self.first else cache.get_seq_length())  # type: ignore[union-attr]
         if self.first:
-            shown = self._shown(ids)
+            shown = shown_media(ids, self.media_ids)
             self.shown = shown if bool(shown.any()) else None
             self.ends = max(1, ids.shape[1] - (self._prompt or ids.shape[1]) + 1)
             if cache is not None:
@@ -78,17 +78,6 @@ class PromptRun(SecondRun):
         else:
             require_one_token(ids, name)
             self.shown = self.kept.get(cache)
-
-    def _shown(self, ids: Tensor) -> Tensor:
-        shown = torch.zeros_like(ids, dtype=torch.bool)
-        for kind in self.media_ids:
-            found, first = torch.zeros_like(shown), torch.zeros_like(shown[:, :1])
-            for each in kind:  # of each row the likeliest id that is there
-                here = ids == each
-                found |= here & ~first
-                first = first | here.any(-1, keepdim=True)
-            shown |= found
-        return shown
 
     def trial(self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What the model returns of a whole prompt, from its end on; its cache is left as it is."""
@@ -105,6 +94,24 @@ class PromptRun(SecondRun):
         total = min(self.total, context) if self.first else self.total
         known = torch.nn.functional.pad(self.shown, (0, max(0, max(total, context) - self.shown.shape[1])))
         return known[:, :context] if context >= total else known[:, total - context : total]
+
+
+def shown_media(ids: Tensor, media_ids: Sequence[Sequence[int]]) -> Tensor:
+    """bool `[rows, positions]`: which of the ids `[rows, positions]` of a prompt stand for pictures or videos.
+
+    Args:
+        ids: of the prompt.
+        media_ids: see `Host`.
+    """
+    shown = torch.zeros_like(ids, dtype=torch.bool)
+    for kind in media_ids:
+        found, first = torch.zeros_like(shown), torch.zeros_like(shown[:, :1])
+        for each in kind:  # of each row the likeliest id that is there
+            here = ids == each
+            found |= here & ~first
+            first = first | here.any(-1, keepdim=True)
+        shown |= found
+    return shown
 
 
 def require_one_token(ids: Tensor, name: str) -> None:

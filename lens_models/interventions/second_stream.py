@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -14,7 +14,9 @@ from torch import Tensor
 from lens_models.parts import ModelParts
 from lens_models.shadowing import shadowed
 
-from .model_output import LogitIntervention, Pass
+from .host import Host
+from .model_output import LogitIntervention, Made, Pass
+from .prompt import shown_media
 from .second_run import SecondRun, no_beams
 
 __all__ = ["SecondStream", "contrast"]
@@ -27,8 +29,17 @@ class SecondStream(LogitIntervention):
     """`logits` is given those of a second run of the model in place of those of layers.
 
     The second run has its own cache and goes through the same tokens. What observes the model does not see it; other
-    interventions change it too.
+    interventions change it too. Rows of a batch that show nothing keep the model's own logits.
+
+    Attributes:
+        media_ids: see `Host`.
     """
+
+    media_ids: tuple[tuple[int, ...], ...] = field(default=(), repr=False, kw_only=True)
+
+    def bound(self: Made, host: Host) -> Made:
+        """See `LogitIntervention`."""
+        return replace(super().bound(host), media_ids=host.media_ids)
 
     def second(self, kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
         """What the second run is given in place of the same arguments of a prompt, or of the model's vision tower.
@@ -44,7 +55,7 @@ class SecondStream(LogitIntervention):
     def passing(self, parts: ModelParts) -> Pass:
         """See `LogitIntervention`."""
         assert self.unembedding is not None
-        return _OtherPictures(self, self.unembedding, parts=parts, second=self.second)
+        return _OtherPictures(self, self.unembedding, parts=parts, second=self.second, media_ids=self.media_ids)
 
 
 @dataclass
@@ -52,7 +63,9 @@ class _OtherPictures(SecondRun):
     """The second run is over other pixels."""
 
     second: Callable[[Mapping[str, Any]], dict[str, Any] | None] = field(kw_only=True)
+    media_ids: Sequence[Sequence[int]] = field(kw_only=True)
     replaced: bool = False
+    showing_none: Tensor | None = None
     encoded: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
@@ -89,10 +102,19 @@ class _OtherPictures(SecondRun):
         other: dict[str, Any] | None = {}
         if self.begins(kwargs):
             other = self._first(kwargs)
-            self.replaced = other is not None
+            self.replaced, self.showing_none = other is not None, self._without_pictures(kwargs)
         if not self.replaced or other is None:
             return None
+        self.alone = self.showing_none
         return self.stream(forward, args, kwargs, other)
+
+    def _without_pictures(self, kwargs: Mapping[str, Any]) -> Tensor | None:
+        """bool `[rows]`; None where all rows of a prompt show something, or it is not known where."""
+        ids = kwargs.get("input_ids")
+        if not isinstance(ids, Tensor) or not any(self.media_ids):
+            return None
+        none = ~shown_media(ids, self.media_ids).any(-1)
+        return none if bool(none.any()) else None
 
 
 def contrast(final: Tensor, other: Tensor, strength: float, cut: float) -> Tensor:

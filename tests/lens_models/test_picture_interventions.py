@@ -323,3 +323,18 @@ def test_other_caches_are_right_or_refused(words: str) -> None:
             generate(cache_implementation="static")
     with pytest.raises(LensArgumentError, match="one token a pass behind a prompt, found 8"):
         generate(prefill_chunk_size=8)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("words", ["vcd:1:noise=999:cut=0.5", "pai:0.5:gamma=3:cut=0.5"])
+def test_a_row_without_a_picture_is_left_alone_beside_one_with_a_picture(words: str) -> None:
+    lens, inputs = lens_of("llava"), ZOO["llava"].inputs((3, 3))
+    ids = inputs["input_ids"].clone()
+    ids[1][ids[1] == IMAGE] = 30
+    mixed = {**inputs, "input_ids": ids, "pixel_values": inputs["pixel_values"][:1]}
+    plain = lens.model(**mixed).logits
+    with changed(lens.parts, made(words, lens, "llava")):
+        held = lens.model(**mixed).logits
+    torch.testing.assert_close(plain[1], held[1], msg="no token of it is cut")
+    assert bool(held[0, -1].isinf().any())
+    assert not torch.equal(plain[0, -1], held[0, -1])
