@@ -24,7 +24,7 @@ from .lens_states import answered_states, cluster_of, prompt_kinds
 from .sample import Request
 from .transformers_engine import TransformersEngine
 
-__all__ = ["LearningPlan", "LensData", "Progress", "learn_lens", "split_by_cluster"]
+__all__ = ["LearningPlan", "LensData", "Progress", "learn_lens", "pictures_of", "split_by_cluster"]
 
 Progress = Callable[[str, int, int, Mapping[str, float]], object]
 """(what is done, how much of it, of how much, figures by name): called after each piece of work."""
@@ -42,12 +42,14 @@ class LensData:
         train: the first ones.
         held_out: the others.
         train_named, held_out_named: what they are, in words.
+        shown: digests of what the first ones show, one each (`lens_states.cluster_of`).
     """
 
     train: Sequence[Request] = field(repr=False)
     held_out: Sequence[Request] = field(repr=False)
     train_named: str
     held_out_named: str
+    shown: Sequence[str] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -132,28 +134,30 @@ def learn_lens(
     return held_out
 
 
-def split_by_cluster(
-    requests: Sequence[Request], n_held_out: int, share: float | None, progress: Progress
-) -> tuple[list[int], list[int]]:
-    """Places of the requests to learn from, and of those to measure on; no picture is in both.
+def pictures_of(requests: Sequence[Request], progress: Progress) -> list[str]:
+    """A digest of what each request shows, see `lens_states.cluster_of`; `progress` is told how many were looked at."""
+    found = []
+    for place, request in enumerate(requests):
+        found.append(cluster_of(request.sample()))
+        progress("pictures looked at", place + 1, len(requests), {})
+    return found
+
+
+def split_by_cluster(clusters: Sequence[str], n_held_out: int, share: float | None) -> tuple[list[int], list[int]]:
+    """Places of the prompts to learn from, and of those to measure on; no picture is in both.
 
     Args:
-        requests: prompts.
+        clusters: what each prompt shows, see `pictures_of`.
         n_held_out: so many of the last ones are to be measured on; prompts before them about the same pictures are
             left out of both.
         share: without such, the share of the pictures that are measured on. A picture goes where the digest of its
             pixels says, whatever else is in the data.
-        progress: is told how many were looked at.
     """
-    clusters = []
-    for place, request in enumerate(requests):
-        clusters.append(cluster_of(request.sample()))
-        progress("pictures looked at", place + 1, len(requests), {})
     if share is not None:
         held = {cluster for cluster in clusters if _drawn(cluster) < share}
         return _places(clusters, held, False), _places(clusters, held, True)
-    first = len(requests) - n_held_out
-    return _places(clusters[:first], set(clusters[first:]), False), list(range(first, len(requests)))
+    first = len(clusters) - n_held_out
+    return _places(clusters[:first], set(clusters[first:]), False), list(range(first, len(clusters)))
 
 
 def _drawn(cluster: str) -> float:
@@ -240,7 +244,9 @@ def _settings(
     return {
         "plan": asdict(plan),
         "model": content_digest({"values": model_values(engine.lens.parts)}),
-        "data": digest_of([data.train_named, [[*request.key, request.prompt] for request in data.train]]),
+        "data": digest_of(
+            [data.train_named, list(data.shown), [[*request.key, request.prompt] for request in data.train]]
+        ),
         "start": None if start is None else start.digest,
     }
 

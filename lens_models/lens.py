@@ -26,9 +26,9 @@ from .lenses import (
     LEARNT,
     AffineLens,
     Lens,
+    claims_refused,
     lens_name,
     make_lens,
-    problem_of,
     require_last_layer,
     told_of,
 )
@@ -106,7 +106,9 @@ class LogitLens:
         self._exact, self.identity = prove_identity(model, self.parts, example)
         self._lens: Lens = make_lens(self.settings.lens, self.parts)
         require_last_layer(self.settings.lens, self._lens, self.parts, self.layer_index)
-        self.refused_claims, refused_images = self._problem(ANSWER), self._problem(IMAGE)
+        self.refused_claims, refused_images = (
+            claims_refused(self._lens, kind, self.layer_index) for kind in (ANSWER, IMAGE)
+        )
         if self.refused_claims is not None and not self.settings.allow_worse:
             raise LensFileError(
                 f"the lens '{self.settings.lens}' is refused: {self.refused_claims}. Read other layers, or with it all "
@@ -119,12 +121,6 @@ class LogitLens:
         self.refused_probes = {name: why for name, why in refused.items() if why is not None}
         self.bank = self._contextual_bank(tokenizer)
         self.unembedding = Unembedding(self.parts, norm=self.settings.norm, transform=self._exact.transform)
-
-    def _problem(self, kind: str) -> str | None:
-        """Why nothing may be claimed from what a learnt lens reads at positions of a kind; None of other lenses."""
-        if not isinstance(self._lens, AffineLens):
-            return None
-        return problem_of(self._lens.held_out, kind, self.layer_index)
 
     def _contextual_bank(self, tokenizer: Any) -> ContextualBank | None:
         """States of words in text, for the probe of image tokens; None where the model reads no text alone."""

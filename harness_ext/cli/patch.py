@@ -51,7 +51,7 @@ def patch(
     from lens_engine.opening import reading_engine
     from lens_engine.patching import patch_pairs
     from lens_models import LensError, LensSettings, load_model
-    from lens_models.lenses import make_lens
+    from lens_models.lenses import ANSWER, claims_refused, make_lens
 
     names = lens or ["logit"]
     with exit_on(LensError, TaskError, OSError):
@@ -67,6 +67,9 @@ def patch(
         engine = reading_engine(loaded, log)
         assert engine.lens is not None
         lenses = {name: make_lens(name, engine.lens.parts) for name in asked}
+        for name, each in lenses.items():
+            if problem := claims_refused(each, ANSWER, range(1, engine.lens.parts.n_layers + 1)):
+                typer.echo(f"{name} is refused for claims: {problem}. What it reads is shown all the same.")
         requests, words = lens_requests(data, loaded, prompts, question=question or QUESTION, include_path=include_path)
         found = patch_pairs(engine, [request.sample() for request in requests], lenses, batch_size)
     typer.echo(f"{words}: {found.n_asked} questions about two pictures, {len(found.clusters)} with two answers")

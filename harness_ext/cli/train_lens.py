@@ -151,7 +151,7 @@ class _Sources:
 
     def data(self, asked: str, share: float | None, held_out: str, progress: Progress) -> LensData:
         """Prompts to learn from and to measure on, which share no picture."""
-        from lens_engine.lens_learning import LensData, split_by_cluster
+        from lens_engine.lens_learning import LensData, pictures_of, split_by_cluster
         from lens_models import InputError
 
         requests, words = self._requests(asked)
@@ -160,14 +160,17 @@ class _Sources:
             both = [*requests, *others]
         else:
             both, others, other_words = requests, [], words
-        train, measured = split_by_cluster(both, len(others), share, progress)
+        shown = pictures_of(both, progress)
+        train, measured = split_by_cluster(shown, len(others), share)
         if not train or not measured:
             raise InputError(
                 f"{words}: {len(train)} prompts to learn from and {len(measured)} to measure on; expected some of "
                 "each. Take more pictures, or another --held-out"
             )
         named = (f"{len(train)} prompts of {words}", f"{len(measured)} prompts of {other_words}")
-        return LensData([both[at] for at in train], [both[at] for at in measured], *named)
+        return LensData(
+            [both[at] for at in train], [both[at] for at in measured], *named, shown=[shown[at] for at in train]
+        )
 
     def _requests(self, named: str) -> Any:
         from harness_ext.lens_data import QUESTION, lens_requests

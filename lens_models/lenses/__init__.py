@@ -10,7 +10,7 @@ states          the residual stream of a run at all layers and positions, which 
 tuned, jacobian, measuring   how a lens is learnt, and how good it is
 """
 
-from .affine import IMAGE, TEXT, AffineLens, AffineMaps
+from .affine import IMAGE, TEXT, AffineLens, AffineMaps, claims_refused
 from .files import KINDS as LEARNT
 from .protocol import Lens, logit_lens, require_last_layer, told_of
 from .quality import ANSWER, HeldOut, problem_of
@@ -26,6 +26,7 @@ __all__ = [
     "AffineMaps",
     "HeldOut",
     "Lens",
+    "claims_refused",
     "lens_name",
     "logit_lens",
     "make_lens",

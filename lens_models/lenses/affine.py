@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .quality import HeldOut
+from .protocol import Lens
+from .quality import HeldOut, problem_of
 
-__all__ = ["IMAGE", "TEXT", "AffineLens", "AffineMaps", "content_digest"]
+__all__ = ["IMAGE", "TEXT", "AffineLens", "AffineMaps", "claims_refused", "content_digest"]
 
 TEXT, IMAGE = "text", "image"
 
@@ -93,6 +94,14 @@ class AffineLens:
     def told(self) -> Mapping[str, str]:
         """See `Lens`."""
         return {"digest": self.digest}
+
+
+def claims_refused(lens: Lens, kind: str, layers: Sequence[int]) -> str | None:
+    """Why nothing may be claimed from what a learnt lens reads at positions of a kind, see `quality.problem_of`.
+
+    None where something may, and of lenses that learnt nothing.
+    """
+    return problem_of(lens.held_out, kind, layers) if isinstance(lens, AffineLens) else None
 
 
 def content_digest(tensors: Mapping[str, Tensor]) -> str:

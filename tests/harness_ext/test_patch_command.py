@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 from typer.testing import CliRunner
 
+import lens_models
 from harness_ext.cli import app
 
 
@@ -24,6 +29,16 @@ def test_layers_and_depths_are_shown() -> None:
     for name in ("logit", "tuned"):
         own, apart = (float(rows[f"read by {name}"][place].split()[0]) for place in (2, 3))
         assert abs(own - causal - apart) < 0.02
+
+
+def test_a_lens_that_is_refused_for_claims_is_read_and_named(tmp_path: Path) -> None:
+    folder = tmp_path / "tuned"
+    shutil.copytree(Path(lens_models.__file__).parent / "lens_tiny" / "lenses" / "tuned", folder)
+    described = json.loads((folder / "lens.json").read_text(encoding="utf-8"))
+    described["held_out"]["clusters"] = 3
+    (folder / "lens.json").write_text(json.dumps(described), encoding="utf-8")
+    words = ["lens_tiny", "--data", "pope_mini", "--prompts", "4", "--lens", str(folder), "--device", "cpu"]
+    assert "is refused for claims: it was measured on 3 pictures or texts; expected 20" in run(*words)
 
 
 def test_an_unknown_lens_is_refused() -> None:

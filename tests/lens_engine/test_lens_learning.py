@@ -15,7 +15,7 @@ from controlled_records import mini_documents, mini_image
 from plain_model import lens_tiny_bounds, plain_lens_tiny
 
 from lens_engine import Request, TransformersEngine, load
-from lens_engine.lens_learning import LearningPlan, LensData, learn_lens, split_by_cluster
+from lens_engine.lens_learning import LearningPlan, LensData, learn_lens, pictures_of, split_by_cluster
 from lens_engine.lens_states import answered_states, cluster_of, prompt_kinds
 from lens_engine.question import Question
 from lens_models import LensFileError
@@ -79,6 +79,10 @@ def test_states_are_the_hidden_states_of_prompt_and_answer(engine: Any, requests
         assert states.cluster == cluster_of(sample)
 
 
+def named(train: Sequence[Request], held: Sequence[Request]) -> LensData:
+    return LensData(train, held, "some", "others", pictures_of(train, quiet))
+
+
 def test_kinds_of_a_batch_of_prompts_know_the_padding(engine: Any, requests: list[Request]) -> None:
     samples = [requests[place].sample() for place in (0, 30, -1)]
     inputs, kinds = prompt_kinds(engine, samples)
@@ -88,14 +92,14 @@ def test_kinds_of_a_batch_of_prompts_know_the_padding(engine: Any, requests: lis
 
 
 def test_no_picture_is_on_both_sides(requests: list[Request]) -> None:
-    clusters = [cluster_of(request.sample()) for request in requests]
-    train, held = split_by_cluster(requests, 0, 0.4, quiet)
+    clusters = pictures_of(requests, quiet)
+    assert clusters == [cluster_of(request.sample()) for request in requests]
+    train, held = split_by_cluster(clusters, 0, 0.4)
     assert sorted(train + held) == list(range(len(requests))) and train and held
     assert not {clusters[place] for place in train} & {clusters[place] for place in held}
-    some = split_by_cluster(requests[::-1], 0, 0.4, quiet)[1]
+    some = split_by_cluster(clusters[::-1], 0, 0.4)[1]
     assert {len(requests) - 1 - place for place in some} == set(held), "where a picture goes depends on it alone"
-    again = [*requests, requests[0]]
-    train, held = split_by_cluster(again, 1, None, quiet)
+    train, held = split_by_cluster([*clusters, clusters[0]], 1, None)
     assert held == [len(requests)]
     assert train == [place for place in range(len(requests)) if clusters[place] != clusters[0]]
 
@@ -109,7 +113,7 @@ def test_a_lens_that_was_stopped_goes_on_as_if_it_had_not_been(
     kind: str, engine: Any, requests: list[Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lens_engine.lens_learning._SAVE_EVERY", 1)
-    data = LensData(requests[:8], requests[8:40], "some", "others")
+    data = named(requests[:8], requests[8:40])
     plan = LearningPlan(kind, Recipe(steps=4), batch_size=4, max_new_tokens=2)
 
     def stopping(what: str, done: int, total: int, figures: Any) -> None:
@@ -121,6 +125,9 @@ def test_a_lens_that_was_stopped_goes_on_as_if_it_had_not_been(
     with pytest.raises(LensFileError, match=r"was begun with another plan and data; remove it"):
         other = replace(data, train=requests[:4])
         learn_lens(engine, other, replace(plan, seed=1), tmp_path / "two", model_name="tiny")
+    with pytest.raises(LensFileError, match=r"was begun with another data; remove it"):
+        # the same names and prompts, and the pictures behind them are others
+        learn_lens(engine, replace(data, shown=data.shown[::-1]), plan, tmp_path / "two", model_name="tiny")
     done: list[int] = []
     for folder, told in (
         ("two", lambda what, at, *_: done.append(at) if what in ("steps", "prompts") else None),
@@ -141,8 +148,9 @@ def test_a_lens_that_was_stopped_goes_on_as_if_it_had_not_been(
 def test_a_tuned_lens_is_better_on_pictures_that_it_has_not_seen(
     engine: Any, vlm: Any, requests: list[Request], tmp_path: Path
 ) -> None:
-    train, held = split_by_cluster(requests, 0, 0.6, quiet)
-    data = LensData(*([requests[place] for place in own] for own in (train, held)), "some", "others")
+    data = named(
+        *([requests[place] for place in own] for own in split_by_cluster(pictures_of(requests, quiet), 0, 0.6))
+    )
     plan = LearningPlan("tuned", Recipe(steps=12), batch_size=8, max_new_tokens=2)
     found = learn_lens(engine, data, plan, tmp_path / "lens", model_name="tiny")
     for kind in (TEXT, IMAGE, ANSWER):
@@ -166,7 +174,7 @@ def test_a_tuned_lens_is_better_on_pictures_that_it_has_not_seen(
 
 @pytest.fixture
 def begun(engine: Any, requests: Sequence[Request], tmp_path: Path) -> Iterator[Path]:
-    data = LensData(requests[:8], requests[8:40], "some", "others")
+    data = named(requests[:8], requests[8:40])
     learn_lens(engine, data, LearningPlan(recipe=Recipe(steps=2), batch_size=4), tmp_path / "begun", model_name="tiny")
     yield tmp_path / "begun"
 
@@ -175,7 +183,7 @@ def test_no_steps_only_measure_the_lens_that_it_begins_with(
     begun: Path, engine: Any, requests: list[Request], tmp_path: Path
 ) -> None:
     start = read_lens(begun, engine.lens.parts)
-    data = LensData(requests[:8], requests[8:30], "some", "others")
+    data = named(requests[:8], requests[8:30])
     plan = LearningPlan(recipe=Recipe(steps=0))
     found = learn_lens(engine, data, plan, tmp_path / "new", model_name="tiny", start=start)
     again = read_lens(tmp_path / "new", engine.lens.parts)
