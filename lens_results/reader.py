@@ -54,11 +54,12 @@ class Run:
     """The samples of a run, sorted by (task, doc_id, request_idx, repeat), read from disk as they are asked for.
 
     `info` is the run's description, `files` where it was read from, `complete` false when some rows come from the
-    parts of a run that was killed or is still going, or some could not be read when it was merged. Frames are cached:
-    copy before changing them.
+    parts of a run that was killed or is still going, or some could not be read when it was merged, `name` what its user
+    calls it. Frames are cached: copy before changing them.
     """
 
     def __init__(self, files: RunFiles) -> None:
+        self.name: str | None = None
         self.files = (*files.finished, *files.parts)
         self.complete = not files.parts
         self._rows = sorted_rows(self.files)

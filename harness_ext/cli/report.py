@@ -11,7 +11,12 @@ from harness_ext.cli.failures import exit_on
 from harness_ext.cli.language import Lang, Language
 from harness_ext.cli.progress import progress
 
-__all__ = ["report"]
+__all__ = ["Names", "report"]
+
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--name", metavar="NAME", help="What a run is called in the report, once for each of RUNS, in order."),
+]
 
 
 def report(
@@ -21,6 +26,7 @@ def report(
         list[str] | None,
         typer.Option(metavar="BEFORE=AFTER", help="Two tasks that ask the same questions, before and after."),
     ] = None,
+    name: Names = None,
     lang: Lang = Language.en,
 ) -> None:
     """Report on RUNS: report.md, index.html with the explorer, stats.json, figures. Needs no model and no network."""
@@ -29,7 +35,7 @@ def report(
 
     pairs = [_pair(each) for each in before_after or ()]
     with exit_on(ReportError, LensResultsError, OSError), progress("Reading the records"):
-        made = build_report(runs, out, before_after=pairs, language=lang.value)
+        made = build_report(runs, out, before_after=pairs, language=lang.value, names=name or ())
     for problem in made.problems:
         typer.echo(f"Left out: {problem.message}", err=True)
     typer.echo(f"Report: {made.html} (open it in a browser), {made.markdown}, {made.stats}")

@@ -37,23 +37,49 @@ class Loaded:
     problems: tuple[Problem, ...] = ()
 
 
-def load_runs(paths: Paths) -> Loaded:
+def load_runs(paths: Paths, names: Sequence[str] = ()) -> Loaded:
     """Open every run in files and folders.
 
+    Args:
+        paths: Record files, or folders that are searched with what is below them.
+        names: What the runs are called, one name a path, which must then hold one run; without any, runs
+            have their models' names.
+
     Raises:
-        ReportError: There is no readable run at all.
+        ReportError: There is no readable run at all, or the names do not fit the paths.
     """
     wanted = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
+    if names and not len(names) == len(set(names)) == len(wanted):
+        raise ReportError(
+            f"found {len(wanted)} paths and the names {', '.join(names)}; "
+            "expected a name of its own for each path, in order"
+        )
     runs: dict[tuple[Path, ...], Run] = {}
+    called: dict[str, str] = {}
     problems: dict[str, Problem] = {}
-    for path in wanted:
+    for place, path in enumerate(wanted):
         found, bad = _open(path)
+        if names and found:
+            first = called.setdefault(_only(path, found), names[place])
+            if first != names[place]:
+                raise ReportError(f"the run in {path} was named {first} already; give it one name and list it once")
         runs |= {run.files: run for run in found}
         problems |= {problem.what: problem for problem in bad}
     if not runs:
         reasons = "\n".join(f"  {problem.message}" for problem in problems.values()) or "  no path was given."
         raise ReportError(f"No run could be read:\n{reasons}")
-    return Loaded(_distinct(list(runs.values())), tuple(problems.values()))
+    loaded = _distinct(list(runs.values()))
+    for run in loaded:
+        run.name = called.get(run.info.run_id)
+    return Loaded(loaded, tuple(problems.values()))
+
+
+def _only(path: Path, runs: Sequence[Run]) -> str:
+    """The id of the one run below a path that is named."""
+    ids = sorted({run.info.run_id for run in runs})
+    if len(ids) > 1:
+        raise ReportError(f"{path} holds {len(ids)} runs ({', '.join(ids)}), expected one; give each a path and a name")
+    return ids[0]
 
 
 def _open(path: Path) -> tuple[Sequence[Run], list[Problem]]:

@@ -295,7 +295,9 @@ def _lens_in_words(run: Run) -> str:
 
 def model_label(run: Run) -> str:
     """The model's name without the folders it lies in (an organisation on the hub stays), what was changed in it, and
-    with which lens it was read."""
+    with which lens it was read; of a run that its user named, that name."""
+    if run.name is not None:
+        return run.name
     name = run.info.model.name_or_path
     parts = PurePath(name).parts
     short = name if len(parts) == 2 and not name.startswith((".", "/", "~")) else (parts[-1] if parts else name)

@@ -67,6 +67,7 @@ def build_report(
     limits: ExplorerLimits | None = None,
     before_after: Sequence[tuple[str, str]] = (),
     language: str = "en",
+    names: Sequence[str] = (),
 ) -> Report:
     """Report on the runs in files and folders, without a model, a GPU or a network.
 
@@ -78,17 +79,18 @@ def build_report(
         before_after: (task, task that asks the same questions after something was shown), beside those known
             (`lens_report.measures.KNOWN_PAIRS`).
         language: Of report.md, index.html and the figures: "en" or "ru". stats.json is the same in all languages.
+        names: What the runs are called, one name a path; their models' names without.
 
     Returns:
         The files. What could not be read is named in the report and in `problems`.
 
     Raises:
-        ReportError: There is no readable run.
+        ReportError: There is no readable run, or the names do not fit the paths.
         OSError: The folder cannot be written.
         ValueError: There is no such language.
     """
     folder, texts = Path(out), catalogue(language)
-    found = report_on(paths, folder, draws=draws, before_after=before_after, texts=texts)
+    found = report_on(paths, folder, draws=draws, before_after=before_after, texts=texts, names=names)
     log.info("The page with its samples")
     data = explorer_data([one.task_run for one in found.analyses], limits or ExplorerLimits())
     files = Report(
@@ -131,12 +133,13 @@ def report_on(
     draws: Draws | None = None,
     before_after: Sequence[tuple[str, str]] = (),
     texts: Catalogue = ENGLISH,
+    names: Sequence[str] = (),
 ) -> Reported:
     """Analyse runs, draw the figures into a folder and put the document together, in English; see `build_report`.
 
     `texts`: what the figures are labelled with.
     """
-    loaded = load_runs(paths)
+    loaded = load_runs(paths, names)
     folder.mkdir(parents=True, exist_ok=True)
     analyses, broken = _analyse(loaded, draws or Draws())
     runs = tuple({one.task_run.run.info.run_id: one.task_run.run for one in analyses}.values())
