@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -15,13 +15,14 @@ from lens_models.parts import ModelParts
 from lens_models.shadowing import shadowed
 
 from .host import Host
-from .model_output import LogitIntervention, Made, Pass
+from .model_output import LogitIntervention, Pass
 from .prompt import shown_media
 from .second_run import SecondRun, no_beams
 
 __all__ = ["SecondStream", "contrast"]
 
 _MODALITIES = ("image", "video")
+Streams = TypeVar("Streams", bound="SecondStream")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class SecondStream(LogitIntervention):
 
     media_ids: tuple[tuple[int, ...], ...] = field(default=(), repr=False, kw_only=True)
 
-    def bound(self: Made, host: Host) -> Made:
+    def bound(self: Streams, host: Host) -> Streams:
         """See `LogitIntervention`."""
         return replace(super().bound(host), media_ids=host.media_ids)
 
