@@ -7,7 +7,8 @@ second_run.py       further runs of the model, with caches of their own and unse
 second_stream.py    interventions on the logits, made of a second run over other pictures
 prompt.py           where pictures stand in a prompt, and second runs over another one
 image_attention.py  interventions on the attention to pictures
-adaptvis.py, deco.py, dola.py, early_exit.py, icd.py, pai.py, steer.py, vcd.py, vista.py
+mlps.py             the MLPs of the blocks
+adaptvis.py, deco.py, dola.py, early_exit.py, icd.py, memvr.py, pai.py, steer.py, vcd.py, vista.py
 words.py            `lens_intervene=NAME:STRENGTH:SETTING=VALUE+...`
 """
 
@@ -17,6 +18,7 @@ from .dola import Dola
 from .early_exit import EarlyExit
 from .host import Host
 from .icd import Icd
+from .memvr import Memvr
 from .model_output import LogitIntervention
 from .pai import Pai
 from .protocol import Intervention, NoIntervention, bound, changed, settings_of
@@ -36,6 +38,7 @@ __all__ = [
     "Icd",
     "Intervention",
     "LogitIntervention",
+    "Memvr",
     "NoIntervention",
     "Pai",
     "SecondStream",

@@ -35,15 +35,24 @@ class Host:
         """Layers, norm and head."""
         return self.unembedding.parts
 
+    def require_positions(self, name: str) -> None:
+        """Make sure that pictures stand in the prompt.
+
+        Raises:
+            LensArgumentError: they do not.
+        """
+        if self.example is None or not any(self.media_ids):
+            cls = self.parts.model_class
+            raise LensArgumentError(f"{name}: no position of the prompts of {cls} is known to stand for a picture")
+
     def require_pictures(self, name: str) -> None:
         """Make sure that pictures stand in the prompt, and that every layer looks at them by an attention that is read.
 
         Raises:
             LensArgumentError: they do not, or it does not.
         """
+        self.require_positions(name)
         cls = self.parts.model_class
-        if self.example is None or not any(self.media_ids):
-            raise LensArgumentError(f"{name}: no position of the prompts of {cls} is known to stand for a picture")
         report = prove_attention(self.parts.model, self.parts, self.example)
         if report.status != EXACT:
             raise LensArgumentError(f"{name} changes attention, and that of {cls} is not read: {report.reason}")

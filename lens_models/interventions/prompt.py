@@ -17,7 +17,15 @@ from lens_models.shadowing import shadowed
 
 from .second_run import SecondRun
 
-__all__ = ["PromptRun", "leading", "require_one_token", "shown_media", "with_tokens", "without_positions"]
+__all__ = [
+    "PromptRun",
+    "leading",
+    "mask_of",
+    "require_one_token",
+    "shown_media",
+    "with_tokens",
+    "without_positions",
+]
 
 _TYPES = ("token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids")
 _KNOWN = ("input_ids", "attention_mask", *_TYPES, "position_ids", "cache_position")
@@ -130,7 +138,7 @@ def leading(kwargs: Mapping[str, Any], begin: int | None, name: str) -> list[int
     Raises:
         LensArgumentError: the mask has a form that is not known.
     """
-    ids, mask = kwargs["input_ids"], _mask(kwargs, name)
+    ids, mask = kwargs["input_ids"], mask_of(kwargs, name)
     first = torch.zeros(len(ids), dtype=torch.long, device=ids.device) if mask is None else mask.long().argmax(-1)
     own = ids.gather(1, first[:, None])[:, 0]
     found: list[int] = (first if begin is None else first + (own == begin).long()).tolist()
@@ -151,7 +159,7 @@ def without_positions(kwargs: Mapping[str, Any], gone: Tensor, name: str) -> dic
         LensArgumentError: the mask has a form that is not known.
     """
     ids = kwargs["input_ids"]
-    mask = _mask(kwargs, name)
+    mask = mask_of(kwargs, name)
     if mask is None:  # of rows without padding
         cache = kwargs.get("past_key_values")
         mask = torch.ones_like(ids[:, :1]).expand(-1, ids.shape[1] + (0 if cache is None else cache.get_seq_length()))
@@ -180,7 +188,7 @@ def with_tokens(kwargs: Mapping[str, Any], tokens: Sequence[int], places: Sequen
         LensArgumentError: the model takes an input of the length of the prompt that is not known.
     """
     ids, n = kwargs["input_ids"], len(tokens)
-    mask, first = _mask(kwargs, name), SecondRun.begins(kwargs)
+    mask, first = mask_of(kwargs, name), SecondRun.begins(kwargs)
     other: dict[str, Any] = {}
     if mask is not None:
         other["attention_mask"] = _inserted(mask, mask.new_ones(n), places)
@@ -199,7 +207,12 @@ def with_tokens(kwargs: Mapping[str, Any], tokens: Sequence[int], places: Sequen
     return other
 
 
-def _mask(kwargs: Mapping[str, Any], name: str) -> Tensor | None:
+def mask_of(kwargs: Mapping[str, Any], name: str) -> Tensor | None:
+    """The attention mask of a pass, `[rows, positions]`; None where there is none.
+
+    Raises:
+        LensArgumentError: it has another form.
+    """
     mask = kwargs.get("attention_mask")
     if mask is None or (isinstance(mask, Tensor) and mask.dim() == 2):
         return mask

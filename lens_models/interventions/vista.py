@@ -15,12 +15,11 @@ from lens_models.errors import LensArgumentError
 from lens_models.parts import ModelParts
 
 from .host import Host
+from .mlps import mlps_of, only_changed
 from .model_output import LogitIntervention, Pass, layers_by_share
 from .prompt import PromptRun, without_positions
 
 __all__ = ["Vista"]
-
-_MLPS = ("mlp", "feed_forward", "feedforward", "ffn")
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,7 @@ class Vista(LogitIntervention):
             LensArgumentError: the model's blocks have no MLP, or its attention to pictures is not read.
         """
         host.require_pictures(self.name)
-        for number, layer in enumerate(host.parts.layers, 1):
-            if _mlp(layer) is None:
-                raise LensArgumentError(f"vista: layer {number} of {host.parts.model_class} has none of {_MLPS}")
+        mlps_of(host.parts, self.name)
         return replace(super().bound(host), media_ids=host.media_ids)
 
     def passing(self, parts: ModelParts) -> Pass:
@@ -77,10 +74,6 @@ class Vista(LogitIntervention):
     def logits(self, final: Tensor, early: Tensor) -> Tensor:
         """See `LogitIntervention`; `early` was read without the final norm."""
         return (1 - self.mix) * final + self.mix * early.mean(0)
-
-
-def _mlp(layer: nn.Module) -> nn.Module | None:
-    return next((found for name in _MLPS if isinstance(found := getattr(layer, name, None), nn.Module)), None)
 
 
 @dataclass
@@ -96,9 +89,7 @@ class _Vista(PromptRun):
     def attached(self, parts: ModelParts) -> Iterator[None]:
         """Look at what blocks hand on, and steer their MLPs."""
         with ExitStack() as stack:
-            for number, layer in enumerate(parts.layers, 1):
-                mlp = _mlp(layer)
-                assert mlp is not None
+            for number, (layer, mlp) in enumerate(zip(parts.layers, mlps_of(parts, "vista"), strict=True), 1):
                 stack.callback(layer.register_forward_hook(self._ending(number)).remove)
                 stack.callback(mlp.register_forward_hook(self._steered(number)).remove)
             yield
@@ -115,11 +106,8 @@ class _Vista(PromptRun):
         def hook(module: nn.Module, args: Any, output: Any) -> Any:
             if self.aside or not self.running or layer not in self.directions:
                 return None
-            hidden, *rest = output if isinstance(output, tuple | list) else (output,)
-            if hidden.dim() != 3:
-                raise LensArgumentError(f"vista: the MLP of layer {layer} gives {tuple(hidden.shape)}, not 3 axes")
-            moved = _steered(hidden, self.directions[layer], self.vista.strength)
-            return (moved, *rest) if isinstance(output, tuple | list) else moved
+            direction, strength = self.directions[layer], self.vista.strength
+            return only_changed(output, layer, "vista", lambda hidden: _steered(hidden, direction, strength))
 
         return hook
 

@@ -15,6 +15,7 @@ from .deco import Deco
 from .dola import Dola
 from .early_exit import EarlyExit
 from .icd import Icd
+from .memvr import Memvr
 from .pai import Pai
 from .protocol import Intervention
 from .steer import Steer
@@ -24,7 +25,7 @@ from .vista import Vista
 __all__ = ["INTERVENTIONS", "interventions_of"]
 
 INTERVENTIONS: Mapping[str, Callable[..., Intervention]] = {
-    each.name: each for each in (Dola, Deco, EarlyExit, Steer, Vcd, Icd, Pai, AdaptVis, Vista)
+    each.name: each for each in (Dola, Deco, EarlyExit, Steer, Vcd, Icd, Pai, AdaptVis, Vista, Memvr)
 }
 """Name in `lens_intervene` -> what makes the intervention of its strength and settings."""
 _SPELT = {"layers_of": "layers"}

@@ -15,7 +15,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
 from transformers.modeling_utils import AttentionInterface
 from zoo import IMAGE, ZOO
 
-from lens_models.interventions import AdaptVis, Icd, Intervention, Pai, Vista
+from lens_models.interventions import AdaptVis, Icd, Intervention, Memvr, Pai, Vista
 
 INSTRUCTION = (33, 44, 55)
 """Ids of the instruction of ICD in these tests."""
@@ -181,8 +181,60 @@ def vista(asked: Vista, model: Any, inputs: Mapping[str, Any], said: Sequence[in
     return (1 - asked.mix) * logits + asked.mix * early
 
 
+def memvr(asked: Memvr, model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
+    """Pass by pass with the model's own cache, every pass changed as a whole by what its last position says."""
+    decoder = model.model.language_model
+    first, last = (int(asked.layers_of[0]), int(asked.layers_of[-1])) if asked.layers_of else (2, 2)
+    seen: dict[str, Any] = {}
+
+    def enter(module: Any, args: Any, kwargs: Any) -> None:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        if hidden.shape[1] > 1:
+            seen["pictures"] = hidden[0, inputs["input_ids"][0] == IMAGE].double().numpy()
+        seen["again"] = None
+
+    def looked(number: int) -> Any:
+        def hook(module: Any, args: Any, output: Any) -> None:
+            state = (output[0] if isinstance(output, tuple) else output)[:, -1]
+            p = softmax(np.sort(model.lm_head(decoder.norm(state))[0].double().numpy())[-10:])
+            unsure = -(p * np.log(p)).sum() / np.log(10) > asked.threshold
+            if unsure and seen["again"] is None and first <= number <= last:
+                seen["again"] = number + 1
+
+        return hook
+
+    def mixed(number: int) -> Any:
+        def hook(module: Any, args: Any, output: Tensor) -> Tensor | None:
+            if seen["again"] != number:
+                return None
+            x, y, v = args[0][0].double().numpy(), output[0].double().numpy(), seen["pictures"]
+            read = (x @ v.T) @ v
+            read = np.abs(y).mean() / np.abs(read).mean() * read
+            found = (1 - asked.strength) * y + asked.strength * read
+            return torch.from_numpy(found).to(output.dtype)[None]
+
+        return hook
+
+    handles = [decoder.layers[0].register_forward_pre_hook(enter, with_kwargs=True)]
+    for number, layer in enumerate(decoder.layers, 1):
+        handles += [layer.register_forward_hook(looked(number)), layer.mlp.register_forward_hook(mixed(number))]
+    steps = {"max_new_tokens": len(said) + 1, "do_sample": False, "output_logits": True}
+
+    def allowed(row: int, ids: Tensor) -> list[int]:
+        place = len(ids) - inputs["input_ids"].shape[1]
+        return [said[place]] if place < len(said) else list(range(model.lm_head.out_features))
+
+    try:
+        found = model.generate(**inputs, **steps, prefix_allowed_tokens_fn=allowed, return_dict_in_generate=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    logits: np.ndarray = found.logits[-1][0].double().numpy()
+    return logits
+
+
 def expected_logits(asked: Intervention, model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
     """The changed logits `[V]` behind a prompt and what was said."""
-    formulas: dict[type, Any] = {Pai: pai, AdaptVis: adaptvis, Icd: icd, Vista: vista}
+    formulas: dict[type, Any] = {Pai: pai, AdaptVis: adaptvis, Icd: icd, Vista: vista, Memvr: memvr}
     found: np.ndarray = formulas[type(asked)](asked, model, inputs, said)
     return found

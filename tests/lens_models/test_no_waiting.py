@@ -120,7 +120,14 @@ def test_nor_do_probes(probe: str) -> None:
     ("words", "passes", "before"),
     [
         *(("dola", 1, 0), ("deco", 1, 0), ("early_exit", 1, 0), ("vcd", 2, 0)),
-        *(("icd", 2, 0), ("pai", 2, 0), ("pai:0.2:gamma=1", 1, 0), ("adaptvis", 1, 1), ("vista", 1, 2)),
+        *(
+            ("icd", 2, 0),
+            ("pai", 2, 0),
+            ("pai:0.2:gamma=1", 1, 0),
+            ("adaptvis", 1, 1),
+            ("vista", 1, 2),
+            ("memvr", 1, 0),
+        ),
     ],
 )
 def test_nor_do_interventions(words: str, passes: int, before: int) -> None:

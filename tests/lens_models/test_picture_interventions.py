@@ -34,6 +34,8 @@ ALONE = (
     "adaptvis:1:low=0.1:threshold=1",
     "vista:0.5",
     "vista:0.9:mix=0",
+    "memvr:0.9",
+    "memvr:0.7:threshold=0.9:layers=1-3",
 )
 ALL = (*GUIDED, *INSTRUCTED, *ALONE)
 
@@ -163,7 +165,9 @@ def test_a_single_stream_is_right_in_every_beam(words: str) -> None:
     assert float(found.sequences_scores[0]) == pytest.approx(total / N, abs=1e-3)
 
 
-@pytest.mark.parametrize("words", ["pai", "pai:0.3:gamma=1", "adaptvis:1:low=0.1:threshold=1", "vista:0.5:mix=0"])
+@pytest.mark.parametrize(
+    "words", ["pai", "pai:0.3:gamma=1", "adaptvis:1:low=0.1:threshold=1", "vista:0.5:mix=0", "memvr:1"]
+)
 def test_a_prompt_without_a_picture_runs_as_it_is(words: str) -> None:
     lens = lens_of("llava")
     inputs = {"input_ids": torch.tensor([[1, 30, 40]]), "attention_mask": torch.ones(1, 3).long()}
@@ -171,7 +175,7 @@ def test_a_prompt_without_a_picture_runs_as_it_is(words: str) -> None:
     assert lens.generate(inputs, interventions=made(words, lens, "llava"), **GREEDY).new_tokens == plain.new_tokens
 
 
-@pytest.mark.parametrize("words", ["pai:0", "adaptvis:0", "icd:0", "vista:0", "pai:0+vista:0"])
+@pytest.mark.parametrize("words", ["pai:0", "adaptvis:0", "icd:0", "vista:0", "memvr:0", "pai:0+vista:0"])
 def test_strength_0_is_the_plain_run(words: str) -> None:
     lens, inputs = lens_of("llava"), ZOO["llava"].inputs((3, 6))
     kept = {"output_logits": True, "return_dict_in_generate": True}
