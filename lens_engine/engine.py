@@ -243,6 +243,12 @@ class Engine(Protocol):
             InputError: the model's processor encodes no such prompt.
         """
 
+    def shown(self, sample: Sample) -> Sample:
+        """The sample as the model is shown it: what interventions on prompts make of it.
+
+        All methods that are given a sample show it so; it is the same for a sample that is shown already.
+        """
+
     def locate(self, sample: Sample) -> ImageTokens:
         """The image tokens of a sample's prompt, in the picture where that is proven.
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from PIL import Image
 from torch import Tensor
 
+from lens_models import InputError, example_inputs
 from lens_models.audio import audio_arguments
 from lens_models.encoding import encode_texts, end_token_ids, tokenizer_of
+from lens_models.example_input import example_video_inputs
 from lens_models.generation import generated_columns
+from lens_models.picture_marks import doubled_mark, picture_marks
 from lens_models.video import video_arguments
 
 from .encoding_guard import ContextWatch, SoundWatch, encode_or_name
+from .media import Media
 from .sample import Sample
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "GeneratingModel",
     "ProcessorPrompts",
     "Prompts",
+    "about",
     "generate_arguments",
 ]
 
@@ -57,6 +64,26 @@ class Prompts(Protocol):
 
     def rows(self, samples: Sequence[Sample]) -> Sequence[int]:
         """Which row of the batch that `answer` has encoded each sample is."""
+
+    def beside(self, sample: Sample, picture: Image.Image) -> Sample:
+        """A sample about one picture with a second one behind it.
+
+        Raises:
+            InputError: its prompt has no place for it.
+        """
+
+
+def about(processor: Any, media: Media, question: str) -> Any:
+    """An encoded prompt with a question about pictures, or about one video, by chat template.
+
+    Raises:
+        InputError: there is neither, or more than that.
+    """
+    if media.images and not media.other_than_images:
+        return example_inputs(processor, media.images, question)
+    if len(media.videos) == 1 and not media.images and not media.audios:
+        return example_video_inputs(processor, media.videos[0], question)
+    raise InputError("a generic prompt is put to pictures alone, or to one video")
 
 
 class GeneratingModel:
@@ -123,6 +150,15 @@ class ProcessorPrompts:
     def rows(self, samples: Sequence[Sample]) -> Sequence[int]:
         """See `Prompts`."""
         return range(len(samples))
+
+    @functools.cached_property
+    def _marks(self) -> tuple[str, ...]:
+        return picture_marks(self._processor)
+
+    def beside(self, sample: Sample, picture: Image.Image) -> Sample:
+        """See `Prompts`."""
+        media = replace(sample.media, images=(*sample.media.images, picture))
+        return replace(sample, prompt=doubled_mark(sample.prompt, self._marks), media=media)
 
     def answer(self, samples: Sequence[Sample], generate: Generate) -> list[Answer]:
         """See `Prompts`."""

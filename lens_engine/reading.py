@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -37,6 +38,8 @@ __all__ = ["Reader"]
 
 log = logging.getLogger(__name__)
 
+LOOK = "crop"
+"""What the second look of the intervention `crop` found, among the probes of a record."""
 _Answered = tuple[Sample, Generation]
 
 
@@ -87,7 +90,16 @@ class Reader:
         records: list[SampleRecord] = []
         for _, members in groupby(answered, key=lambda each: id(each[1].trace)):
             records += self._read_batch(list(members))
-        return records
+        return [self._looked(record, sample) for record, sample in zip(records, samples, strict=True)]
+
+    def _looked(self, record: SampleRecord, sample: Sample) -> SampleRecord:
+        """The record with what a second look made of the prompt, where there was one."""
+        look = self._engine.shown(sample).look
+        if look is None:
+            return record
+        status = "ok" if look.box is not None else f"nothing: {look.problem}"
+        found = {} if look.box is None else {LOOK: {"box": np.asarray([look.box], dtype=np.float32)}}
+        return replace(record, probes={**record.probes, **found}, probe_status={**record.probe_status, LOOK: status})
 
     def _read_batch(self, batch: Sequence[_Answered]) -> list[SampleRecord]:
         trace = batch[0][1].trace
@@ -249,6 +261,11 @@ class Reader:
             scored: their scores, with layers.
             problem: why the scores are without layers.
         """
+        return self._looked(self._read_choices(choices, scored, problem), choices.samples[0])
+
+    def _read_choices(
+        self, choices: Choices, scored: Sequence[ScoredContinuation], problem: NoReadout | None
+    ) -> SampleRecord:
         sample, rule = choices.samples[0], choices.rule()
         labels = sample.target.choice_labels(len(choices.sequences))
         pred = rule.chosen(scored)

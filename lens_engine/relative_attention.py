@@ -75,7 +75,7 @@ class RelativeAttention:
 
     def _generic(self, sample: Sample) -> Arrays:
         """What the probe gives of the generic prompt."""
-        media = sample.media
+        media = self._engine.shown(sample).media
         key = (*media.image_sha256, *media.other_sha256)
         if key not in self._maps:
             prompt = GENERIC_PROMPT.replace("image", "video") if media.videos else GENERIC_PROMPT

@@ -20,7 +20,7 @@ from lens_tasks.regions import BoxError, PlacedBox, Regions
 
 from .media import Images, Media
 
-__all__ = ["Choices", "Documents", "Reference", "Request", "Sample", "ShownDocument", "text_digest", "where_of"]
+__all__ = ["Choices", "Documents", "Look", "Reference", "Request", "Sample", "ShownDocument", "text_digest", "where_of"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,30 @@ class Documents:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a second look at the picture of a prompt found.
+
+    Attributes:
+        pixels: left, top, right, bottom of the part that is shown, in pixels of the picture; None where the prompt runs
+            as it is.
+        size: width and height of the picture.
+        problem: why it runs as it is.
+    """
+
+    pixels: tuple[int, int, int, int] | None = None
+    size: tuple[int, int] = (0, 0)
+    problem: str | None = None
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """The part in shares of the picture's width and height; None where there is none."""
+        if self.pixels is None:
+            return None
+        (left, top, right, bottom), (width, height) = self.pixels, self.size
+        return left / width, top / height, right / width, bottom / height
+
+
+@dataclass(frozen=True)
 class Sample:
     """One dataset item with its prompt.
 
@@ -89,6 +113,7 @@ class Sample:
             are those of `media`.
         answers_shown: how many earlier answers of the model the prompt holds; None where that is not known.
         source: the harness's own form of the request, for adapters that let the harness put it to the model.
+        look: what the second look of the intervention `crop` made of the prompt; None where nobody looked.
     """
 
     key: Key
@@ -105,6 +130,7 @@ class Sample:
     sizes: tuple[tuple[int, int], ...] | None = None
     answers_shown: int | None = None
     source: Any = field(default=None, repr=False)
+    look: Look | None = None
 
     @cached_property
     def reference(self) -> Reference:

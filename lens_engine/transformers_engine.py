@@ -15,7 +15,6 @@ from torch import Tensor
 from lens_models import (
     CaptureError,
     Forcing,
-    InputError,
     LensSettings,
     LogitLens,
     MaskingError,
@@ -28,23 +27,23 @@ from lens_models import (
 from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoded_media import EncodedMedia
 from lens_models.encoding import encodable_together, tokenizer_of
-from lens_models.example_input import example_video_inputs
 from lens_models.generation import unchanged_random_state
 from lens_models.identity import prove_identity
 from lens_models.image_tokens import ImageTokens, ProvenImageTokens, shape_of
 from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
-from lens_models.interventions import Intervention, bound, changed
+from lens_models.interventions import Crop, Intervention, bound, changed
 from lens_models.memory import attempted, free_memory
 from lens_models.probes import needs_image_tokens
 from lens_models.unembed import Unembedding
 from lens_models.work import Work, work_counted
 
-from .batching import BatchLimit, in_order
+from .batching import BatchLimit, alone, in_order
 from .engine import UNCHANGED, Generation, Replacement, Tokens
 from .hosting import host_of
 from .media import Media
-from .prompts import Prompts
+from .prompts import Prompts, about
 from .sample import Sample
+from .second_look import SecondLook, placed
 
 __all__ = ["TransformersEngine"]
 
@@ -88,6 +87,7 @@ class TransformersEngine:
         self._encoded = EncodedMedia(model).at_hand if encode_once else nullcontext
         self.image_tokens = ProvenImageTokens(model, processor, log.warning)
         self._looks_at_images = settings is not None and any(map(needs_image_tokens, settings.probes))
+        self._second_look = self._looking()
         self._limit = BatchLimit(log.warning)
         self._seconds = 0.0
         self._work = Work()
@@ -106,7 +106,8 @@ class TransformersEngine:
 
     def generate(self, samples: Sequence[Sample], *, observe: bool = True) -> list[Generation]:
         """See `Engine`."""
-        return self._limit.answer(samples, functools.partial(self._generate, observe), lambda sample: sample.where)
+        shown = [self.shown(sample) for sample in samples]
+        return self._limit.answer(shown, functools.partial(self._generate, observe), lambda sample: sample.where)
 
     @torch.inference_mode()
     def score(
@@ -120,7 +121,8 @@ class TransformersEngine:
         probes: bool = False,
     ) -> list[ScoredContinuation]:
         """See `Engine`."""
-        inputs = self.prompts.encode([sample.under(replacement.images, replacement.videos)])
+        sample = self.shown(sample.under(replacement.images, replacement.videos))
+        inputs = self.prompts.encode([sample])
         masks = [self._mask(inputs, sample, replacement.masked)] if replacement.masked else []
         looked_at = self._image_tokens(inputs, sample) if probes and observe and self._looks_at_images else None
         forcing = self.forcing
@@ -140,7 +142,7 @@ class TransformersEngine:
         if self.lens is None:
             raise CaptureError("the model runs without the lens")
         with unchanged_random_state() as rewind, self._encoded():
-            inputs = _about(self.processor, media, question).to(self.model.device, self.model.dtype)
+            inputs = about(self.processor, media, question).to(self.model.device, self.model.dtype)
             tokens = self._located_media(inputs, [media])
             arguments: dict[str, Any] = {"max_new_tokens": 1, "do_sample": False, "num_beams": 1}
             traced = self.lens.generate(inputs, interventions=self.interventions, image_tokens=tokens, **arguments)
@@ -149,7 +151,16 @@ class TransformersEngine:
 
     def locate(self, sample: Sample) -> ImageTokens:
         """See `Engine`."""
+        sample = self.shown(sample)
         return self._image_tokens(self.prompts.encode([sample]), sample)
+
+    def shown(self, sample: Sample) -> Sample:
+        """See `Engine`."""
+        look = self._second_look
+        if look is None:
+            return sample
+        with self._counted():
+            return alone(sample.where, lambda: look.shown(sample))
 
     def take_seconds(self) -> float:
         """Seconds spent in the model's `generate` since the last call."""
@@ -219,7 +230,8 @@ class TransformersEngine:
         return tokens
 
     def _locate(self, inputs: Mapping[str, Any], rows: Sequence[Sample]) -> list[ImageTokens]:
-        return self._located_media(inputs, [sample.media for sample in rows])
+        found = self._located_media(inputs, [sample.media for sample in rows])
+        return [placed(tokens, sample) for tokens, sample in zip(found, rows, strict=True)]
 
     def _located_media(self, inputs: Mapping[str, Any], rows: Sequence[Media]) -> list[ImageTokens]:
         pictures = [[image.size for image in media.images] for media in rows]
@@ -282,22 +294,16 @@ class TransformersEngine:
         host = host_of(self.model, self.processor, self._reading, example)
         return bound(interventions, host)
 
+    def _looking(self) -> SecondLook | None:
+        """What looks at prompts before they are put to the model; None where no intervention asks for it."""
+        for each in self.interventions:
+            if isinstance(each, Crop) and each.strength:
+                return SecondLook(each, self.prompts, self.processor, self._parts, self.image_tokens)
+        return None
+
     @functools.cached_property
     def _parts(self) -> ModelParts:
         return find_parts(self.model) if self.lens is None else self.lens.parts
-
-
-def _about(processor: Any, media: Media, question: str) -> Any:
-    """A prompt with a question about pictures, or about one video.
-
-    Raises:
-        InputError: there is neither, or more than that.
-    """
-    if media.images and not media.other_than_images:
-        return example_inputs(processor, media.images, question)
-    if len(media.videos) == 1 and not media.images and not media.audios:
-        return example_video_inputs(processor, media.videos[0], question)
-    raise InputError("a generic prompt is put to pictures alone, or to one video")
 
 
 def _example(model: Any, processor: Any) -> Any:

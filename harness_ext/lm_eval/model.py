@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lm_eval.api.model import CacheHook
 from lm_eval.models.utils import replace_placeholders, resize_image
+from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from lens_engine import Media, Request, Sample, Session, TransformersEngine
@@ -19,11 +22,12 @@ from lens_engine.encoding_guard import SoundWatch, TruncationWatch, encode_or_na
 from lens_engine.options import flag, take_lens_options
 from lens_engine.placement import place_in_group, require_whole_layers, tensor_parallel
 from lens_engine.prompts import Answer, Generate, GeneratingModel
-from lens_models import LENS_TINY
+from lens_models import LENS_TINY, InputError
 from lens_models.auto_classes import class_of
 from lens_models.encoding import encodable_together
 from lens_models.loading import UNLOADABLE, default_device, resolve_pretrained, weights_error
 from lens_models.memory import older_objects_set_aside
+from lens_models.picture_marks import doubled_mark, picture_marks
 from lens_models.quantised import QUANTISATION_ARGUMENTS, quantisation_config
 from lens_models.shadowing import shadowed
 from lens_tasks.images import PLACEHOLDER
@@ -193,6 +197,20 @@ class HFMultimodalLens(LensRequests, Stock):  # type: ignore[misc]
         """As in `hf-multimodal`, for requests without images."""
         self._under_way(strings, kwargs)
         return super().tok_batch_encode(strings, *args, **kwargs)
+
+    def beside(self, sample: Sample, picture: Image.Image) -> Sample:
+        """See `lens_engine.prompts.Prompts`: in the request that lm-eval's own code is given too."""
+        images, marks = [*sample.media.images, picture], (*picture_marks(self.processor), PLACEHOLDER)
+        if len(images) > self.max_images:
+            raise InputError(f"max_images={self.max_images} lets the model see no second picture")
+        changed = replace(
+            sample, prompt=doubled_mark(sample.prompt, marks), media=replace(sample.media, images=tuple(images))
+        )
+        if rewritten(sample):
+            return changed
+        source, (text, *rest) = copy.copy(sample.source), sample.source.args[:2]
+        source.arguments = (doubled_mark(text, marks), *rest, {**sample.source.args[2], "visual": images})
+        return replace(changed, source=source)
 
     def _under_way(self, strings: Sequence[str], settings: Mapping[str, Any]) -> list[Sample]:
         """Keep how the batch that is under way is encoded; the samples of its rows."""

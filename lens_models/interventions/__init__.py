@@ -8,11 +8,13 @@ second_stream.py    interventions on the logits, made of a second run over other
 prompt.py           where pictures stand in a prompt, and second runs over another one
 image_attention.py  interventions on the attention to pictures
 mlps.py             the MLPs of the blocks
-adaptvis.py, deco.py, dola.py, early_exit.py, icd.py, memvr.py, pai.py, steer.py, vcd.py, vista.py
+crop_window.py       which part of a picture a map of it points at
+adaptvis.py, crop.py, deco.py, dola.py, early_exit.py, icd.py, memvr.py, pai.py, steer.py, vcd.py, vista.py
 words.py            `lens_intervene=NAME:STRENGTH:SETTING=VALUE+...`
 """
 
 from .adaptvis import AdaptVis
+from .crop import Crop
 from .deco import Deco
 from .dola import Dola
 from .early_exit import EarlyExit
@@ -31,6 +33,7 @@ from .words import INTERVENTIONS, interventions_of
 __all__ = [
     "INTERVENTIONS",
     "AdaptVis",
+    "Crop",
     "Deco",
     "Dola",
     "EarlyExit",

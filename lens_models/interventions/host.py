@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lens_models.attention.proof import EXACT, prove_attention
+from lens_models.attention.proof import EXACT, AttentionReport, prove_attention
 from lens_models.errors import LensArgumentError
 from lens_models.parts import ModelParts
 from lens_models.unembed import Unembedding
@@ -41,9 +41,24 @@ class Host:
         Raises:
             LensArgumentError: they do not.
         """
-        if self.example is None or not any(self.media_ids):
+        if not any(self.media_ids):
             cls = self.parts.model_class
             raise LensArgumentError(f"{name}: no position of the prompts of {cls} is known to stand for a picture")
+
+    def attention(self, name: str) -> AttentionReport:
+        """How the attention of its layers to pictures in the prompt is read.
+
+        Raises:
+            LensArgumentError: it is not read, or pictures do not stand in the prompt.
+        """
+        self.require_positions(name)
+        cls = self.parts.model_class
+        if self.example is None:
+            raise LensArgumentError(f"{name}: no position of the prompts of {cls} is known to stand for a picture")
+        report = prove_attention(self.parts.model, self.parts, self.example)
+        if report.status != EXACT:
+            raise LensArgumentError(f"{name} needs attention, and that of {cls} is not read: {report.reason}")
+        return report
 
     def require_pictures(self, name: str) -> None:
         """Make sure that pictures stand in the prompt, and that every layer looks at them by an attention that is read.
@@ -51,11 +66,7 @@ class Host:
         Raises:
             LensArgumentError: they do not, or it does not.
         """
-        self.require_positions(name)
-        cls = self.parts.model_class
-        report = prove_attention(self.parts.model, self.parts, self.example)
-        if report.status != EXACT:
-            raise LensArgumentError(f"{name} changes attention, and that of {cls} is not read: {report.reason}")
+        report, cls = self.attention(name), self.parts.model_class
         left = sorted(set(range(1, self.parts.n_layers + 1)) - set(report.layers))
         if left:
             raise LensArgumentError(

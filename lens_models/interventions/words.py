@@ -11,6 +11,7 @@ from lens_models.errors import LensArgumentError
 from lens_models.nearest import did_you_mean
 
 from .adaptvis import AdaptVis
+from .crop import Crop
 from .deco import Deco
 from .dola import Dola
 from .early_exit import EarlyExit
@@ -25,7 +26,7 @@ from .vista import Vista
 __all__ = ["INTERVENTIONS", "interventions_of"]
 
 INTERVENTIONS: Mapping[str, Callable[..., Intervention]] = {
-    each.name: each for each in (Dola, Deco, EarlyExit, Steer, Vcd, Icd, Pai, AdaptVis, Vista, Memvr)
+    each.name: each for each in (Dola, Deco, EarlyExit, Steer, Vcd, Icd, Pai, AdaptVis, Vista, Memvr, Crop)
 }
 """Name in `lens_intervene` -> what makes the intervention of its strength and settings."""
 _SPELT = {"layers_of": "layers"}

@@ -181,54 +181,65 @@ def vista(asked: Vista, model: Any, inputs: Mapping[str, Any], said: Sequence[in
     return (1 - asked.mix) * logits + asked.mix * early
 
 
+def _unsure(logits: np.ndarray) -> float:
+    p = softmax(np.sort(logits)[-10:])
+    return float(-(p * np.log(p)).sum() / np.log(10))
+
+
+def _read_again(given: Tensor, output: Tensor, v: np.ndarray, strength: float) -> Tensor:
+    x, y = given[0].double().numpy(), output[0].double().numpy()
+    again = (x @ v.T) @ v
+    again = np.abs(y).mean() / np.abs(again).mean() * again
+    return torch.from_numpy((1 - strength) * y + strength * again).to(output.dtype)[None]
+
+
 def memvr(asked: Memvr, model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
     """Pass by pass with the model's own cache, every pass changed as a whole by what its last position says."""
     decoder = model.model.language_model
-    first, last = (int(asked.layers_of[0]), int(asked.layers_of[-1])) if asked.layers_of else (2, 2)
+    read = range(int((asked.layers_of or "2")[0]), int((asked.layers_of or "2")[-1]) + 1)
     seen: dict[str, Any] = {}
+    image = inputs["input_ids"][0] == IMAGE
 
     def enter(module: Any, args: Any, kwargs: Any) -> None:
-        hidden = args[0] if args else kwargs["hidden_states"]
+        hidden = (*args, *kwargs.values())[0]
         if hidden.shape[1] > 1:
-            seen["pictures"] = hidden[0, inputs["input_ids"][0] == IMAGE].double().numpy()
+            seen["pictures"] = hidden[0, image].double().numpy()
         seen["again"] = None
 
     def looked(number: int) -> Any:
         def hook(module: Any, args: Any, output: Any) -> None:
             state = (output[0] if isinstance(output, tuple) else output)[:, -1]
-            p = softmax(np.sort(model.lm_head(decoder.norm(state))[0].double().numpy())[-10:])
-            unsure = -(p * np.log(p)).sum() / np.log(10) > asked.threshold
-            if unsure and seen["again"] is None and first <= number <= last:
+            unsure = _unsure(model.lm_head(decoder.norm(state))[0].double().numpy())
+            if unsure > asked.threshold and seen["again"] is None and number in read:
                 seen["again"] = number + 1
 
         return hook
 
     def mixed(number: int) -> Any:
-        def hook(module: Any, args: Any, output: Tensor) -> Tensor | None:
-            if seen["again"] != number:
-                return None
-            x, y, v = args[0][0].double().numpy(), output[0].double().numpy(), seen["pictures"]
-            read = (x @ v.T) @ v
-            read = np.abs(y).mean() / np.abs(read).mean() * read
-            found = (1 - asked.strength) * y + asked.strength * read
-            return torch.from_numpy(found).to(output.dtype)[None]
+        def hook(module: Any, args: Any, output: Tensor) -> Tensor:
+            return output if seen["again"] != number else _read_again(args[0], output, seen["pictures"], asked.strength)
 
         return hook
 
     handles = [decoder.layers[0].register_forward_pre_hook(enter, with_kwargs=True)]
     for number, layer in enumerate(decoder.layers, 1):
         handles += [layer.register_forward_hook(looked(number)), layer.mlp.register_forward_hook(mixed(number))]
+    try:
+        return _forced_logits(model, inputs, said)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _forced_logits(model: Any, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
+    """The logits behind a prompt and what is said with the cache."""
     steps = {"max_new_tokens": len(said) + 1, "do_sample": False, "output_logits": True}
 
     def allowed(row: int, ids: Tensor) -> list[int]:
         place = len(ids) - inputs["input_ids"].shape[1]
         return [said[place]] if place < len(said) else list(range(model.lm_head.out_features))
 
-    try:
-        found = model.generate(**inputs, **steps, prefix_allowed_tokens_fn=allowed, return_dict_in_generate=True)
-    finally:
-        for handle in handles:
-            handle.remove()
+    found = model.generate(**inputs, **steps, prefix_allowed_tokens_fn=allowed, return_dict_in_generate=True)
     logits: np.ndarray = found.logits[-1][0].double().numpy()
     return logits
 

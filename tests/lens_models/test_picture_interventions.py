@@ -292,7 +292,7 @@ def test_an_attention_that_does_more_than_weigh_values_is_refused() -> None:
         patch.setitem(AttentionInterface._global_mapping, "sdpa", gated)
         with pytest.raises(LensArgumentError, match=r"layer 1: the attention of Llava.* cannot be changed"):
             lens.generate(inputs, interventions=interventions, **GREEDY)
-        with pytest.raises(LensArgumentError, match=r"pai changes attention, and that of Llava.* is not read"):
+        with pytest.raises(LensArgumentError, match=r"pai needs attention, and that of Llava.* is not read"):
             made("pai", lens, "llava")
 
 

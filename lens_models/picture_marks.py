@@ -1,0 +1,37 @@
+"""How the text of a prompt marks a picture, and how it marks one more."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import InputError
+from .example_input import example_image, example_texts
+
+__all__ = ["doubled_mark", "picture_marks"]
+
+
+def picture_marks(processor: Any) -> tuple[str, ...]:
+    """What stands for a picture in the text of a prompt: what a second one adds by chat template, then its token."""
+    image, found = example_image(), []
+    for one, two in zip(example_texts(processor, [image]), example_texts(processor, [image, image]), strict=False):
+        before = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, two, strict=False)))
+        mark = two[before : before + len(two) - len(one)]
+        if mark.strip() and one[:before].endswith(mark) and one[:before] + mark + one[before:] == two:
+            found.append(mark)
+    tokens = [getattr(each, "image_token", None) for each in (processor, getattr(processor, "tokenizer", None))]
+    return tuple(dict.fromkeys([*found, *(token for token in tokens if isinstance(token, str))]))
+
+
+def doubled_mark(text: str, marks: Sequence[str]) -> str:
+    """A prompt about one picture as one about two, the second behind the first.
+
+    Raises:
+        InputError: it has none of the marks just once.
+    """
+    for mark in marks:
+        if text.count(mark) == 1:
+            return text.replace(mark, mark * 2)
+    known = ", ".join(map(repr, marks)) or "no mark"
+    raise InputError(f"a second picture has no place in the prompt; expected one of {known} once")
