@@ -59,17 +59,17 @@ class SecondLook:
         Raises:
             LensArgumentError: it is not, or it does not.
         """
+        pictures = [example_image(64), example_image(64)]
         with unchanged_random_state() as rewind:
-            geometry = self.image_tokens.report
+            one = self._located(example_inputs(self.processor, pictures[:1]), Media(tuple(pictures[:1])))
             rewind()
-        if geometry.status != "proven":
+        if not len(one):
             raise LensArgumentError(
                 f"crop: where the image tokens of {self.parts.model_class} lie in the picture is not known "
-                f"({geometry.status}: {geometry.reason})"
+                f"({one.problem})"
             )
         if not self.crop.keep:
             return
-        pictures = [example_image(64), example_image(64)]
         try:
             inputs = example_inputs(self.processor, pictures).to(self._model.device, self._model.dtype)
             tokens = self._located(inputs, Media(tuple(pictures)))

