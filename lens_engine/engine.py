@@ -19,7 +19,7 @@ from lens_models.work import Work
 from .media import Images, Media
 from .sample import Sample
 
-__all__ = ["UNCHANGED", "BatchTrace", "Engine", "Generation", "Lens", "Parts", "Replacement", "Tokens"]
+__all__ = ["UNCHANGED", "BatchTrace", "Engine", "Generation", "Lens", "Parts", "Replacement", "Tokens", "as_shown"]
 
 
 class BatchTrace(Protocol):
@@ -243,15 +243,18 @@ class Engine(Protocol):
             InputError: the model's processor encodes no such prompt.
         """
 
-    def shown(self, sample: Sample) -> Sample:
-        """The sample as the model is shown it: what interventions on prompts make of it.
-
-        All methods that are given a sample show it so; it is the same for a sample that is shown already.
-        """
-
     def locate(self, sample: Sample) -> ImageTokens:
         """The image tokens of a sample's prompt, in the picture where that is proven.
 
         Raises:
             InputError: the sample cannot be encoded.
         """
+
+
+def as_shown(engine: Engine, sample: Sample) -> Sample:
+    """A sample as a model is shown it: what interventions on prompts make of it.
+
+    An engine that has such interventions has a method `shown` that says so; all its methods show samples so.
+    """
+    shown: Callable[[Sample], Sample] | None = getattr(engine, "shown", None)
+    return sample if shown is None else shown(sample)

@@ -23,7 +23,7 @@ from lens_tasks import AnswerSpan
 from .candidates import SampleCandidates, resolve_candidates
 from .choices import ChoiceRule, score_choices
 from .controls import CausalMasks, ControlReading, ImageControls, ReadAgain, controlled_record
-from .engine import BatchTrace, Engine, Generation, Lens, Replacement, Tokens
+from .engine import BatchTrace, Engine, Generation, Lens, Replacement, Tokens, as_shown
 from .failures import NoReadout, failure
 from .forced_candidates import force_candidates, layers_of, with_scores
 from .image_maps import Observed
@@ -94,7 +94,7 @@ class Reader:
 
     def _looked(self, record: SampleRecord, sample: Sample) -> SampleRecord:
         """The record with what a second look made of the prompt, where there was one."""
-        look = self._engine.shown(sample).look
+        look = as_shown(self._engine, sample).look
         if look is None:
             return record
         status = "ok" if look.box is not None else f"nothing: {look.problem}"

@@ -14,7 +14,7 @@ from lens_models.image_tokens import ImageTokens
 from lens_models.probes import Answered, Arrays
 
 from .controls import ControlCost
-from .engine import BatchTrace, Engine
+from .engine import BatchTrace, Engine, as_shown
 from .failures import failure
 from .sample import Sample
 
@@ -75,7 +75,7 @@ class RelativeAttention:
 
     def _generic(self, sample: Sample) -> Arrays:
         """What the probe gives of the generic prompt."""
-        media = self._engine.shown(sample).media
+        media = as_shown(self._engine, sample).media
         key = (*media.image_sha256, *media.other_sha256)
         if key not in self._maps:
             prompt = GENERIC_PROMPT.replace("image", "video") if media.videos else GENERIC_PROMPT

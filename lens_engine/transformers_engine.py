@@ -155,7 +155,7 @@ class TransformersEngine:
         return self._image_tokens(self.prompts.encode([sample]), sample)
 
     def shown(self, sample: Sample) -> Sample:
-        """See `Engine`."""
+        """The sample as the model is shown it, see `lens_engine.engine.as_shown`; once more it stays as it is."""
         look = self._second_look
         if look is None:
             return sample

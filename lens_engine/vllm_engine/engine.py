@@ -144,10 +144,6 @@ class VllmEngine:
         """
         raise CaptureError("attention is not read under vLLM; relative attention is read with transformers")
 
-    def shown(self, sample: Sample) -> Sample:
-        """See `Engine`: as it is, no intervention runs under vLLM."""
-        return sample
-
     def locate(self, sample: Sample) -> ImageTokens:
         """See `Engine`: it is asked for image tokens to mask, and none is masked under vLLM."""
         return ImageTokens.none("image tokens are not masked under vLLM")
