@@ -152,7 +152,7 @@ class ProcessorPrompts:
         return range(len(samples))
 
     @functools.cached_property
-    def _marks(self) -> tuple[str, ...]:
+    def _marks(self) -> dict[str, str]:
         return picture_marks(self._processor)
 
     def beside(self, sample: Sample, picture: Image.Image) -> Sample:

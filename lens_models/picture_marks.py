@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import InputError
@@ -12,26 +12,34 @@ from .example_input import example_image, example_texts
 __all__ = ["doubled_mark", "picture_marks"]
 
 
-def picture_marks(processor: Any) -> tuple[str, ...]:
-    """What stands for a picture in the text of a prompt: what a second one adds by chat template, then its token."""
-    image, found = example_image(), []
+def picture_marks(processor: Any) -> dict[str, str]:
+    """What stands for a picture in the text of a prompt -> what stands for two.
+
+    First what a second one adds by chat template; then the bare tokens, on lines of their own: some models (Qwen2-VL)
+    take image tokens that follow each other for one picture.
+    """
+    image = example_image()
+    found: dict[str, str] = {}
     for one, two in zip(example_texts(processor, [image]), example_texts(processor, [image, image]), strict=False):
         before = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, two, strict=False)))
         mark = two[before : before + len(two) - len(one)]
         if mark.strip() and one[:before].endswith(mark) and one[:before] + mark + one[before:] == two:
-            found.append(mark)
+            found[mark] = mark * 2
     tokens = [getattr(each, "image_token", None) for each in (processor, getattr(processor, "tokenizer", None))]
-    return tuple(dict.fromkeys([*found, *(token for token in tokens if isinstance(token, str))]))
+    for token in tokens:
+        if isinstance(token, str):
+            found.setdefault(token, f"{token}\n{token}")
+    return found
 
 
-def doubled_mark(text: str, marks: Sequence[str]) -> str:
+def doubled_mark(text: str, marks: Mapping[str, str]) -> str:
     """A prompt about one picture as one about two, the second behind the first.
 
     Raises:
         InputError: it has none of the marks just once.
     """
-    for mark in marks:
+    for mark, two in marks.items():
         if text.count(mark) == 1:
-            return text.replace(mark, mark * 2)
+            return text.replace(mark, two)
     known = ", ".join(map(repr, marks)) or "no mark"
     raise InputError(f"a second picture has no place in the prompt; expected one of {known} once")

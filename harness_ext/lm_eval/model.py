@@ -200,7 +200,8 @@ class HFMultimodalLens(LensRequests, Stock):  # type: ignore[misc]
 
     def beside(self, sample: Sample, picture: Image.Image) -> Sample:
         """See `lens_engine.prompts.Prompts`: in the request that lm-eval's own code is given too."""
-        images, marks = [*sample.media.images, picture], (*picture_marks(self.processor), PLACEHOLDER)
+        images = [*sample.media.images, picture]
+        marks = {**picture_marks(self.processor), PLACEHOLDER: f"{PLACEHOLDER}\n{PLACEHOLDER}"}
         if len(images) > self.max_images:
             raise InputError(f"max_images={self.max_images} lets the model see no second picture")
         changed = replace(
