@@ -12,7 +12,7 @@ from PIL import Image
 from harness_ext.model_check import load_task, spread, task_requests
 from lens_engine import Request
 from lens_engine.question import Question
-from lens_models import InputError, LoadedModel
+from lens_models import InputError, LensArgumentError, LoadedModel
 from lens_models.video import VideoSampling
 
 __all__ = ["QUESTION", "lens_requests"]
@@ -30,7 +30,7 @@ def lens_requests(
 
     Args:
         data: a folder of pictures, with their questions in questions.jsonl or metadata.jsonl, or without; such a file;
-            or a task of lmms-eval.
+            or a task of lmms-eval. A line may have "boxes" of what is asked about, in the forms of docs/boxes.md.
         loaded: the model that is asked.
         count: prompts; 0 takes all.
         question: asked about each picture that has none of its own.
@@ -82,11 +82,12 @@ def _asked(line: str, where: str, folder: Path, question: str) -> dict[str, Any]
         raise InputError(f'{where}: expected "image" (or "file_name") and "question" as texts, found {line[:100]}')
     picture = next((given[name] for name in _PICTURES if isinstance(given.get(name), str)), None)
     shown = {} if picture is None else {"image": str(folder / picture)}
-    return {**shown, "question": str(given.get("question", question))}
+    places = {} if given.get("boxes") is None else {"boxes": given["boxes"]}
+    return {**shown, **places, "question": str(given.get("question", question))}
 
 
 def _question(given: dict[str, Any], path: Path) -> Question:
     try:
         return Question.parse(given, {})
-    except FileNotFoundError as error:
+    except (FileNotFoundError, LensArgumentError) as error:
         raise InputError(f"{path}: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,14 +23,13 @@ from lens_results.fingerprint import digest_of
 from .lens_states import answered_states, cluster_of, prompt_kinds
 from .sample import Request
 from .transformers_engine import TransformersEngine
+from .unfinished import SAVE_EVERY, UNFINISHED, Resumable, Unfinished, batch_order
 
 __all__ = ["LearningPlan", "LensData", "Progress", "learn_lens", "pictures_of", "split_by_cluster"]
 
 Progress = Callable[[str, int, int, Mapping[str, float]], object]
 """(what is done, how much of it, of how much, figures by name): called after each piece of work."""
 
-_UNFINISHED = "unfinished.pt"
-_SAVE_EVERY = 25
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -73,14 +72,10 @@ class LearningPlan:
     seed: int = 0
 
 
-class _Fit(Protocol):
+class _Fit(Resumable, Protocol):
     """A lens while it is learnt."""
 
     def maps(self, kind: str, dtype: torch.dtype = ...) -> AffineMaps | None: ...
-
-    def state(self) -> dict[str, Any]: ...
-
-    def load(self, state: Mapping[str, Any]) -> None: ...
 
 
 def learn_lens(
@@ -115,7 +110,7 @@ def learn_lens(
     parts, unembed = engine.lens.parts, engine.lens.unembedding
     if (folder / DESCRIPTION).exists():
         raise LensFileError(f"{folder} holds a lens already; choose another folder")
-    unfinished = _Unfinished(folder / _UNFINISHED, _settings(engine, data, plan, start))
+    unfinished = Unfinished(folder / UNFINISHED, _settings(engine, data, plan, start))
     fit: _Fit
     if plan.kind == "jacobian":
         fit = _learn_jacobian(engine, data.train, plan, unfinished, progress)
@@ -174,7 +169,7 @@ def _learn_tuned(
     requests: Sequence[Request],
     plan: LearningPlan,
     start: AffineLens | None,
-    unfinished: _Unfinished,
+    unfinished: Unfinished,
     progress: Progress,
 ) -> TunedFit:
     if start is not None:
@@ -182,14 +177,14 @@ def _learn_tuned(
         if start.images is not None:
             fit.start_from(IMAGE, start.images)
     unfinished.load(fit)
-    order = _order(len(requests), plan.batch_size, plan.seed)
+    order = batch_order(len(requests), plan.batch_size, plan.seed)
     for step in range(plan.recipe.steps):
         places = next(order)
         if step < fit.step:
             continue
         samples = [requests[place].sample() for place in places]
         losses = fit.take(answered_states(engine, samples, plan.max_new_tokens))
-        if fit.step % _SAVE_EVERY == 0:
+        if fit.step % SAVE_EVERY == 0:
             unfinished.save(fit)
         progress("steps", fit.step, plan.recipe.steps, losses)
     unfinished.save(fit)
@@ -200,7 +195,7 @@ def _learn_jacobian(
     engine: TransformersEngine,
     requests: Sequence[Request],
     plan: LearningPlan,
-    unfinished: _Unfinished,
+    unfinished: Unfinished,
     progress: Progress,
 ) -> JacobianFit:
     assert engine.lens is not None
@@ -225,17 +220,6 @@ def _measured(
     return measuring.held_out(data.held_out_named, engine.lens.dtype)
 
 
-def _order(count: int, size: int, seed: int) -> Iterator[list[int]]:
-    """Endless batches of places; every place once before any comes again."""
-    generator = torch.Generator().manual_seed(seed)
-    waiting: list[int] = []
-    while True:
-        while len(waiting) < size:
-            waiting += torch.randperm(count, generator=generator).tolist()
-        yield waiting[:size]
-        waiting = waiting[size:]
-
-
 def _settings(
     engine: TransformersEngine, data: LensData, plan: LearningPlan, start: AffineLens | None
 ) -> dict[str, Any]:
@@ -249,38 +233,3 @@ def _settings(
         ),
         "start": None if start is None else start.digest,
     }
-
-
-@dataclass
-class _Unfinished:
-    """A lens that is being learnt, on disk; a crash leaves the state of some steps before."""
-
-    path: Path
-    settings: Mapping[str, Any]
-
-    def load(self, fit: _Fit) -> None:
-        """Go on where the file says.
-
-        Raises:
-            LensFileError: it was begun with other settings.
-        """
-        if not self.path.exists():
-            return
-        saved = torch.load(self.path, map_location="cpu", weights_only=True)
-        if differing := [name for name in self.settings if saved["settings"].get(name) != self.settings[name]]:
-            raise LensFileError(
-                f"{self.path} was begun with another {' and '.join(differing)}; remove it to begin anew, or choose "
-                "another folder"
-            )
-        fit.load(saved["fit"])
-
-    def save(self, fit: _Fit) -> None:
-        """Write the state in place of the one before; a crash leaves one of the two."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        whole = self.path.with_suffix(".new")
-        torch.save({"settings": dict(self.settings), "fit": fit.state()}, whole)
-        whole.replace(self.path)
-
-    def remove(self) -> None:
-        """The lens is finished."""
-        self.path.unlink(missing_ok=True)

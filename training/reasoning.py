@@ -17,7 +17,7 @@ from training.prompts import THINK
 SLOTS = tuple(plan_slots())
 _WORD = {"en": "Step", "ru": "Шаг"}
 _ANSWER = {"en": "Answer", "ru": "Ответ"}
-_WORDING = {"en": english.question_text, "ru": russian.question_text}
+WORDING = {"en": english.question_text, "ru": russian.question_text}
 _TRIES = 8
 
 
@@ -40,11 +40,11 @@ def steps_text(question: Question, scene: Scene, language: str) -> str:
 
 def reasoning_turns(rng: np.random.Generator, scene: Scene, language: str, count: int) -> list[Turn]:
     """Up to ``count`` turns about one picture: numbered steps, steps between think tags, or the answer at once."""
-    drawn = (_drawn(rng, scene) for _ in range(2 * count))
-    return [_turn(rng, scene, language, *each) for each in drawn if each is not None][:count]
+    found = (drawn(rng, scene) for _ in range(2 * count))
+    return [_turn(rng, scene, language, *each) for each in found if each is not None][:count]
 
 
-def _drawn(rng: np.random.Generator, scene: Scene) -> tuple[Question, str] | None:
+def drawn(rng: np.random.Generator, scene: Scene) -> tuple[Question, str] | None:
     """A question of a cell of the benchmark's plan, with the cell's answer where a few tries find one."""
     slot, found = SLOTS[int(rng.integers(len(SLOTS)))], None
     for _ in range(_TRIES):
@@ -56,7 +56,7 @@ def _drawn(rng: np.random.Generator, scene: Scene) -> tuple[Question, str] | Non
 
 def _turn(rng: np.random.Generator, scene: Scene, language: str, question: Question, right: str) -> Turn:
     answer = right if language == "en" else russian.ANSWERS[right]
-    asked = IMAGE + _WORDING[language](question)
+    asked = IMAGE + WORDING[language](question)
     form = rng.random()
     if form < 0.3:
         return Turn(f"{asked}\n{DIRECT[language]}", answer)

@@ -20,6 +20,7 @@ from harness_ext.cli.report import report
 from harness_ext.cli.submit import submit
 from harness_ext.cli.tasks import tasks
 from harness_ext.cli.train_lens import train_lens
+from harness_ext.cli.train_selector import train_selector
 from harness_ext.cli.view import view
 
 __all__ = ["app", "main"]
@@ -56,6 +57,7 @@ app.command()(paper)
 app.command()(submit)
 app.command()(tasks)
 app.command("train-lens")(train_lens)
+app.command("train-selector")(train_selector)
 app.command()(patch)
 app.add_typer(prepare, name="prepare")
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.learning import Bars, Sources, share_of
 
 if TYPE_CHECKING:
-    from lens_engine.lens_learning import LensData, Progress
-    from lens_models import LoadedModel
     from lens_models.lenses import HeldOut
 
 __all__ = ["train_lens"]
@@ -91,7 +89,7 @@ def train_lens(
     from lens_models.lenses.files import read_lens
     from lens_models.lenses.tuned import Recipe
 
-    share = _share(held_out)
+    share = share_of(held_out)
     if start is not None and kind is not Kind.tuned:
         raise typer.BadParameter("only a tuned lens begins with another one", param_hint="--start")
     if start is None and not steps and kind is Kind.tuned:
@@ -108,8 +106,8 @@ def train_lens(
         engine = reading_engine(loaded, log)
         assert engine.lens is not None
         begun = None if start is None else read_lens(start, engine.lens.parts)
-        with _Bars() as progress:
-            sources = _Sources(loaded, prompts, question, include_path)
+        with Bars("KL") as progress:
+            sources = Sources(loaded, prompts, question, include_path)
             plan = LearningPlan(
                 kind.value,
                 Recipe(steps, optimizer.value, rate),
@@ -130,79 +128,6 @@ def train_lens(
         layers = range(engine.lens.parts.n_layers + 1)
     _show(found)
     _conclude(kind.value, out, found, layers)
-
-
-def _share(held_out: str) -> float | None:
-    """The share that is meant; None for data."""
-    try:
-        share = float(held_out)
-    except ValueError:
-        return None
-    if not 0 < share < 1:
-        raise typer.BadParameter(f"{held_out}; expected a share between 0 and 1, or data", param_hint="--held-out")
-    return share
-
-
-class _Sources:
-    """Data by the names that the user gave."""
-
-    def __init__(self, loaded: LoadedModel, prompts: int, question: str | None, include_path: Path | None) -> None:
-        self._loaded, self._prompts, self._question, self._include_path = loaded, prompts, question, include_path
-
-    def data(self, asked: str, share: float | None, held_out: str, progress: Progress) -> LensData:
-        """Prompts to learn from and to measure on, which share no picture."""
-        from lens_engine.lens_learning import LensData, pictures_of, split_by_cluster
-        from lens_models import InputError
-
-        requests, words = self._requests(asked)
-        if share is None:
-            others, other_words = self._requests(held_out)
-            both = [*requests, *others]
-        else:
-            both, others, other_words = requests, [], words
-        shown = pictures_of(both, progress)
-        train, measured = split_by_cluster(shown, len(others), share)
-        if not train or not measured:
-            raise InputError(
-                f"{words}: {len(train)} prompts to learn from and {len(measured)} to measure on; expected some of "
-                "each. Take more pictures, or another --held-out"
-            )
-        named = (f"{len(train)} prompts of {words}", f"{len(measured)} prompts of {other_words}")
-        return LensData(
-            [both[at] for at in train], [both[at] for at in measured], *named, shown=[shown[at] for at in train]
-        )
-
-    def _requests(self, named: str) -> Any:
-        from harness_ext.lens_data import QUESTION, lens_requests
-
-        question = self._question or QUESTION
-        return lens_requests(named, self._loaded, self._prompts, question=question, include_path=self._include_path)
-
-
-class _Bars:
-    """A progress bar for each thing that is done, one after the other."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._what = ""
-
-    def __enter__(self) -> Progress:
-        return self._told
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def _told(self, what: str, done: int, total: int, figures: Mapping[str, float]) -> None:
-        from tqdm import tqdm
-
-        if what != self._what:
-            if self._bar is not None:
-                self._bar.close()
-            self._bar, self._what = tqdm(total=total, desc=what), what
-        self._bar.update(done - self._bar.n)
-        if figures:
-            self._bar.set_postfix({f"KL {name}": f"{value:.3f}" for name, value in figures.items()})
 
 
 def _show(found: HeldOut) -> None:

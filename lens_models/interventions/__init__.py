@@ -8,8 +8,10 @@ second_stream.py    interventions on the logits, made of a second run over other
 prompt.py           where pictures stand in a prompt, and second runs over another one
 image_attention.py  interventions on the attention to pictures
 mlps.py             the MLPs of the blocks
-crop_window.py       which part of a picture a map of it points at
-adaptvis.py, crop.py, deco.py, dola.py, early_exit.py, icd.py, memvr.py, pai.py, steer.py, vcd.py, vista.py
+crop_window.py      which part of a picture a map of it points at
+insertion.py        interventions that put image tokens into the sequence again
+adaptvis.py, crop.py, deco.py, dola.py, early_exit.py, icd.py, icot.py, memvr.py, pai.py, selecting.py, steer.py,
+vcd.py, vista.py
 words.py            `lens_intervene=NAME:STRENGTH:SETTING=VALUE+...`
 """
 
@@ -20,11 +22,14 @@ from .dola import Dola
 from .early_exit import EarlyExit
 from .host import Host
 from .icd import Icd
+from .icot import Icot
+from .insertion import Insertion
 from .memvr import Memvr
 from .model_output import LogitIntervention
 from .pai import Pai
 from .protocol import Intervention, NoIntervention, bound, changed, settings_of
 from .second_stream import SecondStream
+from .selecting import Select
 from .steer import Steer
 from .vcd import Vcd
 from .vista import Vista
@@ -39,12 +44,15 @@ __all__ = [
     "EarlyExit",
     "Host",
     "Icd",
+    "Icot",
+    "Insertion",
     "Intervention",
     "LogitIntervention",
     "Memvr",
     "NoIntervention",
     "Pai",
     "SecondStream",
+    "Select",
     "Steer",
     "Vcd",
     "Vista",

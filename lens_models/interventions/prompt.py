@@ -21,8 +21,10 @@ __all__ = [
     "PromptRun",
     "leading",
     "mask_of",
+    "own_mask",
     "require_one_token",
     "shown_media",
+    "until",
     "with_tokens",
     "without_positions",
 ]
@@ -205,6 +207,33 @@ def with_tokens(kwargs: Mapping[str, Any], tokens: Sequence[int], places: Sequen
             raise LensArgumentError(f"{name}: the model's input {key} goes along its prompt, and is not known")
         other[key] = _inserted(value, value.new_zeros(n), places)
     return other
+
+
+def own_mask(kwargs: Mapping[str, Any], name: str) -> Tensor:
+    """The mask of a prompt, `[rows, positions]`; ones where the model is given none.
+
+    Raises:
+        LensArgumentError: the mask has a form that is not known.
+    """
+    mask = mask_of(kwargs, name)
+    return torch.ones_like(kwargs["input_ids"]) if mask is None else mask
+
+
+def until(kwargs: Mapping[str, Any], end: int, name: str) -> dict[str, Any]:
+    """What goes along the positions of a pass over a whole sequence, of the first `end` of them.
+
+    Raises:
+        LensArgumentError: the model takes an input of the length of the prompt that is not known.
+    """
+    ids, found = kwargs["input_ids"], {}
+    for key, value in kwargs.items():
+        if not isinstance(value, Tensor):
+            continue
+        if key in _KNOWN:
+            found[key] = value[..., :end]
+        elif end < ids.shape[1] and value.dim() >= 2 and value.shape[:2] == ids.shape:
+            raise LensArgumentError(f"{name}: the model's input {key} goes along its prompt, and is not known")
+    return found
 
 
 def mask_of(kwargs: Mapping[str, Any], name: str) -> Tensor | None:

@@ -16,9 +16,11 @@ from .deco import Deco
 from .dola import Dola
 from .early_exit import EarlyExit
 from .icd import Icd
+from .icot import Icot
 from .memvr import Memvr
 from .pai import Pai
 from .protocol import Intervention
+from .selecting import Select
 from .steer import Steer
 from .vcd import Vcd
 from .vista import Vista
@@ -26,10 +28,11 @@ from .vista import Vista
 __all__ = ["INTERVENTIONS", "interventions_of"]
 
 INTERVENTIONS: Mapping[str, Callable[..., Intervention]] = {
-    each.name: each for each in (Dola, Deco, EarlyExit, Steer, Vcd, Icd, Pai, AdaptVis, Vista, Memvr, Crop)
+    each.name: each
+    for each in (Dola, Deco, EarlyExit, Steer, Vcd, Icd, Pai, AdaptVis, Vista, Memvr, Crop, Icot, Select)
 }
 """Name in `lens_intervene` -> what makes the intervention of its strength and settings."""
-_SPELT = {"layers_of": "layers"}
+_SPELT = {"layers_of": "layers", "rounds_of": "rounds"}
 
 
 def interventions_of(words: object) -> tuple[Intervention, ...]:

@@ -112,7 +112,7 @@ class StopError(Exception):
 def test_a_lens_that_was_stopped_goes_on_as_if_it_had_not_been(
     kind: str, engine: Any, requests: list[Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lens_engine.lens_learning._SAVE_EVERY", 1)
+    monkeypatch.setattr("lens_engine.lens_learning.SAVE_EVERY", 1)
     data = named(requests[:8], requests[8:40])
     plan = LearningPlan(kind, Recipe(steps=4), batch_size=4, max_new_tokens=2)
 

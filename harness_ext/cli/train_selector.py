@@ -1,0 +1,102 @@
+"""`mmlens train-selector MODEL --data DATA --out DIR`: which image tokens a question is about, learnt from boxes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from harness_ext.cli.failures import exit_on
+from harness_ext.cli.learning import Bars, Sources, share_of
+from harness_ext.cli.train_lens import Precision
+
+if TYPE_CHECKING:
+    from lens_engine.selector_learning import SelectorQuality
+
+__all__ = ["train_selector"]
+
+log = logging.getLogger(__name__)
+
+_DEPTH = 0.6
+
+
+def train_selector(
+    model: Annotated[str, typer.Argument(help="A folder, a repository name, or lens_tiny.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="A folder of pictures with questions.jsonl, such a file, or a task of lmms-eval; with boxes of what "
+            "is asked about."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the selector; a run that was stopped goes on there.")],
+    layer: Annotated[
+        int | None, typer.Option(min=1, help="Whose residuals it reads; by itself the one at 0.6 of the depth.")
+    ] = None,
+    rank: Annotated[int, typer.Option(min=1, help="Rows of its two matrices.")] = 64,
+    prompts: Annotated[int, typer.Option(min=0, help="Prompts taken from the data, evenly; 0 takes all.")] = 2000,
+    held_out: Annotated[
+        str, typer.Option(help="Share of the pictures that it is measured on, or data of its own as for --data.")
+    ] = "0.2",
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a step.")] = 16,
+    rate: Annotated[float, typer.Option(min=0, help="Of Adam, at the start.")] = 3e-3,
+    precision: Annotated[Precision, typer.Option(help="In which it is kept and measured.")] = Precision.float16,
+    seed: Annotated[int, typer.Option(help="Of its first values and of the order of the prompts.")] = 0,
+    include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; chosen by itself.")] = None,
+    device_map: Annotated[str | None, typer.Option(help="auto spreads a large model over GPUs.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a repository.")] = None,
+    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
+) -> None:
+    """Learn a selector of image tokens of MODEL from boxes, and measure it on pictures that it was not learnt on.
+
+    The model is not changed, and answers are not looked at.
+
+    Exit code: 0 when the selector was written; 1 when the model or the data cannot be read; 2 for wrong options.
+    """
+    from harness_ext.model_check import TaskError
+    from lens_engine.opening import reading_engine
+    from lens_engine.selector_learning import SelectorPlan, learn_selector
+    from lens_models import LensError, load_model
+    from lens_models.selection import SelectorRecipe
+
+    share = share_of(held_out)
+    with exit_on(LensError, TaskError, OSError):
+        loaded = load_model(
+            model,
+            dtype=dtype,
+            device=device,
+            device_map=device_map,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+        )
+        engine = reading_engine(loaded, log)
+        assert engine.lens is not None
+        chosen = layer or max(1, round(_DEPTH * engine.lens.parts.n_layers))
+        with Bars("loss") as progress:
+            found = learn_selector(
+                engine,
+                Sources(loaded, prompts, None, include_path).data(data, share, held_out, progress),
+                SelectorPlan(SelectorRecipe(chosen, rank, steps, rate, seed=seed), batch_size, precision.value, seed),
+                out,
+                model_name=model,
+                progress=progress,
+            )
+    _show(found, chosen)
+    typer.echo(f"Written: {out}")
+
+
+def _show(found: SelectorQuality, layer: int) -> None:
+    title = f"Against boxes, layer {layer}, {found.prompts} prompts of {found.clusters} pictures: {found.data}"
+    table = Table(title=title, title_justify="left")
+    for name in ("map", *found.own):
+        table.add_column(name)
+    for name, figures in (("selector", found.own), ("of another picture", found.other_picture)):
+        table.add_row(name, *(f"{figures[each]:.3f}" if each in figures else "" for each in found.own))
+    Console().print(table)

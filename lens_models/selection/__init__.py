@@ -1,0 +1,12 @@
+"""Selection of image tokens: which parts of a picture a position of the text is about.
+
+selector.py     scores of image tokens, learnt for a frozen model
+fit.py          the learning, step by step
+files.py        `selector.safetensors` and `selector.json`
+"""
+
+from .files import read_selector, write_selector
+from .fit import SelectorFit, SelectorRecipe, Shown
+from .selector import Selector
+
+__all__ = ["Selector", "SelectorFit", "SelectorRecipe", "Shown", "read_selector", "write_selector"]

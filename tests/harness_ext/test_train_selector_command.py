@@ -1,0 +1,113 @@
+"""`mmlens train-selector`: what a person types, from pictures with boxes to a selector that a run chooses with."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from controlled_records import mini_documents, mini_image
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from harness_ext.cli import app
+from lens_engine import load
+from lens_models import LensFileError, find_parts, load_model
+from lens_models.selection import Selector, SelectorFit, SelectorRecipe, Shown, read_selector
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    lines = []
+    for number, document in enumerate(mini_documents("clevr_mini")[:80:8]):
+        mini_image(document).save(folder / f"{number}.png")
+        boxes = json.loads(document["lens_boxes"])
+        lines.append(json.dumps({"image": f"{number}.png", "question": document["question"], "boxes": boxes}))
+    (folder / "questions.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def run(*words: str | Path, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["train-selector", *map(str, words)])
+    assert result.exit_code == code, (result.output, result.exception)
+    return " ".join(result.output.split())
+
+
+def test_a_selector_is_written_and_a_run_chooses_with_it(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "selector"
+    words = ("lens_tiny", "--data", pictures, "--steps", "5", "--rank", "8", "--held-out", "0.5", "--device", "cpu")
+    said = run(*words, "--out", out)
+    assert "Against boxes, layer 6" in said and "of another picture" in said
+    described = json.loads((out / "selector.json").read_text())
+    assert (described["layer"], described["recipe"]["rank"]) == (6, 8)
+    assert set(described["held_out"]["own"]) == {"lift", "pointing", "auroc"}
+    assert not (out / "unfinished.pt").exists()
+    parts = find_parts(load_model("lens_tiny", device="cpu").model)
+    selector = read_selector(out, parts)
+    assert selector.digest == described["digest"] and selector.query.shape == (8, 128)
+    assert "holds a selector already" in run(*words, "--out", out, code=1)
+    other = tmp_path / "again"
+    run(*words, "--out", other)
+    one, two = (load_file(each / "selector.safetensors") for each in (out, other))
+    torch.testing.assert_close(one, two)
+    vlm = load(device="cpu", intervene=f"select:1:patches=4:file={out}")
+    answer = vlm.ask(pictures / "0.png", "What color is the cube?", candidates=["red", "blue"])
+    assert answer.text
+    (out / "selector.json").write_text(json.dumps({**described, "digest": "0" * 16}))
+    with pytest.raises(LensFileError, match="its numbers are not those"):
+        read_selector(out, parts)
+
+
+def test_a_layer_that_the_model_does_not_have_is_refused(pictures: Path, tmp_path: Path) -> None:
+    words = ("lens_tiny", "--data", pictures, "--layer", "11", "--device", "cpu", "--out", tmp_path / "x")
+    assert re.search("layer 11; Qwen2VL.* has layers 1 to 10", run(*words, code=1))
+
+
+def test_data_without_boxes_is_refused(pictures: Path, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in (pictures / "questions.jsonl").read_text().splitlines()]
+    bare = [json.dumps({"image": str(pictures / each["image"]), "question": each["question"]}) for each in lines]
+    (tmp_path / "questions.jsonl").write_text("\n".join(bare))
+    out = tmp_path / "x"
+    said = run("lens_tiny", "--data", tmp_path, "--held-out", "0.5", "--device", "cpu", "--out", out, code=1)
+    assert "no prompt has a box of what is asked about" in said
+    words = ("lens_tiny", "--data", pictures, "--held-out", tmp_path, "--steps", "1", "--device", "cpu")
+    assert "to measure on" in run(*words, "--out", tmp_path / "y", code=1)
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_text(json.dumps({"image": str(pictures / "0.png"), "question": "?", "boxes": "here"}))
+    assert "boxes='here'" in run("lens_tiny", "--data", damaged, "--device", "cpu", "--out", out, code=1)
+
+
+def test_a_planted_selection_is_learnt() -> None:
+    """Tokens that lie in the box are those whose first numbers are those of the position."""
+    drawn = torch.Generator().manual_seed(0)
+
+    def shown() -> Shown:
+        step, tokens = torch.randn(16, generator=drawn), torch.randn(9, 16, generator=drawn)
+        place = int(torch.randint(9, (1,), generator=drawn))
+        tokens[place, :4] = 2 * step[:4]
+        return Shown(step, tokens, torch.nn.functional.one_hot(torch.tensor(place), 9).float())
+
+    fit = SelectorFit(16, SelectorRecipe(1, rank=8, steps=400, rate=1e-2))
+    first = fit.take([shown() for _ in range(64)])["boxes"]
+    for _ in range(399):
+        last = fit.take([shown() for _ in range(64)])["boxes"]
+    assert last < first / 2
+    selector = fit.selector(torch.float16, "planted")
+    fresh = [shown() for _ in range(200)]
+    hits = [int(selector(each.step, each.tokens).argmax()) == int(each.inside.argmax()) for each in fresh]
+    assert sum(hits) > 120, "chance is 22"
+    with pytest.raises(ValueError, match="at step 400 of 400"):
+        fit.take([shown()])
+
+
+def test_scores_are_those_of_the_formula() -> None:
+    drawn = torch.Generator().manual_seed(1)
+    query, key, step, tokens = (torch.randn(shape, generator=drawn) for shape in ((4, 6), (4, 6), (6,), (3, 6)))
+    found = Selector(1, query, key, torch.tensor([0.5]))(step, tokens)
+    for score, token in zip(found, tokens, strict=True):
+        unit = [each.double() / each.double().square().mean().sqrt() for each in (step, token)]
+        expected = (query.double() @ unit[0]) @ (key.double() @ unit[1]) / 2 + 0.5
+        assert float(score) == pytest.approx(float(expected), abs=1e-4)

@@ -1,0 +1,67 @@
+"""Draw pictures with questions of several steps and their boxes: ``python -m training.selector_pictures --out DIR``.
+
+Writes PNG files and ``questions.jsonl``, for ``mmlens train-selector lens_tiny --data DIR``. Questions are those that
+``reasoning_mini`` is made of; seeds lie above those of all training pictures, and a picture that a bundled benchmark
+has is left out by its content.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lens_tasks.scenes.boxes import boxes_cell, referents
+from lens_tasks.scenes.instructions import DIRECT
+from lens_tasks.scenes.render import render
+from lens_tasks.scenes.sample import sample_scene
+from lens_tasks.scenes.world import Scene
+from training.disjoint import benchmark_digests, digest
+from training.reasoning import WORDING, drawn
+
+SEED = 60_000_000_000
+
+
+def questions(rng: np.random.Generator, scene: Scene, count: int) -> Iterator[dict[str, Any]]:
+    """Up to ``count`` lines about one picture, without its name."""
+    for language in ("en", "ru") * (count // 2):
+        found = drawn(rng, scene)
+        if found is None:
+            continue
+        question, answer = found
+        boxes = json.loads(boxes_cell(scene, *referents(question, scene)))
+        if any(each["role"] == "asked" for each in boxes):
+            text = f"{WORDING[language](question)}\n{DIRECT[language]}"
+            yield {"question": text, "boxes": boxes, "answer": answer, "language": language}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pictures", type=int, default=1500)
+    parser.add_argument("--questions", type=int, default=4, help="about each picture, at most; an even number")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    taken, lines, left_out = benchmark_digests(), [], 0
+    for number in range(args.pictures):
+        scene = sample_scene(SEED + number)
+        pixels = render(scene)
+        if digest(pixels) in taken:
+            left_out += 1
+            continue
+        name = f"{number:05d}.png"
+        Image.fromarray(pixels).save(args.out / name)
+        for line in questions(np.random.default_rng(SEED + number), scene, args.questions):
+            lines.append(json.dumps({"image": name, **line}, ensure_ascii=False))
+    (args.out / "questions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{args.pictures - left_out} pictures, {len(lines)} questions in {args.out}; {left_out} are in a benchmark")
+
+
+if __name__ == "__main__":
+    main()
