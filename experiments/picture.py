@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,7 @@ from lens_results import Run, load
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "picture-results.md"
 FIGURES: Final = ROOT / "docs" / "figures"
+LEVEL: Final = 0.05
 FAMILIES: Final = ("exist", "count", "compare_integer", "compare_attribute", "query_attribute")
 
 
@@ -133,17 +134,34 @@ fixed. On pope_mini too few answers about objects that are there are wrong.
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What came of one hypothesis."""
+class Found:
+    """What came of one hypothesis: both means, their difference, and p before and after the correction for all."""
 
     asked: Hypothesis
     larger: float | None
     than: float | None
     difference: Estimate
     p: float | None
+    p_holm: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two."""
+        if self.p_holm is None:
+            return "could not be tested"
+        if self.p_holm >= LEVEL:
+            return "not shown"
+        return "holds" if (self.difference.value or 0) > 0 else "the opposite"
 
 
-def _test(asked: Hypothesis, runs: Mapping[str, TaskRun]) -> _Found:
+def tested(runs: Mapping[str, TaskRun]) -> tuple[Found, ...]:
+    """Every hypothesis with its p corrected for all of them, in their order."""
+    found = [_test(asked, runs) for asked in HYPOTHESES]
+    corrected = holm({str(number): one.p for number, one in enumerate(found)})
+    return tuple(replace(one, p_holm=corrected[str(number)]) for number, one in enumerate(found))
+
+
+def _test(asked: Hypothesis, runs: Mapping[str, TaskRun]) -> Found:
     run = runs[asked.task]
     frame = run.frame
     chosen = np.ones(len(frame), dtype=bool)
@@ -155,10 +173,10 @@ def _test(asked: Hypothesis, runs: Mapping[str, TaskRun]) -> _Found:
     nothing = np.full(len(frame), np.nan)
     larger, than = ((numbers(frame[name]) if name in frame else nothing)[rows] for name in (asked.larger, asked.than))
     found = paired(than, larger, run.clusters.at(chosen))
-    return _Found(asked, found.mean_b, found.mean_a, found.difference, found.p_value)
+    return Found(asked, found.mean_b, found.mean_a, found.difference, found.p_value)
 
 
-def _presence(run: TaskRun) -> list[tuple[str, Estimate]]:
+def presence(run: TaskRun) -> list[tuple[str, Estimate]]:
     """AUROC of each quantity for an object that is there, in pope_mini."""
     frame = run.frame
     absent = (frame["gold"].map(lambda gold: gold[0]) == "no").to_numpy(dtype=float)
@@ -183,35 +201,26 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _verdict(found: _Found, corrected: float | None) -> str:
-    if corrected is None:
-        return "could not be tested"
-    if corrected >= 0.05:
-        return "not shown"
-    return "holds" if (found.difference.value or 0) > 0 else "the opposite"
-
-
 def page(results: Path = ROOT / "results" / "picture") -> str:
     """The page of docs/, as Markdown."""
     run = load(results)
     runs = {one.task: one for one in task_runs(run)}
-    found = [_test(asked, runs) for asked in HYPOTHESES]
-    corrected = holm({str(number): one.p for number, one in enumerate(found)})
+    found = tested(runs)
     lines = [_INTRO.format(tests=sum(one.p is not None for one in found))]
     lines.append("| hypothesis | task | n | mean | compared with | difference | p (Holm) | |")
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for number, one in enumerate(found):
-        p = corrected[str(number)]
+    for one in found:
+        p = one.p_holm
         cells = [
             one.asked.says, one.asked.task, str(one.difference.n), _number(one.larger), _number(one.than),
-            _interval(one.difference), "" if p is None else f"{p:.2g}", _verdict(one, p),
+            _interval(one.difference), "" if p is None else f"{p:.2g}", one.verdict,
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "![Lift in the boxes and drops without image tokens, clevr_mini](figures/picture_clevr.png)"]
     lines += _right_against_wrong(runs)
     lines += ["", "## Is the object there?", "", "pope_mini: AUROC of telling present from absent objects."]
     lines += ["", "| quantity | AUROC |", "| --- | --- |"]
-    lines += [f"| {says} | {_interval(estimate, 3)} |" for says, estimate in _presence(runs["pope_mini"])]
+    lines += [f"| {says} | {_interval(estimate, 3)} |" for says, estimate in presence(runs["pope_mini"])]
     lines += ["", "## By layer", "", "Mean lift of the boxes over null boxes (own minus null), by layer.", ""]
     lines += ["![Lift by layer of each map, both tasks](figures/picture_lift.png)", ""]
     lines += [line for task in ("pope_mini", "clevr_mini") for line in _by_layer(run, task)]

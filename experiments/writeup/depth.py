@@ -16,7 +16,7 @@ from lens_report.stats.above_chance import AboveChance
 MINIS = ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini")
 
 
-def depth_section(depths: Depths, pictures: tuple[Block, ...]) -> Section:
+def depth_section(depths: Depths) -> Section:
     """Concepts by depth, in the main run and the seeds."""
     rows = [row for name in (MAIN, *SEEDS) for task in MINIS for row in _rows(depths, name, task)]
     columns = (
@@ -35,13 +35,13 @@ def depth_section(depths: Depths, pictures: tuple[Block, ...]) -> Section:
             "chance. Its half-way depth is where it stays above half of its final value, with an interval over images. "
             "The layer from which it is above chance holds for all later layers, corrected for their number."
         ),
-        _existence(depths),
+        existence(depths),
         say("Which orders of two concepts hold up in the seeds stands under the hypotheses."),
     )
-    return Section("When which concept becomes readable", (*text, Table("concepts", columns, tuple(rows)), *pictures))
+    return Section("When which concept becomes readable", (*text, Table("concepts", columns, tuple(rows))))
 
 
-def _existence(depths: Depths) -> Sentence | None:
+def existence(depths: Depths) -> Sentence | None:
     """The one concept with many samples, in all runs."""
     found = [depths.of(name, "pope_mini").get("existence") for name in (MAIN, *SEEDS)]
     values = [one.halfway.value for one in found if one is not None and one.halfway.value is not None]

@@ -25,7 +25,8 @@ def method_section(material: Material) -> Section:
             ),
             say(
                 "It is a readout with a fixed linear map: an answer that it does not show may be there in another "
-                "form, and an answer that it shows need not be used. Everything below is correlational."
+                "form, and an answer that it shows need not be used. Everything below is correlational, "
+                "but for the masks of image tokens."
             ),
             say(
                 "The evidence that the readout is the model's own: over {n} samples of {runs} runs and tasks the "

@@ -12,21 +12,20 @@ from lens_report.stats import Estimate
 
 REPEATED = "Found, and found again in every seed"
 ALONE = "Found in the main run alone"
-SILENT = "Not shown"
+SILENT = "What was not found"
 
 
-def summary_section(claims: tuple[Claim, ...]) -> Section:
-    """What repeats, what was found once, and what was not shown."""
-    repeated = [one for one in claims if one.repeats]
-    alone = [one for one in claims if one.holds and not one.repeats]
-    opening = paragraph(
+def opening(claims: tuple[Claim, ...]) -> tuple[Block, ...]:
+    """How many hypotheses there were and what came of them."""
+    held = sum(one.holds for one in claims)
+    return paragraph(
         say(
             "A small vision-language model was read layer by layer while it answered four benchmarks, and {n} "
             "hypotheses about what was read were tested together. {holds} of them hold in the main run after "
             "correction for all, and {repeats} of these also in each of the seeds that could be asked. {silent} were "
             "not shown.",
-            n=count(len(claims)), holds=count(len(repeated) + len(alone)), repeats=count(len(repeated)),
-            silent=count(len(claims) - len(repeated) - len(alone)),
+            n=count(len(claims)), holds=count(held), repeats=count(sum(one.repeats for one in claims)),
+            silent=count(len(claims) - held),
         ),
         say(
             "{before} were listed before the first run was read; {after} were added when runs had been read, and are "
@@ -35,15 +34,18 @@ def summary_section(claims: tuple[Claim, ...]) -> Section:
             after=count(sum(not TOPICS[one.topic].before for one in claims)),
         ),
     )  # fmt: skip
-    return Section(
-        "Summary",
-        opening,
-        (
-            Section(REPEATED, _lines(repeated)),
-            Section(ALONE, _lines(alone)),
-            Section(SILENT, bullets([_silent(topic, claims) for topic in TOPICS if _quiet(topic, claims)])),
-        ),
-    )
+
+
+def held_sections(claims: tuple[Claim, ...]) -> tuple[Section, Section]:
+    """One line a hypothesis that holds: those that repeat in the seeds, and those found once."""
+    repeated = [one for one in claims if one.repeats]
+    alone = [one for one in claims if one.holds and not one.repeats]
+    return Section(REPEATED, _lines(repeated)), Section(ALONE, _lines(alone))
+
+
+def silent_section(claims: tuple[Claim, ...]) -> Section:
+    """What was not shown, a line a topic."""
+    return Section(SILENT, bullets([_silent(topic, claims) for topic in TOPICS if _quiet(topic, claims)]))
 
 
 def claim_section(claims: tuple[Claim, ...]) -> Section:

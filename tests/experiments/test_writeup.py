@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from experiments.writeup.build import build
+from experiments.writeup.measured_remedies import EFFECTS, measured_section
+from experiments.writeup.paper import FINDINGS
 from experiments.writeup.short import ALONE, REPEATED
 from lens_report.presentation.document.markdown import escape
 
@@ -24,7 +26,8 @@ def stats():
 
 @pytest.fixture(scope="module")
 def prose():
-    return (REPORT / "README.md").read_text(encoding="utf-8")
+    """The paper and its appendix."""
+    return "\n".join((REPORT / name).read_text(encoding="utf-8") for name in ("README.md", "appendix.md"))
 
 
 def test_each_number_of_the_prose_is_in_the_stats(stats, prose):
@@ -64,6 +67,50 @@ def test_claims_in_short_are_those_that_the_tests_let_through(stats):
         for name, texts in found.items():
             said = sum(f". {claim['task']}: {claim['what']}" in text for text in texts)
             assert said == (name == home), (name, claim["what"])
+
+
+def test_the_paper_is_short_and_has_a_figure_for_each_of_five_findings():
+    paper = (REPORT / "README.md").read_text(encoding="utf-8")
+    assert len(paper.split()) < 4_000
+    found = paper.split(f"\n## {FINDINGS}\n")[1].split("\n## ")[0].split("\n### ")[1:]
+    assert len(found) == 5
+    for section in found:
+        drawn = re.findall(r"\]\((figures/.*?)\)$", section, re.M)
+        assert len(drawn) == 1
+        assert (REPORT / drawn[0]).is_file()
+
+
+def test_headings_of_findings_are_those_of_the_tests_behind_them(stats, prose):
+    def held(topic: str) -> list[dict]:
+        return [one for one in stats["claims"] if one["topic"] == topic and (one["p_holm"] or 1) < 0.05]
+
+    asked = [one for one in stats["claims"] if one["topic"] == "image"]
+    gained = [one for one in held("image") if one["estimate"]["value"] > 0]
+    assert ("### The answers depend on the picture\n" in prose) == (len(gained) == len(asked))
+    better = [one for one in held("decoder") if one["estimate"]["value"] > 0]
+    assert ("### No decoder over the layers was shown to beat the last one\n" in prose) == (not better)
+    adding = {row[-1]["shown"] for table in stats["tables"] if table["name"] == "prediction" for row in table["rows"]}
+    none = "### No readout of the layers was shown to tell of errors what the last one does not\n"
+    assert (none in prose) == (adding <= {"none", "–"})
+
+
+def test_remedies_that_were_run_are_shown_where_they_are_stored(tmp_path):
+    assert list(measured_section(tmp_path)) == []
+    (tmp_path / EFFECTS).parent.mkdir()
+    (tmp_path / EFFECTS).write_text(
+        "task,intervention,n,n_clusters,difference,low,high,p,corrected,broken,positions_ratio\n"
+        "a,dola,40,40,-0.2,-0.3,-0.1,0.001,1,9,1.0\nb,dola,40,40,0.1,-0.1,0.3,0.04,5,1,1.0\n"
+        "a,vcd,40,40,0.0,,,,0,0,2.0\n",
+        encoding="utf-8",
+    )
+    (section,) = measured_section(tmp_path)
+    text, table = section.blocks
+    assert "of 3 comparisons 1 are shown to gain and 1 to lose" in text.sentences[0].text
+    shown = [[cell.text for cell in row] for row in table.rows]
+    assert shown == [
+        ["dola", "-20.0 % [-30.0, -10.0]; 1, 9", "10.0 % [-10.0, 30.0]; 5, 1", "1.0"],
+        ["vcd", "0.0 %; 0, 0", "–", "2.0"],
+    ]
 
 
 def test_the_correction_covers_every_hypothesis(stats):
