@@ -45,7 +45,7 @@ class Report:
     Attributes:
         folder: Where they are.
         markdown: report.md.
-        html: index.html, one self-contained file.
+        html: index.html; one self-contained file, unless the explorer has more samples than fit into one.
         stats: stats.json, every number of the text.
         figures: PNG and SVG files.
         problems: What could not be read and is left out.
@@ -100,6 +100,7 @@ def build_report(
     files.markdown.write_text(markdown(shown), encoding="utf-8")
     files.stats.write_text(_stats(found), encoding="utf-8")
     files.html.write_text(render_html(shown, data, folder, texts), encoding="utf-8")
+    data.write(files.html)
     return files
 
 

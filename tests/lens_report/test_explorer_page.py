@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from blank_figures import blank_figures
+from browser_page import Opened, in_browser
 from synthetic import HOSTILE, QUICK, Plan, write_run
 
 import lens_results
 from lens_report import ExplorerLimits, Report, build_report, task_runs
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium (apt-get install chromium)"),
-]
+pytestmark = in_browser
 
 
 CONTRASTS = r"""() => {
@@ -45,54 +40,6 @@ CONTRASTS = r"""() => {
 """Contrast of texts of the page with what is under them, by WCAG's formula."""
 
 
-class Opened:
-    """A page with everything it said and asked for."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.console: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.console.append(message.text))
-        page.on("pageerror", lambda error: self.console.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url))
-
-    def open(self, file: Path) -> None:
-        """Load a file and show the samples."""
-        self.page.goto(file.as_uri())
-        self.page.wait_for_selector("html[data-ready]", state="attached")
-        self.page.click("#tab-explorer")
-        self.page.wait_for_selector("#samples tbody tr")
-
-    def rows(self, column: int) -> list[str]:
-        """Texts of a column of the list, as on the page."""
-        return list(self.page.locator(f"#samples tbody tr td:nth-child({column})").all_inner_texts())
-
-    def sample(self, doc: int) -> None:
-        """Open a sample by its document number."""
-        self.page.fill("#search", "")
-        self.page.fill("#search", f"sphere {doc}?")
-        self.page.locator("#samples tbody tr").first.click()
-        self.page.wait_for_selector(f'#sample h2:has-text("document {doc} ")')
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def tab(browser: Any) -> Iterator[Opened]:
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    yield Opened(page)
-    page.close()
-
-
 @pytest.fixture
 def opened(tab: Opened, report: Report) -> Opened:
     tab.open(report.html)
@@ -109,31 +56,30 @@ def read_out(run: lens_results.Run, correct: bool) -> int:
 def test_it_opens_from_disk_quietly(opened: Opened, report: Report) -> None:
     assert opened.requests == [report.html.as_uri()]
     assert opened.console == []
-    assert opened.page.inner_text("#count") == "240 of 240 samples"
+    assert opened.count() == "240 of 240 samples"
 
 
 def test_filters_find_what_they_name(opened: Opened, run_folder: Path) -> None:
     frame = lens_results.load(run_folder).samples
     opened.page.select_option("#verdict", "wrong")
     wrong = int(((frame["status"] == "ok") & (frame["correct"] == False)).sum())  # noqa: E712
-    assert opened.page.inner_text("#count") == f"{wrong} of 240 samples"
+    assert opened.count() == f"{wrong} of 240 samples"
     opened.page.select_option("#path", "lost")
     lost = int((frame["gold_based.correct_then_lost"] == 1).sum())
-    assert opened.page.inner_text("#count") == f"{lost} of 240 samples"
+    assert opened.count() == f"{lost} of 240 samples"
     opened.page.click("#start-over")
     opened.page.select_option("#type", "=<b>popular</b>")
-    assert opened.page.inner_text("#count") == "120 of 240 samples"
+    assert opened.count() == "120 of 240 samples"
     opened.page.fill("#search", "SPHERE 23?")
     assert opened.rows(1) == ["23"]
     opened.page.fill("#search", "nothing like this")
-    assert opened.page.inner_text("#count") == "0 of 240 samples"
+    assert opened.count() == "0 of 240 samples"
 
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_sorting_by_a_metric(opened: Opened, run_folder: Path, descending: bool) -> None:
     frame = lens_results.load(run_folder).samples
-    opened.page.select_option("#sort", "label_free.final_margin")
-    opened.page.set_checked("#descending", descending)
+    opened.sort("label_free.final_margin", descending)
     expected = frame.sort_values("label_free.final_margin", ascending=not descending)["doc_id"].head(50)
     assert opened.rows(1) == [str(doc) for doc in expected]
     opened.page.click("#start-over")
@@ -141,9 +87,8 @@ def test_sorting_by_a_metric(opened: Opened, run_folder: Path, descending: bool)
 
 
 def test_samples_without_a_value_stand_last(opened: Opened) -> None:
-    for descending in (False, True):
-        opened.page.select_option("#sort", "label_free.final_margin")
-        opened.page.set_checked("#descending", descending)
+    for _ in (False, True):
+        opened.sort("label_free.final_margin")
         assert "–" not in opened.rows(7)
 
 
@@ -191,6 +136,7 @@ def test_a_sample_that_was_not_read_says_why(opened: Opened, run_folder: Path) -
 
 def test_hostile_text_stays_text(opened: Opened) -> None:
     opened.page.fill("#search", "owned")
+    opened.settled()
     opened.page.locator("#samples tbody tr").first.click()
     opened.page.wait_for_selector("#sample .question")
     assert opened.page.inner_text("#sample .question") == HOSTILE
@@ -205,6 +151,7 @@ def test_keys_alone_are_enough(opened: Opened) -> None:
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("/")
     page.keyboard.type("sphere 2")
+    opened.settled()
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     page.wait_for_selector('#sample h2:has-text("document 2 ")')
@@ -213,7 +160,7 @@ def test_keys_alone_are_enough(opened: Opened) -> None:
     page.keyboard.press("k")
     page.wait_for_selector('#sample h2:has-text("document 2 ")')
     page.keyboard.press("PageDown")
-    assert page.inner_text("#page").startswith("page 2")
+    page.wait_for_selector('#page:has-text("page 2")')
     page.focus("#tab-explorer")
     page.keyboard.press("ArrowLeft")
     assert page.is_visible("#findings")
@@ -224,7 +171,7 @@ def test_what_is_left_out_is_said(tab: Opened, run_folder: Path, tmp_path: Path)
     with blank_figures():
         page = build_report(run_folder, tmp_path, draws=QUICK, limits=limits).html
     tab.open(page)
-    assert tab.page.inner_text("#count") == "50 of 50 samples"
+    assert tab.count() == "50 of 50 samples"
     notes = " ".join(tab.page.locator("#explorer > .note").all_inner_texts())
     assert "the first 50 of 240 samples are shown" in notes
     assert "images are left out" in notes
@@ -238,7 +185,7 @@ def test_nine_thousand_samples_open(tab: Opened, tmp_path: Path) -> None:
     tab.open(made.html)
     tab.page.locator("#samples tbody tr").nth(20).click()
     tab.page.wait_for_selector(".lens", timeout=5000)
-    assert tab.page.inner_text("#count") == "9000 of 9000 samples"
+    assert tab.count() == "9000 of 9000 samples"
     assert tab.console == []
 
 
@@ -247,7 +194,7 @@ def test_a_russian_page_speaks_russian_and_works_alike(tab: Opened, run_folder: 
         made = build_report(run_folder, tmp_path, draws=QUICK, language="ru")
     tab.open(made.html)
     assert tab.page.locator("#tab-explorer").inner_text() == "Примеры"
-    assert tab.page.locator("#count").inner_text() == "примеры: 240 из 240"
+    assert tab.count() == "примеры: 240 из 240"
     assert set(tab.rows(2)) <= {"верно", "неверно", "ошибка формата", "не прочитан"}
     tab.page.select_option("#verdict", "wrong")
     assert set(tab.rows(2)) == {"неверно"}
@@ -262,12 +209,12 @@ def test_a_russian_page_speaks_russian_and_works_alike(tab: Opened, run_folder: 
 def test_a_reload_and_a_link_show_the_same_sample(opened: Opened, report: Report) -> None:
     opened.sample(23)
     address = opened.page.url
-    assert address.startswith(f"{report.html.as_uri()}#sample=rusynth/")
+    assert address.startswith(f"{report.html.as_uri()}#samples&search=sphere%2023%3F&sample=rusynth/")
     assert address.endswith("/23")
     opened.page.reload()
     opened.page.wait_for_selector('#sample h2:has-text("document 23 ")')
     assert opened.page.locator('#samples tr[aria-selected="true"]').count() == 1
-    opened.page.evaluate(f"location.hash = {address.rsplit('#', 1)[1].replace('/23', '/41')!r}")
+    opened.page.evaluate(f"location.hash = {address.rsplit('&', 1)[1].replace('/23', '/41')!r}")
     opened.page.wait_for_selector('#sample h2:has-text("document 41 ")')
     opened.page.evaluate("location.hash = '#sample=rusynth/nobody/1'")
     assert opened.page.locator('#sample h2:has-text("document 41 ")').count() == 1
@@ -280,7 +227,7 @@ def test_score_and_verdict_stand_side_by_side_and_can_be_compared(opened: Opened
     assert [float(score) for score in opened.rows(6)[:20]] == frame[column].head(20).to_list()
     differ = frame["correct"].notna() & (frame["correct"].astype(float) != frame[column])
     opened.page.select_option("#path", "differs")
-    assert opened.page.inner_text("#count") == f"{int(differ.sum())} of 240 samples"
+    assert opened.count() == f"{int(differ.sum())} of 240 samples"
 
 
 @pytest.mark.parametrize("width", [400, 1280])

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from blank_figures import blank_figures
+from browser_page import Opened, in_browser
 from pictured import CELLS, FLOORS, MAP_LAYERS, TOKENS, Pictured, in_a_video, pictured, write_pictured
 from synthetic import QUICK
-from test_explorer_page import CHROMIUM, Opened
 
 from lens_report import ExplorerLimits, build_report
 from lens_report.measures.picture.stored_maps import StoredMaps
@@ -103,16 +102,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(page_file: Path) -> Iterator[Opened]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        found = Opened(chromium.new_page(viewport={"width": 1400, "height": 900}))
-        found.open(page_file)
-        yield found
-        chromium.close()
+def opened(tab: Opened, page_file: Path) -> Opened:
+    tab.open(page_file)
+    return tab
 
 
 def strengths(opened: Opened, picture: int = 0) -> list[int]:
@@ -131,14 +123,15 @@ def strengths(opened: Opened, picture: int = 0) -> list[int]:
 
 def choose(opened: Opened, task: str, doc: int) -> Any:
     opened.page.select_option("#task", label=f"{task}: m")
+    opened.settled()
     opened.page.locator("#samples tbody tr").nth(doc).click()
     opened.page.wait_for_selector(f'#sample h2:has-text("{task}, document {doc} ")')
     return opened.page
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium (apt-get install chromium)")
 class TestPage:
+    pytestmark = in_browser
+
     def test_the_map_lies_where_it_was_planted(self, opened: Opened) -> None:
         page = choose(opened, "pope_mini", 5)
         page.select_option("#heat-map", label="word asked about: sphere")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lens_report.measures.candidates import indices
 from lens_report.measures.task_run import OUTPUT, Floats, TaskRun
 from lens_report.presentation.explorer.heat import Heat
+from lens_report.presentation.explorer.steps import WrittenSteps, whole_numbers
 
 GOLD, ANSWER, OTHER = 1, 2, 4
 """Bits of a top-k cell: the token stands for the gold answer, for the answer given, for another candidate."""
@@ -30,8 +31,8 @@ class Details:
     `gold` and `pred` (numbers of candidates or None), `z` [layers][candidates] in thousandths, `controls` name -> the
     same, `pivot` the same in English, `tokens` [layers][k], `logprobs` [layers][k] in hundredths of a nat, `marks`
     [[layer, place, bits]], `output` of a served model [[token, log-probability in hundredths of a nat]] and `uncertain`
-    figure -> why it has none, `lines` quantity -> [layers] in thousandths, `picture` as in `Heat`. What a sample has
-    not is not in its entry.
+    figure -> why it has none, `lines` quantity -> [layers] in thousandths, `picture` as in `Heat`, `steps` as in
+    `WrittenSteps`. What a sample has not is not in its entry.
     """
 
     def __init__(self, task_run: TaskRun, number: int) -> None:
@@ -43,6 +44,7 @@ class Details:
         self._lines = {name: task_run.stack(name) for name in LINES}
         ids, logprobs = task_run.wide("topk_ids"), task_run.wide("topk_logprobs")
         self._heat = Heat(task_run)
+        self._steps = WrittenSteps(task_run)
         self._output = task_run.probe(OUTPUT, "logprobs")
         prefix = f"probe_status.{OUTPUT} "
         self._uncertain = {
@@ -59,8 +61,8 @@ class Details:
     def block(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
         """The entries of the samples from `start` to before `stop`."""
         part = slice(start, stop)
-        wide = {name: _rows(values[part], THOUSANDTHS) for name, values in self._wide.items()}
-        lines = {name: _rows(values[part], THOUSANDTHS) for name, values in self._lines.items()}
+        wide = {name: whole_numbers(values[part], THOUSANDTHS) for name, values in self._wide.items()}
+        lines = {name: whole_numbers(values[part], THOUSANDTHS) for name, values in self._lines.items()}
         top = None if self._top is None else self._top_tokens(*(values[part] for values in self._top))
         samples: Iterator[Any] = self._frame[COLUMNS].iloc[part].itertuples(index=False)
         for place, own in enumerate(samples):
@@ -81,7 +83,7 @@ class Details:
                 entry["controls"] = known
             listed = self._output[start + place]
             if listed is not None:
-                hundredths = _rows(listed.astype(np.float64), HUNDREDTHS)
+                hundredths = whole_numbers(listed.astype(np.float64), HUNDREDTHS)
                 entry["output"] = [list(pair) for pair in zip(own.output_tokens, hundredths, strict=True)]
                 reasons = {name: _text(values[start + place]) for name, values in self._uncertain.items()}
                 entry["uncertain"] = {name: why for name, why in reasons.items() if why}
@@ -90,6 +92,9 @@ class Details:
             heat = self._heat.entry(start + place)
             if heat is not None:
                 entry["picture"] = heat
+            steps = self._steps.entry(start + place)
+            if steps is not None:
+                entry["steps"] = steps
             yield entry
 
     def _top_tokens(self, ids: Floats, logprobs: Floats) -> _TopTokens:
@@ -98,7 +103,7 @@ class Details:
         distinct, places = np.unique(numbers, return_inverse=True)
         texts = np.array([self._texts.get(token) or f"#{token}" for token in distinct.tolist()], dtype=object)
         tokens = texts[places].reshape(numbers.shape).tolist()
-        return _TopTokens(numbers, read, tokens, _rows(logprobs, HUNDREDTHS))
+        return _TopTokens(numbers, read, tokens, whole_numbers(logprobs, HUNDREDTHS))
 
 
 @dataclass(frozen=True)
@@ -136,17 +141,6 @@ def bits_of(token_ids: tuple[tuple[int, ...], ...], gold: int | None, pred: int 
         for token in tokens:
             found[token] = found.get(token, 0) | bit
     return found
-
-
-def _rows(values: Floats, scale: int) -> Rows:
-    """Numbers in parts of `scale` as nested lists of whole numbers, which JSON writes fast; None where missing."""
-    known = np.isfinite(values)
-    parts = np.where(known, np.round(scale * values), 0).astype(np.int64)
-    if known.all():
-        return list(parts.tolist())
-    found = parts.astype(object)
-    found[~known] = None
-    return list(found.tolist())
 
 
 def _layers(values: Rows, width: int) -> Rows | None:

@@ -1,8 +1,8 @@
-"""The light part of the explorer: one entry a sample for list, filters and sorting, column by column."""
+"""The light part of the explorer: one entry a sample for list, filters and sorting, column by column, and its texts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from lens_results import kept_frames
 SCALARS = ("label_free.", "gold_based.", "score.")
 LONGEST = 4_000
 """Characters of a question or an answer in the page; the rest is cut with a mark."""
+TEXTS = ("question", "answer", "gold", "images", "videos")
+"""Columns that only the samples in sight need, and a search."""
 
 
 class Index:
@@ -31,11 +33,14 @@ class Index:
         self.image_numbers: dict[str, int] = {}
         """Digest of an image -> its number in the page."""
         self._needed: dict[str, int] = {}
+        self._documents: dict[tuple[Any, ...], int] = {}
 
     def add(self, task_run: TaskRun, kept: int) -> None:
         """Add the first `kept` samples of one task of a run."""
         frame = task_run.frame.head(kept)
         columns = _columns(task_run, frame) | {"task_run": [len(self._task_runs)] * kept}
+        keys = zip(frame["doc_id"], frame["request_idx"], frame["repeat"], strict=True)
+        columns["document"] = [self._documents.setdefault((task_run.task, *key), len(self._documents)) for key in keys]
         wrong = [verdict != "right" for verdict in columns["verdict"]]
         columns["images"] = [self._numbered(*each) for each in zip(frame["image_sha256"], wrong, strict=True)]
         columns["videos"] = [self._videos(*each) for each in zip(frame["videos"], wrong, strict=True)]
@@ -55,15 +60,26 @@ class Index:
         )
         self._n += kept
 
-    def content(self) -> dict[str, Any]:
-        """JSON values of the index."""
-        order = [name for prefix in SCALARS for name in self._metrics if name.startswith(prefix)]
-        return {
-            "n": self._n,
-            "task_runs": self._task_runs,
-            "columns": self._columns,
-            "metrics": {name: self._metrics[name] for name in order},
-        }
+    def head(self) -> dict[str, Any]:
+        """What the page knows at once, as JSON values: the number of samples, their tasks and runs, the metrics."""
+        return {"n": self._n, "task_runs": self._task_runs, "metrics": self._names()}
+
+    def parts(self, rows_of_texts: int) -> Iterator[tuple[str, Any]]:
+        """Name and JSON value of each part that is read when it is needed.
+
+        `columns`, which filters and the order of the list need: column -> [samples], where `document` numbers the
+        documents, which several runs may share; `metric-N`, [samples] of the N-th metric; `texts-N`, column of `TEXTS`
+        -> [samples of the N-th so many].
+        """
+        yield "columns", {name: values for name, values in self._columns.items() if name not in TEXTS}
+        for place, name in enumerate(self._names()):
+            yield f"metric-{place}", self._metrics[name]
+        for place, start in enumerate(range(0, self._n, rows_of_texts)):
+            part = slice(start, start + rows_of_texts)
+            yield f"texts-{place}", {name: self._columns[name][part] for name in TEXTS}
+
+    def _names(self) -> list[str]:
+        return [name for prefix in SCALARS for name in self._metrics if name.startswith(prefix)]
 
     def images_by_need(self) -> list[str]:
         """Digests, those of wrong answers first."""

@@ -1,8 +1,8 @@
-"""What of the records goes into the page: a light index that is there at once, details and pictures in chunks.
+"""What of the records goes into the page: a head that is there at once, and parts unpacked when needed.
 
-The index is JSON. Details are JSON, gzipped and in Base64, a few hundred samples a chunk; the page unpacks a chunk when
-one of its samples is opened. Pictures are Base64 JPEG in chunks of JSON, read when shown. Nothing of it can end the
-script element it stands in: Base64 has no `<`, and in JSON `<`, `>` and `&` are escaped.
+A part is JSON, gzipped and in Base64: the columns of the list, one metric, or the texts, details or pictures of some
+samples. Parts stand in the page, or beside it in a file each where there are many samples. Nothing of it can end the
+script element it stands in: Base64 has no `<`, and in the head, which is JSON, `<`, `>` and `&` are escaped.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import gc
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -25,21 +27,26 @@ from lens_report.presentation.explorer.index import Index
 from lens_results import LensResultsError, load_thumbnails
 
 CHUNK = 200
+TEXT_ROWS = 500
 LEVEL = 6
+FOLDER = "samples"
+"""Where the parts are that stand beside the page."""
 IMAGES_A_CHUNK = 50
 
 
 @dataclass(frozen=True)
 class ExplorerLimits:
-    """How much may go into one page.
+    """How much goes into the explorer.
 
     Attributes:
         samples: Samples of all tasks and runs together; each task of a run gets an equal part.
-        image_bytes: Bytes of thumbnails before Base64; those of wrong answers go first.
-        map_bytes: Bytes of maps over pictures before Base64; likewise, an equal part for each task of a run.
+        in_one_file: With more samples than that the explorer's data stand in files beside the page.
+        image_bytes: Bytes of thumbnails in one file, before Base64; those of wrong answers go first.
+        map_bytes: Bytes of maps over pictures in one file; likewise, an equal part for each task of a run.
     """
 
-    samples: int = 20_000
+    samples: int = 1_000_000
+    in_one_file: int = 20_000
     image_bytes: int = 24_000_000
     map_bytes: int = 24_000_000
 
@@ -49,20 +56,34 @@ class ExplorerData:
     """Contents of the page's data elements, safe to stand inside a script element.
 
     Attributes:
-        index: JSON of all samples.
-        details: Base64 of gzipped JSON, one a chunk.
-        images: JSON, one a chunk: number of the image -> Base64 of a JPEG.
+        head: JSON of what the page knows at once.
+        parts: Name -> Base64 of gzipped JSON: `columns`, `metric-N`, `texts-N`, `details-N`, `images-N`.
+        beside: The parts stand in files beside the page.
         notes: What was left out and why, for the reader.
     """
 
-    index: Markup
-    details: tuple[str, ...]
-    images: tuple[Markup, ...]
+    head: Markup
+    parts: Mapping[str, str]
+    beside: bool
     notes: tuple[str, ...]
+
+    def write(self, page: Path) -> None:
+        """Write the parts that stand beside a page; those of an earlier page go.
+
+        A page that opens from disk may read no file but may run scripts: each part is one that hands over its text.
+        """
+        folder = page.parent / FOLDER
+        for old in folder.glob("*.js"):
+            old.unlink()
+        if self.beside:
+            folder.mkdir(exist_ok=True)
+            for name, text in self.parts.items():
+                (folder / f"{name}.js").write_text(f'mmlens("{name}","{text}")\n', encoding="ascii")
 
 
 def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> ExplorerData:
     """Pack the samples of all tasks and runs."""
+    beside = min(limits.samples, sum(len(one.frame) for one in task_runs)) > limits.in_one_file
     share = limits.samples // max(1, len(task_runs))
     index, notes = Index(), []
     places: list[tuple[Details, int]] = []
@@ -75,22 +96,31 @@ def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> Explo
             )
         index.add(task_run, kept)
         details = Details(task_run, number)
-        without = details.keep_maps(limits.map_bytes // len(task_runs), kept)
+        without = 0 if beside else details.keep_maps(limits.map_bytes // len(task_runs), kept)
         if without:
             notes.append(f"{task_run.task}, {task_run.label}: the maps of {without} samples are left out.")
         places.append((details, kept))
-    images, image_notes = _images(task_runs, index, limits.image_bytes)
-    head = index.content() | {"chunk": CHUNK, "images_a_chunk": IMAGES_A_CHUNK, "notes": [*notes, *image_notes]}
-    return ExplorerData(safe_json(head), _packed(places), tuple(images), (*notes, *image_notes))
+    images, image_notes = _images(task_runs, index, None if beside else limits.image_bytes)
+    head = index.head() | {"chunk": CHUNK, "text_rows": TEXT_ROWS, "images_a_chunk": IMAGES_A_CHUNK}
+    head |= {"image_parts": [name for name, _ in images]} | ({"folder": FOLDER} if beside else {})
+    parts = _packed(chain(index.parts(TEXT_ROWS), _details(places), images))
+    return ExplorerData(safe_json(head), parts, beside, (*notes, *image_notes))
 
 
-def _packed(places: Sequence[tuple[Details, int]]) -> tuple[str, ...]:
-    """The details of all samples, a chunk each; zlib works beside the thread that makes the JSON."""
+def _details(places: Sequence[tuple[Details, int]]) -> Iterator[tuple[str, Any]]:
+    """The details of all samples, some a part."""
     entries = chain.from_iterable(
         details.block(start, min(start + CHUNK, kept)) for details, kept in places for start in range(0, kept, CHUNK)
     )
+    for number, chunk in enumerate(iter(lambda: list(islice(entries, CHUNK)), [])):
+        yield f"details-{number}", chunk
+
+
+def _packed(parts: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Parts by name; zlib works beside the thread that makes the JSON."""
     with _no_collections(), ThreadPoolExecutor(max_workers=1) as pool:
-        return tuple(pool.map(packed, iter(lambda: json_text(list(islice(entries, CHUNK))), "[]")))
+        found = [(name, pool.submit(packed, json_text(value))) for name, value in parts]
+        return {name: done.result() for name, done in found}
 
 
 @contextmanager
@@ -110,8 +140,13 @@ def packed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=LEVEL, mtime=0)).decode("ascii")
 
 
-def _images(task_runs: Sequence[TaskRun], index: Index, budget: int) -> tuple[list[Markup], list[str]]:
-    """Chunks of pictures by the numbers the index gave them, and notes on those that are missing."""
+def _images(
+    task_runs: Sequence[TaskRun], index: Index, budget: int | None
+) -> tuple[list[tuple[str, dict[str, str]]], list[str]]:
+    """Parts of pictures by the numbers the index gave them, and notes on those that are missing.
+
+    A part: number of a picture -> Base64 of a JPEG. `budget`: bytes of all of them; None for no limit.
+    """
     pictures, notes = _pictures(task_runs)
     kept: dict[int, str] = {}
     used = left_out = 0
@@ -119,7 +154,7 @@ def _images(task_runs: Sequence[TaskRun], index: Index, budget: int) -> tuple[li
         data = pictures.get(digest)
         if data is None:
             continue
-        if used + len(data) > budget:
+        if budget is not None and used + len(data) > budget:
             left_out += 1
             continue
         used += len(data)
@@ -131,7 +166,7 @@ def _images(task_runs: Sequence[TaskRun], index: Index, budget: int) -> tuple[li
     chunks: dict[int, dict[str, str]] = {}
     for number, text in kept.items():
         chunks.setdefault(number // IMAGES_A_CHUNK, {})[str(number)] = text
-    return [safe_json(chunks.get(place, {})) for place in range(max(chunks, default=-1) + 1)], notes
+    return [(f"images-{place}", chunk) for place, chunk in sorted(chunks.items())], notes
 
 
 def _pictures(task_runs: Sequence[TaskRun]) -> tuple[dict[str, bytes], list[str]]:

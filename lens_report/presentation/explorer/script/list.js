@@ -1,65 +1,51 @@
-// The list of samples: filters, search, order, pages.
+// The list of samples, a page at a time, and the sample that is open. Of documents that several runs were asked, the row
+// shows the first run that fits the filters, and the verdicts of all.
 
 const PAGE = 50;
-const state = { rows: [], page: 0, at: -1, opened: 0 };
-const searched = columns.question.map((question, row) =>
-  `${columns.doc[row]}\n${question}\n${columns.gold[row]}\n${columns.answer[row]}`.toLowerCase());
+const FIXED = ["doc", "verdict", "question", "gold", "answer", "score"];
 
-function select() {
-  const wanted = { search: byId("search").value.trim().toLowerCase() };
-  for (const name of ["task", "verdict", "type", "path"]) wanted[name] = byId(name).value;
-  const rows = [];
-  for (let row = 0; row < index.n; row += 1) if (matches(row, wanted)) rows.push(row);
-  arrange(rows, metrics[byId("sort").value], byId("descending").checked);
-  Object.assign(state, { rows, page: 0, at: -1 });
-  list();
-}
-
-function matches(row, wanted) {
-  return (wanted.task === "" || columns.task_run[row] === Number(wanted.task))
-    && (wanted.verdict === "" || columns.verdict[row] === wanted.verdict)
-    && (wanted.type === "" || columns.type[row] === wanted.type.slice(1))
-    && (wanted.path === "" || columns[wanted.path][row] === 1)
-    && (wanted.search === "" || searched[row].includes(wanted.search));
-}
-
-// By a metric, or in the order of the records without one; samples without a value stand last in either direction.
-function arrange(rows, values, descending) {
-  if (!values) {
-    if (descending) rows.reverse();
+async function list() {
+  const { rows, page, selected } = state;
+  const start = page * PAGE;
+  const shownRows = rows.slice(start, start + PAGE);
+  const names = [...new Set([byId("metric").value, ...state.ranges.keys()])].filter(Boolean);
+  try {
+    await readTexts(shownRows);
+  } catch (error) {
+    byId("count").textContent = t("This sample cannot be shown: {why}", { why: error.message });
     return;
   }
-  const sign = descending ? -1 : 1;
-  rows.sort((a, b) => {
-    if (values[a] === null || values[b] === null) return (values[a] === null) - (values[b] === null) || a - b;
-    return sign * (values[a] - values[b]) || a - b;
-  });
-}
-
-function list() {
-  const { rows, page } = state;
-  const name = byId("sort").value;
+  if (selected !== state.selected || page !== state.page) return;
+  const all = joined(byId("task").value) ? samplesOf.length : index.n;
+  const several = all < index.n || index.task_runs.length > new Set(index.task_runs.map((one) => one.task)).size;
+  const said = { n: rows.length, all };
+  byId("count").textContent = several && joined(byId("task").value) ? t("{n} of {all} documents", said) : t("{n} of {all} samples", said);
   const pages = Math.max(1, Math.ceil(rows.length / PAGE));
-  byId("count").textContent = t("{n} of {all} samples", { n: rows.length, all: index.n });
   byId("page").textContent = t("page {page} of {pages}", { page: page + 1, pages });
   byId("previous").disabled = page === 0;
   byId("next").disabled = page + 1 >= pages;
-  byId("metric-head").textContent = name ? name.split(".").slice(1).join(".") : "";
-  byId("metric-head").title = name;
-  byId("samples").classList.toggle("unsorted", !name);
-  const start = page * PAGE;
-  const shownRows = rows.slice(start, start + PAGE);
-  byId("samples").tBodies[0].replaceChildren(...shownRows.map((row, place) => listed(row, name, start, place)));
+  heads(names);
+  byId("samples").tBodies[0].replaceChildren(...shownRows.map((row, place) => listed(row, names, start, place)));
 }
 
-function listed(row, name, start, place) {
+// Column headers: a press sorts by the column, another one turns the order round.
+function heads(names) {
+  const line = byId("samples").tHead.rows[0];
+  while (line.cells.length > FIXED.length) line.lastChild.remove();
+  for (const name of names) line.append(make("th", { scope: "col" }, make("button", { type: "button", "data-sort": name, title: name }, short(name))));
+  for (const cell of line.cells) {
+    const sorted = cell.firstChild.dataset.sort === state.sort;
+    cell.setAttribute("aria-sort", sorted ? (state.descending ? "descending" : "ascending") : "none");
+  }
+}
+
+function listed(row, names, start, place) {
   const line = make("tr", { "data-row": row, tabindex: place ? -1 : 0, "aria-selected": start + place === state.at });
-  const verdict = columns.verdict[row];
-  const cells = [columns.doc[row], t(verdict), columns.question[row], columns.gold[row], columns.answer[row],
-    number(columns.score[row]), name ? number(metrics[name][row]) : ""];
+  const own = texted.get(row);
+  const cells = [columns.doc[row], null, own.question, own.gold, own.answer, number(columns.score[row]),
+    ...names.map((name) => number(metric(name, row)))];
   for (const [column, value] of cells.entries()) {
-    const cell = make("td", {}, String(value));
-    if (column === 1) cell.className = `verdict-${verdict === "right" || verdict === "wrong" ? verdict : "other"}`;
+    const cell = value === null ? verdicts(row) : make("td", {}, String(value));
     if (column > 1 && column < 5) cell.title = value;
     line.append(cell);
   }
@@ -67,20 +53,30 @@ function listed(row, name, start, place) {
   return line;
 }
 
-function turn(page) {
+const looks = (verdict) => `verdict-${verdict === "right" || verdict === "wrong" ? verdict : "other"}`;
+
+function verdicts(row) {
+  const runs = joined(byId("task").value) ? samplesOf[columns.document[row]] : [row];
+  if (runs.length === 1) return make("td", { class: looks(columns.verdict[row]) }, t(columns.verdict[row]));
+  const said = runs.map((each) => `${index.task_runs[columns.task_run[each]].run}: ${t(columns.verdict[each])}`);
+  const marks = runs.map((each, place) => make("span", { class: `${looks(columns.verdict[each])} mark`, role: "img", "aria-label": said[place], title: said[place] }));
+  return make("td", { title: said.join("; ") }, ...marks);
+}
+
+async function turn(page) {
   const last = Math.max(0, Math.ceil(state.rows.length / PAGE) - 1);
   state.page = Math.min(Math.max(page, 0), last);
-  list();
+  await list();
 }
 
 // Open a sample of the list and move between samples.
 
-function move(to) {
+async function move(to) {
   if (!state.rows.length) return;
   const at = Math.min(Math.max(to, 0), state.rows.length - 1);
   const page = Math.floor(at / PAGE);
-  if (page !== state.page) { state.page = page; list(); }
-  open(at);
+  if (page !== state.page) { state.page = page; await list(); }
+  await open(at);
 }
 
 async function open(at) {
@@ -93,9 +89,10 @@ async function open(at) {
     if (chosen) line.focus({ preventScroll: false });
   }
   const turnNumber = ++state.opened;
+  const runs = joined(byId("task").value) ? samplesOf[columns.document[row]] : [row];
   let body;
   try {
-    body = page(row, await details(row));
+    body = await pagesOf(runs);
   } catch (error) {
     body = [make("p", { class: "note" }, t("This sample cannot be shown: {why}", { why: error.message }))];
   }
@@ -103,36 +100,23 @@ async function open(at) {
     byId("sample").replaceChildren(...body);
     byId("sample").scrollTop = 0;
     byId("sample").dataset.row = row;
-    setAddress(row);
+    state.sample = addressOf(row);
+    setAddress();
     if (isNarrow()) byId("sample").scrollIntoView();
   }
 }
 
-// The address of a sample: task, run and document, so that a reload, a link and a report that is built anew show the same.
-
-function addressOf(row) {
-  const { task, run } = index.task_runs[columns.task_run[row]];
-  return `#sample=${[task, run, String(columns.doc[row])].map(encodeURIComponent).join("/")}`;
-}
-
-function setAddress(row) {
-  history.replaceState(null, "", addressOf(row));
-}
-
-function addressed() {
-  if (!location.hash.startsWith("#sample=")) return -1;
-  for (let row = 0; row < index.n; row += 1) if (addressOf(row) === location.hash) return row;
-  return -1;
-}
-
-// Show the sample that the address names, or the list of samples.
-function follow() {
-  if (location.hash === "#samples") show("explorer");
-  const row = addressed();
-  if (row < 0) return;
-  show("explorer");
-  if (!state.rows.includes(row)) { byId("filters").reset(); select(); }
-  move(state.rows.indexOf(row));
+// The page of a sample; of a document that several runs were asked, their pages side by side.
+async function pagesOf(runs) {
+  await Promise.all(index.metrics.map(valuesOf));
+  const pages = [];
+  for (const [place, row] of runs.entries()) {
+    await readTexts([row]);
+    await readPictures(row);
+    pages.push(page(row, await details(row), place));
+  }
+  if (pages.length === 1) return pages[0];
+  return [make("div", { class: "side" }, ...pages.map((each) => make("div", {}, ...each)))];
 }
 
 const isNarrow = () => matchMedia("(max-width: 900px)").matches;

@@ -1,4 +1,4 @@
-// The page: find and make elements, unpack the data, tabs, keys, filters, start.
+// The page: find and make elements, tabs, keys, start.
 
 // Find and make elements.
 // Every text of a data set or a model goes in through textContent or an attribute, never as markup.
@@ -43,52 +43,6 @@ function number(value) {
   return value === null || value === undefined ? "–" : Number.isInteger(value) ? String(value) : value.toFixed(3);
 }
 
-// What the page holds: an index that is there at once, details and pictures that are unpacked when asked for.
-
-const index = JSON.parse(byId("index").textContent);
-const columns = index.columns;
-const metrics = index.metrics;
-const chunks = new Map();
-
-function details(row) {
-  const number = Math.floor(row / index.chunk);
-  if (!chunks.has(number)) chunks.set(number, unpack(byId(`details-${number}`).textContent));
-  return chunks.get(number).then((samples) => unscaled(samples[row % index.chunk]));
-}
-
-// Numbers by layer are packed in thousandths.
-function unscaled(sample) {
-  const scale = (value) => {
-    if (value === null || value === undefined) return value;
-    if (typeof value === "number") return value / 1000;
-    if (Array.isArray(value)) return value.map(scale);
-    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, scale(one)]));
-  };
-  const found = { ...sample };
-  for (const name of ["z", "pivot", "controls", "lines"]) if (name in sample) found[name] = scale(sample[name]);
-  return found;
-}
-
-async function unpack(text) {
-  if (typeof DecompressionStream === "undefined") {
-    throw new Error(t("This browser is too old to unpack the samples (it lacks DecompressionStream)."));
-  }
-  const bytes = Uint8Array.from(atob(text.trim()), (character) => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
-}
-
-const pictures = new Map();
-
-function picture(number) {
-  const chunk = Math.floor(number / index.images_a_chunk);
-  if (!pictures.has(chunk)) {
-    const element = byId(`images-${chunk}`);
-    pictures.set(chunk, element ? JSON.parse(element.textContent) : {});
-  }
-  return pictures.get(chunk)[number];
-}
-
 // The two parts of the page: findings and samples.
 
 const TABS = ["findings", "explorer"];
@@ -109,7 +63,8 @@ function connectTabs() {
     const button = byId(`tab-${tab}`);
     button.addEventListener("click", () => {
       show(tab);
-      history.replaceState(null, "", tab === "explorer" ? "#samples" : "#");
+      if (tab === "explorer") setAddress();
+      else history.replaceState(null, "", "#");
     });
     button.addEventListener("keydown", (event) => {
       if (event.key === "ArrowRight" || event.key === "ArrowLeft") show(TABS[1 - place], true);
@@ -140,32 +95,15 @@ function actionOf(event) {
   return actions[event.key];
 }
 
-// Fill the filters, connect what can be pressed, and show the first list.
+// Connect what can be pressed, and show the list and the sample that the address names.
 
-function fillFilters() {
-  const distinct = (values) => [...new Set(values)].filter((value) => value !== null).sort();
-  fill(byId("task"), [["", t("all")], ...index.task_runs.map((one, place) => [String(place), `${one.task}: ${one.run}`])]);
-  fill(byId("verdict"), [["", t("all")], ...distinct(columns.verdict).map((value) => [value, t(value)])]);
-  fill(byId("type"), [["", t("all")], ...distinct(columns.type).map((value) => [`=${value}`, value])]);
-  fill(byId("sort"), [["", t("document")], ...Object.keys(metrics).map((name) => [name, name])]);
-}
-
-function connectFilters() {
-  for (const name of ["task", "verdict", "type", "path", "sort", "descending"]) byId(name).addEventListener("change", select);
-  byId("search").addEventListener("input", select);
-  byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("start-over").addEventListener("click", () => { byId("filters").reset(); select(); });
-  byId("previous").addEventListener("click", () => turn(state.page - 1));
-  byId("next").addEventListener("click", () => turn(state.page + 1));
-}
-
-function start() {
+async function start() {
   connectTabs();
+  await openData();
   fillFilters();
   connectFilters();
   document.addEventListener("keydown", keys);
-  select();
-  follow();
+  await follow();
   addEventListener("hashchange", follow);
   document.documentElement.dataset.ready = "true";
 }

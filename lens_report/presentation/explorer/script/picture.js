@@ -16,12 +16,12 @@ const DROPS = [
   [t("boxes or track"), "gold_based.causal_drop"], [t("top of attention"), "label_free.attention_drop"], [t("top of words"), "label_free.word_drop"],
 ];
 
-function where(row, sample) {
+function where(row, sample, run) {
   const own = sample.picture || {};
-  const moving = columns.videos[row].length > 0;
+  const moving = texted.get(row).videos.length > 0;
   if (!sample.picture && !moving) return [];
   const parts = [make("h4", {}, moving ? t("Where in the video") : t("Where in the picture"))];
-  if (moving || (own.tokens && (own.maps.length || own.boxes))) parts.push(heat(row, own));
+  if (moving || (own.tokens && (own.maps.length || own.boxes))) parts.push(heat(row, own, run));
   parts.push(...boxFigures(row), ...liftCurves(own, row), ...dropTable(row));
   const told = Object.entries(own.status || {}).map(([name, text]) => `${name}: ${text}`);
   if (own.left_out) parts.push(make("p", { class: "note" }, t("The maps of this sample are left out to keep this file small.")));
@@ -39,18 +39,20 @@ function bytes(text) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
-function heat(row, own) {
+// `run`: which of the pages side by side it is; each has names of its own for its controls.
+function heat(row, own, run) {
   const maps = own.maps || [];
   const tokens = {
     places: new Int16Array(bytes(own.tokens || "").buffer), image: bytes(own.image || ""),
     frames: own.frames ? new Int16Array(bytes(own.frames).buffer) : null,
   };
-  const views = columns.images[row].map((number, place) => view(number, place, own.boxes || [], tokens));
-  views.push(...columns.videos[row].map((video, place) => player(video, place, own.tracks || [], tokens)));
-  const map = make("select", { id: "heat-map" });
+  const views = texted.get(row).images.map((number, place) => view(number, place, own.boxes || [], tokens));
+  views.push(...texted.get(row).videos.map((video, place) => player(video, place, own.tracks || [], tokens)));
+  const [mapId, layerId] = ["heat-map", "heat-layer"].map((id) => (run ? `${id}-${run}` : id));
+  const map = make("select", { id: mapId });
   fill(map, maps.map((one, place) => [String(place), mapName(one)]));
-  const layer = make("input", { id: "heat-layer", type: "range", min: 0, step: 1 });
-  const said = make("output", { for: "heat-map heat-layer" });
+  const layer = make("input", { id: layerId, type: "range", min: 0, step: 1 });
+  const said = make("output", { for: `${mapId} ${layerId}` });
   const redraw = () => {
     const one = maps[Number(map.value)];
     if (!one) return;
@@ -132,10 +134,6 @@ function paint(canvas, places, values, top, chosen) {
     context.fillStyle = `rgba(213, 60, 0, ${(top ? (0.85 * values[token]) / top : 0).toFixed(3)})`;
     context.fillRect(left, up, right - left, down - up);
   }
-}
-
-function metric(name, row) {
-  return metrics[name] ? metrics[name][row] : null;
 }
 
 // Lift, pointing and AUROC of each kind of map beside those of its nulls: null boxes, of a video null tracks.

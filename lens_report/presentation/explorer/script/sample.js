@@ -1,12 +1,12 @@
 // A sample's page.
 
-function page(row, sample) {
+function page(row, sample, place = 0) {
   const taskRun = index.task_runs[columns.task_run[row]];
   const title = make("h2", {}, t("{task}, document {n} ({run})", { task: taskRun.task, n: columns.doc[row], run: taskRun.run }));
   const back = make("button", { type: "button", class: "back" }, t("Back to the list"));
   back.addEventListener("click", () => byId("count").scrollIntoView());
   const parts = [back, title, make("div", { class: "head" }, shown(row), facts(row, sample))];
-  parts.push(...where(row, sample));
+  parts.push(...chain(sample), ...where(row, sample, place));
   if (sample.z) parts.push(...shares(sample, taskRun));
   parts.push(...(taskRun.layers.length ? table(sample, taskRun) : output(sample)), ...lines(sample, taskRun), ...scalars(row));
   return parts;
@@ -15,7 +15,7 @@ function page(row, sample) {
 function shown(row) {
   const frame = make("div", { class: "pictures" });
   let missing = 0;
-  for (const image of columns.images[row]) {
+  for (const image of texted.get(row).images) {
     const data = picture(image);
     if (data) frame.append(make("img", { src: `data:image/jpeg;base64,${data}`, alt: t("image of the question"), width: 192 }));
     else missing += 1;
@@ -25,7 +25,7 @@ function shown(row) {
 }
 
 function facts(row, sample) {
-  const entries = [[t("gold"), columns.gold[row]], [t("answer"), columns.answer[row]], [t("lens verdict"), t(columns.verdict[row])]];
+  const entries = [[t("gold"), texted.get(row).gold], [t("answer"), texted.get(row).answer], [t("lens verdict"), t(columns.verdict[row])]];
   if (columns.score[row] !== null) entries.push([t("score"), number(columns.score[row])]);
   if (columns.differs[row]) entries.push(["", t("score and lens verdict differ")]);
   if (columns.type[row] !== null) entries.push([t("type"), columns.type[row]]);
@@ -35,16 +35,16 @@ function facts(row, sample) {
   if (sample.status) entries.push([t("status"), `${sample.status}: ${sample.reason || t("no reason given")}`]);
   const terms = make("dl");
   for (const [name, value] of entries) terms.append(make("dt", {}, name), make("dd", {}, value || "–"));
-  return make("div", {}, make("p", { class: "question" }, columns.question[row]), terms);
+  return make("div", {}, make("p", { class: "question" }, texted.get(row).question), terms);
 }
 
 function scalars(row) {
   const parts = [];
   for (const [prefix, title] of [["label_free.", t("Label-free metrics")], ["gold_based.", t("Gold-based metrics")], ["score.", t("Scores of the harness")]]) {
     const block = make("div", { class: "scalars" });
-    for (const [name, values] of Object.entries(metrics)) {
-      if (name.startsWith(prefix) && values[row] !== null) {
-        block.append(make("div", {}, make("span", {}, name.slice(prefix.length)), make("span", {}, number(values[row]))));
+    for (const name of index.metrics) {
+      if (name.startsWith(prefix) && metric(name, row) !== null) {
+        block.append(make("div", {}, make("span", {}, name.slice(prefix.length)), make("span", {}, number(metric(name, row)))));
       }
     }
     if (block.childElementCount) parts.push(make("h4", {}, title), block);
@@ -59,6 +59,7 @@ const TOKEN_NOTE = [
   TOKEN_DARKER,
   t("✓ and a green frame: stands for the gold answer. ◂ and a red underline: stands for the answer given."),
 ].join(" ");
+const WHITE_FROM = 0.8; // the colour at which black and white text have the same contrast on white paper, 4.6
 const TOKEN_KINDS = [[1, t("gold")], [2, t("answer")], [4, t("another candidate")]];
 
 function table(sample, taskRun) {
@@ -106,8 +107,9 @@ function cell(token, hundredths, bits) {
   if (bits & 1) element.classList.add("gold");
   if (bits & 2) element.classList.add("answer");
   const strength = p === null ? 0 : Math.sqrt(p);
-  element.style.backgroundColor = `rgba(0, 90, 150, ${(0.04 + 0.9 * strength).toFixed(2)})`;
-  if (strength > 0.5) element.style.color = "#fff";
+  const opacity = 0.04 + 0.9 * strength;
+  element.style.backgroundColor = `rgba(0, 90, 150, ${opacity.toFixed(2)})`;
+  element.classList.add(opacity < WHITE_FROM ? "pale" : "strong");
   return element;
 }
 

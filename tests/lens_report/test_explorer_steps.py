@@ -1,0 +1,104 @@
+"""The steps of a response on the page of its sample: planted records, in headless Chromium."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_page import Opened, in_browser
+from synthetic import Plan, records, run_info
+
+from lens_report import ExplorerLimits
+from lens_report.measures import task_runs
+from lens_report.presentation.document.blocks import Document
+from lens_report.presentation.document.html import render_html
+from lens_report.presentation.explorer.payload import explorer_data
+from lens_report.presentation.explorer.steps import WrittenSteps
+from lens_results import RecordWriter, load, merge
+
+RESPONSE = "Step 1: a cube.\nStep 2: it is red.\nAnswer: yes"
+SPANS = ((0, 15), (16, 34))
+FORCED = np.log(np.array([[0.5, 0.5], [0.2, 0.8], [0.9, 0.1]]))
+
+
+def array(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32)
+
+
+def planted(number: int) -> dict[str, Any]:
+    """Of the first sample everything, of the second no forced answer, the response of the third lacks its beginning."""
+    read: dict[str, Any] = {
+        "start": array([start for start, _ in SPANS]), "end": array([end for _, end in SPANS]),
+        "tokens": array([6, 5]), "entropy": array([0.25, 1.5]), "forced": array(FORCED),
+    }  # fmt: skip
+    if number == 1:
+        read.pop("forced")
+        return {"response": RESPONSE, "probes": {"steps": read}, "probe_status": {"steps": "open: no candidate"}}
+    if number == 2:
+        return {"response": RESPONSE[4:], "probes": {"steps": read}, "probe_status": {"steps": "ok"}}
+    if number == 3:
+        return {"probe_status": {"steps": "nothing: no step is written before the answer"}}
+    return {"response": RESPONSE, "probes": {"steps": read}, "probe_status": {"steps": "ok"}}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("steps")
+    plan = Plan(n=5, per_image=1)
+    with RecordWriter(folder, run_info(plan)) as writer:
+        for number, record in enumerate(records(plan)):
+            writer.append(replace(record, **planted(number)))
+    merge(folder, plan.run_id)
+    file = folder / "index.html"
+    data = explorer_data(task_runs(load(folder)), ExplorerLimits())
+    file.write_text(render_html(Document("t", ()), data), encoding="utf-8")
+    return file
+
+
+def test_texts_are_those_of_the_places_or_absent(page: Path) -> None:
+    (task_run,) = task_runs(load(page.parent))
+    steps = WrittenSteps(task_run)
+    entries = [steps.entry(row) for row in range(4)]
+    assert entries[0] is not None and entries[0]["texts"] == ["Step 1: a cube.", "Step 2: it is red."]
+    assert entries[0]["entropy"] == [250, 1500]
+    assert entries[1] is not None and "forced" not in entries[1]
+    assert entries[2] is not None and "texts" not in entries[2], "the places are not of this response"
+    assert entries[3] == {"status": "nothing: no step is written before the answer"}
+
+
+@pytest.mark.end_to_end
+class TestPage:
+    pytestmark = in_browser
+
+    def shown(self, tab: Opened, page: Path, row: int) -> Any:
+        tab.open(page)
+        tab.page.locator("#samples tbody tr").nth(row).click()
+        tab.page.wait_for_selector(f'#sample h2:has-text("document {row} ")')
+        return tab.page.locator("#sample")
+
+    def test_each_step_has_its_text_entropy_and_forced_answer(self, tab: Opened, page: Path) -> None:
+        items = self.shown(tab, page, 0).locator(".chain > li")
+        texts = items.all_inner_texts()
+        assert len(texts) == len(SPANS) + 1
+        assert texts[0].startswith("without any step")
+        assert "Step 2: it is red." in texts[2]
+        assert "5 tokens, mean entropy 1.500 nats" in texts[2]
+        for place, expected in enumerate(np.exp(FORCED)):
+            bars = items.nth(place).locator("dd").all_inner_texts()
+            assert sorted(float(text) for text in bars) == pytest.approx(sorted(expected), abs=6e-4)
+            widths = items.nth(place).locator(".bar").evaluate_all("bars => bars.map((bar) => bar.style.width)")
+            assert sorted(float(width.rstrip("%")) for width in widths) == pytest.approx(
+                sorted(100 * expected), abs=0.06
+            )
+        assert tab.console == []
+
+    def test_what_was_not_read_is_said(self, tab: Opened, page: Path) -> None:
+        text = self.shown(tab, page, 1).inner_text()
+        assert "Not measured: open: no candidate." in text
+        assert "without any step" not in text
+        assert "The text of the steps was not recorded whole." in self.shown(tab, page, 2).inner_text()
+        assert "Steps of the response" not in self.shown(tab, page, 3).inner_text()
+        assert tab.console == []
