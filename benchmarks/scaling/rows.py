@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,7 @@ from .synthetic import records, run_info
 __all__ = ["write_rows"]
 
 
-def write_rows(
-    count: int, layers: int = 28, topk: int = 5, *, clock: Callable[[], float] = time.perf_counter
-) -> dict[str, Any]:
+def write_rows(count: int, layers: int = 28, topk: int = 5) -> dict[str, Any]:
     """One row: milliseconds a sample to write, seconds to merge and to load, bytes a sample, open files afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -29,19 +26,17 @@ def write_rows(
         seconds = 0.0
         with PeakMemory(torch.device("cpu")) as peak:
             for record in records(count, layers, topk):
-                start = clock()
+                start = time.perf_counter()
                 recorder.add([record])
-                seconds += clock() - start
-            start = clock()
+                seconds += time.perf_counter() - start
+            start = time.perf_counter()
             scores = recorder.close()
-            seconds += clock() - start
-            start = clock()
             files = recorder.finish(scores)
-            merging = clock() - start
+            merging = time.perf_counter() - start
         size = sum(path.stat().st_size for path in files.values())
-        start = clock()
+        start = time.perf_counter()
         found = len(load(folder).samples)
-        loading = clock() - start
+        loading = time.perf_counter() - start
     if found != count:
         raise RuntimeError(f"{found} samples came back, {count} were written")
     return {
