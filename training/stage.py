@@ -100,6 +100,8 @@ class Stream:
                     language = "en" if rows_of_steps and rng.random() < 0.5 else "ru"
                     turns = reasoning_turns(rng, scenes[i], language, self.stage.turns) if rows_of_steps else []
                     turns = turns or row_turns(rng, scenes[i], self.stage.mixture, self.stage.turns)
+                    # of some pictures no drawn question can be asked; whether something is there always can
+                    turns = turns or row_turns(rng, scenes[i], Mixture(), 1)
                     rows.append(self.packer.row(turns, bool(rng.random() < self.stage.system)))
                 packed = self.packer.batch(rows)
             if cached is None:
