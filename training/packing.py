@@ -81,10 +81,14 @@ class Packer:
         return f"{head}<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
 
     def _answer(self, turn: Turn) -> tuple[list[int], list[float]]:
-        """Ids of answer and end mark; the graded word weighs 1, the reasoning before it little."""
+        """Ids of answer and end mark; the graded word and what steps found weigh 1, the rest before them little."""
         encoding = self.tokenizer(turn.answer, return_offsets_mapping=True, add_special_tokens=False)
         ids, spans = list(encoding["input_ids"]), encoding["offset_mapping"]
-        weights = [1.0 if end > turn.graded_from else self.reason_weight for _, end in spans]
+        graded = turn.results or ((turn.graded_from, len(turn.answer)),)
+        weights = [
+            1.0 if any(first < end and begin < last for first, last in graded) else self.reason_weight
+            for begin, end in spans
+        ]
         return [*ids, int(self.tokenizer.eos_token_id)], [*weights, 0.2]
 
     def row(self, turns: list[Turn], system: bool) -> Row:

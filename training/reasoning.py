@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from lens_tasks.scenes import english, russian
@@ -19,6 +21,7 @@ _WORD = {"en": "Step", "ru": "Шаг"}
 _ANSWER = {"en": "Answer", "ru": "Ответ"}
 WORDING = {"en": english.question_text, "ru": russian.question_text}
 _TRIES = 8
+_RESULT = re.compile(r"\d: ([^.]+)\.")
 
 
 def step_text(step: ReasoningStep, scene: Scene, language: str) -> str:
@@ -62,5 +65,11 @@ def _turn(rng: np.random.Generator, scene: Scene, language: str, question: Quest
         return Turn(f"{asked}\n{DIRECT[language]}", answer)
     steps = steps_text(question, scene, language)
     if form < 0.5:
-        return Turn(f"{asked}\n{THINK[language]}", f"<think>{steps}</think>{answer}")
-    return Turn(f"{asked}\n{REASONING[language]}", f"{steps} {_ANSWER[language]}: {answer}")
+        return _graded(f"{asked}\n{THINK[language]}", f"<think>{steps}</think>{answer}", answer)
+    return _graded(f"{asked}\n{REASONING[language]}", f"{steps} {_ANSWER[language]}: {answer}", answer)
+
+
+def _graded(prompt: str, text: str, answer: str) -> Turn:
+    """A turn in which what the steps found counts, and the answer: "Step 2:" is learnt soon enough."""
+    results = [found.span(1) for found in _RESULT.finditer(text)]
+    return Turn(prompt, text, results=(*results, (len(text) - len(answer), len(text))))
