@@ -66,15 +66,20 @@ def test_the_probe_divides_training_texts_as_they_were_made(language: str) -> No
     assert min(forms.values()) > 10 and len(forms) == 3
 
 
-def test_every_word_of_the_steps_is_trained_alike() -> None:
+def test_what_the_steps_found_and_the_answer_are_trained_on_and_the_rest_is_not_much() -> None:
     packer = Packer(AutoTokenizer.from_pretrained(resolve_pretrained(LENS_TINY)), 448)
     turns = reasoning_turns(np.random.default_rng(4), sample_scene(SEEDS[0]), "en", 6)
     row = packer.row(turns, system=False)
-    ends = row.targets == packer.tokenizer.eos_token_id
     assert len(row.ids) <= 448 and row.branch.max() >= 4
-    assert (row.weights[(row.targets != -100) & ~ends] == 1).all()
+    for number, turn in enumerate(turns[: row.branch.max()], start=1):
+        here = (row.branch == number) & (row.targets != -100)
+        ids, weights = row.targets[here][:-1], row.weights[here][:-1]
+        said = "".join(packer.tokenizer.decode(ids[weights == 1]).split())
+        found = [part.split(". ")[0] for part in turn.answer.replace("</think>", ". Answer: ").split(": ")[1:]]
+        assert said == "".join("".join(found or [turn.answer]).split())
+        assert set(weights[weights != 1]) <= {np.float32(0.05)}
 
 
 def test_only_the_stage_of_steps_draws_them() -> None:
     stages = {path.stem: Stage.read(path) for path in CONFIGS.glob("*.yaml")}
-    assert [name for name, stage in stages.items() if stage.reasoning] == ["12_steps"]
+    assert [name for name, stage in stages.items() if stage.reasoning] == ["12_steps", "13_results"]
