@@ -1,4 +1,4 @@
-"""Write lens_tiny_steps's card: ``python -m training.steps_card --steps RUN --before RUN --pictures RUN --model DIR``."""
+"""Is a model better with its steps? ``python -m training.steps_table --steps RUN --start RUN`` prints the table."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import pyarrow.parquet as pq
 from lens_report.stats import holm, paired
 from lens_results import load
 from lens_tasks.folders import MINIS
-from training.card import parameters, score_table
-from training.video_card import picture_table
 
-TEXT = Path(__file__).with_name("steps_card.md")
 SCORE = "score.exact_match_lenient"
 WITH, WITHOUT = "reasoning_mini", "reasoning_mini_direct"
 
@@ -69,21 +66,9 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=Path, required=True, help="run of reasoning_mini and reasoning_mini_direct")
-    parser.add_argument("--before", type=Path, required=True, help="the same of lens_tiny")
-    parser.add_argument("--pictures", type=Path, required=True, help="run with the tasks lens_mini")
-    parser.add_argument("--main", type=Path, default=Path("results/main"), help="the same of lens_tiny")
-    parser.add_argument("--model", type=Path, required=True, help="model folder to write the card to")
+    parser.add_argument("--start", type=Path, required=True, help="run of reasoning_mini_direct with lens_tiny")
     args = parser.parse_args()
-    after = load(args.pictures).samples
-    text = TEXT.read_text(encoding="utf-8")
-    for name, value in (
-        ("parameters", f"{parameters(args.model):,}"),
-        ("steps", steps_table(load(args.steps).samples, load(args.before).samples)),
-        ("pictures", picture_table(load(args.main).samples, after).replace("lens_tiny_video", "lens_tiny_steps")),
-        ("scores", score_table(after)),
-    ):
-        text = text.replace(f"{{{name}}}", value)
-    (args.model / "README.md").write_text(text, encoding="utf-8")
+    print(steps_table(load(args.steps).samples, load(args.start).samples))
 
 
 if __name__ == "__main__":
