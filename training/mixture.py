@@ -31,7 +31,7 @@ class Turn:
     graded_from: int = 0
     names: tuple[int, ...] = ()
     results: tuple[tuple[int, int], ...] = ()
-    """Places in the answer, in characters, of what its steps found; where there are some, the rest of it weighs little."""
+    """Places in the answer, in characters, of what its steps found; where there are some, the rest weighs little."""
 
 
 @dataclass(frozen=True)
