@@ -25,7 +25,7 @@ from .sample import Request
 from .transformers_engine import TransformersEngine
 from .unfinished import SAVE_EVERY, UNFINISHED, Resumable, Unfinished, batch_order
 
-__all__ = ["LearningPlan", "LensData", "Progress", "learn_lens", "pictures_of", "split_by_cluster"]
+__all__ = ["LearningPlan", "LensData", "Progress", "learn_lens", "learning_settings", "pictures_of", "split_by_cluster"]
 
 Progress = Callable[[str, int, int, Mapping[str, float]], object]
 """(what is done, how much of it, of how much, figures by name): called after each piece of work."""
@@ -110,7 +110,8 @@ def learn_lens(
     parts, unembed = engine.lens.parts, engine.lens.unembedding
     if (folder / DESCRIPTION).exists():
         raise LensFileError(f"{folder} holds a lens already; choose another folder")
-    unfinished = Unfinished(folder / UNFINISHED, _settings(engine, data, plan, start))
+    settings = {**learning_settings(engine, data, plan), "start": None if start is None else start.digest}
+    unfinished = Unfinished(folder / UNFINISHED, settings)
     fit: _Fit
     if plan.kind == "jacobian":
         fit = _learn_jacobian(engine, data.train, plan, unfinished, progress)
@@ -220,10 +221,11 @@ def _measured(
     return measuring.held_out(data.held_out_named, engine.lens.dtype)
 
 
-def _settings(
-    engine: TransformersEngine, data: LensData, plan: LearningPlan, start: AffineLens | None
-) -> dict[str, Any]:
-    """Everything that what is learnt depends on, each as a digest or a JSON value."""
+def learning_settings(engine: TransformersEngine, data: LensData, plan: Any) -> dict[str, Any]:
+    """What something that is learnt of a model depends on: a plan (a dataclass), the model and the data.
+
+    Each is a JSON value or a digest, for `unfinished.Unfinished`.
+    """
     assert engine.lens is not None
     return {
         "plan": asdict(plan),
@@ -231,5 +233,4 @@ def _settings(
         "data": digest_of(
             [data.train_named, list(data.shown), [[*request.key, request.prompt] for request in data.train]]
         ),
-        "start": None if start is None else start.digest,
     }

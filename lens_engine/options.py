@@ -43,7 +43,7 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_maps": "image maps kept of each sample: top (the layers that fit into a kilobyte) or all",
     "lens_relative_attention": "divide attention maps by those of a generic prompt: one more pass an image (False)",
     "lens_intervene": "change the run, NAME:STRENGTH:SETTING=VALUE, joined by '+': "
-    "adaptvis, crop, deco, dola, early_exit, icd, memvr, pai, steer, vcd, vista",
+    "adaptvis, crop, deco, dola, early_exit, icd, icot, memvr, pai, select, steer, vcd, vista",
     "lens_controls": "read each answer again under other images: blank, shuffled, blank+shuffled, or none",
     "lens_causal": "read answers again without image tokens: of boxes, top_attention, top_lens, joined by '+', or none",
     "lens_causal_by": "embedding: image tokens become their mean; pixels: their places are painted over",

@@ -16,16 +16,13 @@ from lens_models import InputError, LensFileError
 from lens_models.encoding import encodable_together
 from lens_models.image_tokens import ImageTokens
 from lens_models.image_tokens.boxes import Covered, box_figures, covered
-from lens_models.lenses.affine import content_digest
-from lens_models.lenses.model_values import model_values
 from lens_models.probes import EVERY, ResidualCapture
 from lens_models.selection import Selector, SelectorFit, SelectorRecipe, Shown, write_selector
 from lens_models.selection.files import DESCRIPTION
-from lens_results.fingerprint import digest_of
 from lens_tasks.regions import BoxError
 
 from .batching import in_order
-from .lens_learning import LensData, Progress
+from .lens_learning import LensData, Progress, learning_settings
 from .lens_states import cluster_of
 from .places import seen_boxes
 from .sample import Request, Sample
@@ -141,7 +138,7 @@ def learn_selector(
         raise LensFileError(f"{folder} holds a selector already; choose another folder")
     if not 1 <= plan.recipe.layer <= parts.n_layers:
         raise InputError(f"layer {plan.recipe.layer}; {parts.model_class} has layers 1 to {parts.n_layers}")
-    unfinished = Unfinished(folder / UNFINISHED, _settings(engine, data, plan))
+    unfinished = Unfinished(folder / UNFINISHED, learning_settings(engine, data, plan))
     gathered = gather(engine, data.train, plan.recipe.layer, plan.batch_size, unfinished, progress)
     selector = fitted(gathered, plan, data.train_named, engine.model.device, progress)
     measured = gather(engine, data.held_out, plan.recipe.layer, plan.batch_size, None, progress)
@@ -311,15 +308,3 @@ def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Of the finite ones; a figure that no prompt has is left out."""
     found = {name: np.array([each[name] for each in figures]) for name in (figures[0] if figures else ())}
     return {name: float(own[np.isfinite(own)].mean()) for name, own in found.items() if np.isfinite(own).any()}
-
-
-def _settings(engine: TransformersEngine, data: LensData, plan: SelectorPlan) -> dict[str, Any]:
-    """Everything that what is learnt depends on, each as a digest or a JSON value."""
-    assert engine.lens is not None
-    return {
-        "plan": asdict(plan),
-        "model": content_digest({"values": model_values(engine.lens.parts)}),
-        "data": digest_of(
-            [data.train_named, list(data.shown), [[*request.key, request.prompt] for request in data.train]]
-        ),
-    }

@@ -8,20 +8,34 @@ and a picture that a bundled benchmark has is left out by its content.
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from lens_tasks.scenes.render import render
 from lens_tasks.scenes.sample import sample_pair, sample_scene
-from training.disjoint import benchmark_digests, digest
-from training.mixture import IMAGE, row_turns
+from lens_tasks.scenes.world import Scene
+from training.mixture import IMAGE, Mixture, row_turns
+from training.question_folder import Lines, write_folder
 from training.stage import Stage
 
 SEED = 40_000_000_000
 CONFIG = Path(__file__).parent / "configs" / "5_decay.yaml"
+
+
+def drawn(pictures: int, count: int) -> Iterator[tuple[Scene, Lines]]:
+    """Scenes, each with up to ``count`` lines about it."""
+    mixture = Stage.read(CONFIG).mixture
+    for number in range(pictures):
+        seed = SEED + number
+        scene = sample_pair(seed)[number // 3 % 2] if number % 3 == 0 else sample_scene(seed)
+        yield scene, questions(np.random.default_rng(seed), scene, mixture, count)
+
+
+def questions(rng: np.random.Generator, scene: Scene, mixture: Mixture, count: int) -> Lines:
+    """Lines about one picture; the model's chat template puts the picture first."""
+    for turn in row_turns(rng, scene, mixture, count)[:count]:
+        yield {"question": turn.prompt.replace(IMAGE, "")}
 
 
 def main() -> None:
@@ -31,23 +45,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--questions", type=int, default=4, help="about each picture")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    taken, mixture = benchmark_digests(), Stage.read(CONFIG).mixture
-    lines, left_out = [], 0
-    for number in range(args.pictures):
-        seed = SEED + number
-        scene = sample_pair(seed)[number // 3 % 2] if number % 3 == 0 else sample_scene(seed)
-        pixels = render(scene)
-        if digest(pixels) in taken:
-            left_out += 1
-            continue
-        name = f"{number:05d}.png"
-        Image.fromarray(pixels).save(args.out / name)
-        for turn in row_turns(np.random.default_rng(seed), scene, mixture, args.questions)[: args.questions]:
-            # the model's chat template puts the picture first
-            lines.append(json.dumps({"image": name, "question": turn.prompt.replace(IMAGE, "")}, ensure_ascii=False))
-    (args.out / "questions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{args.pictures - left_out} pictures, {len(lines)} questions in {args.out}; {left_out} are in a benchmark")
+    write_folder(args.out, drawn(args.pictures, args.questions))
 
 
 if __name__ == "__main__":

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from lens_tasks.scenes.boxes import boxes_cell, referents
 from lens_tasks.scenes.instructions import DIRECT
-from lens_tasks.scenes.render import render
 from lens_tasks.scenes.sample import sample_scene
 from lens_tasks.scenes.world import Scene
-from training.disjoint import benchmark_digests, digest
+from training.question_folder import write_folder
 from training.reasoning import WORDING, drawn
 
 SEED = 60_000_000_000
@@ -47,20 +45,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1500)
     parser.add_argument("--questions", type=int, default=4, help="about each picture, at most; an even number")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    taken, lines, left_out = benchmark_digests(), [], 0
-    for number in range(args.pictures):
-        scene = sample_scene(SEED + number)
-        pixels = render(scene)
-        if digest(pixels) in taken:
-            left_out += 1
-            continue
-        name = f"{number:05d}.png"
-        Image.fromarray(pixels).save(args.out / name)
-        for line in questions(np.random.default_rng(SEED + number), scene, args.questions):
-            lines.append(json.dumps({"image": name, **line}, ensure_ascii=False))
-    (args.out / "questions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{args.pictures - left_out} pictures, {len(lines)} questions in {args.out}; {left_out} are in a benchmark")
+    numbers = range(SEED, SEED + args.pictures)
+    scenes = ((sample_scene(seed), np.random.default_rng(seed)) for seed in numbers)
+    write_folder(args.out, ((scene, questions(rng, scene, args.questions)) for scene, rng in scenes))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.model_options import Device, DeviceMap, Dtype, IncludePath, Revision, TrustRemoteCode
 
 if TYPE_CHECKING:
     from harness_ext.model_check import CandidateSet, Costs
@@ -36,14 +36,14 @@ def check(
         str, typer.Argument(help="A folder, a repository name, lens_tiny, lens_tiny_video or lens_tiny_audio.")
     ] = "lens_tiny",
     task: Annotated[str | None, typer.Option(help="A task of lmms-eval whose candidates and costs to look at.")] = None,
-    include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,
+    include_path: IncludePath = None,
     documents: Annotated[int, typer.Option(min=1, help="Documents of the task whose candidates are looked at.")] = 50,
     samples: Annotated[int, typer.Option(min=0, help="Samples to answer for time and memory; 0 leaves it out.")] = 3,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; chosen by itself.")] = None,
-    device_map: Annotated[str | None, typer.Option(help="auto spreads a large model over GPUs.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a repository.")] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    device_map: DeviceMap = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
     peft: Annotated[str | None, typer.Option(help="Folder or repository of an adapter for MODEL.")] = None,
     load_in_8bit: Annotated[bool, typer.Option("--load-in-8bit", help="Quantise by bitsandbytes.")] = False,
     load_in_4bit: Annotated[bool, typer.Option("--load-in-4bit", help="Quantise by bitsandbytes.")] = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.model_options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    IncludePath,
+    Model,
+    Prompts,
+    Revision,
+    TrustRemoteCode,
+)
 
 if TYPE_CHECKING:
     from lens_engine.patching import Patched
@@ -22,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def patch(
-    model: Annotated[str, typer.Argument(help="A folder, a repository name, or lens_tiny.")],
+    model: Model,
     data: Annotated[
         str,
         typer.Option(help="A folder of pictures (questions.jsonl beside them), such a file, or a task of lmms-eval."),
@@ -30,15 +39,15 @@ def patch(
     lens: Annotated[
         list[str] | None, typer.Option(help="As lens_kind: logit, tuned, tuned:FOLDER, ...; may be repeated.")
     ] = None,
-    prompts: Annotated[int, typer.Option(min=0, help="Prompts taken from the data, evenly; 0 takes all.")] = 200,
+    prompts: Prompts = 200,
     question: Annotated[str | None, typer.Option(help="Asked about pictures without a question of their own.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts at a time.")] = 8,
-    include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; chosen by itself.")] = None,
-    device_map: Annotated[str | None, typer.Option(help="auto spreads a large model over GPUs.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a repository.")] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
+    include_path: IncludePath = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    device_map: DeviceMap = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Ask each question about its own picture and another one; where the first tokens differ, put the second run's
     residual at the answer position into the first run, layer by layer, and see whether the answer moves.

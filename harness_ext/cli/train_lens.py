@@ -13,6 +13,18 @@ from rich.table import Table
 
 from harness_ext.cli.failures import exit_on
 from harness_ext.cli.learning import Bars, Sources, share_of
+from harness_ext.cli.model_options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    IncludePath,
+    MeasuredOn,
+    Model,
+    Precision,
+    Prompts,
+    Revision,
+    TrustRemoteCode,
+)
 
 if TYPE_CHECKING:
     from lens_models.lenses import HeldOut
@@ -36,15 +48,8 @@ class Optimizer(str, Enum):
     adam = "adam"
 
 
-class Precision(str, Enum):
-    """In which the numbers of a lens are kept."""
-
-    float16 = "float16"
-    float32 = "float32"
-
-
 def train_lens(
-    model: Annotated[str, typer.Argument(help="A folder, a repository name, or lens_tiny.")],
+    model: Model,
     data: Annotated[
         str,
         typer.Option(help="A folder of pictures (questions.jsonl beside them), such a file, or a task of lmms-eval."),
@@ -54,10 +59,8 @@ def train_lens(
         Kind.tuned
     ),
     question: Annotated[str | None, typer.Option(help="Asked about pictures without a question of their own.")] = None,
-    prompts: Annotated[int, typer.Option(min=0, help="Prompts taken from the data, evenly; 0 takes all.")] = 2000,
-    held_out: Annotated[
-        str, typer.Option(help="Share of the pictures that the lens is measured on, or data of its own as for --data.")
-    ] = "0.2",
+    prompts: Prompts = 2000,
+    held_out: MeasuredOn = "0.2",
     steps: Annotated[int, typer.Option(min=0, help="Training steps; 0 only measures the lens of --start.")] = 250,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts a step.")] = 16,
     optimizer: Annotated[Optimizer, typer.Option(help="sgd as the package tuned-lens, or adam.")] = Optimizer.sgd,
@@ -68,12 +71,12 @@ def train_lens(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Of the model's answer, which is read too.")] = 16,
     precision: Annotated[Precision, typer.Option(help="In which the lens is kept and measured.")] = Precision.float16,
     seed: Annotated[int, typer.Option(help="Of the order of the prompts.")] = 0,
-    include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; chosen by itself.")] = None,
-    device_map: Annotated[str | None, typer.Option(help="auto spreads a large model over GPUs.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a repository.")] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
+    include_path: IncludePath = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    device_map: DeviceMap = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Learn a lens of MODEL and measure it on pictures that it was not learnt on, beside the logit lens.
 

@@ -12,7 +12,18 @@ from rich.table import Table
 
 from harness_ext.cli.failures import exit_on
 from harness_ext.cli.learning import Bars, Sources, share_of
-from harness_ext.cli.train_lens import Precision
+from harness_ext.cli.model_options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    IncludePath,
+    MeasuredOn,
+    Model,
+    Precision,
+    Prompts,
+    Revision,
+    TrustRemoteCode,
+)
 
 if TYPE_CHECKING:
     from lens_engine.selector_learning import SelectorQuality
@@ -25,7 +36,7 @@ _DEPTH = 0.6
 
 
 def train_selector(
-    model: Annotated[str, typer.Argument(help="A folder, a repository name, or lens_tiny.")],
+    model: Model,
     data: Annotated[
         str,
         typer.Option(
@@ -38,21 +49,19 @@ def train_selector(
         int | None, typer.Option(min=1, help="Whose residuals it reads; by itself the one at 0.6 of the depth.")
     ] = None,
     rank: Annotated[int, typer.Option(min=1, help="Rows of its two matrices.")] = 64,
-    prompts: Annotated[int, typer.Option(min=0, help="Prompts taken from the data, evenly; 0 takes all.")] = 2000,
-    held_out: Annotated[
-        str, typer.Option(help="Share of the pictures that it is measured on, or data of its own as for --data.")
-    ] = "0.2",
+    prompts: Prompts = 2000,
+    held_out: MeasuredOn = "0.2",
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts a step.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Of Adam, at the start.")] = 3e-3,
     precision: Annotated[Precision, typer.Option(help="In which it is kept and measured.")] = Precision.float16,
     seed: Annotated[int, typer.Option(help="Of its first values and of the order of the prompts.")] = 0,
-    include_path: Annotated[Path | None, typer.Option(help="A folder of task YAMLs, as for lmms-eval.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; chosen by itself.")] = None,
-    device_map: Annotated[str | None, typer.Option(help="auto spreads a large model over GPUs.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a repository.")] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
+    include_path: IncludePath = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    device_map: DeviceMap = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Learn a selector of image tokens of MODEL from boxes, and measure it on pictures that it was not learnt on.
 

@@ -6,6 +6,7 @@ model_output.py     interventions on the logits, made of the layers' own
 second_run.py       further runs of the model, with caches of their own and unseen
 second_stream.py    interventions on the logits, made of a second run over other pictures
 prompt.py           where pictures stand in a prompt, and second runs over another one
+on_pictures.py      interventions that know where pictures stand
 image_attention.py  interventions on the attention to pictures
 mlps.py             the MLPs of the blocks
 crop_window.py      which part of a picture a map of it points at

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -13,37 +13,15 @@ from lens_models.attention.changing import attention_changed
 from lens_models.attention.observing import AttentionCall
 from lens_models.parts import ModelParts
 
-from .host import Host
-from .model_output import LogitIntervention
+from .on_pictures import PictureIntervention
 from .prompt import PromptRun
 
 __all__ = ["ImageScores", "ImageScoresRun"]
 
-Made = TypeVar("Made", bound="ImageScores")
-
 
 @dataclass(frozen=True)
-class ImageScores(LogitIntervention):
-    """Changes the attention scores of predicting positions at positions that stand for pictures or videos.
-
-    Attributes:
-        media_ids: see `Host`; none before `bound`.
-    """
-
-    media_ids: tuple[tuple[int, ...], ...] = field(default=(), repr=False, kw_only=True)
-
-    def layers(self, n_layers: int) -> tuple[int, ...]:
-        """See `LogitIntervention`: none."""
-        return ()
-
-    def bound(self: Made, host: Host) -> Made:
-        """See `LogitIntervention`.
-
-        Raises:
-            LensArgumentError: the model's attention to pictures is not read exactly in every layer.
-        """
-        host.require_pictures(self.name)
-        return replace(self, unembedding=host.unembedding, media_ids=host.media_ids)
+class ImageScores(PictureIntervention):
+    """Changes the attention scores of predicting positions at positions that stand for pictures or videos."""
 
 
 @dataclass

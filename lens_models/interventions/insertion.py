@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -17,18 +17,16 @@ from lens_models.attention.proof import self_attention
 from lens_models.errors import LensArgumentError
 from lens_models.parts import ModelParts
 
-from .host import Host
-from .model_output import LogitIntervention, Pass
+from .model_output import Pass
+from .on_pictures import PictureIntervention
 from .prompt import PromptRun, own_mask, until
 from .second_run import no_beams
 
 __all__ = ["InsertedRun", "Insertion", "Looking"]
 
-Made = TypeVar("Made", bound="Insertion")
-
 
 @dataclass(frozen=True)
-class Insertion(LogitIntervention):
+class Insertion(PictureIntervention):
     """(1 - strength) z + strength z', z' the logits of a run in which image tokens come again behind some tokens.
 
     What comes again is what the first block is given at the image tokens, unrotated, in the order in which they stand
@@ -41,23 +39,7 @@ class Insertion(LogitIntervention):
 
     Attributes:
         strength: 1; a part of it mixes the logits.
-        media_ids: see `Host`; none before `bound`.
     """
-
-    media_ids: tuple[tuple[int, ...], ...] = field(default=(), repr=False, kw_only=True)
-
-    def layers(self, n_layers: int) -> tuple[int, ...]:
-        """See `LogitIntervention`: none."""
-        return ()
-
-    def bound(self: Made, host: Host) -> Made:
-        """See `LogitIntervention`.
-
-        Raises:
-            LensArgumentError: the model's attention to pictures is not read exactly in every layer.
-        """
-        host.require_pictures(self.name)
-        return replace(self, unembedding=host.unembedding, media_ids=host.media_ids)
 
     def passing(self, parts: ModelParts) -> Pass:
         """See `LogitIntervention`."""

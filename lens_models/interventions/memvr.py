@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -17,7 +17,8 @@ from lens_models.parts import ModelParts
 
 from .host import Host
 from .mlps import mlps_of, only_changed
-from .model_output import LogitIntervention, Pass, layers_by_share
+from .model_output import Pass, layers_by_share
+from .on_pictures import PictureIntervention
 from .prompt import PromptRun, mask_of
 
 __all__ = ["Memvr"]
@@ -26,7 +27,7 @@ _LIKELIEST = 10
 
 
 @dataclass(frozen=True)
-class Memvr(LogitIntervention):
+class Memvr(PictureIntervention):
     """y <- (1 - strength) y + strength (mean |y| / mean |a|) a with a = (x Vᵀ) V, in the block behind an unsure layer.
 
     Zou et al., arXiv:2410.03577, as in the authors' code for LLaVA (github.com/1zhou-Wang/MemVR, de2e3cf): x is what
@@ -52,17 +53,12 @@ class Memvr(LogitIntervention):
     strength: float = 0.12
     threshold: float = 0.75
     layers_of: str = ""
-    media_ids: tuple[tuple[int, ...], ...] = field(default=(), repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1 or not 0 <= self.strength <= 1:
             raise LensArgumentError(
                 f"memvr: strength={self.strength}, threshold={self.threshold}; expected shares from 0 to 1"
             )
-
-    def layers(self, n_layers: int) -> tuple[int, ...]:
-        """See `LogitIntervention`: none, the logits stay as they are."""
-        return ()
 
     def read(self, n_layers: int) -> tuple[int, ...]:
         """The layers behind which it is looked whether the model is sure, rising.
@@ -77,16 +73,15 @@ class Memvr(LogitIntervention):
             )
         return found
 
-    def bound(self, host: Host) -> Memvr:
-        """See `LogitIntervention`.
+    def require(self, host: Host) -> None:
+        """See `PictureIntervention`: pictures that are positions of the prompt, blocks with an MLP, and the layers.
 
         Raises:
-            LensArgumentError: the model's blocks have no MLP, or its pictures are no positions of the prompt.
+            LensArgumentError: the model does not have them.
         """
         host.require_positions(self.name)
         mlps_of(host.parts, self.name)
         self.read(host.parts.n_layers)
-        return replace(self, unembedding=host.unembedding, media_ids=host.media_ids)
 
     def passing(self, parts: ModelParts) -> Pass:
         """See `LogitIntervention`."""

@@ -6,8 +6,8 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -15,32 +15,26 @@ from lens_models.parts import ModelParts
 from lens_models.shadowing import shadowed
 
 from .host import Host
-from .model_output import LogitIntervention, Pass
+from .model_output import Pass
+from .on_pictures import PictureIntervention
 from .prompt import shown_media
 from .second_run import SecondRun, no_beams
 
 __all__ = ["SecondStream", "contrast"]
 
 _MODALITIES = ("image", "video")
-Streams = TypeVar("Streams", bound="SecondStream")
 
 
 @dataclass(frozen=True)
-class SecondStream(LogitIntervention):
+class SecondStream(PictureIntervention):
     """`logits` is given those of a second run of the model in place of those of layers.
 
     The second run has its own cache and goes through the same tokens. What observes the model does not see it; other
     interventions change it too. Rows of a batch that show nothing keep the model's own logits.
-
-    Attributes:
-        media_ids: see `Host`.
     """
 
-    media_ids: tuple[tuple[int, ...], ...] = field(default=(), repr=False, kw_only=True)
-
-    def bound(self: Streams, host: Host) -> Streams:
-        """See `LogitIntervention`."""
-        return replace(super().bound(host), media_ids=host.media_ids)
+    def require(self, host: Host) -> None:
+        """See `PictureIntervention`: nothing. Not knowing where pictures stand, all rows count as showing one."""
 
     def second(self, kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
         """What the second run is given in place of the same arguments of a prompt, or of the model's vision tower.
@@ -48,10 +42,6 @@ class SecondStream(LogitIntervention):
         None where there is nothing that could be replaced: then the prompt runs as it is.
         """
         raise NotImplementedError
-
-    def layers(self, n_layers: int) -> tuple[int, ...]:
-        """See `LogitIntervention`: none."""
-        return ()
 
     def passing(self, parts: ModelParts) -> Pass:
         """See `LogitIntervention`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -16,14 +16,15 @@ from lens_models.parts import ModelParts
 
 from .host import Host
 from .mlps import mlps_of, only_changed
-from .model_output import LogitIntervention, Pass, layers_by_share
+from .model_output import Pass, layers_by_share
+from .on_pictures import PictureIntervention
 from .prompt import PromptRun, without_positions
 
 __all__ = ["Vista"]
 
 
 @dataclass(frozen=True)
-class Vista(LogitIntervention):
+class Vista(PictureIntervention):
     """x <- |x| unit(unit(x) + strength (1 + max(0, cos(x, -v))) unit(v)), and (1 - mix) z + mix mean(early z).
 
     Li et al., arXiv:2502.03628, as in the authors' code: x is what the MLP of a block adds to the residual stream, at
@@ -45,7 +46,6 @@ class Vista(LogitIntervention):
     strength: float = 0.01
     mix: float = 0.3
     layers_of: str = ""
-    media_ids: tuple[tuple[int, ...], ...] = field(default=(), repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not 0 <= self.mix <= 1:
@@ -56,15 +56,14 @@ class Vista(LogitIntervention):
         found = layers_by_share(self.layers_of, 26, 31, n_layers, self.name)
         return tuple(sorted({min(each, n_layers - 1) for each in found})) if self.mix else ()
 
-    def bound(self, host: Host) -> Vista:
-        """See `LogitIntervention`.
+    def require(self, host: Host) -> None:
+        """See `PictureIntervention`: blocks with an MLP besides.
 
         Raises:
-            LensArgumentError: the model's blocks have no MLP, or its attention to pictures is not read.
+            LensArgumentError: the model does not have what is needed.
         """
-        host.require_pictures(self.name)
+        super().require(host)
         mlps_of(host.parts, self.name)
-        return replace(super().bound(host), media_ids=host.media_ids)
 
     def passing(self, parts: ModelParts) -> Pass:
         """See `LogitIntervention`."""

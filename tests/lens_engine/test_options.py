@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from lens_engine.model_arguments import ModelArguments
 from lens_engine.options import LENS_ARGUMENTS, parse_layers, take_lens_options
 from lens_models import LensArgumentError
+from lens_models.interventions.words import INTERVENTIONS
 
 
 @pytest.mark.parametrize(
@@ -175,3 +176,8 @@ def test_the_frames_of_a_video_by_either_name() -> None:
     assert ModelArguments.parse({"nframes": 4})[0].video_sampling.nframes == 4
     with pytest.raises(LensArgumentError, match="max_frames=8 and max_num_frames=9; expected one of them"):
         ModelArguments.parse({"max_frames": 8, "max_num_frames": 9})
+
+
+def test_all_interventions_are_named() -> None:
+    told = LENS_ARGUMENTS["lens_intervene"].rpartition(": ")[2]
+    assert told.split(", ") == sorted(INTERVENTIONS)

@@ -13,9 +13,20 @@ from scipy.special import log_softmax, softmax
 from torch import Tensor
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
 from transformers.modeling_utils import AttentionInterface
-from zoo import IMAGE, ZOO
+from zoo import IMAGE, VIDEO, ZOO
 
-from lens_models.interventions import AdaptVis, Icd, Intervention, Memvr, Pai, Vista
+from lens_models import LogitLens
+from lens_models.interventions import (
+    AdaptVis,
+    Host,
+    Icd,
+    Intervention,
+    Memvr,
+    Pai,
+    Vista,
+    bound,
+    interventions_of,
+)
 
 INSTRUCTION = (33, 44, 55)
 """Ids of the instruction of ICD in these tests."""
@@ -47,6 +58,21 @@ def _attention(
         scores = change(module.layer_idx + 1, scores)
     weights = torch.softmax(scores if mask is None else scores + mask[..., : key.shape[2]], -1)
     return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+def made_for(words: str, lens: LogitLens, family: str, tokenizer: Any) -> tuple[Intervention, ...]:
+    """Interventions for a model of the zoo."""
+    host = Host(lens.unembedding, tokenizer, ((IMAGE,), (VIDEO,)), ZOO[family].inputs())
+    return bound(interventions_of(words), host)
+
+
+def one_row(inputs: Mapping[str, Any], row: int) -> dict[str, Any]:
+    """One row of a batch without its padding, with its picture."""
+    rows, mask = len(inputs["input_ids"]), inputs["attention_mask"][row].bool()
+    return {
+        name: value[row : row + 1, mask] if value.shape[:2] == inputs["input_ids"].shape else value.chunk(rows)[row]
+        for name, value in inputs.items()
+    }
 
 
 @cache

@@ -12,17 +12,16 @@ import pytest
 import torch
 from built_models import built
 from scipy.special import log_softmax
+from slow_interventions import made_for, one_row
 from torch import Tensor
 from zoo import IMAGE, VIDEO, ZOO
 
 from lens_models import LensArgumentError, LensFileError, LensSettings, LogitLens
 from lens_models.continuations import score_continuations
 from lens_models.interventions import (
-    Host,
     Icot,
     Intervention,
     Select,
-    bound,
     changed,
     interventions_of,
     settings_of,
@@ -56,17 +55,7 @@ def lens_of(family: str, dtype: torch.dtype = torch.float32) -> LogitLens:
 
 
 def made(words: str, lens: LogitLens, family: str) -> tuple[Intervention, ...]:
-    host = Host(lens.unembedding, Tokenizer(), ((IMAGE,), (VIDEO,)), ZOO[family].inputs())
-    return bound(interventions_of(words), host)
-
-
-def one_row(inputs: Mapping[str, Any], row: int) -> dict[str, Any]:
-    """One row of a batch without its padding, with its picture."""
-    rows, mask = len(inputs["input_ids"]), inputs["attention_mask"][row].bool()
-    return {
-        name: value[row : row + 1, mask] if value.shape[:2] == inputs["input_ids"].shape else value.chunk(rows)[row]
-        for name, value in inputs.items()
-    }
+    return made_for(words, lens, family, Tokenizer())
 
 
 class Reference:

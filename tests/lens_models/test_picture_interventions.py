@@ -11,7 +11,7 @@ import pytest
 import torch
 from built_models import built
 from scipy.special import log_softmax, softmax
-from slow_interventions import BEGIN, INSTRUCTION, expected_logits, last_logits, reference_model
+from slow_interventions import BEGIN, INSTRUCTION, expected_logits, last_logits, made_for, one_row, reference_model
 from torch import Tensor
 from transformers.modeling_utils import AttentionInterface
 from zoo import IMAGE, VIDEO, ZOO
@@ -57,17 +57,7 @@ def lens_of(family: str, implementation: str = "eager") -> LogitLens:
 
 
 def made(words: str, lens: LogitLens, family: str) -> tuple[Intervention, ...]:
-    host = Host(lens.unembedding, Tokenizer(), ((IMAGE,), (VIDEO,)), ZOO[family].inputs())
-    return bound(interventions_of(words), host)
-
-
-def one_row(inputs: Mapping[str, Any], row: int) -> dict[str, Any]:
-    """One row of a batch without its padding, with its picture."""
-    rows, mask = len(inputs["input_ids"]), inputs["attention_mask"][row].bool()
-    return {
-        name: value[row : row + 1, mask] if value.shape[:2] == inputs["input_ids"].shape else value.chunk(rows)[row]
-        for name, value in inputs.items()
-    }
+    return made_for(words, lens, family, Tokenizer())
 
 
 def said_by_reference(words: str, family: str, inputs: Mapping[str, Any], **changes: Any) -> list[int]:
