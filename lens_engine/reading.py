@@ -22,7 +22,7 @@ from lens_tasks import AnswerSpan
 
 from .candidates import SampleCandidates, resolve_candidates
 from .choices import ChoiceRule, score_choices
-from .controls import CausalMasks, ControlReading, ImageControls, ReadAgain, controlled_record
+from .controls import ControlReading, ReadAgain, controlled_record
 from .engine import BatchTrace, Engine, Generation, Lens, Replacement, Tokens, as_shown
 from .failures import NoReadout, failure
 from .forced_candidates import force_candidates, layers_of, with_scores
@@ -30,9 +30,9 @@ from .image_maps import Observed
 from .observations import Observations, Watched
 from .position import AnswerPosition, find_position, n_generated
 from .records import NON_FINITE, ReadSample, RecordAssembler
-from .relative_attention import RelativeAttention
+from .rereading import Rereading
 from .sample import Choices, Sample
-from .steps import StepReader, Thought
+from .steps import Thought
 
 __all__ = ["Reader"]
 
@@ -53,11 +53,8 @@ class Reader:
         lens: the proven lens of its model.
         tokenizer: of its model.
         thresholds: cut-offs of the scalar metrics.
-        controls: read each sample again under other images.
-        masks: read each sample again without some of its image tokens.
+        again: what reads each sample again.
         whole_maps: keep the image maps of all layers.
-        relative: holds each attention map against that of a generic prompt.
-        steps: reads the steps that a response writes before its answer.
     """
 
     def __init__(
@@ -66,20 +63,15 @@ class Reader:
         lens: Lens,
         tokenizer: Any,
         thresholds: Thresholds,
-        controls: ImageControls | None = None,
+        again: Rereading | None = None,
         *,
-        masks: CausalMasks | None = None,
         whole_maps: bool = False,
-        relative: RelativeAttention | None = None,
-        steps: StepReader | None = None,
     ) -> None:
         self._engine = engine
         self._lens = lens
-        self._steps = steps
+        self._again = again or Rereading()
         self._tokenizer = tokenizer
-        self._controls = controls
-        self._masks = masks
-        self._observations = Observations(tokenizer, lens, whole_maps=whole_maps, relative=relative)
+        self._observations = Observations(tokenizer, lens, whole_maps=whole_maps, relative=self._again.relative)
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._end_ids = frozenset(lens.end_token_ids(tokenizer))
         self._warned: set[str] = set()
@@ -150,8 +142,8 @@ class Reader:
             observed = self._observations.of(
                 Watched.generation(trace, row, n_tokens), sample, step, candidates.get(row)
             )
-            if self._steps is not None:
-                self._steps.add(observed, self._thought(trace, sample, generation, position, candidates.get(row)))
+            if self._again.steps is not None:
+                self._again.steps.add(observed, self._thought(trace, sample, generation, position, candidates.get(row)))
             if isinstance(position, NoReadout):
                 checked = identity if row in compared else None
                 record = self._assembler.unread(
@@ -161,7 +153,7 @@ class Reader:
                 read = ReadSample(sample, generation.text, n_tokens, position, candidates[row], readouts[row], observed)
                 record = self._assembler.read(read, identity, compared=row in compared)
                 again = functools.partial(self._answer_again, read, tokens[row][: position.step])
-            record = controlled_record(record, sample, again, self._controls)
+            record = controlled_record(record, sample, again, self._again.controls)
             own = trace.image_tokens[row] if trace.image_tokens else None
             records.append(self._masked(record, sample, again, observed, own))
         return records
@@ -174,10 +166,10 @@ class Reader:
         observed: Observed,
         tokens: ImageTokens | None = None,
     ) -> SampleRecord:
-        if self._masks is None or again is None:
+        if self._again.masks is None or again is None:
             return record
         locate = functools.partial(self._engine.locate, sample) if tokens is None else lambda: tokens
-        return self._masks.read(record, sample, observed, locate, again)
+        return self._again.masks.read(record, sample, observed, locate, again)
 
     def _own_tokens(self, trace: BatchTrace, row: int) -> Tokens:
         tokens = trace.new_tokens[row]
@@ -275,7 +267,7 @@ class Reader:
             read = self._choice_sample(choices, labels, scored, rule)
             record = self._assembler.read(read, self._own_identity(scored[pred]))
             again: ReadAgain = functools.partial(self._choices_again, read, choices, rule)
-            record = controlled_record(record, sample, again, self._controls)
+            record = controlled_record(record, sample, again, self._again.controls)
             return self._masked(record, sample, again, read.observed, scored[pred].image_tokens)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
@@ -323,7 +315,7 @@ class Reader:
         """The record of a sample that the model answered and the lens could not read."""
         why = why if isinstance(why, NoReadout) else failure(why)
         record = self._assembler.unread(sample, response, why)
-        return controlled_record(record, sample, None, self._controls)
+        return controlled_record(record, sample, None, self._again.controls)
 
     def _own_identity(self, scored: ScoredContinuation) -> IdentityReport | None:
         """Identity of the pass that scored a continuation; None where its logits are NaN or infinite."""

@@ -14,7 +14,7 @@ from lens_models.continuations import ScoredContinuation
 from lens_models.work import Work
 from lens_results import RunInfo, SampleRecord, new_run_id
 
-from .controls import CausalMasks, ImageControls, joined_costs
+from .controls import joined_costs
 from .description import ModelOfRun, RunSettings
 from .engine import Engine
 from .failures import NoReadout
@@ -22,9 +22,8 @@ from .placement import leave_group_at_exit
 from .reading import Reader
 from .record_cache import RecordCache
 from .recorder import LensRecorder
-from .relative_attention import RELATIVE, RelativeAttention
+from .rereading import Rereading
 from .sample import Choices, Sample
-from .steps import STEPS, StepReader
 
 __all__ = ["ADVICE", "Answered", "DescribedModel", "Log", "Reads", "Recording", "lens_recording"]
 
@@ -90,7 +89,7 @@ class Recording:
         settings: the settings of the harness.
         directory: folder of the record files, or None when the user named none.
         log: where the harness's users look.
-        controls, masks, relative, steps: what reads answers again beside the reader, for what it costs.
+        again: what reads answers again beside the reader, for what it costs.
         advice: what the user can do when no folder is known; None says nothing of it.
         kept: whether this process keeps what it reads; of those that hold one model together, which read the same,
             the first one does.
@@ -105,10 +104,7 @@ class Recording:
         directory: Path | None,
         log: Log,
         *,
-        controls: ImageControls | None = None,
-        masks: CausalMasks | None = None,
-        relative: RelativeAttention | None = None,
-        steps: StepReader | None = None,
+        again: Rereading | None = None,
         advice: str | None = ADVICE,
         kept: bool = True,
     ) -> None:
@@ -120,10 +116,7 @@ class Recording:
         run_id = broadcast_object_list([new_run_id()])[0]
         info = model.describe(run_id, harness=harness, settings=settings)
         self.recorder = LensRecorder(info, directory, rank=model.rank, thumbnails=model.thumbnails, warn=log.error)
-        self.controls = controls
-        self.masks = masks
-        self._relative = relative
-        self._steps = steps
+        self.again = again or Rereading()
         self.cache: RecordCache | None = None
         self._spent: dict[str, Any] = {}
         self._reader = reader
@@ -133,7 +126,7 @@ class Recording:
 
     def keep_cache(self, folder: Path) -> None:
         """Take answers of earlier runs from a folder of records, and keep those of this run there."""
-        self.cache = RecordCache(folder, self.recorder, self._log.info, self.controls)
+        self.cache = RecordCache(folder, self.recorder, self._log.info, self.again.controls)
 
     def spent(self, work: Work | None, answers: int) -> None:
         """Take in what a batch of answers, or a scored document, cost; None where that is not counted."""
@@ -191,20 +184,11 @@ class Recording:
             self._log.warning(f"Lens records of {len(self.recorder)} samples so far are in {self.recorder.directory}")
 
     def _control_costs(self) -> dict[str, dict[str, Any]]:
-        costs: dict[str, dict[str, Any]] = {}
         if not self._kept:
-            return costs
-        for each in (self.controls, self.masks):
-            if each is None:
-                continue
-            for (name, reason), count in each.failures.items():
-                self._log.warning(f"Lens control {name} failed for {count} samples: {reason}")
-            costs |= each.costs
-        if self._relative is not None:
-            costs[RELATIVE] = asdict(self._relative.cost)
-        if self._steps is not None:
-            costs[STEPS] = asdict(self._steps.cost)
-        return costs
+            return {}
+        for (name, reason), count in self.again.failures.items():
+            self._log.warning(f"Lens control {name} failed for {count} samples: {reason}")
+        return self.again.costs
 
 
 def joined_work(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -238,11 +222,6 @@ def lens_recording(
         harness, settings, directory, log, advice, kept: as of `Recording`.
     """
     options = model.options
-    controls = ImageControls(options.controls) if options.controls else None
-    masks = CausalMasks(options.masks, options.mask_way) if options.masks else None
-    relative = RelativeAttention(engine) if options.relative_attention else None
-    reads_steps = STEPS in model.lens.settings.probes and STEPS not in model.lens.refused_probes
-    steps = StepReader(engine, model.lens) if reads_steps else None
-    again: dict[str, Any] = {"controls": controls, "masks": masks, "relative": relative, "steps": steps}
-    reader = Reader(engine, model.lens, tokenizer, options.thresholds, **again, whole_maps=options.whole_maps)
-    return Recording(model, reader, harness, settings, directory, log, **again, advice=advice, kept=kept)
+    again = Rereading.of(engine, model)
+    reader = Reader(engine, model.lens, tokenizer, options.thresholds, again, whole_maps=options.whole_maps)
+    return Recording(model, reader, harness, settings, directory, log, again=again, advice=advice, kept=kept)

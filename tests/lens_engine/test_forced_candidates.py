@@ -14,6 +14,7 @@ from lens_engine import Generation, Media, Sample, TransformersEngine
 from lens_engine.controls.image_controls import ImageControls
 from lens_engine.engine import Tokens
 from lens_engine.reading import Reader
+from lens_engine.rereading import Rereading
 from lens_engine.sample import Reference
 from lens_models import Forcing, LensSettings, LogitLens, TracedGeneration, example_inputs, load_model
 from lens_models.candidates import candidate_tokens
@@ -78,7 +79,7 @@ def asked(target: AnswerTarget, **media: Any) -> Sample:
 
 def reader(engine: TransformersEngine, loaded: Any, controls: Any = None) -> Reader:
     assert engine.lens is not None
-    return Reader(engine, engine.lens, loaded.tokenizer, Thresholds(), controls)
+    return Reader(engine, engine.lens, loaded.tokenizer, Thresholds(), Rereading(controls))
 
 
 def test_first_tokens_that_collide_are_forced_and_equal_the_models_own_likelihood(loaded: Any) -> None:

@@ -155,7 +155,7 @@ def test_steps_that_were_let_go_are_read_again() -> None:
             lens.settings = replace(lens.settings, capture_limit=limit)
         found.append(vlm.ask(mini_image(document), asked, candidates=["да", "нет", "серый"]).record)
         recording: Any = vlm._recording
-        passes.append(recording._steps.cost.forward_passes)
+        passes.append(recording.again.steps.cost.forward_passes)
     assert passes == [2, 3]
     assert [each.probe_status[STEPS] for each in found] == ["ok", "ok"]
     first, second = (each.probes[STEPS] for each in found)
