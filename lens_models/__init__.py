@@ -4,7 +4,7 @@
     encoding, example_input, video/         conversations, images and videos as model inputs
     parts, architectures, placement         decoder layers, final norm and head: which they are, where they compute
     unembed, transforms, head_positions     from a residual to logits, as the model does it
-    identity, comparison, chain             proof that the last layer's readout is the model's own logits
+    identity, comparison, chain, deviation  proof that the last layer's readout is the model's own logits
     generation, probes/, interventions      `generate` while probes observe and interventions change it
     forced_run, forcing, continuations      given tokens scored as the model's own generation (teacher forcing)
     lens, readout*, distributions           the lens: quantities of each layer at chosen positions

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from transformers.generation import GenerationMixin
 
+from .deviation import logit_deviation, logit_tolerance
 from .errors import ForcingError, PartsError
 from .forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun, greedy_settings, run_forced
 from .parts import ModelParts, find_parts
 from .shadowing import shadowed
 
-__all__ = ["Forcing", "forcing_deviation", "forcing_tolerance", "prove_forcing"]
+__all__ = ["Forcing", "prove_forcing"]
 
 _N_TOKENS = 3
-_FP32_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ def prove_forcing(model: Any, inputs: Mapping[str, Any]) -> Forcing:
         tokens, theirs = _generated(model, inputs)
     except Exception as error:  # whatever a class does in its own generate
         return Forcing(model, parts, None, reason=f"it did not generate from the example input ({_short(error)})")
-    allowed = forcing_tolerance(model.dtype, _n_layers(model, parts))
+    allowed = logit_tolerance(model.dtype, _n_layers(model, parts))
     reason, deviation = None, None
     for way in (ONE_PASS, STEP_BY_STEP):
         try:
             ours = run_forced(model, inputs, tokens, way=way, parts=parts).logits
-            deviation = forcing_deviation(ours, theirs)
+            deviation = logit_deviation(ours, theirs)
             if way == ONE_PASS:
                 _require_blind(model, inputs, tokens, ours, parts, allowed)
         except Exception as error:  # the next way may do
@@ -111,27 +111,6 @@ def prove_forcing(model: Any, inputs: Mapping[str, Any]) -> Forcing:
             return Forcing(model, parts, way, deviation, allowed, reason)
         reason = f"{way}: off from its own generation by {deviation:.1e} of the logit range (allowed {allowed:.1e})"
     return Forcing(model, parts, None, deviation, allowed, reason)
-
-
-def forcing_deviation(ours: Tensor, theirs: Tensor) -> float:
-    """The largest difference of two sets of logits `[..., V]` as a share of the range of `theirs`; infinite for a NaN.
-
-    Tokens that the model can never say, whose logits are the lowest number there is, are left out.
-    """
-    theirs, ours = theirs.float(), ours.to(theirs.device).float()
-    said = theirs > torch.finfo(torch.float32).min / 2
-    spread = theirs.amax(-1) - theirs.masked_fill(~said, torch.inf).amin(-1)
-    share = ((ours - theirs).abs().masked_fill(~said, 0.0).amax(-1) / spread.clamp_min(1e-6)).max()
-    return float(share.nan_to_num(nan=torch.inf, posinf=torch.inf))
-
-
-def forcing_tolerance(dtype: torch.dtype, n_layers: int) -> float:
-    """Allowed deviation of one way to compute logits from another, as a share of their range.
-
-    The two round differently in every layer. Each layer adds an error of about the dtype's eps to the residual stream,
-    independent of the others, hence the root of their number. At least 1e-4: what fp32 products of large models need.
-    """
-    return float(max(_FP32_TOLERANCE, torch.finfo(dtype).eps * n_layers**0.5))
 
 
 def _n_layers(model: Any, parts: ModelParts | None) -> int:
@@ -163,7 +142,7 @@ def _require_blind(
     other = tokens.clone()
     other[:, -2] = torch.where(tokens[:, -2] == tokens[:, 0], tokens[:, -1], tokens[:, 0])
     again = run_forced(model, inputs, other, way=ONE_PASS, parts=parts).logits
-    deviation = forcing_deviation(again[:, :-1], ours[:, :-1])
+    deviation = logit_deviation(again[:, :-1], ours[:, :-1])
     if deviation > allowed / 8:
         raise ForcingError(f"its logits before a token change with it, by {deviation:.1e} of their range")
 

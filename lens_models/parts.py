@@ -63,6 +63,11 @@ class ModelParts:
         """Number of decoder blocks L; the layer index runs from 1 to L."""
         return len(self.layers)
 
+    @property
+    def checkpoint(self) -> str:
+        """The folder or repository that the model was loaded from; its class where that is not known."""
+        return str(getattr(self.model, "name_or_path", "")) or self.model_class
+
     def describe(self) -> str:
         """One line for messages: what was found where."""
         return (

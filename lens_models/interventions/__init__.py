@@ -11,6 +11,7 @@ image_attention.py  interventions on the attention to pictures
 mlps.py             the MLPs of the blocks
 crop_window.py      which part of a picture a map of it points at
 insertion.py        interventions that put image tokens into the sequence again
+reentry.py          whether image tokens that come again are what they were in the prompt
 adaptvis.py, crop.py, deco.py, dola.py, early_exit.py, icd.py, icot.py, memvr.py, pai.py, selecting.py, steer.py,
 vcd.py, vista.py
 words.py            `lens_intervene=NAME:STRENGTH:SETTING=VALUE+...`

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +17,11 @@ from lens_models.attention.proof import self_attention
 from lens_models.errors import LensArgumentError
 from lens_models.parts import ModelParts
 
+from .host import Host
 from .model_output import Pass
 from .on_pictures import PictureIntervention
-from .prompt import PromptRun, own_mask, until
+from .prompt import PromptRun, own_mask, own_positions, until
+from .reentry import reentry_problem
 from .second_run import no_beams
 
 __all__ = ["InsertedRun", "Insertion", "Looking"]
@@ -32,14 +34,26 @@ class Insertion(PictureIntervention):
     What comes again is what the first block is given at the image tokens, unrotated, in the order in which they stand
     in the prompt. The inserted positions are counted on from the last one, one by one and alike on all axes of
     rotary embeddings, as those of text; no marks stand around them and they look back only. The token that follows is
-    predicted by the last of them. A model that gives its later blocks the picture too (DeepStack) gives it to the
-    prompt's tokens alone.
+    predicted by the last of them. A model whose image tokens are more than that is refused, see `reentry`.
 
     Costs a second run of the model at each token, over the inserted positions besides.
 
     Attributes:
         strength: 1; a part of it mixes the logits.
     """
+
+    def require(self, host: Host) -> None:
+        """See `PictureIntervention`; an image token must be nothing but what the first block is given.
+
+        Raises:
+            LensArgumentError: the model does not have what is needed.
+        """
+        super().require(host)
+        if why := reentry_problem(host, self.name):
+            raise LensArgumentError(
+                f"{self.name} puts image tokens into the sequence again, and those of {host.parts.model_class} are "
+                f"more than what its first block is given: {why}"
+            )
 
     def passing(self, parts: ModelParts) -> Pass:
         """See `LogitIntervention`."""
@@ -186,7 +200,7 @@ class _Inserting(PromptRun):
         """The run over the first `prompt` positions, logits `[rows, V]` behind it, and the numbers of all positions."""
         assert self.shown is not None
         name, cache = self.insertion.name, DynamicCache(config=self.parts.model.config.get_text_config(decoder=True))
-        mask, positions = own_mask(kwargs, name), self._positions(kwargs)
+        mask, positions = own_mask(kwargs, name), own_positions(kwargs, self.parts.model, name)
         kept = {"logits_to_keep": 1} if "logits_to_keep" in kwargs else {}
         cut = until({**kwargs, "position_ids": positions}, prompt, name)
         self._begin()
@@ -265,20 +279,6 @@ class _Inserting(PromptRun):
             whole = torch.nn.functional.pad(weights, (max(0, total - weights.shape[1]), 0))[:, :width]
             found += whole.gather(1, run.places).to(found)
         return Looking(found, None if self.residual is None else self.residual[:, -1], self.heads)
-
-    def _positions(self, kwargs: Mapping[str, Any]) -> Tensor:
-        """`[..., rows, positions]`.
-
-        Raises:
-            LensArgumentError: the model counts them itself, on several axes.
-        """
-        own, ids = kwargs.get("position_ids"), kwargs["input_ids"]
-        if isinstance(own, Tensor):
-            return own.expand(*own.shape[:-2], *ids.shape)
-        config = self.parts.model.config.get_text_config(decoder=True)
-        if "mrope_section" in str(getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", "")):
-            raise LensArgumentError(f"{self.insertion.name}: positions on several axes are known in generate() alone")
-        return (own_mask(kwargs, self.insertion.name).long().cumsum(-1) - 1).clamp_min(0)
 
     def _require_alike(self, run: InsertedRun, n: Tensor) -> None:
         if len(set(n.tolist())) > 1 and any(getattr(run.cache, "is_sliding", ())):

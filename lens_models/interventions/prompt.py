@@ -22,6 +22,7 @@ __all__ = [
     "leading",
     "mask_of",
     "own_mask",
+    "own_positions",
     "require_one_token",
     "shown_media",
     "until",
@@ -217,6 +218,21 @@ def own_mask(kwargs: Mapping[str, Any], name: str) -> Tensor:
     """
     mask = mask_of(kwargs, name)
     return torch.ones_like(kwargs["input_ids"]) if mask is None else mask
+
+
+def own_positions(kwargs: Mapping[str, Any], model: Any, name: str) -> Tensor:
+    """The numbers of the positions of a prompt, `[..., rows, positions]`, for rotary embeddings.
+
+    Raises:
+        LensArgumentError: the model counts them itself, on several axes.
+    """
+    own, ids = kwargs.get("position_ids"), kwargs["input_ids"]
+    if isinstance(own, Tensor):
+        return own.expand(*own.shape[:-2], *ids.shape)
+    config = model.config.get_text_config(decoder=True)
+    if "mrope_section" in str(getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", "")):
+        raise LensArgumentError(f"{name}: positions on several axes are known in generate() alone")
+    return (own_mask(kwargs, name).long().cumsum(-1) - 1).clamp_min(0)
 
 
 def until(kwargs: Mapping[str, Any], end: int, name: str) -> dict[str, Any]:

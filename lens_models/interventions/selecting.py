@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lens_models.errors import LensArgumentError
-from lens_models.selection import Selector, read_selector
+from lens_models.selection import Selector, brought_selector, read_selector
 
 from .host import Host
 from .icot import most
@@ -36,7 +36,8 @@ class Select(Insertion):
         patches: in each round.
         rounds_of: how many; `rounds` in words.
         by: `selector`, `attention` (sum over layers and heads), `random` or `mean`.
-        file: folder of the selector, as `mmlens train-selector` writes it.
+        file: folder of the selector, as `mmlens train-selector` writes it; empty for the one that comes with the
+            checkpoint.
         seed: of `random`.
     """
 
@@ -54,8 +55,8 @@ class Select(Insertion):
                 f"select: by={self.by}, patches={self.patches}, rounds={self.rounds_of}; expected by one of "
                 f"{', '.join(_WAYS)}, and numbers from 1"
             )
-        if (self.by == _SELECTOR) != bool(self.file):
-            raise LensArgumentError(f"select: by={self.by}, file={self.file!r}; a selector has a folder, others none")
+        if self.file and self.by != _SELECTOR:
+            raise LensArgumentError(f"select: by={self.by}, file={self.file!r}; a file is that of a selector")
 
     def told(self) -> Mapping[str, Any]:
         """The selector by its content."""
@@ -65,9 +66,12 @@ class Select(Insertion):
         """See `Insertion`.
 
         Raises:
-            LensFileError: the folder holds no selector of this model.
+            LensFileError: the folder holds no selector of this model, or the checkpoint brings none.
         """
-        found = read_selector(Path(self.file).expanduser(), host.parts) if self.file else None
+        found = None
+        if self.by == _SELECTOR:
+            folder = Path(self.file).expanduser()
+            found = read_selector(folder, host.parts) if self.file else brought_selector(host.parts)
         return replace(super().bound(host), selector=found)
 
     def looks_at(self) -> int | None:

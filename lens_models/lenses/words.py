@@ -62,11 +62,10 @@ def _split(words: str) -> tuple[str, Path | None]:
 
 
 def _beside_the_checkpoint(name: str, parts: ModelParts) -> Path:
-    checkpoint = str(getattr(parts.model, "name_or_path", "")) or parts.model_class
-    folder = Path(checkpoint) / "lenses" / name
+    folder = Path(parts.checkpoint) / "lenses" / name
     if not folder.is_dir():
         raise LensFileError(
-            f"lens_kind={name}: {checkpoint} brings no {name} lens (lenses/{name} in its folder). Train one with "
+            f"lens_kind={name}: {parts.checkpoint} brings no {name} lens (lenses/{name} in its folder). Train one with "
             f"`mmlens train-lens MODEL --kind {name} --data DATA --out FOLDER` and name it: lens_kind={name}:FOLDER"
         )
     return folder

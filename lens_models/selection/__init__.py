@@ -5,8 +5,8 @@ fit.py          the learning, step by step
 files.py        `selector.safetensors` and `selector.json`
 """
 
-from .files import read_selector, write_selector
+from .files import brought_selector, read_selector, write_selector
 from .fit import SelectorFit, SelectorRecipe, Shown
 from .selector import Selector
 
-__all__ = ["Selector", "SelectorFit", "SelectorRecipe", "Shown", "read_selector", "write_selector"]
+__all__ = ["Selector", "SelectorFit", "SelectorRecipe", "Shown", "brought_selector", "read_selector", "write_selector"]

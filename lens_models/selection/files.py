@@ -17,9 +17,10 @@ from lens_models.parts import ModelParts
 
 from .selector import Selector
 
-__all__ = ["DESCRIPTION", "read_selector", "write_selector"]
+__all__ = ["DESCRIPTION", "brought_selector", "read_selector", "write_selector"]
 
 DESCRIPTION, _TENSORS = "selector.json", "selector.safetensors"
+_BROUGHT = "selector"
 _FORMAT = 1
 _MODEL = "model.values"
 
@@ -59,6 +60,21 @@ def write_selector(
     (folder / _TENSORS).chmod(0o644)  # safetensors makes files that others cannot read
     # the description comes last: a folder with one is whole
     (folder / DESCRIPTION).write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def brought_selector(parts: ModelParts) -> Selector:
+    """The selector in the folder of the model's checkpoint.
+
+    Raises:
+        LensFileError: it brings none, or it is damaged or of another model.
+    """
+    folder = Path(parts.checkpoint) / _BROUGHT
+    if not folder.is_dir():
+        raise LensFileError(
+            f"{parts.checkpoint} brings no selector ({_BROUGHT} in its folder). Train one with `mmlens train-selector "
+            "MODEL --data DATA --out FOLDER` and name it: file=FOLDER"
+        )
+    return read_selector(folder, parts)
 
 
 def read_selector(folder: Path, parts: ModelParts) -> Selector:

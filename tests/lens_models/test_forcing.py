@@ -15,8 +15,8 @@ from benchmarks.coverage.build import build
 from benchmarks.coverage.inputs import find_inputs
 from lens_models import CaptureError, Forcing, ForcingError, LogitLens, find_parts, prove_forcing
 from lens_models.continuations import score_continuations
+from lens_models.deviation import logit_tolerance
 from lens_models.forced_run import ONE_PASS, STEP_BY_STEP, run_forced
-from lens_models.forcing import forcing_tolerance
 
 N = 4
 PADDED = (3, 6, 9)
@@ -44,7 +44,7 @@ def nats_allowed(model: Any, logits: Tensor) -> float:
     """A log-probability moves by at most twice what a logit moves; N of them are added up."""
     if model.dtype == torch.float32:
         return 2 * N * fp32_bounds(model, logits)["atol"]
-    return 2 * N * forcing_tolerance(model.dtype, 4) * float(logits.max() - logits.min())
+    return 2 * N * logit_tolerance(model.dtype, 4) * float(logits.max() - logits.min())
 
 
 @pytest.mark.parametrize("lengths", [(6,), PADDED], ids=["one prompt", "padded batch"])

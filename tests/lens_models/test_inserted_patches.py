@@ -19,9 +19,11 @@ from zoo import IMAGE, VIDEO, ZOO
 from lens_models import LensArgumentError, LensFileError, LensSettings, LogitLens
 from lens_models.continuations import score_continuations
 from lens_models.interventions import (
+    Host,
     Icot,
     Intervention,
     Select,
+    bound,
     changed,
     interventions_of,
     settings_of,
@@ -72,7 +74,7 @@ class Reference:
         self.types = inputs.get("token_type_ids")
 
     def _positions(self, family: str, inputs: Mapping[str, Any]) -> Tensor:
-        if family != "qwen2_vl":
+        if not family.startswith("qwen"):
             return torch.arange(self.embeds.shape[1])[None]
         grid, types = inputs["image_grid_thw"], inputs["mm_token_type_ids"]
         found: Tensor = self.model.model.get_rope_index(
@@ -222,6 +224,11 @@ def test_a_learnt_selector_chooses(family: str, tmp_path: Path) -> None:
         made(words, elsewhere, family)
 
 
+def test_a_checkpoint_without_a_selector_says_how_to_learn_one() -> None:
+    with pytest.raises(LensFileError, match=r"LlavaForConditionalGeneration brings no selector .*`mmlens train-selec"):
+        made("select", lens_of("llava"), "llava")
+
+
 @pytest.mark.parametrize("words", ["icot:0", "select:0:by=random", "icot:0+select:0:by=mean"])
 def test_strength_0_is_the_plain_run(words: str) -> None:
     lens, inputs = lens_of("llava"), ZOO["llava"].inputs((3, 6))
@@ -259,6 +266,74 @@ def test_a_prompt_without_a_picture_runs_as_it_is() -> None:
         assert lens.generate(inputs, interventions=made(words, lens, "llava"), **GREEDY).new_tokens == plain.new_tokens
 
 
+@pytest.mark.parametrize("family", ("qwen2_5_vl", "internvl", "smolvlm", "llava_onevision", "cohere2_vision"))
+def test_other_models_give_the_tokens_of_the_reference(family: str) -> None:
+    words, lens, inputs = "select:1:by=attention:patches=2:rounds=2", lens_of(family), ZOO[family].inputs((6,), seed=1)
+    found = lens.generate(inputs, interventions=made(words, lens, family), **GREEDY).new_tokens[0]
+    assert list(found) == said_by_reference(words, family, inputs)[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("family", "why"), [("qwen3_vl", "DeepStack"), ("mllama", "layers 2, 4 of")])
+def test_models_whose_image_tokens_are_more_than_embeddings_are_refused(
+    family: str, why: str, dtype: torch.dtype
+) -> None:
+    lens = lens_of(family, dtype)
+    for words in ("icot", "select:1:by=random"):
+        with pytest.raises(LensArgumentError, match=why):
+            made(words, lens, family)
+
+
+def _by_place(model: Any) -> Any:
+    """Adds something in the second block at image tokens, known by the ids of the prompt, whatever the picture is."""
+    seen: dict[str, Tensor] = {}
+
+    def ids(module: Any, args: Any, kwargs: Any) -> None:
+        given = kwargs.get("input_ids")
+        seen["image"] = torch.zeros(1, 1, dtype=torch.bool) if given is None else given == IMAGE
+
+    def add(module: Any, args: Any) -> Any:
+        return (args[0] + 0.5 * seen["image"][..., None], *args[1:])
+
+    first = model.model.register_forward_pre_hook(ids, with_kwargs=True)
+    return first, model.model.language_model.layers[1].register_forward_pre_hook(add)
+
+
+def _scaled(model: Any) -> Any:
+    """What the first block is given is what came in, times 2."""
+
+    def twice(module: Any, args: Any, kwargs: Any) -> Any:
+        return args, {**kwargs, "inputs_embeds": 2 * kwargs["inputs_embeds"]}
+
+    return (model.model.language_model.register_forward_pre_hook(twice, with_kwargs=True),)
+
+
+@pytest.mark.parametrize("planted", [_by_place, _scaled])
+def test_what_an_image_token_has_by_its_place_or_by_a_scale_is_seen(planted: Any) -> None:
+    lens = lens_of("llava")
+    hooks = planted(lens.model)
+    try:
+        with pytest.raises(LensArgumentError, match="when it comes by its embedding alone"):
+            made("icot", lens, "llava")
+    finally:
+        for each in hooks:
+            each.remove()
+    made("icot", lens, "llava")
+
+
+def test_a_cache_that_cannot_be_cut_proves_nothing() -> None:
+    lens = LogitLens(ZOO["gemma3"].build(sliding_window=4), ZOO["gemma3"].inputs(), LensSettings())
+    with pytest.raises(LensArgumentError, match="cache cannot be cut before the last image token"):
+        made("icot", lens, "gemma3")
+
+
+def test_a_picture_of_zeros_proves_nothing() -> None:
+    lens, example = lens_of("llava"), ZOO["llava"].inputs()
+    blank = {**example, "pixel_values": torch.zeros_like(example["pixel_values"])}
+    with pytest.raises(LensArgumentError, match="given the same of two pictures"):
+        bound(interventions_of("icot"), Host(lens.unembedding, Tokenizer(), ((IMAGE,), (VIDEO,)), blank))
+
+
 def test_rows_that_differ_before_a_sliding_window_are_refused() -> None:
     words, both = "icot:1:patches=2:every=1", ZOO["gemma3"].inputs((3, 6))
     model = ZOO["gemma3"].build(sliding_window=8)
@@ -278,12 +353,11 @@ def test_beams_are_refused() -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        *(
-            ("icot:1:patches=0", "numbers from 1"),
-            ("icot:1:at=page", "line or sentence"),
-            ("icott", "Did you mean icot"),
-        ),
-        *(("select", "a selector has a folder"), ("select:1:by=eye", "one of selector, attention, random, mean")),
+        ("icot:1:patches=0", "numbers from 1"),
+        ("icot:1:at=page", "line or sentence"),
+        ("icott", "Did you mean icot"),
+        ("select:1:by=mean:file=x", "a file is that of a selector"),
+        ("select:1:by=eye", "one of selector, attention, random, mean"),
         ("select:1:by=random:rounds=0", "numbers from 1"),
     ],
 )
