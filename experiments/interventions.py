@@ -20,6 +20,8 @@ SETTINGS = (
     *("vcd:0.5:noise=500", "vcd:1:noise=999"),
     *("pai:0.2:gamma=1.1", "pai:0.5:gamma=2", "adaptvis:1:low=0.5:high=1.2:threshold=0.3"),
     *("adaptvis:1:low=0.5:high=1.5:threshold=0.4", "icd:1", "vista:0.01", "vista:0.17"),
+    *("memvr:0.12", "memvr:0.28:threshold=0.5", "crop:1:size=24", "crop:1:size=24:keep=0"),
+    *("select:1:patches=4:by=attention", "select:1:patches=4:by=random"),
 )
 MODELS = {
     "lens_tiny": ("pope_mini", "clevr_mini", "ruclevr_mini", "weird_mini"),
