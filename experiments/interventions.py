@@ -1,7 +1,8 @@
 """What interventions do to the bundled models: ``python -m experiments.interventions --out DIR``.
 
-Runs the plain models and each setting on the minis, in lmms-eval, greedily, and writes one comparison over all of them
-(`DIR/compare`). Runs that are in DIR already are not repeated.
+Runs the plain models and each setting on the minis, in lmms-eval, greedily, and writes one comparison over all of them,
+corrected for all (`DIR/compare`). Runs that are in DIR already are not repeated. The write-up reads the CSV as
+`results/interventions/effects.csv`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.plan import HERE, Experiment
+from lens_report import build_effects
 
 PLAIN = "none"
 SETTINGS = (
@@ -59,14 +61,15 @@ def main() -> None:
         "--prefix", nargs=argparse.REMAINDER, default=[], help="what the commands are run with, e.g. nice"
     )
     asked = parser.parse_args()
+    bases, runs = [], []
     for model in MODELS:
-        base, *runs = [
+        base, *others = [
             run(experiment(model, setting, asked.limit), asked.out, asked.prefix)
             for setting in (PLAIN, *asked.settings)
         ]
-        mmlens = Path(sys.executable).parent / "mmlens"
-        command = [str(mmlens), "compare", str(base), *map(str, runs), "--out", str(asked.out / "compare" / model)]
-        subprocess.run(command, check=True)
+        bases.append(base)
+        runs += others
+    build_effects(bases, runs).write(asked.out / "compare")
 
 
 if __name__ == "__main__":
