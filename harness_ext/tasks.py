@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from lens_engine.choices import ChoiceRule, choice_rule
@@ -29,7 +28,6 @@ __all__ = [
     "ask",
     "compares_with_nothing",
     "config_value",
-    "folders",
     "leaf_tasks",
     "metric_directions",
     "metric_names",
@@ -49,11 +47,6 @@ def leaf_tasks(task_dict: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
             yield from leaf_tasks(task)
         elif task is not None:
             yield str(getattr(task.config, "task", None) or name), task
-
-
-def folders(include_path: Any) -> list[Any]:
-    """The folders of `--include_path`: none, one, or a list of them."""
-    return [include_path] if isinstance(include_path, str | Path) else list(include_path or [])
 
 
 def config_value(task: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -29,7 +29,7 @@ from lens_results.record import Key
 
 from .failures import NoReadout, failure
 from .media import Media
-from .records import bare_record, without_readout
+from .records import bare_record, sample_fields, unread_record
 from .table import harness_metrics
 
 __all__ = ["PART_SECONDS", "LensRecorder"]
@@ -99,7 +99,7 @@ class LensRecorder:
         self._metrics: dict[Key, dict[str, float]] = {}
         self._scores: dict[Key, dict[str, float]] = {}
         self._non_finite: Counter[str] = Counter()
-        self._wrong_as_read: dict[Key, SampleRecord] = {}  # what is left of them if the task counts them as right
+        self._wrong_as_read: dict[Key, dict[str, Any]] = {}  # what is left of them if the task counts them as right
         self._contradicted: set[Key] = set()
         self._lock = threading.Lock()
         self._warn = warn
@@ -131,7 +131,7 @@ class LensRecorder:
         self._metrics[record.key] = harness_metrics(record)
         self._wrong_as_read.pop(record.key, None)
         if record.correct is False and record.kind != "loglikelihood":
-            self._wrong_as_read[record.key] = without_readout(record, _CONTRADICTED)
+            self._wrong_as_read[record.key] = sample_fields(record)
         if self._writer is not None:
             self._attempt(self._writer, functools.partial(self._writer.append, record))
 
@@ -182,7 +182,7 @@ class LensRecorder:
         with self._lock:
             if key in self._wrong_as_read and self._counts_as_right(task, scores):
                 self._contradicted.add(key)
-                self._metrics[key] = harness_metrics(self._wrong_as_read[key])
+                self._metrics[key] = harness_metrics(unread_record(self._wrong_as_read[key], _CONTRADICTED))
             self._non_finite.update(f"{name} of {task}" for name, value in scores.items() if not isfinite(value))
             self._scores.setdefault(key, {}).update(scores)
 
@@ -197,7 +197,7 @@ class LensRecorder:
 
     def close(self) -> dict[Key, dict[str, float]]:
         """Write what waits and hand over the scores of this process, for `finish` of the first one."""
-        self.add(self._wrong_as_read.pop(key) for key in sorted(self._contradicted))
+        self.add(unread_record(self._wrong_as_read.pop(key), _CONTRADICTED) for key in sorted(self._contradicted))
         if self._contradicted:
             self._warn(
                 f"{len(self._contradicted)} answers count as right by their task and were read as another "

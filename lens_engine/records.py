@@ -37,6 +37,8 @@ __all__ = [
     "RecordAssembler",
     "bare_record",
     "common_fields",
+    "sample_fields",
+    "unread_record",
     "valid_record",
     "without_readout",
 ]
@@ -227,8 +229,17 @@ _WITHOUT_READOUT = (
 
 def without_readout(record: SampleRecord, why: NoReadout) -> SampleRecord:
     """What a record says of its sample apart from the readout and what was taken for the answer."""
-    kept = {name: getattr(record, name) for name in _WITHOUT_READOUT}
-    return SampleRecord(**kept, status=why.status, status_reason=why.reason)
+    return unread_record(sample_fields(record), why)
+
+
+def sample_fields(record: SampleRecord) -> dict[str, Any]:
+    """What a record says of its sample, for `unread_record`; it takes less memory than a record."""
+    return {name: getattr(record, name) for name in _WITHOUT_READOUT}
+
+
+def unread_record(fields: Mapping[str, Any], why: NoReadout) -> SampleRecord:
+    """The record of a sample of which no more is known than `sample_fields` says."""
+    return SampleRecord(**fields, status=why.status, status_reason=why.reason)
 
 
 def common_fields(

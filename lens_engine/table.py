@@ -27,6 +27,7 @@ _GOLD_BASED = (
     *names("gold_based", "image"),
     *names("gold_based", "steps"),
 )
+_SHOWN_LABEL_FREE, _SHOWN_GOLD_BASED = ([(name, f"lens_{name}") for name in own] for own in (_LABEL_FREE, _GOLD_BASED))
 COVERAGE = "lens_coverage"
 NAMED = "lens_named"
 YES_RATIO = "lens_yes_ratio"
@@ -52,8 +53,8 @@ def harness_metrics(record: SampleRecord | None) -> dict[str, float]:
     values = {COVERAGE: float(record is not None and record.status == "ok")}
     if record is None:
         return values
-    for listed, scalars in ((_GOLD_BASED, record.gold_based), (_LABEL_FREE, record.label_free)):
-        values.update({f"lens_{name}": float(value) for name in listed if (value := scalars.get(name)) is not None})
+    for listed, scalars in ((_SHOWN_GOLD_BASED, record.gold_based), (_SHOWN_LABEL_FREE, record.label_free)):
+        values.update({shown: float(value) for name, shown in listed if (value := scalars.get(name)) is not None})
     if _candidates_known_before(record):
         values[NAMED] = float(record.pred_candidate is not None)
     if record.binary is not None and record.pred_candidate is not None:

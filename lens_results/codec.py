@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lens_results.ragged import ragged, ragged_flat
+from lens_results.ragged import joined, ragged, ragged_flat
 from lens_results.record import ARRAY_MAPS, LAYER_QUANTITIES, WIDE_QUANTITIES, SampleRecord
 from lens_results.schema import SCHEMA
 
@@ -17,7 +17,6 @@ _MAPS = (
     "fingerprint", "control_source", "control_status", "control_reason", "probe_status", "label_free", "gold_based",
     "scores",
 )  # fmt: skip
-_WIDE = frozenset(WIDE_QUANTITIES)
 _ARRAYS = (*LAYER_QUANTITIES, *WIDE_QUANTITIES)
 _PLAIN = tuple(name for name in SCHEMA.names if name not in (*_ARRAYS, *ARRAY_MAPS))
 
@@ -25,7 +24,7 @@ _PLAIN = tuple(name for name in SCHEMA.names if name not in (*_ARRAYS, *ARRAY_MA
 def to_table(records: Iterable[SampleRecord]) -> pa.Table:
     """The records as an Arrow table with the columns of `SCHEMA`."""
     rows = list(records)
-    columns = [pa.array([_cell(row, f.name) for row in rows], type=f.type) for f in SCHEMA]
+    columns = [_column([getattr(row, field.name) for row in rows], field) for field in SCHEMA]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
@@ -42,15 +41,14 @@ def from_table(table: pa.Table) -> Iterator[SampleRecord]:
             yield SampleRecord(**row, **dict(zip(ARRAY_MAPS, maps, strict=True)))
 
 
-def _cell(record: SampleRecord, name: str) -> Any:
-    value = getattr(record, name)
-    if name in _MAPS:
-        return list(value.items())
-    if name in _WIDE and value is not None:
-        return list(value)
-    if name in ARRAY_MAPS:
-        return list(_named_rows(value))
-    return value
+def _column(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    if field.name in _ARRAYS:
+        return joined(values, field.type)
+    if field.name in _MAPS:
+        values = [list(value.items()) for value in values]
+    elif field.name in ARRAY_MAPS:
+        values = [list(_named_rows(value)) for value in values]
+    return pa.array(values, type=field.type)
 
 
 def _named_rows(named: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,26 @@ def ragged_flat(values: pa.ListArray, width: pa.Array) -> Ragged:
         raise RecordFormatError("controls: found values that do not fill rows of their width; the file is damaged.")
     flat = values.flatten().to_numpy(zero_copy_only=False)
     return Ragged(flat, _starts(sizes), layers, widths, np.ones(len(values), dtype=bool))
+
+
+def joined(arrays: Sequence[npt.NDArray[Any] | None], type_: pa.ListType) -> pa.ListArray:
+    """The column that `ragged` reads, of one array a row: [layers], or [layers, width] for lists of lists."""
+    present = [array for array in arrays if array is not None]
+    flat = np.concatenate([array.reshape(-1) for array in present]) if present else np.empty(0)
+    if pa.types.is_list(type_.value_type):
+        values = pa.array(flat, type=type_.value_type.value_type)
+        widths = np.repeat([array.shape[1] for array in present], [len(array) for array in present])
+        values = pa.ListArray.from_arrays(pa.array(_ends(widths), pa.int32()), values)
+    else:
+        values = pa.array(flat, type=type_.value_type)
+    # a row is missing where its start is
+    ends = _ends([0 if array is None else len(array) for array in arrays])
+    missing = np.array([array is None for array in arrays] + [False])
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32(), mask=missing), values)
+
+
+def _ends(sizes: npt.ArrayLike) -> npt.NDArray[np.int32]:
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
 
 
 def _lengths(column: pa.ListArray) -> npt.NDArray[np.int64]:

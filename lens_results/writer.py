@@ -38,7 +38,7 @@ class RecordWriter(PartWriter):
         directory: str | Path,
         run_info: RunInfo,
         rank: int = 0,
-        part_rows: int = 64,
+        part_rows: int = 512,
         part_seconds: float = 20.0,
     ) -> None:
         super().__init__(directory, rank, part_seconds)

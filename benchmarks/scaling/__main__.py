@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import CLOCKS, Check, Column, at_most, describe_machine, exit_code, show, write_json
+from benchmarks.measure import CLOCKS, Check, Column, at_least, at_most, describe_machine, exit_code, show, write_json
 
 from .processes import time_processes
 from .readouts import time_readouts
@@ -39,16 +40,19 @@ _PROCESSES = (
     Column("same_rows", "same rows"),
 )
 _KIB_SAMPLE = 8.0
+_SAMPLES_SECOND = 5000.0
+_PEAK_MIB = 300.0
+_FLAT_TO = 20_000
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Measure, print, write; 1 when a sample takes too much disk or processes disagree."""
+    """Measure, print, write; 1 when samples take too much or processes disagree."""
     arguments = _arguments(words)
     device = torch.device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     machine = describe_machine(device) | {"clock": arguments.clock}
-    rows = [write_rows(count) for count in arguments.samples]
+    rows = [write_rows(count, clock=CLOCKS[arguments.clock]) for count in arguments.samples]
     show("samples, 28 layers, top 5", _ROWS, rows)
     readouts = time_readouts(
         arguments.layers, arguments.vocabularies, device, CLOCKS[arguments.clock], width=arguments.width
@@ -64,11 +68,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def targets(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
-    """Disk of a sample, and the rows of several processes."""
+    """Disk, time and memory of samples, and the rows of several processes."""
     found = []
     for row in rows:
         if row["kind"] == "samples":
             found.append(at_most(f"{row['samples']} samples: KiB of disk each", row["kib_sample"], _KIB_SAMPLE))
+            rate = 1000 / row["write_ms_sample"]
+            found.append(at_least(f"{row['samples']} samples: written in a second", rate, _SAMPLES_SECOND))
+            if row["samples"] <= _FLAT_TO:
+                peak = math.nan if row["peak_mib"] is None else row["peak_mib"]
+                found.append(at_most(f"{row['samples']} samples: MiB to write and merge them", peak, _PEAK_MIB))
         if row["kind"] == "processes" and row["processes"] > 1:
             wrong = float(not row["same_rows"])
             found.append(at_most(f"{row['processes']} processes: rows that differ from those of one", wrong, 0.0))
@@ -87,7 +96,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=64, help="samples of the runs with several processes")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, help="threads of torch")
-    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: of the readouts alone")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: of all but the processes")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of the JSON file")
     return parser.parse_args(words)
 

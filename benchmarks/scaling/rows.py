@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from .synthetic import records, run_info
 __all__ = ["write_rows"]
 
 
-def write_rows(count: int, layers: int = 28, topk: int = 5) -> dict[str, Any]:
+def write_rows(
+    count: int, layers: int = 28, topk: int = 5, *, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Any]:
     """One row: milliseconds a sample to write, seconds to merge and to load, bytes a sample, open files afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -26,17 +29,19 @@ def write_rows(count: int, layers: int = 28, topk: int = 5) -> dict[str, Any]:
         seconds = 0.0
         with PeakMemory(torch.device("cpu")) as peak:
             for record in records(count, layers, topk):
-                start = time.perf_counter()
+                start = clock()
                 recorder.add([record])
-                seconds += time.perf_counter() - start
-            start = time.perf_counter()
+                seconds += clock() - start
+            start = clock()
             scores = recorder.close()
+            seconds += clock() - start
+            start = clock()
             files = recorder.finish(scores)
-            merging = time.perf_counter() - start
+            merging = clock() - start
         size = sum(path.stat().st_size for path in files.values())
-        start = time.perf_counter()
+        start = clock()
         found = len(load(folder).samples)
-        loading = time.perf_counter() - start
+        loading = clock() - start
     if found != count:
         raise RuntimeError(f"{found} samples came back, {count} were written")
     return {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-from harness_ext.tasks import folders
+from harness_ext.include_path import folders
 from harness_ext.wrapping import UnsupportedHarnessError, wrap
 from lens_tasks.folders import lm_eval_tasks
 

@@ -8,7 +8,7 @@ from typing import Any
 from lmms_eval.models.registry_v2 import ModelManifest
 from lmms_eval.tasks import TaskManager
 
-from harness_ext.tasks import folders
+from harness_ext.include_path import folders
 from harness_ext.wrapping import wrap
 from lens_tasks.folders import lmms_eval_tasks
 

@@ -122,14 +122,20 @@ def test_targets_of_whole_runs() -> None:
 
 
 def test_targets_of_scaling_and_of_the_report() -> None:
-    samples = {"kind": "samples", "samples": 1000}
+    samples = {"kind": "samples", "samples": 1000, "write_ms_sample": 0.1, "peak_mib": 100.0, "kib_sample": 7.9}
     processes = {"kind": "processes", "processes": 2}
     rows = [
-        samples | {"kib_sample": 7.9}, samples | {"kib_sample": 8.1}, {"kind": "readout", "layers": 28},
+        {"kind": "readout", "layers": 28},
         {"kind": "processes", "processes": 1, "same_rows": True}, processes | {"same_rows": True},
         processes | {"same_rows": False},
     ]  # fmt: skip
-    assert [check.met for check in scaling_targets(rows)] == [True, False, True, False]
+    assert [check.met for check in scaling_targets(rows)] == [True, False]
+    for changed, met in (
+        ({}, [True, True, True]), ({"kib_sample": 8.1}, [False, True, True]),
+        ({"write_ms_sample": 0.21}, [True, False, True]), ({"peak_mib": 301.0}, [True, True, False]),
+        ({"peak_mib": None}, [True, True, False]), ({"samples": 100_000, "peak_mib": 900.0}, [True, True]),
+    ):  # fmt: skip
+        assert [check.met for check in scaling_targets([samples | changed])] == met, changed
     times = [{"step": "mmlens report", "seconds": seconds} for seconds in (9.0, 11.0)]
     assert [check.met for check in report_targets([*times, {"step": "statistics", "seconds": 99.0}])] == [True, False]
 
