@@ -273,8 +273,8 @@ class _Records:
     def __init__(self) -> None:
         self._found: dict[Key, SampleRecord] = {}
 
-    def append(self, record: SampleRecord, /) -> None:
-        self._found[record.key] = record
+    def append(self, *records: SampleRecord) -> None:
+        self._found.update((record.key, record) for record in records)
 
     def flush(self) -> None:
         """Nothing waits."""

@@ -101,10 +101,12 @@ class RecordCache:
             found.update(zip(left, ask(left), strict=True))
         return [found[place] for place in range(len(requests))]
 
-    def append(self, record: SampleRecord) -> None:
-        """Keep a new record that a later run may take."""
-        if record.key in self._awaited:
-            self._writer.append(record)
+    def append(self, *records: SampleRecord) -> None:
+        """Keep the new records that a later run may take."""
+        awaited = [record for record in records if record.key in self._awaited]
+        if awaited:
+            self._writer.append(*awaited)
+        for record in awaited:
             for run in self._superseded.get(record.key, ()):
                 self._dropped[run.files].add(record.key)
 

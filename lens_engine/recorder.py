@@ -37,13 +37,13 @@ __all__ = ["PART_SECONDS", "LensRecorder"]
 log = logging.getLogger(__name__)
 
 PART_SECONDS = 5.0
-"""What a kill can cost at most, beside one batch."""
+"""What a kill can cost at most, beside the batch under way: the answers of so many seconds of work."""
 
 
 class Mirror(Protocol):
     """A second place for new records; its methods raise `RecordWriteError` when the disk refuses."""
 
-    def append(self, record: SampleRecord, /) -> None: ...
+    def append(self, *records: SampleRecord) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -120,20 +120,21 @@ class LensRecorder:
         self._mirror = mirror
 
     def add(self, records: Iterable[SampleRecord]) -> None:
-        """Take new records; a later one replaces an earlier one of the same key."""
-        for record in map(self._fitting, records):
-            self.restore(record)
-            if self._mirror is not None:
-                self._attempt(self._mirror, functools.partial(self._mirror.append, record))
+        """Take the new records of a batch; a later one replaces an earlier one of the same key."""
+        fitting = [self._fitting(record) for record in records]
+        self.restore(*fitting)
+        if self._mirror is not None and fitting:
+            self._attempt(self._mirror, functools.partial(self._mirror.append, *fitting))
 
-    def restore(self, record: SampleRecord) -> None:
-        """Take a record that an earlier run made; it is in the mirror already."""
-        self._metrics[record.key] = harness_metrics(record)
-        self._wrong_as_read.pop(record.key, None)
-        if record.correct is False and record.kind != "loglikelihood":
-            self._wrong_as_read[record.key] = sample_fields(record)
-        if self._writer is not None:
-            self._attempt(self._writer, functools.partial(self._writer.append, record))
+    def restore(self, *records: SampleRecord) -> None:
+        """Take records that an earlier run made; they are in the mirror already."""
+        for record in records:
+            self._metrics[record.key] = harness_metrics(record)
+            self._wrong_as_read.pop(record.key, None)
+            if record.correct is False and record.kind != "loglikelihood":
+                self._wrong_as_read[record.key] = sample_fields(record)
+        if self._writer is not None and records:
+            self._attempt(self._writer, functools.partial(self._writer.append, *records))
 
     def _fitting(self, record: SampleRecord) -> SampleRecord:
         """The record, or one that says why it is none of this run's."""

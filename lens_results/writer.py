@@ -24,8 +24,9 @@ from lens_results.storage import (
 class RecordWriter(PartWriter):
     """Appends the records of one process of a run to part files in `<directory>/.lens_parts/<run_id>/`.
 
-    A part is written when `part_rows` records wait, or on the first `append` at least `part_seconds` after the last
-    write; `flush()` writes at once. Every part that was written is readable whatever happens to the process.
+    A part is written when `part_rows` records wait, or with the first `append` at least `part_seconds` after the last
+    write, with all that it was given; `flush()` writes at once. Every part that was written is readable whatever
+    happens to the process.
     All processes of a run share `run_info.run_id` and differ in `rank`. A second writer with the same run and rank,
     after a restart, continues the numbering. Not thread-safe.
 
@@ -54,11 +55,16 @@ class RecordWriter(PartWriter):
         """Number of records not yet on disk."""
         return sum(len(records) for records in self._waiting.values())
 
-    def append(self, record: SampleRecord) -> None:
-        """Take a record. Raises `InvalidRecordError` when its layers are not those of the run."""
+    def append(self, *records: SampleRecord) -> None:
+        """Take records that became known together, which go to disk together.
+
+        Raises `InvalidRecordError`, and takes none, when the layers of one are not those of the run.
+        """
         self._check_open("append")
-        check_layers(record, self.run_info)
-        self._waiting.setdefault(record.task, []).append(record)
+        for record in records:
+            check_layers(record, self.run_info)
+        for record in records:
+            self._waiting.setdefault(record.task, []).append(record)
         self._flush_when_due(self.part_rows)
 
     def _write_waiting(self) -> None:

@@ -53,6 +53,23 @@ def test_parts_by_time(tmp_path: Path, make_record: Any, make_info: Any, monkeyp
     assert len(load(tmp_path)) == 2
 
 
+def test_records_that_are_known_together_are_written_together(
+    tmp_path: Path, make_record: Any, make_info: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that took long is on disk before the next one begins, whole."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    writer = RecordWriter(tmp_path, make_info("r"), part_seconds=20)
+    for first in (0, 8, 16):
+        now[0] += 20
+        writer.append(*(make_record(number) for number in range(first, first + 8)))
+        assert writer.waiting == 0
+        assert len(load(tmp_path)) == first + 8
+    with pytest.raises(InvalidRecordError, match="found 5 layers, expected 28"):
+        writer.append(make_record(24), make_record(25, layers=5))
+    assert writer.waiting == 0
+
+
 def test_merge_finishes_the_run(tmp_path: Path, make_record: Any, make_info: Any) -> None:
     info = make_info("r")
     with RecordWriter(tmp_path, info, part_rows=2) as writer:
@@ -341,7 +358,7 @@ import resource, sys
 sys.path.insert(0, "tests/lens_results")
 from built_records import build_info, build_record
 from lens_results import RecordWriteError, RecordWriter
-writer = RecordWriter(sys.argv[1], build_info("r"))
+writer = RecordWriter(sys.argv[1], build_info("r"), part_rows=64)
 writer.append(build_record(0))
 writer.flush()
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
