@@ -232,6 +232,18 @@ class Engine(Protocol):
             MaskingError: masking image tokens does not take the picture away from this model.
         """
 
+    def score_first(self, samples: Sequence[Sample], tokens: Sequence[int]) -> list[ScoredContinuation]:
+        """Score one given token behind each of several prompts, in batches as `generate`; residuals, no layer sums.
+
+        Args:
+            samples: their prompts.
+            tokens: one of each.
+
+        Raises:
+            ForcingError: the model cannot be given tokens.
+            InputError, SampleTooLargeError: as `generate`.
+        """
+
     def take_work(self) -> Work | None:
         """What the model computed for answers and scores since the last call; None where that is not counted."""
 

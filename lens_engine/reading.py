@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -22,7 +22,13 @@ from lens_tasks import AnswerSpan
 
 from .candidates import SampleCandidates, resolve_candidates
 from .choices import ChoiceRule, score_choices
-from .controls import ControlReading, ReadAgain, controlled_record
+from .controls import (
+    ControlReading,
+    OwnReading,
+    ReadAgain,
+    controlled_record,
+    controlled_records,
+)
 from .engine import BatchTrace, Engine, Generation, Lens, Replacement, Tokens, as_shown
 from .failures import NoReadout, failure
 from .forced_candidates import force_candidates, layers_of, with_scores
@@ -41,6 +47,22 @@ log = logging.getLogger(__name__)
 LOOK = "crop"
 """What the second look of the intervention `crop` found, among the probes of a record."""
 _Answered = tuple[Sample, Generation]
+
+
+@dataclass(frozen=True)
+class _Generated(OwnReading):
+    """The same of a generated answer of a batch.
+
+    Attributes:
+        observed: by probes.
+        image_tokens: of its prompt, where probes looked at them.
+        first: what was read, where the text begins with the answer and candidates are compared by one token: such
+            samples of a batch are read again together.
+    """
+
+    observed: Observed
+    image_tokens: ImageTokens | None
+    first: ReadSample | None = None
 
 
 class Reader:
@@ -134,42 +156,46 @@ class Reader:
             if candidates[row].sequences:
                 score = functools.partial(self._engine.score, by_row[row], before=tokens[row][: found[row].step])
                 readouts[row], candidates[row] = force_candidates(readouts[row], candidates[row], score)
-        records = []
+        readings = []
         for sample, generation in batch:
             row, n_tokens = generation.row, len(tokens[generation.row])
-            position, again = positions[row], None
+            position = positions[row]
             step = position.step if isinstance(position, AnswerPosition) else None
             observed = self._observations.of(
                 Watched.generation(trace, row, n_tokens), sample, step, candidates.get(row)
             )
             if self._again.steps is not None:
                 self._again.steps.add(observed, self._thought(trace, sample, generation, position, candidates.get(row)))
+            own = trace.image_tokens[row] if trace.image_tokens else None
             if isinstance(position, NoReadout):
                 checked = identity if row in compared else None
                 record = self._assembler.unread(
                     sample, generation.text, position, n_generated=n_tokens, identity=checked, observed=observed
                 )
+                readings.append(_Generated(sample, record, None, observed, own))
             else:
                 read = ReadSample(sample, generation.text, n_tokens, position, candidates[row], readouts[row], observed)
                 record = self._assembler.read(read, identity, compared=row in compared)
                 again = functools.partial(self._answer_again, read, tokens[row][: position.step])
-            record = controlled_record(record, sample, again, self._again.controls)
-            own = trace.image_tokens[row] if trace.image_tokens else None
-            records.append(self._masked(record, sample, again, observed, own))
-        return records
+                first = read if position.step == 0 and not candidates[row].sequences else None
+                readings.append(_Generated(sample, record, again, observed, own, first))
+        return self._read_again(readings)
 
-    def _masked(
-        self,
-        record: SampleRecord,
-        sample: Sample,
-        again: ReadAgain | None,
-        observed: Observed,
-        tokens: ImageTokens | None = None,
-    ) -> SampleRecord:
-        if self._again.masks is None or again is None:
-            return record
-        locate = functools.partial(self._engine.locate, sample) if tokens is None else lambda: tokens
-        return self._again.masks.read(record, sample, observed, locate, again)
+    def _read_again(self, readings: Sequence[_Generated]) -> list[SampleRecord]:
+        """The records of a batch with what its controls and masks gave."""
+        firsts = {place: each.first for place, each in enumerate(readings) if each.first is not None}
+        together = functools.partial(self._first_tokens_again, firsts)
+        records = controlled_records(readings, self._again.controls, together)
+        return [
+            self._masked(replace(each, record=record), each.observed, each.image_tokens)
+            for record, each in zip(records, readings, strict=True)
+        ]
+
+    def _masked(self, own: OwnReading, observed: Observed, tokens: ImageTokens | None) -> SampleRecord:
+        if self._again.masks is None or own.again is None:
+            return own.record
+        locate = functools.partial(self._engine.locate, own.sample) if tokens is None else lambda: tokens
+        return self._again.masks.read(own.record, own.sample, observed, locate, own.again)
 
     def _own_tokens(self, trace: BatchTrace, row: int) -> Tokens:
         tokens = trace.new_tokens[row]
@@ -236,12 +262,39 @@ class Reader:
         forced = [sequence for own in candidates.sequences for sequence in own]
         with self._lens.counted_passes() as passes:
             scored = self._engine.score(read.sample, forced or [(token,)], before=before, replacement=replacement)
-        ids = () if forced else candidates.ids
-        row = ReadoutRow(residual_of(scored[0]), token, ids, candidates.gold_ids, candidates.pivots)
-        (readout,) = self._lens.read([row])
+        (readout,) = self._lens.read([self._again_row(scored[0], read, () if forced else None)])
         if forced:
             readout, _ = force_candidates(readout, candidates, lambda _: scored)
         return self._assembler.control(read, readout, self._own_identity(scored[0]), passes=passes())
+
+    def _first_tokens_again(
+        self, reads: Mapping[int, ReadSample], shown: Mapping[int, Replacement]
+    ) -> dict[int, ControlReading]:
+        """Answers that a generated text begins with, read under other images in one run of the model.
+
+        Args:
+            reads: place in the batch -> the sample.
+            shown: place -> what it is run with.
+        """
+        asked = {place: reads[place] for place in shown if place in reads}
+        if len(asked) < 2:
+            return {}
+        samples = [read.sample.under(shown[place].images, shown[place].videos) for place, read in asked.items()]
+        with self._lens.counted_passes() as passes:
+            scored = self._engine.score_first(samples, [read.position.token_id for read in asked.values()])
+        readouts = self._lens.read([self._again_row(*each) for each in zip(scored, asked.values(), strict=True)])
+        counts = [passes(), *[0] * (len(asked) - 1)]  # what all of them took stands beside the first
+        return {
+            place: self._assembler.control(read, readout, self._own_identity(each), passes=count)
+            for (place, read), readout, each, count in zip(asked.items(), readouts, scored, counts, strict=True)
+        }
+
+    @staticmethod
+    def _again_row(scored: ScoredContinuation, read: ReadSample, ids: Any = None) -> ReadoutRow:
+        """What is read of an answer that was scored under something else; `ids` in place of its candidates'."""
+        own = read.candidates
+        ids = own.ids if ids is None else ids
+        return ReadoutRow(residual_of(scored), read.position.token_id, ids, own.gold_ids, own.pivots)
 
     def read_choices(
         self, choices: Choices, scored: Sequence[ScoredContinuation], problem: NoReadout | None = None
@@ -267,8 +320,8 @@ class Reader:
             read = self._choice_sample(choices, labels, scored, rule)
             record = self._assembler.read(read, self._own_identity(scored[pred]))
             again: ReadAgain = functools.partial(self._choices_again, read, choices, rule)
-            record = controlled_record(record, sample, again, self._again.controls)
-            return self._masked(record, sample, again, read.observed, scored[pred].image_tokens)
+            record = controlled_record(OwnReading(sample, record, again), self._again.controls)
+            return self._masked(OwnReading(sample, record, again), read.observed, scored[pred].image_tokens)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
         return self._failed(sample, labels[pred], why)
@@ -315,7 +368,7 @@ class Reader:
         """The record of a sample that the model answered and the lens could not read."""
         why = why if isinstance(why, NoReadout) else failure(why)
         record = self._assembler.unread(sample, response, why)
-        return controlled_record(record, sample, None, self._again.controls)
+        return controlled_record(OwnReading(sample, record, None), self._again.controls)
 
     def _own_identity(self, scored: ScoredContinuation) -> IdentityReport | None:
         """Identity of the pass that scored a continuation; None where its logits are NaN or infinite."""

@@ -24,7 +24,7 @@ from lens_models import (
     find_parts,
     prove_forcing,
 )
-from lens_models.continuations import ScoredContinuation, score_continuations
+from lens_models.continuations import ScoredContinuation, score_continuations, score_first_tokens
 from lens_models.encoded_media import EncodedMedia
 from lens_models.encoding import encodable_together, tokenizer_of
 from lens_models.generation import unchanged_random_state
@@ -135,6 +135,23 @@ class TransformersEngine:
                 lens=self.lens if observe else None,
                 image_tokens=looked_at,
             )
+
+    def score_first(self, samples: Sequence[Sample], tokens: Sequence[int]) -> list[ScoredContinuation]:
+        """See `Engine`."""
+        asked = list(zip(map(self.shown, samples), tokens, strict=True))
+        return self._limit.answer(asked, self._score_first, lambda each: each[0].where)
+
+    @torch.inference_mode()
+    def _score_first(self, asked: Sequence[tuple[Sample, int]]) -> list[ScoredContinuation]:
+        forcing, lens = self.forcing, self.lens
+
+        def score(rows: Sequence[int]) -> list[ScoredContinuation]:
+            inputs = self.prompts.encode([asked[row][0] for row in rows])
+            with self._counted(), self._encoded(), self._changed():
+                return score_first_tokens(forcing, inputs, [asked[row][1] for row in rows], lens=lens)
+
+        together = encodable_together(self.processor, [len(sample.media.images) for sample, _ in asked])
+        return in_order(together, score)
 
     @torch.inference_mode()
     def look(self, media: Media, question: str) -> TracedGeneration:

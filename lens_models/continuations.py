@@ -16,7 +16,7 @@ from .image_tokens import ImageTokens
 from .lens import LogitLens
 from .probes import Batch, Probe, observed
 
-__all__ = ["ScoredContinuation", "Tokens", "score_continuations"]
+__all__ = ["ScoredContinuation", "Tokens", "score_continuations", "score_first_tokens"]
 
 Tokens = tuple[int, ...]
 """Token ids of a text."""
@@ -113,6 +113,33 @@ def score_continuations(
             score = replace(_score(sequence, run.logits[0], own, first), first_logits=run.plain[0, 0])
             scored[sequence] = replace(score, probes=tuple(probes), image_tokens=image_tokens)
     return [scored[sequence] for sequence in sequences]
+
+
+@torch.inference_mode()
+def score_first_tokens(
+    forcing: Forcing, inputs: Mapping[str, Any], tokens: Sequence[int], *, lens: LogitLens | None = None
+) -> list[ScoredContinuation]:
+    """Score one token behind each prompt of an encoded batch, in the pass that `generate` begins with.
+
+    Args:
+        forcing: how the model is forced.
+        inputs: encoded prompts, padded as for generation.
+        tokens: one for each.
+        lens: the proven lens of the model, to keep residuals; `layer_logprobs` is not computed.
+
+    Raises:
+        ForcingError: a model that is refused.
+    """
+    device = next(value.device for value in inputs.values() if isinstance(value, Tensor))
+    given = torch.tensor(tokens, device=device).unsqueeze(1)
+    run = forcing.run(inputs, given, 1, None if lens is None else lens.layer_index)
+    return [
+        replace(
+            _score((token,), run.logits[row], None, None if run.residual is None else run.residual[:, row, 0]),
+            first_logits=run.plain[row, 0],
+        )
+        for row, token in enumerate(tokens)
+    ]
 
 
 def _probes(lens: LogitLens | None, inputs: Mapping[str, Any], image_tokens: ImageTokens | None) -> list[Probe]:

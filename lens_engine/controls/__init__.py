@@ -1,9 +1,16 @@
 """Controls: the same answer read again under other images, or without some image tokens."""
 
 from .causal import MASK_WAYS, CausalMasks
-from .image_controls import CONTROL_NAMES, ControlCost, ImageControls, controlled_record, joined_costs
+from .image_controls import (
+    CONTROL_NAMES,
+    ControlCost,
+    ImageControls,
+    controlled_record,
+    controlled_records,
+    joined_costs,
+)
 from .masks import MASK_NAMES
-from .reading import BORROWED, ControlReading, ReadAgain
+from .reading import BORROWED, ControlReading, OwnReading, ReadAgain
 
 __all__ = [
     "BORROWED",
@@ -14,7 +21,9 @@ __all__ = [
     "ControlCost",
     "ControlReading",
     "ImageControls",
+    "OwnReading",
     "ReadAgain",
     "controlled_record",
+    "controlled_records",
     "joined_costs",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import Counter
@@ -17,13 +18,16 @@ from lens_engine.engine import Replacement
 from lens_engine.media import Images, image_digest
 from lens_engine.sample import Sample
 from lens_models.generation import unchanged_random_state
+from lens_models.memory import free_memory
 from lens_results import SampleRecord
 from lens_results.fingerprint import digest_of
 
 from .other_images import OtherImages, OtherImagesOf
-from .reading import BORROWED, Controlled, ControlReading, ReadAgain
+from .reading import BORROWED, Controlled, ControlReading, OwnReading, ReadAgain, ReadTogether
 
-__all__ = ["CONTROL_NAMES", "ImageControls", "controlled_record", "joined_costs"]
+__all__ = ["CONTROL_NAMES", "ImageControls", "controlled_record", "controlled_records", "joined_costs"]
+
+log = logging.getLogger(__name__)
 
 BLANK, SHUFFLED = "blank", "shuffled"
 CONTROL_NAMES: tuple[str, ...] = (BLANK, SHUFFLED)
@@ -84,25 +88,46 @@ class ImageControls:
 
     def read(self, sample: Sample, again: ReadAgain) -> Controlled:
         """Read a sample under each control."""
-        found = Controlled(scalars=self._gain(None))
+        return self.read_batch({0: (sample, again)})[0]
+
+    def read_batch(
+        self, asked: Mapping[int, tuple[Sample, ReadAgain]], together: ReadTogether | None = None
+    ) -> dict[int, Controlled]:
+        """Read some samples under each control.
+
+        Args:
+            asked: place -> a sample, and what reads its answer under other images.
+            together: reads the answers that it can in one run of the model; the others, and all where that fails, are
+                read alone.
+        """
+        found = {place: Controlled(scalars=self._gain(None)) for place in asked}
         for name in self.names:
             started = time.perf_counter()
-            try:
-                with unchanged_randomness():
-                    reading = again(Replacement(self._images(name, sample, found)))
-            except _NotPossibleError as why:
-                found.source.pop(name, None)
-                found.status[name], found.reason[name] = why.args
-                continue
-            except Exception as error:  # the answer is given; what a control alone cannot do becomes its status
-                reason = f"{type(error).__name__}: {error}"
-                found.status[name], found.reason[name] = "failed", reason
-                self.failures[name, reason] += 1
-                continue
-            finally:
-                self._costs[name].seconds += time.perf_counter() - started
-            self._take(found, name, reading)
+            shown: dict[int, Replacement] = {}
+            for place, (sample, _) in asked.items():
+                with self._told(name, found[place]):
+                    shown[place] = Replacement(self._images(name, sample, found[place]))
+            readings = {} if together is None or len(shown) < 2 else _attempted(together, shown)
+            for place, replacement in shown.items():
+                with self._told(name, found[place]):
+                    reading = readings[place] if place in readings else asked[place][1](replacement)
+                    self._take(found[place], name, reading)
+            self._costs[name].seconds += time.perf_counter() - started
         return found
+
+    @contextmanager
+    def _told(self, name: str, found: Controlled) -> Iterator[None]:
+        """What goes wrong inside becomes the status of the control, and nothing draws lots that the run would miss."""
+        try:
+            with unchanged_randomness():
+                yield
+        except _NotPossibleError as why:
+            found.source.pop(name, None)
+            found.status[name], found.reason[name] = why.args
+        except Exception as error:  # the answer is given; what a control alone cannot do becomes its status
+            reason = f"{type(error).__name__}: {error}"
+            found.status[name], found.reason[name] = "failed", reason
+            self.failures[name, reason] += 1
 
     def _take(self, found: Controlled, name: str, reading: ControlReading) -> None:
         self._costs[name].samples += 1
@@ -156,20 +181,30 @@ class ImageControls:
         return self._choosers[key]
 
 
-def controlled_record(
-    record: SampleRecord, sample: Sample, again: ReadAgain | None, controls: ImageControls | None
-) -> SampleRecord:
-    """The record with what the controls gave; everything else in it stays what it was.
+def controlled_record(own: OwnReading, controls: ImageControls | None) -> SampleRecord:
+    """The record of a sample with what the controls of the run gave; everything else in it stays what it was."""
+    return controlled_records([own], controls)[0]
 
-    Args:
-        record: of the sample itself.
-        sample: what was answered.
-        again: reads its answer under other images; None where it has no readout.
-        controls: of the run.
-    """
-    if controls is None or sample.padding:
-        return record
-    found = controls.skipped() if again is None or record.status != "ok" else controls.read(sample, again)
+
+def controlled_records(
+    batch: Sequence[OwnReading], controls: ImageControls | None, together: ReadTogether | None = None
+) -> list[SampleRecord]:
+    """`controlled_record` of each sample of a batch; `together` as of `ImageControls.read_batch`, by places in it."""
+    if controls is None:
+        return [own.record for own in batch]
+    asked = {
+        place: (own.sample, own.again)
+        for place, own in enumerate(batch)
+        if own.again is not None and own.record.status == "ok" and not own.sample.padding
+    }
+    found = controls.read_batch(asked, together)
+    return [
+        own.record if own.sample.padding else _controlled(own.record, found.get(place) or controls.skipped())
+        for place, own in enumerate(batch)
+    ]
+
+
+def _controlled(record: SampleRecord, found: Controlled) -> SampleRecord:
     borrowed = {} if found.borrowed is None else {BORROWED: found.borrowed}
     return replace(
         record,
@@ -180,6 +215,17 @@ def controlled_record(
         control_reason=found.reason,
         label_free={**record.label_free, **found.scalars},
     )
+
+
+def _attempted(together: ReadTogether, shown: Mapping[int, Replacement]) -> Mapping[int, ControlReading]:
+    """What is read together; nothing where that fails, for what one sample cannot do is not the others' fault."""
+    try:
+        with unchanged_randomness():
+            return together(shown)
+    except Exception as error:
+        log.debug("some samples are read under a control one by one: %r", error)
+    free_memory()
+    return {}
 
 
 def _digest(other: OtherImages | None) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lens_engine.engine import Replacement
+from lens_engine.sample import Sample
 from lens_models.readout import FloatArray
+from lens_results import SampleRecord
 
-__all__ = ["BORROWED", "ControlReading", "Controlled", "ReadAgain"]
+__all__ = ["BORROWED", "ControlReading", "Controlled", "OwnReading", "ReadAgain", "ReadTogether"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,24 @@ BORROWED = "borrowed"
 
 ReadAgain = Callable[[Replacement], ControlReading]
 """What a sample is run with in place of its own -> its answer, teacher-forced, read under it."""
+
+ReadTogether = Callable[[Mapping[int, Replacement]], Mapping[int, ControlReading]]
+"""Place of a sample in a batch -> what it is run with; the readings of those that could be run together."""
+
+
+@dataclass(frozen=True)
+class OwnReading:
+    """A sample as it was read under its own images.
+
+    Attributes:
+        sample: what was answered.
+        record: what was read.
+        again: reads its answer under something else; None where it has no readout.
+    """
+
+    sample: Sample
+    record: SampleRecord
+    again: ReadAgain | None
 
 
 @dataclass

@@ -136,6 +136,10 @@ class VllmEngine:
         ]
         return [self._observed(*each, sample) for each in zip(scored, outputs, marks, strict=True)] if more else scored
 
+    def score_first(self, samples: Sequence[Sample], tokens: Sequence[int]) -> list[ScoredContinuation]:
+        """See `Engine`."""
+        return [self.score(sample, [(token,)])[0] for sample, token in zip(samples, tokens, strict=True)]
+
     def look(self, media: Media, question: str) -> BatchTrace:
         """See `Engine`: attention is not read under vLLM.
 

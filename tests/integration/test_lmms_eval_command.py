@@ -85,7 +85,7 @@ main()
 
 
 def test_a_killed_run_keeps_what_it_answered_and_continues(command: Command, tmp_path: Path) -> None:
-    words = ("--model", "hf-multimodal-lens", "--tasks", "pope_mini", "--limit", "128", "--output_path", "runs/k")
+    words = ("--model", "hf-multimodal-lens", "--tasks", "pope_mini", "--limit", "48", "--output_path", "runs/k")
     words += ("--use_cache", str(tmp_path / "cache"), "--log_samples")
     process = subprocess.Popen(
         [sys.executable, "-c", _KILLED, *words], cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL,
@@ -100,17 +100,17 @@ def test_a_killed_run_keeps_what_it_answered_and_continues(command: Command, tmp
     process.wait()
     killed = load(tmp_path / "runs")
     assert not killed.complete
-    assert 0 < len(killed) < 128
+    assert 0 < len(killed) < 48
     assert killed.samples["doc_id"].tolist() == list(range(len(killed))), "no answer between two others is lost"
     (kept_in_cache,) = load_all(list((tmp_path / "cache").rglob("*.parquet")))
     assert abs(len(kept_in_cache) - len(killed)) <= 1, "the one that was being written"
     assert killed.samples["response"].str.len().gt(0).any()
 
     done = command("lmms-eval", *words, "--output_path", "runs/again")
-    taken = f"Lens: {len(kept_in_cache)} of 128 answers are those of earlier runs"
+    taken = f"Lens: {len(kept_in_cache)} of 48 answers are those of earlier runs"
     assert taken in done.stdout, done.stdout[-4000:]
     again = load(tmp_path / "runs/again")
     assert again.complete
-    assert again.samples["doc_id"].tolist() == list(range(128))
+    assert again.samples["doc_id"].tolist() == list(range(48))
     both = killed.samples.merge(again.samples, on="doc_id", suffixes=("_killed", ""))
     assert both["response_killed"].tolist() == both["response"].tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from PIL import Image
 
 from lens_engine.controls import ImageControls, joined_costs
 from lens_engine.controls.image_controls import blank_images
-from lens_engine.controls.reading import Controlled, ControlReading
+from lens_engine.controls.reading import Controlled, ControlReading, ReadAgain
 from lens_engine.engine import Replacement
 from lens_engine.media import Media
 from lens_engine.sample import Documents, Reference, Sample, ShownDocument
@@ -62,6 +62,43 @@ def test_each_control_is_read_under_its_images_in_a_fixed_order() -> None:
         cost = controls.costs[name]
         assert (cost["samples"], cost["forward_passes"]) == (1, 2)
         assert cost["seconds"] > 0
+
+
+def test_a_batch_is_read_together_where_it_can_be_and_alone_where_not() -> None:
+    alone: list[int] = []
+
+    def asked(*widths: int) -> dict[int, tuple[Sample, ReadAgain]]:
+        def again(number: int) -> ReadAgain:
+            def read(replacement: Replacement) -> ControlReading:
+                alone.append(number)
+                return reading(replacement)
+
+            return read
+
+        images = {number: (Image.new("RGB", (width, 6)),) if width else () for number, width in enumerate(widths)}
+        return {number: (request(own), again(number)) for number, own in images.items()}
+
+    def all_but_the_second(shown: Mapping[int, Replacement]) -> dict[int, ControlReading]:
+        random.random()
+        return {number: reading(replacement) for number, replacement in shown.items() if number != 1}
+
+    controls = ImageControls(["blank"])
+    state = random.getstate()
+    found = controls.read_batch(asked(4, 5, 0, 7), all_but_the_second)
+    assert random.getstate() == state
+    assert alone == [1]
+    assert [found[number].status["blank"] for number in range(4)] == ["ok", "ok", "no_image", "ok"]
+    assert [found[number].arrays["blank"]["logprob_pred"][0] for number in (0, 1, 3)] == [4, 5, 7]
+    assert controls.costs["blank"]["samples"] == 3
+
+    def too_large(shown: Mapping[int, Replacement]) -> dict[int, ControlReading]:
+        raise torch.OutOfMemoryError("too large")
+
+    alone.clear()
+    again = controls.read_batch(asked(4, 5), too_large)
+    assert alone == [0, 1]
+    assert not controls.failures
+    assert [again[number].status["blank"] for number in range(2)] == ["ok", "ok"]
 
 
 def refused(found: Controlled, status: str, words: str, names: Sequence[str] = BOTH) -> None:
