@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from harness_ext.tasks import config_value, metric_directions, table_knows_lens_metrics
+from harness_ext.tracking import log_figures
 from lens_engine import Recording, Session
 from lens_engine.description import RunSettings
 from lens_engine.table import numeric_scores, scores_of_filter
@@ -37,6 +38,7 @@ def evaluate_recorded(
         results = evaluate()
     files = recording.finish()
     if results is not None:
+        log_figures(files, recording.log.warning)
         run_id = recording.recorder.run_info.run_id
         results["lens"] = {"run_id": run_id, "records": {task: str(file) for task, file in files.items()}}
         if recording.recorder.refusal:

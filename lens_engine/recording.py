@@ -120,13 +120,13 @@ class Recording:
         self.cache: RecordCache | None = None
         self._spent: dict[str, Any] = {}
         self._reader = reader
-        self._log = log
+        self.log = log
         if directory is None and advice is not None and kept and self._processes.is_main_process:
             log.warning(f"Lens records are not kept: {advice}")
 
     def keep_cache(self, folder: Path) -> None:
         """Take answers of earlier runs from a folder of records, and keep those of this run there."""
-        self.cache = RecordCache(folder, self.recorder, self._log.info, self.again.controls)
+        self.cache = RecordCache(folder, self.recorder, self.log.info, self.again.controls)
 
     def spent(self, work: Work | None, answers: int) -> None:
         """Take in what a batch of answers, or a scored document, cost; None where that is not counted."""
@@ -167,27 +167,27 @@ class Recording:
         joined = {key: values for each in scores for key, values in each.items()}
         total = joined_costs(costs)
         for name, cost in total.items():
-            self._log.info(
+            self.log.info(
                 f"Lens control {name}: {cost['samples']} samples read again in {cost['forward_passes']} forward passes "
                 f"and {cost['seconds']:.1f} s"
             )
         info = replace(self.recorder.run_info, control_cost=total, answer_cost=joined_work(spent))
         files = self.recorder.finish(joined, info)
         for task, path in files.items():
-            self._log.info(f"Lens records of {task}: {path}")
+            self.log.info(f"Lens records of {task}: {path}")
         return files
 
     def abandon(self) -> None:
         """The evaluation failed: what was read stays on disk and is readable."""
         self.recorder.flush()
         if self.recorder.directory is not None and len(self.recorder):
-            self._log.warning(f"Lens records of {len(self.recorder)} samples so far are in {self.recorder.directory}")
+            self.log.warning(f"Lens records of {len(self.recorder)} samples so far are in {self.recorder.directory}")
 
     def _control_costs(self) -> dict[str, dict[str, Any]]:
         if not self._kept:
             return {}
         for (name, reason), count in self.again.failures.items():
-            self._log.warning(f"Lens control {name} failed for {count} samples: {reason}")
+            self.log.warning(f"Lens control {name} failed for {count} samples: {reason}")
         return self.again.costs
 
 

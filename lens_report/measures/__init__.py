@@ -54,6 +54,9 @@ __all__ = [
     "before_after",
     "compare",
     "comparisons",
+    "curves",
+    "emergence",
+    "scores",
     "task_runs",
 ]
 

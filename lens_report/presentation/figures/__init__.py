@@ -7,7 +7,7 @@ lens_report.presentation.figures.forest(analysis.prediction)
 
 from __future__ import annotations
 
-from lens_report.presentation.figures.captions import ReportFigure, figures_over_tasks, report_figures
+from lens_report.presentation.figures.captions import ReportFigure, figures_over_tasks, main_figures, report_figures
 from lens_report.presentation.figures.controls import controls_by_layer, pivot_by_layer
 from lens_report.presentation.figures.decoders import decoder_differences, risk_coverage_curves
 from lens_report.presentation.figures.emergence import emergence_curves, lost_and_corrected
@@ -33,6 +33,7 @@ __all__ = [
     "lift_over_tasks",
     "log_odds_by_layer",
     "lost_and_corrected",
+    "main_figures",
     "own_and_null",
     "pivot_by_layer",
     "report_figures",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from lens_report.measures import Analysis
+from lens_report.measures import Analysis, Curves, Emergence, Scores, TaskRun, curves, emergence, scores
 from lens_report.measures.picture.contrasts import DROP, LIFT
 from lens_report.presentation.figures.calibration import reliability
 from lens_report.presentation.figures.controls import controls_by_layer, pivot_by_layer
@@ -36,21 +36,9 @@ class ReportFigure:
 
 def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     """The figures that the records of an analysis allow, in the order of the report."""
-    yield from _layer_figures(analysis)
-    found = analysis.emergence
-    if found is not None:
-        yield ReportFigure(
-            "emergence",
-            "Share of samples in which the right answer has led by each layer, for a while or for good, and what "
-            "shuffled gold answers give.",
-            lambda: emergence_curves(found, analysis.task_run.n_layers),
-        )
-        if found.lost or found.corrected:
-            yield ReportFigure(
-                "lost_and_corrected",
-                "Wrong answers in which the right one had led clearly, beside right answers in which a wrong one had.",
-                lambda: lost_and_corrected(found),
-            )
+    n_layers = analysis.task_run.n_layers
+    yield from _layer_figures(analysis.curves, analysis.scores, n_layers)
+    yield from _emergence_figures(analysis.emergence, n_layers)
     yield from _concept_figures(analysis)
     yield from _prediction_figures(analysis)
     yield from _decoder_figures(analysis)
@@ -75,6 +63,12 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
             "English equivalent of the answer against the answer in the task's own language, by layer.",
             lambda: pivot_by_layer(pivot, analysis.task_run.n_layers),
         )
+
+
+def main_figures(task_run: TaskRun) -> Iterator[ReportFigure]:
+    """Those of them that need no resampling: what the layers say, and from which layer on the right answer leads."""
+    yield from _layer_figures(curves(task_run), scores(task_run), task_run.n_layers)
+    yield from _emergence_figures(emergence(task_run), task_run.n_layers)
 
 
 def figures_over_tasks(analyses: Sequence[Analysis]) -> Iterator[ReportFigure]:
@@ -112,24 +106,38 @@ def _picture_figures(analysis: Analysis) -> Iterator[ReportFigure]:
         )
 
 
-def _layer_figures(analysis: Analysis) -> Iterator[ReportFigure]:
-    curves = analysis.curves
-    if curves.accuracy:
+def _layer_figures(found: Curves, scored: Scores, n_layers: int) -> Iterator[ReportFigure]:
+    if found.accuracy:
         yield ReportFigure(
             "accuracy",
             "Share of samples in which the right answer leads at each layer, and the probability of all candidates.",
-            lambda: accuracy_by_layer(curves, analysis.task_run.n_layers, analysis.scores),
+            lambda: accuracy_by_layer(found, n_layers, scored),
         )
-    if curves.log_odds or curves.margin:
-        what = "Log-odds of the positive answer, by right answer" if curves.log_odds else "Margin of the answer given"
-        yield ReportFigure(
-            "log_odds", f"{what} and verdict.", lambda: log_odds_by_layer(curves, analysis.task_run.n_layers)
-        )
-    if curves.entropy:
+    if found.log_odds or found.margin:
+        what = "Log-odds of the positive answer, by right answer" if found.log_odds else "Margin of the answer given"
+        yield ReportFigure("log_odds", f"{what} and verdict.", lambda: log_odds_by_layer(found, n_layers))
+    if found.entropy:
         yield ReportFigure(
             "uncertainty",
             "Entropy, distance to the last layer and rank of the answer given, by verdict.",
-            lambda: uncertainty_by_layer(curves, analysis.task_run.n_layers),
+            lambda: uncertainty_by_layer(found, n_layers),
+        )
+
+
+def _emergence_figures(found: Emergence | None, n_layers: int) -> Iterator[ReportFigure]:
+    if found is None:
+        return
+    yield ReportFigure(
+        "emergence",
+        "Share of samples in which the right answer has led by each layer, for a while or for good, and what "
+        "shuffled gold answers give.",
+        lambda: emergence_curves(found, n_layers),
+    )
+    if found.lost or found.corrected:
+        yield ReportFigure(
+            "lost_and_corrected",
+            "Wrong answers in which the right one had led clearly, beside right answers in which a wrong one had.",
+            lambda: lost_and_corrected(found),
         )
 
 
