@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from harness_ext.cli.failures import exit_on
 from harness_ext.cli.model_options import Device, DeviceMap, Dtype, IncludePath, Revision, TrustRemoteCode
+from harness_ext.cli.printing import AsFormat, Format, print_board
+from harness_ext.cli.progress import progress
 
 if TYPE_CHECKING:
+    from harness_ext.cli.model_board import Part
     from harness_ext.model_check import CandidateSet, Costs
+    from harness_ext.model_check.costs import Spread
 
 __all__ = ["check"]
 
@@ -38,7 +40,7 @@ def check(
     task: Annotated[str | None, typer.Option(help="A task of lmms-eval whose candidates and costs to look at.")] = None,
     include_path: IncludePath = None,
     documents: Annotated[int, typer.Option(min=1, help="Documents of the task whose candidates are looked at.")] = 50,
-    samples: Annotated[int, typer.Option(min=0, help="Samples to answer for time and memory; 0 leaves it out.")] = 3,
+    samples: Annotated[int, typer.Option(min=0, help="Samples to answer for time and memory; 0 leaves it out.")] = 8,
     dtype: Dtype = "auto",
     device: Device = None,
     device_map: DeviceMap = None,
@@ -47,15 +49,17 @@ def check(
     peft: Annotated[str | None, typer.Option(help="Folder or repository of an adapter for MODEL.")] = None,
     load_in_8bit: Annotated[bool, typer.Option("--load-in-8bit", help="Quantise by bitsandbytes.")] = False,
     load_in_4bit: Annotated[bool, typer.Option("--load-in-4bit", help="Quantise by bitsandbytes.")] = False,
+    form: AsFormat = None,
 ) -> None:
     """Load MODEL, say which layers, norm and head were found, and prove the readout of the last layer.
 
-    Then answer a few samples without and with the lens, for time and memory. With --task the samples are documents of
-    the task, and its candidates are looked up in the model's tokens.
+    Then answer a few samples without and with the lens, twice each, for memory and for time. With --task the samples
+    are documents of the task, and its candidates are looked up in the model's tokens.
 
     Exit code: 0 when the lens reads the model exactly; 1 when the model or the task cannot be loaded, or the model is
     refused; 2 for wrong options. Candidates that need teacher forcing are no failure.
     """
+    from harness_ext.cli.model_board import Part
     from harness_ext.model_check import (
         ExamplePrompts,
         TaskError,
@@ -69,7 +73,8 @@ def check(
     from lens_engine.prompts import ProcessorPrompts
     from lens_models import LensError, LensSettings, load_model
 
-    with exit_on(LensError, TaskError):
+    parts: list[Part] = []
+    with exit_on(LensError, TaskError), _printed_whatever_comes(model, parts, form), progress("Loading", __name__):
         asked = None if task is None else load_task(task, include_path)
         loaded = load_model(
             model,
@@ -84,24 +89,31 @@ def check(
         prompts = (ExamplePrompts if asked is None else ProcessorPrompts)(
             loaded.model, loaded.processor, use_cache=True, warn=log.warning
         )
+        log.info("Proving the readout of the last layer")
         engine = TransformersEngine(loaded.model, loaded.processor, prompts, LensSettings())
-        _show(f"{model} is read exactly", _findings(engine, loaded.model))
+        parts.append(Part(f"{model} is read exactly", _findings(engine, loaded.model)))
         if asked is None:
             questions = [example_sample()] * samples
         else:
             questions = task_samples(asked, loaded, documents)
             sets = candidate_sets(loaded.tokenizer, [each.target for each in questions])
-            _show(f"Candidates of {task} in {len(questions)} documents", _candidates(sets))
+            parts.append(Part(f"Candidates of {task} in {len(questions)} documents", _candidates(sets)))
         if samples:
+            log.info("Answering samples without and with the lens")
             costs = measure_costs(engine, loaded.tokenizer, questions[:: max(1, len(questions) // samples)][:samples])
-            _show(f"Costs of a sample ({costs.n_samples} answered one by one)", _costs(costs))
+            parts.append(Part(f"Costs of a sample ({len(costs.seconds_on)} answered one by one)", _costs(costs)))
 
 
-def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    table = Table(title=escape(title), title_justify="left", show_header=False)
-    for name, value in rows:
-        table.add_row(escape(name), escape(value))
-    Console().print(table)
+@contextmanager
+def _printed_whatever_comes(model: str, parts: Sequence[Part], form: Format | None) -> Iterator[None]:
+    """What was found until something failed is printed too."""
+    try:
+        yield
+    finally:
+        if parts:
+            from harness_ext.cli.model_board import ModelBoard
+
+            print_board(ModelBoard(model, parts), form)
 
 
 def _findings(engine: Any, model: Any) -> list[tuple[str, str]]:
@@ -158,9 +170,14 @@ def _candidates(sets: Sequence[CandidateSet]) -> list[tuple[str, str]]:
 
 
 def _costs(costs: Costs) -> list[tuple[str, str]]:
+    from harness_ext.model_check.costs import FEWEST_PAIRS, Spread
+
+    added = costs.added
+    too_few = f"not stated: {len(costs.seconds_on)} samples, at least {FEWEST_PAIRS} are needed (--samples)"
     rows = [
-        ("seconds without the lens", f"{costs.seconds_off:.3f}"),
-        ("seconds with the lens", f"{costs.seconds_on:.3f} ({costs.seconds_on / costs.seconds_off - 1:+.0%})"),
+        ("seconds without the lens", _spread(Spread.of(costs.seconds_off), ".3f")),
+        ("seconds with the lens", _spread(Spread.of(costs.seconds_on), ".3f")),
+        ("the lens adds", too_few if added is None else _spread(added, "+.0%")),
     ]
     if costs.memory_off is not None and costs.memory_on is not None:
         more = (costs.memory_on - costs.memory_off) / 2**20
@@ -169,3 +186,9 @@ def _costs(costs: Costs) -> list[tuple[str, str]]:
             ("peak memory with the lens", f"{costs.memory_on / 2**20:.0f} MiB ({more:+.0f} MiB)"),
         ]
     return rows
+
+
+def _spread(values: Spread, form: str) -> str:
+    if values.low is None or values.high is None:
+        return f"{values.middle:{form}}"
+    return f"{values.middle:{form}} (quartiles {values.low:{form}} to {values.high:{form}})"

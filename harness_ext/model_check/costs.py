@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 import torch
@@ -16,29 +16,56 @@ from lens_engine import Sample, TransformersEngine
 from lens_engine.reading import Reader
 from lens_models.metrics import Thresholds
 
-__all__ = ["Costs", "measure_costs"]
+__all__ = ["FEWEST_PAIRS", "Costs", "Spread", "measure_costs"]
+
+FEWEST_PAIRS = 5
+"""Samples that have to be timed both ways before anything is said of how their times differ."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A median with the quartiles around it; these are None where fewer than `FEWEST_PAIRS` values are known."""
+
+    middle: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of at least one value."""
+        low, _, high = quantiles(values, method="inclusive") if len(values) >= FEWEST_PAIRS else (None, None, None)
+        return cls(median(values), low, high)
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Medians over the samples, each answered alone.
+    """What samples cost, each answered alone.
 
     Attributes:
-        n_samples: how many were answered, once without and once with the lens.
-        seconds_off, seconds_on: from the prompt to the answer; with the lens also its readout and record.
+        seconds_off, seconds_on: of each sample in turn, from the prompt to the answer; with the lens also its readout
+            and record. The two of a sample were measured one after the other.
         memory_off, memory_on: highest use over all samples, weights included, in bytes: of the GPU's allocator on a
             GPU, of the whole process on a CPU; None where the system does not tell (outside Linux).
     """
 
-    n_samples: int
-    seconds_off: float
-    seconds_on: float
+    seconds_off: tuple[float, ...]
+    seconds_on: tuple[float, ...]
     memory_off: int | None
     memory_on: int | None
 
+    @property
+    def added(self) -> Spread | None:
+        """Share of a sample's time that the lens adds to it; None for too few pairs, whose median says nothing yet."""
+        pairs = [on / off - 1 for off, on in zip(self.seconds_off, self.seconds_on, strict=True) if off > 0]
+        return Spread.of(pairs) if len(pairs) >= FEWEST_PAIRS else None
+
 
 def measure_costs(engine: TransformersEngine, tokenizer: Any, samples: Sequence[Sample]) -> Costs:
-    """Answer each sample once without and once with the lens; what happens only in a first call is left out."""
+    """Answer each sample without and with the lens, once for memory and once for time.
+
+    The first round, in which the highest use of memory is looked at, is the warm-up of the second. There the two ways
+    of a sample follow each other directly, one or the other first, so that what else the machine does meets both.
+    """
     assert engine.lens is not None
     reader = Reader(engine, engine.lens, tokenizer, Thresholds())
 
@@ -49,26 +76,28 @@ def measure_costs(engine: TransformersEngine, tokenizer: Any, samples: Sequence[
         reader.read([sample], engine.generate([sample]))
 
     device = engine.model.device
-    plain(samples[0])
-    seconds_off, memory_off = _measured(plain, samples, device)
-    read(samples[0])
-    seconds_on, memory_on = _measured(read, samples, device)
-    return Costs(len(samples), seconds_off, seconds_on, memory_off, memory_on)
+    memory_off, memory_on = (_memory(way, samples, device) for way in (plain, read))
+    seconds: dict[Callable[[Sample], None], list[float]] = {plain: [], read: []}
+    for number, sample in enumerate(samples):
+        for way in (plain, read) if number % 2 == 0 else (read, plain):
+            seconds[way].append(_seconds(way, sample, device))
+    return Costs(tuple(seconds[plain]), tuple(seconds[read]), memory_off, memory_on)
 
 
-def _measured(
-    run: Callable[[Sample], None], samples: Sequence[Sample], device: torch.device
-) -> tuple[float, int | None]:
+def _memory(run: Callable[[Sample], None], samples: Sequence[Sample], device: torch.device) -> int | None:
     gc.collect()
     _forget_peak(device)
-    seconds = []
     for sample in samples:
-        start = time.perf_counter()
         run(sample)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return median(seconds), _peak(device)
+    return _peak(device)
+
+
+def _seconds(run: Callable[[Sample], None], sample: Sample, device: torch.device) -> float:
+    start = time.perf_counter()
+    run(sample)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
 
 
 def _forget_peak(device: torch.device) -> None:

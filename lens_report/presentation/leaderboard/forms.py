@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from lens_report.presentation.document.blocks import Document, Table
+from lens_report.presentation.document.blocks import Document, Section, Table
 from lens_report.presentation.document.html import render_html
 from lens_report.presentation.document.markdown import markdown
 from lens_report.presentation.language import catalogue, translated
@@ -44,9 +44,13 @@ class Board(ABC):
         return render_html(self.shown(), texts=catalogue(self.language))
 
     def to_latex(self) -> str:
-        """The tables of the first section for a paper (booktabs and, for Cyrillic names, a Unicode engine)."""
-        blocks = self.shown().sections[0].blocks
+        """The tables for a paper (booktabs and, for Cyrillic names, a Unicode engine)."""
+        blocks = [block for section in self.for_papers() for block in section.blocks]
         return "\n".join(_latex(block) for block in blocks if isinstance(block, Table))
+
+    def for_papers(self) -> Iterable[Section]:
+        """The sections whose tables belong into a paper: the first."""
+        return self.shown().sections[:1]
 
     def shown(self) -> Document:
         """The document in the board's language."""
@@ -76,7 +80,7 @@ def csv(rows: Iterable[Mapping[str, object]]) -> str:
 
 
 def _no_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _latex(table: Table) -> str:

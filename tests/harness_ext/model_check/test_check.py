@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from harness_ext.cli import app
-from harness_ext.cli.check import _forcing
+from harness_ext.cli.check import _costs, _forcing
 from harness_ext.model_check import (
     Costs,
     ExamplePrompts,
@@ -89,11 +91,11 @@ def test_check_with_a_task_says_how_its_candidates_are_read_and_what_a_sample_co
     shown = " ".join(done.output.split())
     assert re.search(r"image tokens . geometry proven \([0-9]+% of [0-9]+ painted spots\)", shown)
     assert re.search(r"teacher forcing . one pass: off from generation by [0-9.e-]+ \(allowed 1\.0e-04\)", shown)
-    assert "Candidates of pope_mini in 6 documents" in shown
+    assert r"Candidates of pope\_mini in 6 documents" in shown
     assert re.search(r"yes, no . first token \(6 documents\)", shown)
     assert "Costs of a sample (2 answered one by one)" in shown
-    assert re.search(r"seconds without the lens . \d+\.\d{3} ", shown)
-    assert re.search(r"seconds with the lens . \d+\.\d{3} \([+-]\d+%\)", shown)
+    assert re.search(r"seconds without the lens . \d+\.\d{3} \|", shown)
+    assert "| the lens adds | not stated: 2 samples, at least 5 are needed (--samples) |" in shown
 
 
 def test_a_task_of_ones_own_is_found_by_its_folder(own_task: Path) -> None:
@@ -226,8 +228,8 @@ def test_costs_are_of_the_model_alone_and_of_the_lens(
     monkeypatch.setattr(costs.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(lens, "read", wasteful)
     found = measure_costs(engine, tiny.tokenizer, samples)
-    assert found.n_samples == 2
-    assert (found.seconds_off, found.seconds_on) == (0.0, 0.25)
+    assert (found.seconds_off, found.seconds_on) == ((0.0, 0.0), (0.25, 0.25))
+    assert found.added is None
     if found.memory_off is not None:
         assert found.memory_on is not None
         assert found.memory_on - found.memory_off > waste / 2
@@ -241,12 +243,54 @@ def test_where_the_system_tells_no_peak_there_is_none(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Path, "write_text", absent)
     costs._forget_peak(torch.device("cpu"))
     assert costs._peak(torch.device("cpu")) is None
-    from harness_ext.cli.check import _costs
-
-    assert [name for name, _ in _costs(Costs(1, 0.1, 0.2, None, None))] == [
+    assert [name for name, _ in _costs(Costs((0.1,), (0.2,), None, None))] == [
         "seconds without the lens",
         "seconds with the lens",
+        "the lens adds",
     ]
+
+
+def test_what_the_lens_adds_is_the_median_over_pairs_with_its_quartiles() -> None:
+    off = (1.0, 1.0, 2.0, 4.0, 10.0)
+    on = tuple(one * (1 + more) for one, more in zip(off, (0.1, 0.5, 0.2, 0.3, 0.4), strict=True))
+    added = Costs(off, on, None, None).added
+    assert added is not None
+    assert (added.middle, added.low, added.high) == pytest.approx((0.3, 0.2, 0.4))
+    shown = dict(_costs(Costs(off, on, None, None)))
+    assert shown["the lens adds"] == "+30% (quartiles +20% to +40%)"
+    assert shown["seconds without the lens"] == "2.000 (quartiles 1.000 to 4.000)"
+    assert Costs(off[:4], on[:4], None, None).added is None
+    assert shown != dict(_costs(Costs(off[:4], on[:4], None, None)))
+
+
+def test_a_sample_is_timed_both_ways_in_turn_after_a_warm_up(
+    tiny: LoadedModel, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways: list[bool] = []
+    generate = engine.generate
+
+    def noted(samples: Any, *args: Any, observe: bool = True, **kwargs: Any) -> Any:
+        ways.append(observe)
+        return generate(samples, *args, observe=observe, **kwargs)
+
+    monkeypatch.setattr(engine, "generate", noted)
+    measure_costs(engine, tiny.tokenizer, [example_sample()] * 3)
+    assert ways == [False] * 3 + [True] * 3 + [False, True, True, False, False, True]
+
+
+def test_what_was_found_is_printed_although_measuring_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> Any:
+        raise LensError("no memory is left")
+
+    monkeypatch.setattr("harness_ext.model_check.measure_costs", fail)
+    done = run("lens_tiny", "--device", "cpu", "--format", "csv")
+    assert done.exit_code == 1
+    assert "no memory is left" in done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {row["part"] for row in rows} == {"lens_tiny is read exactly"}
+    found = {row["what"]: row["found"] for row in rows}
+    assert found["layers"] == "10 in model.language_model.layers"
+    assert found["top-1 token"] == "agrees"
 
 
 def test_task_errors_are_not_lens_errors() -> None:
