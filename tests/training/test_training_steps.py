@@ -82,4 +82,4 @@ def test_what_the_steps_found_and_the_answer_are_trained_on_and_the_rest_is_not_
 
 def test_only_the_stage_of_steps_draws_them() -> None:
     stages = {path.stem: Stage.read(path) for path in CONFIGS.glob("*.yaml")}
-    assert [name for name, stage in stages.items() if stage.reasoning] == ["12_steps", "13_results"]
+    assert [name for name, stage in stages.items() if stage.reasoning] == ["12_steps", "13_results", "14_longer"]
