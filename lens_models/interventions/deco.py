@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,7 +48,11 @@ class Deco(LogitIntervention):
         layer = sure.argmax(0)[None, ..., None]
         chosen = early.gather(0, layer.expand(1, *final.shape))[0]
         weight = sure.gather(0, layer[..., 0])[0][..., None]
-        return (final + self.strength * weight * chosen).masked_fill(~likely, -math.inf)
+        return final + self.strength * weight * chosen
+
+    def never(self, final: Tensor) -> Tensor:
+        """See `LogitIntervention`."""
+        return ~self._likely(final)
 
     def _likely(self, final: Tensor) -> Tensor:
         """bool `[rows, positions, V]`: the tokens C; the likeliest is always among them."""

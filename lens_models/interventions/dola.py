@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from lens_models import distributions as dist
 
-from .model_output import LogitIntervention, some_layers
+from .model_output import LogitIntervention, below, some_layers
 
 __all__ = ["Dola"]
 
@@ -46,6 +45,8 @@ class Dola(LogitIntervention):
         logp, logp_early = torch.log_softmax(final, -1), torch.log_softmax(early, -1)
         apart = torch.stack([dist.jsd(each, logp) for each in logp_early])
         chosen = apart.argmax(0)[None, ..., None].expand(1, *final.shape)
-        contrast = logp - self.strength * logp_early.gather(0, chosen)[0]
-        never = logp < logp.amax(-1, keepdim=True) + math.log(self.cut)
-        return contrast.masked_fill(never, -math.inf)
+        return logp - self.strength * logp_early.gather(0, chosen)[0]
+
+    def never(self, final: Tensor) -> Tensor | None:
+        """See `LogitIntervention`."""
+        return below(final, self.cut)

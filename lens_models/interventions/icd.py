@@ -12,7 +12,7 @@ from lens_models.errors import LensArgumentError
 from lens_models.parts import ModelParts
 
 from .host import Host
-from .model_output import LogitIntervention, Pass
+from .model_output import LogitIntervention, Pass, below
 from .prompt import leading, require_one_token, with_tokens
 from .second_run import SecondRun
 from .second_stream import contrast
@@ -67,7 +67,11 @@ class Icd(LogitIntervention):
 
     def logits(self, final: Tensor, early: Tensor) -> Tensor:
         """See `LogitIntervention`; `early[0]` are the logits of the second run."""
-        return contrast(final, early[0], self.strength, self.cut)
+        return contrast(final, early[0], self.strength)
+
+    def never(self, final: Tensor) -> Tensor | None:
+        """See `LogitIntervention`."""
+        return below(final, self.cut)
 
 
 @dataclass
@@ -89,4 +93,4 @@ class _Disturbed(SecondRun):
         else:
             require_one_token(ids, "icd")
             places = self.kept[cache]
-        return self.stream(forward, args, kwargs, with_tokens(kwargs, self.tokens, places, "icd"))
+        return self.stream(forward, args, kwargs, with_tokens(kwargs, self.tokens, places, "icd"), len(self.tokens))

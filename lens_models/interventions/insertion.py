@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +18,10 @@ from lens_models.errors import LensArgumentError
 from lens_models.parts import ModelParts
 
 from .host import Host
-from .model_output import Pass
+from .model_output import LogitIntervention, Pass
 from .on_pictures import PictureIntervention
 from .prompt import PromptRun, own_mask, own_positions, until
+from .protocol import Intervention
 from .reentry import reentry_problem
 from .second_run import no_beams
 
@@ -54,6 +55,19 @@ class Insertion(PictureIntervention):
                 f"{self.name} puts image tokens into the sequence again, and those of {host.parts.model_class} are "
                 f"more than what its first block is given: {why}"
             )
+
+    def require_fitting(self, others: Sequence[Intervention]) -> None:
+        """Make sure that no other one changes logits, or knows where pictures stand: here they stand twice.
+
+        Raises:
+            LensArgumentError: one does.
+        """
+        for each in others:
+            if isinstance(each, LogitIntervention):
+                raise LensArgumentError(
+                    f"{self.name} puts image tokens into a run of its own, which {each.name} knows nothing of; use one "
+                    "of the two"
+                )
 
     def passing(self, parts: ModelParts) -> Pass:
         """See `LogitIntervention`."""

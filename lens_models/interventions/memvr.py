@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -120,10 +120,9 @@ class _Memvr(PromptRun):
                 stack.callback(mlps[layer].register_forward_hook(again, with_kwargs=True).remove)
             yield
 
-    def beside(self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
-        """See `Pass`: nothing; what is known of the prompt is at hand from here on."""
-        name = self.memvr.name
-        self.look(kwargs, name)
+    def look(self, kwargs: Mapping[str, Any], name: str) -> None:
+        """See `PromptRun`; nothing is known of layers yet, and of pictures what was kept of the prompt."""
+        super().look(kwargs, name)
         self._cache, self.due, self.counted = kwargs.get("past_key_values"), {}, None
         self.pictures, self.sure = None, None
         if self.shown is not None:
@@ -132,6 +131,10 @@ class _Memvr(PromptRun):
             self.counted = self.counted[:, -kwargs["input_ids"].shape[1] :].bool()
             self.sure = ~self.shown.any(-1, keepdim=True).expand(-1, self.ends)
             self.pictures = None if self.first else self.pictures_of[self._cache]
+
+    def beside(self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+        """See `Pass`: nothing; what is known of the prompt is at hand from here on."""
+        self.look(kwargs, self.memvr.name)
         return None
 
     def _enter(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -139,11 +142,6 @@ class _Memvr(PromptRun):
             return
         assert self.shown is not None
         hidden: Tensor = args[0] if args else kwargs["hidden_states"]
-        if hidden.shape[:2] != self.shown.shape:
-            raise LensArgumentError(
-                f"memvr: {hidden.shape[1]} positions run of a prompt of {self.shown.shape[1]}; name memvr before an "
-                "intervention that makes prompts longer"
-            )
         columns, shown = self.shown.any(0), self.shown.to(hidden.device)
         kept = hidden.detach().float() * shown[..., None]
         self.pictures = kept[:, columns.to(hidden.device)]

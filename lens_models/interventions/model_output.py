@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
@@ -19,7 +20,7 @@ from lens_models.unembed import Unembedding
 
 from .host import Host
 
-__all__ = ["LogitIntervention", "Pass", "layers_by_share", "plain_logits", "some_layers"]
+__all__ = ["LogitIntervention", "Pass", "below", "layers_by_share", "plain_logits", "some_layers"]
 
 _PLAIN = "plain_logits"
 Made = TypeVar("Made", bound="LogitIntervention")
@@ -58,6 +59,17 @@ class LogitIntervention:
             early: `[layers, rows, positions, V]`, fp32, those of `layers`.
         """
         raise NotImplementedError
+
+    def never(self, final: Tensor) -> Tensor | None:
+        """bool `[rows, positions, V]`: tokens that are never said; None for none.
+
+        It rules tokens out of the answer alone. In a run that another intervention holds the answer against, none are:
+        their -inf there would be the largest gain here.
+
+        Args:
+            final: as in `logits`.
+        """
+        return None
 
     def bound(self: Made, host: Host) -> Made:
         """The same for a model, whose norm and head read its layers.
@@ -100,6 +112,7 @@ class Pass:
         running: while a pass goes on.
         seen: layer -> what it gave.
         alone: bool `[rows]`, rows without what `beside` differs by, which keep their own logits. None: no such row.
+        held_against: while a further run of another intervention goes on, whose logits the answer is held against.
     """
 
     intervention: LogitIntervention
@@ -107,6 +120,7 @@ class Pass:
     running: bool = False
     seen: dict[int, Tensor] = field(default_factory=dict)
     alone: Tensor | None = None
+    held_against: bool = False
 
     def keep(self, layer: int, module: Any, args: Any, output: Any) -> None:
         """A hook: a layer has run."""
@@ -133,8 +147,23 @@ class Pass:
         """What else is changed of a module that can generate."""
         return nullcontext()
 
-    def seal(self) -> None:
-        """All interventions of a run are attached."""
+    def seal(self, attached: Sequence[object]) -> None:
+        """All interventions of a run are attached; those named earlier run within those named later."""
+
+    @contextmanager
+    def within(self, kwargs: Mapping[str, Any], longer: int) -> Iterator[None]:
+        """While this lasts, another intervention runs the model a further time.
+
+        Args:
+            kwargs: what the model is given in that run.
+            longer: how many positions more its prompt has.
+        """
+        outer = dict(vars(self))
+        self.held_against = True
+        try:
+            yield
+        finally:
+            vars(self).update(outer)
 
     def beside(self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         """Other logits than those of layers, `[n, rows, positions, V]`, that the model's are held against."""
@@ -152,8 +181,17 @@ class Pass:
             return
         if not hasattr(output, _PLAIN):  # several interventions: what the model itself said comes first
             setattr(output, _PLAIN, own)
-        held = self.intervention.logits(own.float(), early.to(own.device)).to(own.dtype)
+        final = own.float()
+        held = self.intervention.logits(final, early.to(own.device)).to(own.dtype)
+        never = None if self.held_against else self.intervention.never(final)
+        out = own.isneginf() if never is None else never | own.isneginf()  # what was ruled out before stays so
+        held = held.masked_fill(out, -math.inf)
         output.logits = held if self.alone is None else own.where(self.alone.to(own.device)[:, None, None], held)
+
+
+def below(final: Tensor, share: float) -> Tensor | None:
+    """bool, as `final` `[..., V]`: tokens less likely than `share` times the likeliest; None where the share is 0."""
+    return final < final.amax(-1, keepdim=True) + math.log(share) if share else None
 
 
 def plain_logits(output: Any) -> Tensor:

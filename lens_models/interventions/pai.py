@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ from lens_models.parts import ModelParts
 
 from .host import Host
 from .image_attention import ImageScores, ImageScoresRun
-from .model_output import Pass, layers_by_share
+from .model_output import Pass, below, layers_by_share
 from .prompt import without_positions
 
 __all__ = ["Pai"]
@@ -72,8 +71,11 @@ class Pai(ImageScores):
     def logits(self, final: Tensor, early: Tensor) -> Tensor:
         """See `LogitIntervention`; `early[0]` are the logits without the image."""
         logp, without = torch.log_softmax(final, -1), torch.log_softmax(early[0], -1)
-        guided = without + self.gamma * (logp - without)
-        return guided.masked_fill(logp < logp.amax(-1, keepdim=True) + math.log(self.cut), -math.inf)
+        return without + self.gamma * (logp - without)
+
+    def never(self, final: Tensor) -> Tensor | None:
+        """See `LogitIntervention`."""
+        return below(final, self.cut)
 
 
 @dataclass

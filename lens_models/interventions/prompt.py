@@ -69,6 +69,15 @@ class PromptRun(SecondRun):
         finally:
             self._prompt = outer
 
+    @contextmanager
+    def within(self, kwargs: Mapping[str, Any], longer: int) -> Iterator[None]:
+        """See `Pass`: what stands in that run's prompt is known while it lasts."""
+        with super().within(kwargs, longer):
+            self._prompt = None if self._prompt is None else self._prompt + longer
+            if self.running:
+                self.look(kwargs, self.intervention.name)
+            yield
+
     def look(self, kwargs: Mapping[str, Any], name: str) -> None:
         """Take in what a pass runs over.
 
@@ -81,7 +90,9 @@ class PromptRun(SecondRun):
         cache, self.ends, self.first = kwargs.get("past_key_values"), 1, self.begins(kwargs)
         self.total = ids.shape[1] + (0 if self.first else cache.get_seq_length())  # type: ignore[union-attr]
         if self.first:
-            shown = shown_media(ids, self.media_ids)
+            shown, mask = shown_media(ids, self.media_ids), kwargs.get("attention_mask")
+            if isinstance(mask, Tensor) and mask.dim() == 2:
+                shown &= mask[:, : ids.shape[1]].bool()  # in a run without the picture there is none
             self.shown = shown if bool(shown.any()) else None
             self.ends = max(1, ids.shape[1] - (self._prompt or ids.shape[1]) + 1)
             if cache is not None:

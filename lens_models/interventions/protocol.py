@@ -52,7 +52,7 @@ def changed(parts: ModelParts, interventions: Sequence[Intervention]) -> Iterato
         attached = [stack.enter_context(each.attach(parts)) for each in interventions if each.strength]
         for each in attached:
             if hasattr(each, "seal"):  # from here on hooks are those of observers
-                each.seal()
+                each.seal(attached)
         yield
 
 
@@ -60,8 +60,12 @@ def bound(interventions: Sequence[Intervention], host: Host) -> tuple[Interventi
     """The interventions for one model: those that read its layers are given its norm and head, and so on.
 
     Raises:
-        LensArgumentError: one of them does not fit the model.
+        LensArgumentError: one of them does not fit the model, or another one.
     """
+    strong = [each for each in interventions if each.strength]
+    for each in strong:
+        if hasattr(each, "require_fitting"):
+            each.require_fitting([other for other in strong if other is not each])
     return tuple(each.bound(host) if each.strength and hasattr(each, "bound") else each for each in interventions)
 
 

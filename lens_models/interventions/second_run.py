@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,13 +33,15 @@ class SecondRun(Pass):
 
     parts: ModelParts = field(kw_only=True)
     aside: bool = False
+    others: Sequence[Pass] = ()
     own_hooks: dict[nn.Module, tuple[set[int], set[int]]] = field(default_factory=dict)
     own_entrances: list[Entrance] = field(default_factory=list)
     kept: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary)
     second_caches: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary)
 
-    def seal(self) -> None:
+    def seal(self, attached: Sequence[object]) -> None:
         """All interventions are attached: hooks that come later are those of observers."""
+        self.others = [each for each in attached if isinstance(each, Pass) and each is not self]
         modules = [*self.parts.layers, self.parts.head, *([self.parts.norm] if self.parts.norm is not None else [])]
         self.own_hooks = {each: (set(each._forward_hooks), set(each._forward_pre_hooks)) for each in modules}
         self.own_entrances = entrances(self.parts)
@@ -51,22 +53,39 @@ class SecondRun(Pass):
         return cache is None or not cache.get_seq_length()
 
     def stream(
-        self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], other: Mapping[str, Any]
+        self,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        other: Mapping[str, Any],
+        longer: int = 0,
     ) -> Tensor:
-        """`[1, rows, positions, V]`: logits of a run that goes along with the model's own, with a cache of its own."""
+        """`[1, rows, positions, V]`: logits of a run that goes along with the model's own, with a cache of its own.
+
+        Args:
+            forward: of the model.
+            args: of the model's own pass.
+            kwargs: of the model's own pass.
+            other: what the further run is given in place of the same arguments.
+            longer: how many positions more its prompt has.
+        """
         cache = kwargs.get("past_key_values")
         if cache is not None:
             if self.begins(kwargs):
                 self.second_caches[cache] = copy.deepcopy(cache)
                 cache.reorder_cache = no_beams
             other = {**other, "past_key_values": self.second_caches[cache]}
-        return self.once(forward, args, {**kwargs, **other}).logits.float()[None]  # type: ignore[no-any-return]
+        return self.once(forward, args, {**kwargs, **other}, longer).logits.float()[None]  # type: ignore[no-any-return]
 
-    def once(self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def once(
+        self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], longer: int = 0
+    ) -> Any:
         """What the model returns in a run that nobody observes; the cache in `kwargs` goes on with it."""
         self.aside = True
         try:
-            with self._unseen():
+            with self._unseen(), ExitStack() as stack:
+                for each in self.others:
+                    stack.enter_context(each.within(kwargs, longer))
                 return forward(*args, **kwargs)
         finally:
             self.aside = False

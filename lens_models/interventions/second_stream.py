@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,7 +107,6 @@ class _OtherPictures(SecondRun):
         return none if bool(none.any()) else None
 
 
-def contrast(final: Tensor, other: Tensor, strength: float, cut: float) -> Tensor:
-    """(1 + strength) final - strength other; -inf for tokens below `cut` times the largest probability of `final`."""
-    held = (1 + strength) * final - strength * other
-    return held if not cut else held.masked_fill(final < final.amax(-1, keepdim=True) + math.log(cut), -math.inf)
+def contrast(final: Tensor, other: Tensor, strength: float) -> Tensor:
+    """(1 + strength) final - strength other."""
+    return (1 + strength) * final - strength * other

@@ -63,7 +63,8 @@ class Steer:
                         f"steer: layer {layer} with a direction of shape {tuple(direction.shape)}; expected layers 1 "
                         f"to {parts.n_layers} and shape ({parts.hidden_size},)"
                     )
-                handles.append(parts.layers[layer - 1].register_forward_hook(self._added(direction)))
+                added = self._added(direction)  # before those that read the layer, whichever is named first
+                handles.append(parts.layers[layer - 1].register_forward_hook(added, prepend=True))
             yield
         finally:
             for handle in handles:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lens_models.errors import LensArgumentError
 
+from .model_output import below
 from .second_stream import SecondStream, contrast
 
 __all__ = ["Vcd", "noised"]
@@ -60,7 +61,11 @@ class Vcd(SecondStream):
 
     def logits(self, final: Tensor, early: Tensor) -> Tensor:
         """See `LogitIntervention`; `early[0]` are the logits of the second run."""
-        return contrast(final, early[0], self.strength, self.cut)
+        return contrast(final, early[0], self.strength)
+
+    def never(self, final: Tensor) -> Tensor | None:
+        """See `LogitIntervention`."""
+        return below(final, self.cut)
 
 
 def noised(pixels: Tensor, step: int, seed: int, grid: Tensor | None = None) -> Tensor:

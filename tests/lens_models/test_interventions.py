@@ -12,15 +12,13 @@ import torch
 from built_models import built
 from safetensors.torch import save_file
 from scipy.special import log_softmax, softmax
-from scipy.stats import entropy
+from slow_interventions import noisy, of_layers
 from zoo import IMAGE, VIDEO, ZOO
 
 from lens_models import LensArgumentError, LensSettings, LogitLens
 from lens_models.continuations import score_continuations
 from lens_models.interventions import (
-    Deco,
     Dola,
-    EarlyExit,
     Host,
     Intervention,
     Steer,
@@ -67,53 +65,6 @@ def layers_and_final(family: str, inputs: Mapping[str, Any], said: Sequence[int]
     return read.double().numpy(), out.logits[0, -1].double().numpy()
 
 
-def reference(words: str, early: np.ndarray, final: np.ndarray) -> np.ndarray:
-    """The changed logits `[V]` of one position; `early[l - 1]` are those of layer l."""
-    (asked,) = interventions_of(words)
-    if isinstance(asked, Dola):
-        layers = [2] if asked.layers_of == "low" else [1, 2, 3]
-        p = softmax(final)
-        divergences = []
-        for layer in layers:
-            q = softmax(early[layer - 1])
-            divergences.append((entropy(p, (p + q) / 2) + entropy(q, (p + q) / 2)) / 2)
-        farthest = log_softmax(early[layers[int(np.argmax(divergences))] - 1])
-        contrast = log_softmax(final) - asked.strength * farthest
-        return np.where(p < asked.cut * p.max(), -np.inf, contrast)
-    if isinstance(asked, Deco):
-        layers = [1, 2, 3] if asked.layers_of else [2, 3]  # 20/32 and 28/32 of 4, below the last
-        p = softmax(final)
-        order = np.argsort(-p)
-        kept: list[int] = []
-        for token in order[: asked.top_k]:
-            if sum(p[kept]) >= asked.top_p:
-                break
-            kept.append(int(token))
-        probabilities = np.stack([softmax(early[layer - 1])[kept] for layer in layers])
-        layer, token = np.unravel_index(probabilities.argmax(), probabilities.shape)
-        changed_logits = np.full_like(final, -np.inf)
-        own = final + asked.strength * probabilities[layer, token] * early[layers[layer] - 1]
-        changed_logits[kept] = own[kept]
-        return changed_logits
-    assert isinstance(asked, EarlyExit)
-    for layer in (1, 2, 3):
-        first, second = np.sort(softmax(early[layer - 1]))[::-1][:2]
-        if first - second >= asked.threshold:
-            return early[layer - 1]
-    return final
-
-
-def noisy(inputs: Mapping[str, Any], asked: Vcd) -> dict[str, Any]:
-    """The same prompt with noise on its pixels, by the schedule in numpy."""
-    x = np.linspace(-6, 6, 1000)
-    betas = 1 / (1 + np.exp(-x)) * (0.5e-2 - 1e-5) + 1e-5
-    kept = np.cumprod(1 - betas)[asked.noise]
-    pixels = inputs["pixel_values"]
-    shape = pixels.shape if pixels.dim() == 2 else pixels.shape[1:]  # one picture
-    drawn = torch.randn(shape, generator=torch.Generator().manual_seed(asked.seed))
-    return {**inputs, "pixel_values": float(np.sqrt(kept)) * pixels + float(np.sqrt(1 - kept)) * drawn}
-
-
 def vcd_reference(words: str, family: str, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
     (asked,) = interventions_of(words)
     assert isinstance(asked, Vcd)
@@ -126,7 +77,8 @@ def vcd_reference(words: str, family: str, inputs: Mapping[str, Any], said: Sequ
 def expected_logits(words: str, family: str, inputs: Mapping[str, Any], said: Sequence[int]) -> np.ndarray:
     if words.startswith("vcd"):
         return vcd_reference(words, family, inputs, said)
-    return reference(words, *layers_and_final(family, inputs, said))
+    (asked,) = interventions_of(words)
+    return of_layers(asked, *layers_and_final(family, inputs, said))
 
 
 def said_by_reference(words: str, family: str, inputs: Mapping[str, Any]) -> list[int]:
