@@ -16,9 +16,10 @@ _VALUES = 16
 
 
 def model_values(parts: ModelParts) -> Tensor:
-    """fp32 `[tensors, 16]`: evenly spaced values of every weight of the decoder's layers, final norm and head.
+    """fp32 `[tensors, 16]`: evenly spaced values of every weight, the decoder's layers, final norm and head first.
 
-    The rest of a row is NaN where a weight has fewer values, and all of it where it gives none (quantised weights).
+    What lies before the decoder counts too: with another vision tower its layers hold other states. The rest of a row
+    is NaN where a weight has fewer values, and all of it where it gives none (quantised weights).
     """
     return torch.stack([_row(tensor) for _, tensor in _weights(parts)])
 
@@ -35,7 +36,7 @@ def differing_part(parts: ModelParts, expected: Tensor, dtype: torch.dtype) -> s
     """
     named = list(_weights(parts))
     if len(named) != len(expected):
-        return f"{len(named)} weights in its decoder, norm and head; expected {len(expected)}"
+        return f"{len(named)} weights; expected {len(expected)}"
     compared = 0
     for (name, tensor), row in zip(named, expected, strict=True):
         if tensor.is_meta:  # offloaded: its values are elsewhere
@@ -53,9 +54,14 @@ def differing_part(parts: ModelParts, expected: Tensor, dtype: torch.dtype) -> s
 def _weights(parts: ModelParts) -> Iterator[tuple[str, Tensor]]:
     named: list[tuple[str, nn.Module | None]] = [(f"layer {n}", layer) for n, layer in enumerate(parts.layers, start=1)]
     named += [("the final norm", parts.norm), ("the head", parts.head)]
+    known: set[int] = set()
     for place, part in named:
         if part is not None:
-            yield from ((f"{place}, {name}", each) for name, each in sorted(part.named_parameters()))
+            found = sorted(part.named_parameters())
+            known |= {id(each) for _, each in found}
+            yield from ((f"{place}, {name}", each) for name, each in found)
+    if parts.model is not None:
+        yield from ((name, each) for name, each in sorted(parts.model.named_parameters()) if id(each) not in known)
 
 
 def _float(tensor: Tensor) -> torch.dtype:

@@ -339,6 +339,14 @@ def test_a_model_that_was_trained_on_is_another_one(folder: Path) -> None:
         read_lens(folder, find_parts(further))
 
 
+def test_so_is_one_with_another_vision_tower(folder: Path) -> None:
+    further = ZOO["llava"].build()
+    with torch.no_grad():
+        next(further.model.vision_tower.parameters()).mul_(1.001)
+    with pytest.raises(LensFileError, match=r"other values in model\.vision_tower\."):
+        read_lens(folder, find_parts(further))
+
+
 def test_a_damaged_folder_says_what_is_wrong(folder: Path, tmp_path: Path) -> None:
     parts, described = find_parts(built("llava")), json.loads((folder / "lens.json").read_text())
     (folder / "lens.json").write_text(json.dumps({**described, "digest": "0"}))
