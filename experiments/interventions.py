@@ -1,20 +1,25 @@
 """What interventions do to the bundled models: ``python -m experiments.interventions --out DIR``.
 
 Runs the plain models and each setting on the minis, in lmms-eval, greedily, and writes one comparison over all of them,
-corrected for all (`DIR/compare`). Runs that are in DIR already are not repeated. The write-up reads the CSV as
-`results/interventions/effects.csv`.
+corrected for all (`DIR/compare`). Runs that are in DIR already are not repeated. `DIR/effects.csv` is what the write-up
+reads as `results/interventions/effects.csv`.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from experiments.plan import HERE, Experiment
-from lens_report import build_effects
+from lens_report import EffectBoard, build_effects
+from lens_report.measures.task_run import changes_in_words
+from lens_results import load
 
 PLAIN = "none"
 SETTINGS = (
@@ -61,15 +66,29 @@ def main() -> None:
         "--prefix", nargs=argparse.REMAINDER, default=[], help="what the commands are run with, e.g. nice"
     )
     asked = parser.parse_args()
-    bases, runs = [], []
-    for model in MODELS:
-        base, *others = [
-            run(experiment(model, setting, asked.limit), asked.out, asked.prefix)
-            for setting in (PLAIN, *asked.settings)
-        ]
-        bases.append(base)
-        runs += others
-    build_effects(bases, runs).write(asked.out / "compare")
+    found = {
+        setting: [run(experiment(model, setting, asked.limit), asked.out, asked.prefix) for model in MODELS]
+        for setting in (PLAIN, *asked.settings)
+    }
+    board = build_effects(found[PLAIN], [folder for setting in asked.settings for folder in found[setting]])
+    board.write(asked.out / "compare")
+    asked_for = {changes_in_words(load(found[setting][0])): setting for setting in asked.settings}
+    stored(board, asked_for).to_csv(asked.out / "effects.csv", index=False)
+
+
+def stored(board: EffectBoard, asked_for: Mapping[str, str]) -> pd.DataFrame:
+    """The effects as the write-up reads them: without times, which other work on the machine changes.
+
+    Args:
+        board: of all runs.
+        asked_for: an intervention as records have it -> as it was asked for, in the order of the rows.
+    """
+    table = pd.read_csv(io.StringIO(board.to_csv()), keep_default_na=False)
+    settings, tasks = list(asked_for.values()), [task for own in MODELS.values() for task in own]
+    table["intervention"] = table["intervention"].map(asked_for)
+    order = {"intervention": settings.index, "task": tasks.index}
+    table = table.sort_values(["intervention", "task"], key=lambda column: column.map(order[column.name]))
+    return table.drop(columns=["run", "seconds_ratio", "memory_ratio", "chosen_among", "remarks"])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ Records of the experiments of `experiments/plan.yaml`, in the format of
 [report/](../report/README.md) of it without running a model. This file and `manifest.json` are written by
 `python -m experiments.run`; `python -m experiments.compare results OTHER` says whether another machine got the same.
 `shifts/answers.pq` is no run: a table of answers on shifted sets, made by `python -m experiments.shifts.run` for
-[report/accuracy_without_labels.md](../report/accuracy_without_labels.md).
+[report/accuracy_without_labels.md](../report/accuracy_without_labels.md). Neither is `interventions/effects.csv`: what
+interventions did to the bundled models against the plain runs, made by `python -m experiments.interventions`
+([docs/interventions.md](../docs/interventions.md)).
 
 Checkpoints other than the bundled one are not kept; `training/README.md` says how each is made. Put their folders into
 `runs/checkpoints/` (CHECKPOINTS below). All runs were made on processors, in float32.
