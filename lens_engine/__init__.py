@@ -11,6 +11,7 @@ The modules in the order of a sample's way, which docs/architecture.md draws:
     forced_candidates, controls/            scores of whole sequences; the answer under other images, or without tokens
     observations, image_maps                what probes observed of a sample; maps over its image tokens and its boxes
     records, failures, recorder, table      one record, why it has no readout, its way to disk, its values in a table
+    sharing                                 what a model need not compute twice, where the user asks for it
     opening, options, model_arguments       what a user asks for: a checkpoint, the lens's settings
     placement, description                  on which device; what defines the numbers of a run
     api, question, answer                   the Python API

@@ -208,6 +208,7 @@ def _beyond_the_logit_lens(lens: Lens, options: LensOptions) -> dict[str, Any]:
         found |= {"probes": list(lens.settings.probes), "maps": "all" if options.whole_maps else "top"}
     if options.relative_attention:
         found["relative_attention"] = GENERIC_PROMPT
+    found |= {name: True for name in ("one_prefill", "shared_prefix") if getattr(options, name)}
     if options.masks:
         found |= {"causal": list(options.masks), "causal_by": options.mask_way}
     return found

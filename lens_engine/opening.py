@@ -85,7 +85,15 @@ def open_model(
     settings = options.settings if options.enabled else None
     changes = (*options.interventions, *interventions)
     engine = TransformersEngine(
-        model, loaded.processor, prompts, settings, interventions=changes, encode_once=encode_once, log=log
+        model,
+        loaded.processor,
+        prompts,
+        settings,
+        interventions=changes,
+        encode_once=encode_once,
+        one_prefill=options.one_prefill,
+        shared_prefix=options.shared_prefix,
+        log=log,
     )
     return OpenedModel(engine, Session(engine, arguments.batch_size), loaded, placement, options)
 

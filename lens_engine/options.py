@@ -47,6 +47,10 @@ LENS_ARGUMENTS: dict[str, str] = {
     "lens_controls": "read each answer again under other images: blank, shuffled, blank+shuffled, or none",
     "lens_causal": "read answers again without image tokens: of boxes, top_attention, top_lens, joined by '+', or none",
     "lens_causal_by": "embedding: image tokens become their mean; pixels: their places are painted over",
+    "lens_one_prefill": "score all choices of a question behind one run of its prompt; scores then differ from the "
+    "harness's own by rounding (False)",
+    "lens_shared_prefix": "go on from the keys and values of the prompt before where one begins with the same picture; "
+    "logits then differ from the harness's own by rounding (False)",
     "lens_dir": "folder of the records, instead of the harness's output folder",
     "lens_theta": "candidate mass above which a layer is read as being about the candidates",
     "lens_m": "layers in a row for which a lead must last",
@@ -73,6 +77,8 @@ class LensOptions:
     masks: tuple[str, ...] = ()
     mask_way: str = MASK_WAYS[0]
     interventions: tuple[Intervention, ...] = ()
+    one_prefill: bool = False
+    shared_prefix: bool = False
 
 
 def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[str, Any]]:
@@ -108,6 +114,8 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         relative_attention=relative_attention,
         masks=_names("lens_causal", own.get("lens_causal"), MASK_NAMES),
         interventions=interventions_of(own.get("lens_intervene")),
+        one_prefill=flag(own.get("lens_one_prefill", False), "lens_one_prefill"),
+        shared_prefix=flag(own.get("lens_shared_prefix", False), "lens_shared_prefix"),
         mask_way=_one_of("lens_causal_by", own.get("lens_causal_by", MASK_WAYS[0]), MASK_WAYS),
     )
     return options, rest

@@ -171,7 +171,14 @@ class Recording:
                 f"Lens control {name}: {cost['samples']} samples read again in {cost['forward_passes']} forward passes "
                 f"and {cost['seconds']:.1f} s"
             )
-        info = replace(self.recorder.run_info, control_cost=total, answer_cost=joined_work(spent))
+        work = joined_work(spent)
+        if "reused" in work:
+            whole = work["reused"] + work["positions"]
+            self.log.info(
+                f"Lens: {work['reused']} of {whole} positions ({work['reused'] / max(1, whole):.0%}) had the keys and "
+                "values of the prompt before and were not computed"
+            )
+        info = replace(self.recorder.run_info, control_cost=total, answer_cost=work)
         files = self.recorder.finish(joined, info)
         for task, path in files.items():
             self.log.info(f"Lens records of {task}: {path}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from lens_models import (
     CaptureError,
     Forcing,
+    LensArgumentError,
     LensSettings,
     LogitLens,
     MaskingError,
@@ -27,6 +29,7 @@ from lens_models import (
 from lens_models.continuations import ScoredContinuation, score_continuations, score_first_tokens
 from lens_models.encoded_media import EncodedMedia
 from lens_models.encoding import encodable_together, tokenizer_of
+from lens_models.forced_run import STEP_BY_STEP
 from lens_models.generation import unchanged_random_state
 from lens_models.identity import prove_identity
 from lens_models.image_tokens import ImageTokens, ProvenImageTokens, shape_of
@@ -34,9 +37,11 @@ from lens_models.image_tokens.masking import MaskedImageTokens, masking_problem
 from lens_models.interventions import Crop, Intervention, bound, changed
 from lens_models.memory import attempted, free_memory
 from lens_models.probes import needs_image_tokens
+from lens_models.shared_prefix import SharedPrefix
 from lens_models.unembed import Unembedding
 from lens_models.work import Work, work_counted
 
+from . import sharing
 from .batching import BatchLimit, alone, in_order
 from .engine import UNCHANGED, Generation, Replacement, Tokens
 from .hosting import host_of
@@ -59,12 +64,18 @@ class TransformersEngine:
         prompts: how samples are put to it.
         settings: what the lens reads; None runs the model alone.
         interventions: what is changed in every run of the model.
+        one_prefill: continuations of a prompt share the pass over it, see `lens_models.forcing.sharing_prefill`; models
+            that are proven step by step alone do so by themselves, for there it changes no number.
+        shared_prefix: a prompt goes on from the keys and values of what it shares with the one before, see
+            `SharedPrefix`.
         encode_once: a picture is encoded once for the prompts about it that follow each other, see `EncodedMedia`; for
             runs in which nobody changes the model.
         log: what the lens found at load, batches that do not fit, models that cannot be given tokens.
 
     Raises:
         PartsError, IdentityError, CaptureError: the lens does not read this model exactly, see `lens_models.errors`.
+        LensArgumentError: `one_prefill` or `shared_prefix` with a model that cannot do it, or with interventions;
+            `shared_prefix` with probes that look at the whole prompt.
     """
 
     def __init__(
@@ -76,6 +87,8 @@ class TransformersEngine:
         *,
         interventions: Sequence[Intervention] = (),
         encode_once: bool = False,
+        one_prefill: bool = False,
+        shared_prefix: bool = False,
         log: Any = log,
     ) -> None:
         self.model = model
@@ -89,6 +102,13 @@ class TransformersEngine:
         self._looks_at_images = settings is not None and any(map(needs_image_tokens, settings.probes))
         self._second_look = self._looking()
         self._limit = BatchLimit(log.warning)
+        self._several: Forcing | None = None
+        self._prefix: SharedPrefix | None = None
+        if one_prefill:
+            self._several = sharing.shared_prefill(self.forcing, _example(model, processor), self.interventions)
+        if shared_prefix:
+            looks = self._looks_at_images
+            self._prefix = sharing.shared_prefix(model, processor, self.interventions, looks_at_images=looks)
         self._seconds = 0.0
         self._work = Work()
 
@@ -103,6 +123,17 @@ class TransformersEngine:
         if self.lens is not None:
             return self.lens.forcing
         return prove_forcing(self.model, _example(self.model, self.processor))
+
+    @property
+    def _forcing_of_several(self) -> Forcing:
+        """How several continuations of a prompt are scored; asked of the model when the first ones are."""
+        if self._several is None:
+            self._several = self.forcing
+            if self.forcing.way == STEP_BY_STEP:
+                with contextlib.suppress(LensArgumentError):
+                    example = _example(self.model, self.processor)
+                    self._several = sharing.shared_prefill(self.forcing, example, self.interventions)
+        return self._several
 
     def generate(self, samples: Sequence[Sample], *, observe: bool = True) -> list[Generation]:
         """See `Engine`."""
@@ -125,7 +156,7 @@ class TransformersEngine:
         inputs = self.prompts.encode([sample])
         masks = [self._mask(inputs, sample, replacement.masked)] if replacement.masked else []
         looked_at = self._image_tokens(inputs, sample) if probes and observe and self._looks_at_images else None
-        forcing = self.forcing
+        forcing = self.forcing if masks else self._forcing_of_several
         with self._counted(), self._encoded(), self._changed(masks):
             return score_continuations(
                 forcing,
@@ -269,13 +300,14 @@ class TransformersEngine:
         """
         lens = self.lens
         if lens is None or not observe:
-            return self._plain(inputs, arguments), None
+            with self._begun(inputs, arguments) as given:
+                return self._plain(given, arguments), None
         with unchanged_random_state() as rewind:
             try:
-                with self._encoded():
+                with self._encoded(), self._begun(inputs, arguments) as given:
                     traced, problem = attempted(
                         lambda: lens.generate(
-                            inputs, interventions=self.interventions, image_tokens=image_tokens, **arguments
+                            given, interventions=self.interventions, image_tokens=image_tokens, **arguments
                         )
                     )
             except CaptureError as error:
@@ -289,6 +321,17 @@ class TransformersEngine:
             rewind()
             why = f"the lens had no memory beside the model ({problem}); the answer is not concerned"
             return self._plain(inputs, arguments), CaptureError(why)
+
+    @contextmanager
+    def _begun(self, inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """The inputs for one call of `generate`, with what their prompt shares with the one before."""
+        if self._prefix is None:
+            yield inputs
+            return
+        before = self._prefix.reused
+        with self._prefix.shared(inputs, arguments) as given:
+            yield given
+        self._work.reused = (self._work.reused or 0) + self._prefix.reused - before
 
     def _plain(self, inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
         with self._encoded(), self._changed():

@@ -6,7 +6,9 @@
     unembed, transforms, head_positions     from a residual to logits, as the model does it
     identity, comparison, chain, deviation  proof that the last layer's readout is the model's own logits
     generation, probes/, interventions      `generate` while probes observe and interventions change it
-    forced_run, forcing, continuations      given tokens scored as the model's own generation (teacher forcing)
+    forced_run, first_pass, forcing         how tokens are given to a model; one pass over a prompt for several
+    shared_prefix                           keys and values of the beginning that two prompts share
+    continuations                           given tokens scored as the model's own generation (teacher forcing)
     lens, readout*, distributions           the lens: quantities of each layer at chosen positions
     lenses/                                 logit, tuned and Jacobian lens: how a layer becomes what the last one is
     image_tokens/, attention/               where the image tokens lie in sequence and picture; what attention looks at

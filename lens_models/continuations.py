@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import ForcingError
+from .first_pass import FirstPass
 from .forcing import Forcing
 from .image_tokens import ImageTokens
 from .lens import LogitLens
@@ -70,8 +71,9 @@ def score_continuations(
 ) -> list[ScoredContinuation]:
     """Score each continuation of one encoded prompt as the model's own generation.
 
-    Continuations that differ in their last token only, or that begin another one, share a run of the model. No logits
-    of other positions than theirs are computed.
+    Continuations that differ in their last token only, or that begin another one, share a run of the model; with
+    `forcing.one_prefill` the runs of all continuations that nothing stands before share the pass over the prompt. No
+    logits of other positions than theirs are computed.
 
     Args:
         forcing: how the model is forced (`LogitLens.forcing`, `prove_forcing`).
@@ -97,20 +99,22 @@ def score_continuations(
     scored: dict[Tokens, ScoredContinuation] = {}
     probes = _probes(lens, inputs, image_tokens)
     passes = list(_shared_passes(sequences))
-    if probes and all(prefix for prefix, _ in passes):
+    first = FirstPass() if forcing.one_prefill and not before and len(passes) > 1 else None
+    layer_index = None if lens is None else lens.layer_index
+    if probes and (first is not None or all(prefix for prefix, _ in passes)):
         with _watched(lens, probes):
-            forcing.run(inputs, torch.tensor([[*before, sequences[0][0]]], device=device), 1)
+            forcing.run(inputs, torch.tensor([[*before, sequences[0][0]]], device=device), 1, layer_index, first)
     for prefix, members in passes:
         # the last token is what the last position predicts; which one it is plays no part
         tokens = torch.tensor([[*before, *prefix, members[0][-1]]], device=device)
-        with _watched(lens, [] if prefix else probes):
-            run = forcing.run(inputs, tokens, len(prefix) + 1, None if lens is None else lens.layer_index)
+        with _watched(lens, [] if prefix or first is not None else probes):
+            run = forcing.run(inputs, tokens, len(prefix) + 1, layer_index, first)
         residual = None if run.residual is None else run.residual[:, 0]
         layers = None if residual is None or lens is None else _layer_logprobs(lens, residual, members)
         for sequence in members:
             own = None if layers is None else layers[sequence]
-            first = None if residual is None else residual[:, 0]
-            score = replace(_score(sequence, run.logits[0], own, first), first_logits=run.plain[0, 0])
+            predicting = None if residual is None else residual[:, 0]
+            score = replace(_score(sequence, run.logits[0], own, predicting), first_logits=run.plain[0, 0])
             scored[sequence] = replace(score, probes=tuple(probes), image_tokens=image_tokens)
     return [scored[sequence] for sequence in sequences]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .shadowing import shadowed
 
-__all__ = ["EncodedMedia"]
+__all__ = ["EncodedMedia", "same_inputs"]
 
 _ENCODERS = ("get_image_features", "get_video_features", "get_audio_features")
 _KEPT_BYTES = 2**25
@@ -69,7 +69,7 @@ class EncodedMedia:
             return encoder(*args, **kwargs)
         given = (args, kwargs)
         for kept in self._kept:
-            if kept.encoder == name and _same(kept.given, given):
+            if kept.encoder == name and same_inputs(kept.given, given):
                 return copy.deepcopy(kept.gave)  # the model may write into it
         self.encoded += 1
         given = copy.deepcopy(given)
@@ -85,7 +85,7 @@ class EncodedMedia:
             self._kept.pop(0)
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_inputs(one: Any, other: Any) -> bool:
     """Whether two inputs are of the same types, shapes and numbers; what is of an unknown type never is."""
     if type(one) is not type(other):
         return False
@@ -95,9 +95,9 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other)
     if isinstance(one, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same_inputs(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same_inputs, one, other))
     return one is None or (isinstance(one, bool | int | float | str | torch.dtype) and one == other)
 
 

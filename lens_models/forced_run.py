@@ -21,6 +21,7 @@ from transformers import GenerationConfig
 from transformers.generation import GenerationMixin
 
 from .errors import ForcingError
+from .first_pass import FirstPass
 from .head_positions import last_positions_alone
 from .interventions.model_output import plain_logits
 from .parts import ModelParts
@@ -59,6 +60,7 @@ def run_forced(
     keep: int | None = None,
     parts: ModelParts | None = None,
     layer_index: Sequence[int] | None = None,
+    first: FirstPass | None = None,
 ) -> ForcedRun:
     """Let `generate` say `tokens` after the prompts of `inputs`.
 
@@ -74,12 +76,13 @@ def run_forced(
         keep: the last K tokens are wanted, all when None; no logits of other positions are computed in one pass.
         parts: the parts of the model, to keep residuals (with `layer_index`) and to run the head on K positions alone.
         layer_index: layers to keep; none when None.
+        first: the pass over the same prompts, step by step, that another run may have made; the same `layer_index`.
 
     Raises:
         ForcingError: `generate` did not run the model once a token.
         CaptureError: see `lens_models.probes.residual`.
     """
-    loop = _Loop(tokens, tokens.shape[1] if keep is None else keep, way)
+    loop = _Loop(tokens, tokens.shape[1] if keep is None else keep, way, first)
     capture = None
     if parts is not None and layer_index is not None:
         wanted = torch.arange(-loop.keep, 0).expand(tokens.shape[0], -1)
@@ -102,7 +105,8 @@ def run_forced(
         return ForcedRun(logits, plain, None)
     if way == ONE_PASS:
         return ForcedRun(logits, plain, trace.steps[-1])
-    return ForcedRun(logits, plain, torch.stack(trace.steps[-loop.keep :], dim=2))
+    steps = trace.steps if first is None else first.steps(trace.steps)
+    return ForcedRun(logits, plain, torch.stack(steps[-loop.keep :], dim=2))
 
 
 class _NotRun(dict[str, Any]):
@@ -119,6 +123,7 @@ class _Loop:
     tokens: Tensor
     keep: int
     way: str
+    first: FirstPass | None = None
     calls: int = 0
     running: bool = False
     logits: list[Tensor] = field(default_factory=list)
@@ -137,7 +142,8 @@ class _Loop:
             kwargs["logits_to_keep"] = self.keep
         self.running = True
         try:
-            output = forward(*args, **kwargs)
+            again = self.first if self.calls == 1 else None
+            output = forward(*args, **kwargs) if again is None else again.output(forward, *args, **kwargs)
         finally:
             self.running = False
         for kept, found in ((self.logits, output.logits), (self.plain, plain_logits(output))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,11 +13,12 @@ from transformers.generation import GenerationMixin
 
 from .deviation import logit_deviation, logit_tolerance
 from .errors import ForcingError, PartsError
+from .first_pass import FirstPass
 from .forced_run import ONE_PASS, STEP_BY_STEP, ForcedRun, greedy_settings, run_forced
 from .parts import ModelParts, find_parts
 from .shadowing import shadowed
 
-__all__ = ["Forcing", "prove_forcing"]
+__all__ = ["Forcing", "prove_forcing", "sharing_prefill"]
 
 _N_TOKENS = 3
 
@@ -34,6 +35,8 @@ class Forcing:
             logit range.
         tolerance: what is allowed there.
         reason: why not in one pass, or why the model is refused; None for a model that is forced in one pass.
+        one_prefill: several continuations of one prompt share the pass over it and go on step by step, see
+            `sharing_prefill`.
     """
 
     model: Any = field(repr=False)
@@ -42,6 +45,7 @@ class Forcing:
     deviation: float | None = None
     tolerance: float | None = None
     reason: str | None = None
+    one_prefill: bool = False
 
     @property
     def refusal(self) -> str | None:
@@ -64,9 +68,14 @@ class Forcing:
         return self.way
 
     def run(
-        self, inputs: Mapping[str, Any], tokens: Tensor, keep: int, layer_index: Sequence[int] | None = None
+        self,
+        inputs: Mapping[str, Any],
+        tokens: Tensor,
+        keep: int,
+        layer_index: Sequence[int] | None = None,
+        first: FirstPass | None = None,
     ) -> ForcedRun:
-        """See `lens_models.forced_run.run_forced`. Several prompts together go step by step.
+        """See `lens_models.forced_run.run_forced`. Several prompts together, and from a `first` pass, go step by step.
 
         One pass is proven for a prompt alone; some classes give padded rows other positions there than in generation.
 
@@ -74,8 +83,9 @@ class Forcing:
             ForcingError: the model is refused.
         """
         way = self.require()
-        way = way if len(tokens) == 1 else STEP_BY_STEP
-        return run_forced(self.model, inputs, tokens, way=way, keep=keep, parts=self.parts, layer_index=layer_index)
+        way = way if len(tokens) == 1 and first is None else STEP_BY_STEP
+        wanted: dict[str, Any] = {"keep": keep, "parts": self.parts, "layer_index": layer_index, "first": first}
+        return run_forced(self.model, inputs, tokens, way=way, **wanted)
 
 
 @torch.no_grad()
@@ -111,6 +121,43 @@ def prove_forcing(model: Any, inputs: Mapping[str, Any]) -> Forcing:
             return Forcing(model, parts, way, deviation, allowed, reason)
         reason = f"{way}: off from its own generation by {deviation:.1e} of the logit range (allowed {allowed:.1e})"
     return Forcing(model, parts, None, deviation, allowed, reason)
+
+
+@torch.no_grad()
+def sharing_prefill(forcing: Forcing, inputs: Mapping[str, Any]) -> Forcing:
+    """The same with the pass over a prompt run once for all of its continuations, which go on step by step.
+
+    That is how the model generates, so its numbers are those of its own generation; where a harness scores a
+    continuation in one pass, they differ from that by rounding.
+
+    Args:
+        forcing: of a model that is not refused.
+        inputs: an input with an image, as the processor made it.
+
+    Raises:
+        ForcingError: what follows a pass that was given again is not bit for bit what follows it.
+    """
+    forcing.require()
+    model, parts = forcing.model, forcing.parts
+    try:
+        tokens, theirs = _generated(model, inputs)
+        others = tokens.roll(1, dims=1)
+        expected = [run_forced(model, inputs, each, way=STEP_BY_STEP, parts=parts).logits for each in (tokens, others)]
+        deviation = logit_deviation(expected[0], theirs)
+        first = FirstPass()
+        for given, wanted in ((tokens, expected[0]), (others, expected[1]), (tokens, expected[0])):
+            found = run_forced(model, inputs, given, way=STEP_BY_STEP, parts=parts, first=first).logits
+            if not torch.equal(found, wanted):
+                raise ForcingError("what follows a pass that was given again differs from what follows it")
+    except Exception as error:  # whatever a class does with its keys and values
+        raise ForcingError(f"{type(model).__name__} runs its prompt for each continuation: {_short(error)}") from error
+    allowed = logit_tolerance(model.dtype, _n_layers(model, parts))
+    if deviation > allowed:
+        raise ForcingError(
+            f"{type(model).__name__} runs its prompt for each continuation: {STEP_BY_STEP} it is off from its own "
+            f"generation by {deviation:.1e} of the logit range (allowed {allowed:.1e})"
+        )
+    return replace(forcing, one_prefill=True)
 
 
 def _n_layers(model: Any, parts: ModelParts | None) -> int:

@@ -27,6 +27,8 @@ class Work:
         head_products: residual vectors that the output embedding was multiplied with, those of layers included.
         seconds: on this machine.
         peak_bytes: the most memory that torch had taken on the model's GPU so far; None without a GPU.
+        reused: positions of prompts that did not go through the decoder, for their keys and values were those of the
+            prompt before; None where none is ever reused.
     """
 
     passes: int = 0
@@ -34,6 +36,7 @@ class Work:
     head_products: int = 0
     seconds: float = 0.0
     peak_bytes: int | None = None
+    reused: int | None = None
 
 
 @contextmanager

@@ -89,7 +89,15 @@ class HFMultimodalLens(LensRequests, Stock):  # type: ignore[misc]
         self._rows: list[int] = []
         changes = self.options.interventions
         engine = TransformersEngine(
-            super().model, self.processor, self, settings, interventions=changes, encode_once=True, log=log
+            super().model,
+            self.processor,
+            self,
+            settings,
+            interventions=changes,
+            encode_once=True,
+            one_prefill=self.options.one_prefill,
+            shared_prefix=self.options.shared_prefix,
+            log=log,
         )
         self.session = Session(engine, self.batch_size, self.batches)
         other = OtherMedia(

@@ -29,6 +29,9 @@ def client_arguments(given: Mapping[str, Any], options: LensOptions) -> dict[str
     arguments = dict(given)
     if options.interventions:
         raise LensArgumentError("lens_intervene: vLLM's models are not changed; use hf-multimodal-lens")
+    for name in ("one_prefill", "shared_prefix"):
+        if getattr(options, name):
+            raise LensArgumentError(f"lens_{name}: vLLM shares beginnings of prompts by itself; leave it out")
     if not options.enabled:
         return arguments
     for name, why in (

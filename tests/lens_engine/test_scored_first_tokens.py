@@ -1,4 +1,4 @@
-"""One token behind each prompt of a batch is scored as behind each prompt alone, and as `generate` predicts it."""
+"""One token behind each prompt of a batch, and several choices behind one prompt, are scored as each alone is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def noise(number: int, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(values)
 
 
-def engine_of(family: str, dtype: torch.dtype = torch.float32) -> tuple[TransformersEngine, list[Sample]]:
+def engine_of(
+    family: str, dtype: torch.dtype = torch.float32, **settings: bool
+) -> tuple[TransformersEngine, list[Sample]]:
     processor, mark = processor_of(family)
     model = ZOO[family].build(dtype)
     prompts = ProcessorPrompts(model, processor, use_cache=True, warn=lambda _: None)
@@ -38,7 +40,7 @@ def engine_of(family: str, dtype: torch.dtype = torch.float32) -> tuple[Transfor
         Sample(("t", number, 0, 0), f"{mark} {QUESTIONS[number % 4]}", media=Media((noise(number, size),)))
         for number, size in enumerate(SIZES)
     ]
-    return TransformersEngine(model, processor, prompts, LensSettings()), samples
+    return TransformersEngine(model, processor, prompts, LensSettings(), **settings), samples
 
 
 def allowed(engine: TransformersEngine, logits: torch.Tensor) -> float:
@@ -103,3 +105,23 @@ def test_a_batch_without_memory_is_scored_in_smaller_ones(monkeypatch: pytest.Mo
     for ours, theirs in zip(found, expected, strict=True):
         atol = allowed(engine, theirs.first_logits)
         torch.testing.assert_close(ours.first_logits, theirs.first_logits, atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen2_vl", "mllama"])
+def test_choices_of_one_prefill_take_the_positions_of_one_prompt(family: str) -> None:
+    choices = [(11, 12, 13), (20, 21), (30, 31, 32, 33)]
+    (plain, samples), (once, _) = engine_of(family), engine_of(family, one_prefill=True)
+    works, found = [], []
+    for engine in (plain, once):
+        engine.take_work()
+        found.append(engine.score(samples[1], choices))
+        works.append(engine.take_work())
+    each, shared = works
+    assert each is not None and shared is not None
+    steps = sum(len(choice) - 1 for choice in choices)
+    prompt = (each.positions - steps) / len(choices)
+    assert shared.positions == prompt + steps
+    assert (each.passes, shared.passes) == (len(choices), 1 + steps)
+    for ours, theirs in zip(*found, strict=True):
+        atol = allowed(plain, theirs.first_logits)
+        assert ours.logprob == pytest.approx(theirs.logprob, abs=2 * ours.n_tokens * atol)

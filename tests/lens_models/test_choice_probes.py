@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from zoo import IMAGE, ZOO
 from lens_models import LensSettings, LogitLens
 from lens_models.continuations import score_continuations
 from lens_models.forced_run import ONE_PASS, STEP_BY_STEP
+from lens_models.forcing import sharing_prefill
 from lens_models.image_tokens import ImageTokens
 from lens_models.probes import Answered
 
+ONE_PREFILL = "one prefill"
 SINGLE, MIXED, LONG = [(30,), (41,)], [(30,), (41,), (52, 63)], [(30, 31), (41, 42, 43)]
 WORDS = {"red": (20, 33)}
 
@@ -29,7 +32,7 @@ def own_attention(model_type: str, inputs: Any) -> Any:
 
 
 @pytest.mark.parametrize("model_type", ["qwen2_vl", "llava", "gemma3"])
-@pytest.mark.parametrize("way", [ONE_PASS, STEP_BY_STEP])
+@pytest.mark.parametrize("way", [ONE_PASS, STEP_BY_STEP, ONE_PREFILL])
 @pytest.mark.parametrize("sequences", [SINGLE, MIXED, LONG])
 def test_probes_see_the_position_that_predicts_the_first_token(
     model_type: str, way: str, sequences: list[tuple[int, ...]]
@@ -37,11 +40,12 @@ def test_probes_see_the_position_that_predicts_the_first_token(
     model, inputs = ZOO[model_type].build(), ZOO[model_type].inputs()
     model.set_attn_implementation("sdpa")
     lens = LogitLens(model, inputs, LensSettings(probes=("step_entropy", "image_tokens", "attention")))
-    object.__setattr__(lens.forcing, "way", way)
+    shared = way == ONE_PREFILL
+    forcing = sharing_prefill(lens.forcing, inputs) if shared else replace(lens.forcing, way=way)
     positions = (inputs["input_ids"][0] == IMAGE).nonzero().flatten().numpy()
     tokens = ImageTokens(positions, np.zeros_like(positions))
-    found = score_continuations(lens.forcing, inputs, sequences, lens=lens, image_tokens=tokens)
-    plain = score_continuations(lens.forcing, inputs, sequences, lens=lens)
+    found = score_continuations(forcing, inputs, sequences, lens=lens, image_tokens=tokens)
+    plain = score_continuations(forcing, inputs, sequences, lens=lens)
     assert [each.logprob for each in found] == [each.logprob for each in plain]
     assert all(torch.equal(a.layer_logprobs, b.layer_logprobs) for a, b in zip(found, plain, strict=True))
     assert all(each.probes == () for each in plain)

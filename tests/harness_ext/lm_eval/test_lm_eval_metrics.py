@@ -87,8 +87,9 @@ def test_text_tasks_are_read_too(evaluate: Evaluate) -> None:
     assert outcome.texts("text") == evaluate("text", model="hf-multimodal", output="stock").texts("text")
 
 
-def test_multiple_choice_with_images_is_scored_and_read(evaluate: Evaluate) -> None:
-    outcome = evaluate("choice", limit=3)
+@pytest.mark.parametrize("arguments", ["", "lens_one_prefill=True"])
+def test_multiple_choice_with_images_is_scored_and_read(evaluate: Evaluate, arguments: str) -> None:
+    outcome = evaluate("choice", arguments, limit=3)
     assert outcome.value("choice", "acc") is not None
     assert outcome.value("choice", "lens_coverage") == 1.0
     record = outcome.run.record(("choice", 0, 0, 0))

@@ -15,7 +15,7 @@ from plain_model import lens_tiny_bounds
 from tiny_tasks import rows
 
 from lens_engine import transformers_engine
-from lens_models import CaptureError, Forcing, ForcingError, load_model
+from lens_models import CaptureError, Forcing, ForcingError, LensArgumentError, load_model
 from lens_models.continuations import ScoredContinuation, score_continuations
 from lens_models.encoding import encode_texts, render_chat
 from lens_tasks.targets import TASK_TARGETS
@@ -37,8 +37,11 @@ def independent_losses(question: str, image: object, choices: list[str]) -> list
     return losses
 
 
-def test_choices_are_scored_as_by_the_models_own_loss_and_read_at_every_layer(evaluate: Evaluate) -> None:
-    outcome = evaluate("tiny_choice", limit=3, force_simple=True)
+@pytest.mark.parametrize("arguments", ["", "lens_one_prefill=True"])
+def test_choices_are_scored_as_by_the_models_own_loss_and_read_at_every_layer(
+    evaluate: Evaluate, arguments: str
+) -> None:
+    outcome = evaluate("tiny_choice", arguments, limit=3, force_simple=True)
     records = list(outcome.run.records())
     assert len(records) == 3
     right = []
@@ -56,6 +59,27 @@ def test_choices_are_scored_as_by_the_models_own_loss_and_read_at_every_layer(ev
         assert int(np.argmax(record.cand_scores[-1])) == record.pred_candidate, "the harness's answer"
     assert outcome.value("tiny_choice", "acc") == pytest.approx(np.mean(right))
     assert outcome.value("tiny_choice", "lens_coverage") == 1.0
+
+
+def test_a_run_whose_choices_share_the_pass_over_their_prompt_is_another_one(evaluate: Evaluate) -> None:
+    each, once = (
+        evaluate("tiny_choice", arguments, limit=3, force_simple=True, output=arguments or "each").run.info
+        for arguments in ("", "lens_one_prefill=True")
+    )
+    assert once.lens.extra["one_prefill"] and "one_prefill" not in each.lens.extra
+    assert once.fingerprint["lens"] != each.fingerprint["lens"], "no answer of the one is taken for the other"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("lens_one_prefill=True,lens_intervene=dola:1", "lens_one_prefill=True with lens_intervene"),
+        ("lens_one_prefill=maybe", "lens_one_prefill='maybe'"),
+    ],
+)
+def test_sharing_that_cannot_be_is_refused_at_the_start(evaluate: Evaluate, arguments: str, message: str) -> None:
+    with pytest.raises(LensArgumentError, match=message):
+        evaluate("tiny_choice", arguments, limit=1, force_simple=True)
 
 
 def test_the_verdict_of_choices_no_and_yes_is_the_harnesss(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
