@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,13 +19,15 @@ _MAPS = (
     "scores",
 )  # fmt: skip
 _ARRAYS = (*LAYER_QUANTITIES, *WIDE_QUANTITIES)
+_CELLS = operator.attrgetter(*SCHEMA.names)
 _PLAIN = tuple(name for name in SCHEMA.names if name not in (*_ARRAYS, *ARRAY_MAPS))
 
 
 def to_table(records: Iterable[SampleRecord]) -> pa.Table:
     """The records as an Arrow table with the columns of `SCHEMA`."""
-    rows = list(records)
-    columns = [_column([getattr(row, field.name) for row in rows], field) for field in SCHEMA]
+    cells = [_CELLS(record) for record in records]
+    by_column: Iterable[Sequence[Any]] = zip(*cells, strict=True) if cells else [()] * len(SCHEMA)
+    columns = [_column(values, field) for values, field in zip(by_column, SCHEMA, strict=True)]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
