@@ -15,6 +15,7 @@ from torch import Tensor
 from .deviation import logit_deviation, logit_tolerance
 from .encoded_media import same_inputs
 from .forced_run import STEP_BY_STEP, run_forced
+from .memory import attempted
 from .shadowing import shadowed
 
 __all__ = ["SharedPrefix", "prefix_problem"]
@@ -61,7 +62,7 @@ class SharedPrefix:
     def shared(self, inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The inputs for one call of `generate`, made while this lasts; its prompt is kept for the next one."""
         tokens = inputs.get("input_ids")
-        if not isinstance(tokens, Tensor) or not _one_whole_prompt(inputs, arguments):
+        if not isinstance(tokens, Tensor) or not self._one_whole_prompt(inputs, arguments):
             yield inputs
             return
         media = {name: value for name, value in inputs.items() if name not in _OF_EACH_TOKEN}
@@ -79,6 +80,17 @@ class SharedPrefix:
         with shadowed(self._model, forward=self._keeping(tokens[0], media)):
             yield given
 
+    def _one_whole_prompt(self, inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+        """Whether there is one prompt, without padding, whose generation keeps keys and values of its own alone."""
+        mask = inputs.get("attention_mask")
+        default = getattr(self._model, "generation_config", None)
+        beams, keeps = (
+            arguments.get(name) if arguments.get(name) is not None else getattr(default, name, None)
+            for name in ("num_beams", "use_cache")
+        )
+        whole = mask is None or bool((mask == 1).all())
+        return len(inputs["input_ids"]) == 1 and whole and keeps is not False and (beams or 1) == 1
+
     def _keeping(self, tokens: Tensor, media: Mapping[str, Any]) -> Any:
         """The model's forward method, which keeps what the first pass left, before steps are added to it."""
         forward = self._model.forward
@@ -91,8 +103,9 @@ class SharedPrefix:
             passes += 1
             cache = getattr(output, "past_key_values", None)
             if passes == 1 and cache is not None and cache.get_seq_length() == len(tokens):
+                kept, _ = attempted(lambda: copy.deepcopy(cache))  # without memory for it the next prompt runs whole
                 remembered = {module: getattr(module, _REMEMBERED) for module in self._remembering}
-                self._last = _Prompt(tokens, media, copy.deepcopy(cache), remembered)
+                self._last = None if kept is None else _Prompt(tokens, media, kept, remembered)
             return output
 
         return keep
@@ -152,18 +165,6 @@ def _token_ids(model: Any, names: Sequence[str]) -> Tensor:
 
 def _n_layers(model: Any) -> int:
     return int(getattr(model.config.get_text_config(decoder=True), "num_hidden_layers", 1))
-
-
-def _one_whole_prompt(inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
-    """Whether there is one prompt, without padding, whose generation keeps keys and values of its own alone."""
-    mask = inputs.get("attention_mask")
-    whole = mask is None or bool((mask == 1).all())
-    return (
-        len(inputs["input_ids"]) == 1
-        and whole
-        and arguments.get("use_cache") is not False
-        and (arguments.get("num_beams") or 1) == 1
-    )
 
 
 def _cut(prompt: _Prompt, length: int) -> Any:

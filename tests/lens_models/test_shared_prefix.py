@@ -13,6 +13,7 @@ from zoo import ZOO, Inputs
 
 from lens_models.deviation import logit_tolerance
 from lens_models.forced_run import STEP_BY_STEP, run_forced
+from lens_models.shadowing import shadowed
 from lens_models.shared_prefix import SharedPrefix, prefix_problem
 
 REFUSED = {"mllama": "share no beginning", "paligemma": "what stands in it depends on what follows"}
@@ -108,6 +109,8 @@ def test_batches_beams_and_runs_without_keys_and_values_run_as_they_are() -> Non
     padded = ZOO["llava"].inputs((5, 9))
     assert not asked(prefix, model, {name: value[:1] for name, value in padded.items()})
     assert asked(prefix, model, again), "the first prompt is still the one before"
+    with shadowed(model.generation_config, num_beams=2):
+        assert not asked(prefix, model, first)
 
 
 def test_a_run_that_failed_leaves_nothing_to_go_on_from() -> None:
