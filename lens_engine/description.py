@@ -16,6 +16,7 @@ from lens_results import HarnessInfo, IdentityInfo, LensInfo, ModelInfo, RunInfo
 from .engine import Lens
 from .options import LensOptions
 from .relative_attention import GENERIC_PROMPT
+from .steps import STEPS
 
 __all__ = [
     "POSITION_RULE",
@@ -206,6 +207,8 @@ def _beyond_the_logit_lens(lens: Lens, options: LensOptions) -> dict[str, Any]:
         found["lens"] = learnt
     if lens.settings.probes:
         found |= {"probes": list(lens.settings.probes), "maps": "all" if options.whole_maps else "top"}
+    if STEPS in lens.settings.probes:
+        found["most_steps"] = options.most_steps
     if options.relative_attention:
         found["relative_attention"] = GENERIC_PROMPT
     found |= {name: True for name in ("one_prefill", "shared_prefix") if getattr(options, name)}

@@ -21,7 +21,7 @@ from lens_tasks.regions import ASKED, BoxError, PlacedBox
 from .map_figures import Maps, against, by_frame, visibility_correlations
 from .places import Places, places_of
 
-__all__ = ["Observed", "Seen", "image_maps"]
+__all__ = ["Observed", "Seen", "image_maps", "in_levels"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -249,7 +249,7 @@ def _small(arrays: Arrays, whole: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, values in arrays.items():
         if name == "mass":
-            found[name] = _steps(values)
+            found[name] = in_levels(values)
             continue
         if name == "sinks":
             found |= _pairs(arrays["layers"], values)
@@ -259,10 +259,10 @@ def _small(arrays: Arrays, whole: bool) -> dict[str, Any]:
             continue
         count = len(values) if whole else max(1, _KEPT_NUMBERS // max(1, values.shape[1]))
         kept = np.sort(np.argsort(-values.max(axis=1), kind="stable")[:count])
-        found[name] = _steps(values[kept])
+        found[name] = in_levels(values[kept])
         found[f"{name} layers"] = arrays["layers"][kept]
         if not whole and len(kept) < len(values):
-            found[f"{name} max"] = _steps(values.max(axis=0))
+            found[f"{name} max"] = in_levels(values.max(axis=0))
     return found
 
 
@@ -275,7 +275,7 @@ def _pairs(layers: npt.NDArray[Any], sinks: npt.NDArray[Any]) -> dict[str, Any]:
     return found
 
 
-def _steps(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def in_levels(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Values in whole steps: few distinct numbers take little room in a file."""
     largest = float(values.max(initial=0.0))
     if largest <= 0:

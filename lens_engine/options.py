@@ -17,6 +17,7 @@ from lens_models.nearest import did_you_mean, nearest
 from lens_models.probes import PROBES
 
 from .controls import CONTROL_NAMES, MASK_NAMES, MASK_WAYS
+from .steps import MOST_STEPS
 
 __all__ = [
     "LENS_ARGUMENTS",
@@ -40,6 +41,7 @@ LENS_ARGUMENTS: dict[str, str] = {
     "or jacobian (of lens_tiny), tuned:FOLDER or jacobian:FOLDER of `mmlens train-lens`",
     "lens_allow_worse": "read with a learnt lens that is not known to be better than the logit lens (False)",
     "lens_probes": "what else is observed at each generated step: names joined by '+', such as step_entropy, or none",
+    "lens_most_steps": "steps of a response after which the probe steps forces the answer; of more, evenly (32)",
     "lens_maps": "image maps kept of each sample: top (the layers that fit into a kilobyte) or all",
     "lens_relative_attention": "divide attention maps by those of a generic prompt: one more pass an image (False)",
     "lens_intervene": "change the run, NAME:STRENGTH:SETTING=VALUE, joined by '+': "
@@ -79,6 +81,7 @@ class LensOptions:
     interventions: tuple[Intervention, ...] = ()
     one_prefill: bool = False
     shared_prefix: bool = False
+    most_steps: int = MOST_STEPS
 
 
 def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[str, Any]]:
@@ -116,6 +119,7 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         interventions=interventions_of(own.get("lens_intervene")),
         one_prefill=flag(own.get("lens_one_prefill", False), "lens_one_prefill"),
         shared_prefix=flag(own.get("lens_shared_prefix", False), "lens_shared_prefix"),
+        most_steps=whole_number(own.get("lens_most_steps", MOST_STEPS), "lens_most_steps"),
         mask_way=_one_of("lens_causal_by", own.get("lens_causal_by", MASK_WAYS[0]), MASK_WAYS),
     )
     return options, rest

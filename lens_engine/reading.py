@@ -161,11 +161,12 @@ class Reader:
             row, n_tokens = generation.row, len(tokens[generation.row])
             position = positions[row]
             step = position.step if isinstance(position, AnswerPosition) else None
-            observed = self._observations.of(
-                Watched.generation(trace, row, n_tokens), sample, step, candidates.get(row)
-            )
-            if self._again.steps is not None:
-                self._again.steps.add(observed, self._thought(trace, sample, generation, position, candidates.get(row)))
+            watched = Watched.generation(trace, row, n_tokens)
+            observed = self._observations.of(watched, sample, step, candidates.get(row))
+            if self._again.steps:
+                thought = self._thought(trace, sample, generation, position, candidates.get(row))
+                for reader in self._again.steps.values():
+                    reader.add(observed, replace(thought, watched=watched))
             own = trace.image_tokens[row] if trace.image_tokens else None
             if isinstance(position, NoReadout):
                 checked = identity if row in compared else None

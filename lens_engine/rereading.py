@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
-from .controls import CausalMasks, ImageControls
+from .controls import CausalMasks, ControlCost, ImageControls
 from .description import ModelOfRun
 from .engine import Engine
+from .image_maps import Observed
 from .relative_attention import RELATIVE, RelativeAttention
-from .steps import STEPS, StepReader
+from .step_causes import STEP_CAUSES, StepCauseReader
+from .step_regions import STEP_REGIONS, StepRegionReader
+from .steps import STEPS, StepReader, Thought
 
-__all__ = ["Rereading"]
+__all__ = ["ReadsSteps", "Rereading"]
+
+
+class ReadsSteps(Protocol):
+    """Reads the steps that a response writes before its answer."""
+
+    cost: ControlCost
+    """What it took so far."""
+
+    def add(self, observed: Observed, thought: Thought) -> None:
+        """Put what is read into `observed`, or why it is not there; never raises for what this alone cannot do."""
+
+
+_STEP_READERS: dict[str, Callable[[Engine, ModelOfRun], ReadsSteps]] = {
+    STEPS: lambda engine, model: StepReader(engine, model.lens, model.options.most_steps),
+    STEP_REGIONS: lambda engine, model: StepRegionReader(model.lens),
+    STEP_CAUSES: lambda engine, model: StepCauseReader(engine, model.lens),
+}
+"""Probe -> what reads written steps for it."""
 
 
 @dataclass(frozen=True)
@@ -23,24 +45,24 @@ class Rereading:
         controls: read each sample again under other images.
         masks: read each sample again without some of its image tokens.
         relative: holds each attention map against that of a generic prompt.
-        steps: reads the steps that a response writes before its answer.
+        steps: probe -> what reads the steps that a response writes before its answer.
     """
 
     controls: ImageControls | None = None
     masks: CausalMasks | None = None
     relative: RelativeAttention | None = None
-    steps: StepReader | None = None
+    steps: Mapping[str, ReadsSteps] = field(default_factory=dict)
 
     @classmethod
     def of(cls, engine: Engine, model: ModelOfRun) -> Rereading:
         """What the options of a model with a lens ask for."""
         options, lens = model.options, model.lens
-        reads_steps = STEPS in lens.settings.probes and STEPS not in lens.refused_probes
+        observing = set(lens.settings.probes) - set(lens.refused_probes)
         return cls(
             ImageControls(options.controls) if options.controls else None,
             CausalMasks(options.masks, options.mask_way) if options.masks else None,
             RelativeAttention(engine) if options.relative_attention else None,
-            StepReader(engine, lens) if reads_steps else None,
+            {name: make(engine, model) for name, make in _STEP_READERS.items() if name in observing},
         )
 
     @property
@@ -51,9 +73,7 @@ class Rereading:
             found |= {} if each is None else each.costs
         if self.relative is not None:
             found[RELATIVE] = asdict(self.relative.cost)
-        if self.steps is not None:
-            found[STEPS] = asdict(self.steps.cost)
-        return found
+        return found | {name: asdict(reader.cost) for name, reader in self.steps.items()}
 
     @property
     def failures(self) -> Counter[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,13 +22,18 @@ from .controls import ControlCost
 from .engine import Engine, Lens, Tokens
 from .failures import failure
 from .image_maps import Observed
+from .observations import Watched
 from .position import AnswerPosition, hidden_reasoning
 from .sample import Sample
 
-__all__ = ["STEPS", "StepReader", "Thought"]
+__all__ = ["MOST_STEPS", "STEPS", "StepReader", "Thought", "spread"]
 
 STEPS = WrittenSteps.name
+MOST_STEPS = 32
+"""Steps of a response after which answers are forced, unless another number is asked for."""
 Floats = npt.NDArray[np.float32]
+_OF_ALL = ("commit_step", "steps_after_commit", "flips_over_steps")
+"""What is known of a chain only where answers are forced after each of its steps."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Thought:
         position: where the answer stands; None where it was not located.
         candidates: what it is compared with; None where it was not located.
         residual: token number -> `[layers, d]`, what predicted that token.
+        watched: the probes of its generation.
     """
 
     tokenizer: Any
@@ -53,6 +58,7 @@ class Thought:
     position: AnswerPosition | None
     candidates: SampleCandidates | None
     residual: Callable[[int], Any] = field(repr=False)
+    watched: Watched | None = field(default=None, repr=False)
 
     @cached_property
     def reasoning(self) -> WrittenReasoning:
@@ -100,11 +106,14 @@ class StepReader:
     Args:
         engine: what answered.
         lens: the proven lens of its model.
+        most: after how many steps of a response answers are forced; of more, those at equal distances, the last one
+            among them.
     """
 
-    def __init__(self, engine: Engine, lens: Lens) -> None:
+    def __init__(self, engine: Engine, lens: Lens, most: int = MOST_STEPS) -> None:
         self._engine = engine
         self._lens = lens
+        self._most = most
         self.cost = ControlCost()
 
     def add(self, observed: Observed, thought: Thought) -> None:
@@ -114,21 +123,19 @@ class StepReader:
         the tokens), each `[steps]`; where the answer is one of the task's candidates also `forced`,
         `[steps + 1, candidates]`, their log-probabilities in nats without any step, after the first, and so on, and
         where these are told apart by their first tokens `lens_lead`, `[steps, layers]`: the score of the answer given
-        minus that of the best other candidate at the last token of a step.
+        minus that of the best other candidate at the last token of a step. Of more steps than are read, `forced` and
+        `lens_lead` have those alone whose numbers from 1 stand in `read`, and the scalars that need all are None.
         """
         entropy = observed.probes.pop(STEPS, {}).get("entropy")
         if entropy is None:
             return
-        started = time.perf_counter()
         try:
-            with self._lens.counted_passes() as passes:
+            with self.cost.counting(self._lens):
                 observed.status[STEPS] = self._read(observed, thought, entropy)
-            self.cost.forward_passes += passes()
-            self.cost.samples += observed.status[STEPS] == "ok"
+            self.cost.samples += "forced" in observed.probes.get(STEPS, {})
         except Exception as error:  # the answer is given; what this alone cannot do becomes its status
             observed.probes.pop(STEPS, None)
             observed.status[STEPS] = f"failed: {failure(error).reason}"
-        self.cost.seconds += time.perf_counter() - started
 
     def _read(self, observed: Observed, thought: Thought, entropy: Floats) -> str:
         segments = thought.reasoning.segments
@@ -147,14 +154,21 @@ class StepReader:
             return "no_answer: the answer was not located, so that none is forced"
         if not candidates.fixed or candidates.pred is None or not (candidates.ids or candidates.sequences):
             return "open: the answer is none of the task's candidates, so that none is forced"
-        forced = np.stack([self._forced(thought, candidates, after) for after in range(len(segments) + 1)])
+        read = spread(len(segments), self._most)
+        forced = np.stack([self._forced(thought, candidates, after) for after in (0, *read)])
         if not np.isfinite(forced).all():
             raise ValueError("the log-probability of a forced answer is NaN or infinite")
         arrays["forced"] = forced
         if not candidates.sequences:
-            arrays["lens_lead"] = self._lead(thought, candidates)
-        observed.label_free |= steps_label_free(forced, candidates.pred)
+            arrays["lens_lead"] = self._lead(thought, candidates, read)
+        scalars = steps_label_free(forced, candidates.pred)
+        if len(read) < len(segments):
+            arrays["read"] = np.asarray(read, dtype=np.float32)
+            scalars |= dict.fromkeys(_OF_ALL) | {"written_steps": float(len(segments))}
+        observed.label_free |= scalars
         observed.gold_based |= steps_gold_based(forced, candidates.gold)
+        if len(read) < len(segments):
+            return f"thinned: answers are forced after {len(read)} of {len(segments)} steps (lens_most_steps)"
         return "ok"
 
     def _forced(self, thought: Thought, candidates: SampleCandidates, after: int) -> Floats:
@@ -165,10 +179,17 @@ class StepReader:
         logprobs = dict(zip(flat, (each.logprob for each in scored), strict=True))
         return np.asarray([logsumexp([logprobs[each] for each in own]) for own in variants], dtype=np.float32)
 
-    def _lead(self, thought: Thought, candidates: SampleCandidates) -> Floats:
-        """`[steps, layers]`."""
-        rows = [ReadoutRow(thought.residual(end), thought.tokens[end], candidates.ids) for end in thought.ends]
+    def _lead(self, thought: Thought, candidates: SampleCandidates, read: Sequence[int]) -> Floats:
+        """`[steps read, layers]`."""
+        ends = [thought.ends[number - 1] for number in read]
+        rows = [ReadoutRow(thought.residual(end), thought.tokens[end], candidates.ids) for end in ends]
         scores = np.stack([readout.cand_scores for readout in self._lens.read(rows)])
         pred: Any = candidates.pred
         others: Sequence[int] = [place for place in range(scores.shape[-1]) if place != pred]
         return np.asarray(scores[..., pred] - scores[..., others].max(axis=-1), dtype=np.float32)
+
+
+def spread(n: int, most: int) -> list[int]:
+    """Up to `most` numbers out of 1..n at equal distances, n among them."""
+    count = min(n, most)
+    return [round((place + 1) * n / count) for place in range(count)]

@@ -26,6 +26,7 @@ _GOLD_BASED = (
     "wrong_then_corrected",
     *names("gold_based", "image"),
     *names("gold_based", "steps"),
+    *names("gold_based", "regions"),
 )
 _SHOWN_LABEL_FREE, _SHOWN_GOLD_BASED = ([(name, f"lens_{name}") for name in own] for own in (_LABEL_FREE, _GOLD_BASED))
 COVERAGE = "lens_coverage"

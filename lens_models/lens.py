@@ -34,7 +34,7 @@ from .lenses import (
 )
 from .nearest import did_you_mean
 from .parts import ModelParts, find_parts
-from .probes import CAPTURE_LIMIT, PROBES, Batch, Probe, needs_image_tokens, refusal_of, resolve_layer_index
+from .probes import CAPTURE_LIMIT, PROBES, Batch, Probe, observes_given, refusal_of, resolve_layer_index
 from .probes.image_tokens import spread_layers
 from .readout import Readout, ReadoutRow, read_layers
 from .transforms import LogitTransform
@@ -199,7 +199,7 @@ class LogitLens:
     def observers(self, batch: Batch, *, scoring: bool = False) -> list[Probe]:
         """The further probes of one run of the model; of a run that scores given tokens those of image tokens alone."""
         asked = [name for name in self.settings.probes if name not in self.refused_probes]
-        return [PROBES[name](self, batch) for name in asked if not scoring or needs_image_tokens(name)]
+        return [PROBES[name](self, batch) for name in asked if not scoring or observes_given(name)]
 
     def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
         """Per-layer quantities of each row, see `lens_models.readout`."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lens_tasks.documents import nested
 from lens_tasks.placed import ASKED, ROLES, Box, BoxError, PlacedBox
+from lens_tasks.program_steps import ProgramError, ProgramStep, program_steps
 from lens_tasks.tasks import clevr, perceptiontest, pope
 from lens_tasks.tracks import Track, placed_tracks, tracks_of
 
@@ -34,6 +35,7 @@ class Regions:
         form: order of a box's four numbers, one of `FORMATS`.
         units: of the numbers, one of `UNITS`.
         tracks: where the objects of its video are, by frame; None where it says nothing of them.
+        steps: of the program that answers it, or why they cannot be read; none where it names none.
     """
 
     given: Sequence[Any] | None = field(default=None, repr=False)
@@ -41,6 +43,7 @@ class Regions:
     form: str = "xyxy"
     units: str = "pixels"
     tracks: Sequence[Track] | None = field(default=None, repr=False)
+    steps: tuple[ProgramStep, ...] | ProgramError = field(default=(), repr=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -145,7 +148,12 @@ def regions_of(task: str, doc: Any, metadata: Any = None) -> Regions:
     tracks = tracks_of(doc)
     if tracks is None:
         tracks = tracks_of({"tracks": _from_task(task, "tracks", doc)})
-    return Regions(given, tuple(words), form, units, tracks)
+    steps: tuple[ProgramStep, ...] | ProgramError
+    try:
+        steps = program_steps(doc)
+    except ProgramError as error:  # the boxes are there all the same
+        steps = error
+    return Regions(given, tuple(words), form, units, tracks, steps)
 
 
 def _from_task(task: str, function: str, doc: Any) -> Any:

@@ -22,7 +22,7 @@ from .image_controls import ControlCost, unchanged_randomness
 from .masks import BOXES, MASK_NAMES, TOP_ATTENTION, Masks, NoMaskError, all_masks, masks_of
 from .reading import ReadAgain
 
-__all__ = ["EMBEDDING", "MASK_WAYS", "PIXELS", "CausalMasks"]
+__all__ = ["EMBEDDING", "MASK_WAYS", "PIXELS", "CausalMasks", "replacement"]
 
 EMBEDDING, PIXELS = "embedding", "pixels"
 MASK_WAYS = (EMBEDDING, PIXELS)
@@ -101,7 +101,7 @@ class CausalMasks:
     ) -> dict[str, float | None]:
         found: dict[str, list[float]] = {}
         for kind, numbers in all_masks(masks):
-            reading = again(self._replacement(sample, tokens, numbers))
+            reading = again(replacement(self.way, sample, tokens, numbers))
             self._costs[name].forward_passes += reading.passes
             if reading.status != "ok" or reading.visual_gain is None:
                 status = "no_candidates" if reading.status == "ok" else reading.status
@@ -109,17 +109,23 @@ class CausalMasks:
             found.setdefault(kind, []).append(reading.visual_gain)
         return {f"{_PREFIX[name]}{_SUFFIX[kind]}": float(np.mean(values)) for kind, values in found.items()}
 
-    def _replacement(self, sample: Sample, tokens: ImageTokens, numbers: Sequence[int]) -> Replacement:
-        if self.way == EMBEDDING:
-            return Replacement(masked=tuple(numbers))
-        if tokens.boxes is None:
-            raise NoMaskError("no_geometry", tokens.problem or "where the image tokens lie is not known")
-        masked = tokens.only(np.isin(np.arange(len(tokens)), numbers))
-        assert masked.boxes is not None
-        if masked.frames is None:
-            pictures = enumerate(sample.media.images)
-            return Replacement(tuple(painted_over(each, masked.boxes[masked.image == at]) for at, each in pictures))
-        return Replacement(videos=[_painted_frames(each, masked, at) for at, each in enumerate(sample.media.videos)])
+
+def replacement(way: str, sample: Sample, tokens: ImageTokens, numbers: Sequence[int]) -> Replacement:
+    """What a sample is run with when some of its image tokens, by number, are masked.
+
+    Raises:
+        NoMaskError: they have no place that could be painted over.
+    """
+    if way == EMBEDDING:
+        return Replacement(masked=tuple(numbers))
+    if tokens.boxes is None:
+        raise NoMaskError("no_geometry", tokens.problem or "where the image tokens lie is not known")
+    masked = tokens.only(np.isin(np.arange(len(tokens)), numbers))
+    assert masked.boxes is not None
+    if masked.frames is None:
+        pictures = enumerate(sample.media.images)
+        return Replacement(tuple(painted_over(each, masked.boxes[masked.image == at]) for at, each in pictures))
+    return Replacement(videos=[_painted_frames(each, masked, at) for at, each in enumerate(sample.media.videos)])
 
 
 def _painted_frames(video: Video, masked: ImageTokens, number: int) -> Video:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lens_engine.engine import Replacement
+from lens_engine.engine import Lens, Replacement
 from lens_engine.media import Images, image_digest
 from lens_engine.sample import Sample
 from lens_models.generation import unchanged_random_state
@@ -53,6 +53,19 @@ class ControlCost:
     samples: int = 0
     forward_passes: int = 0
     seconds: float = 0.0
+
+    @contextmanager
+    def counting(self, lens: Lens) -> Iterator[None]:
+        """Adds the passes and the time of what runs within; random states are unchanged afterwards."""
+        started = time.perf_counter()
+        try:
+            with lens.counted_passes() as passes, unchanged_randomness():
+                try:
+                    yield
+                finally:
+                    self.forward_passes += passes()
+        finally:
+            self.seconds += time.perf_counter() - started
 
 
 class ImageControls:

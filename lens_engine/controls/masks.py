@@ -15,7 +15,7 @@ from lens_models.image_tokens.boxes import Boxes, in_boxes
 from lens_results.record import Key
 from lens_tasks.regions import BoxError, PlacedBox
 
-__all__ = ["BOXES", "MASK_NAMES", "TOP_ATTENTION", "TOP_LENS", "Masks", "NoMaskError", "masks_of"]
+__all__ = ["BOXES", "MASK_NAMES", "TOP_ATTENTION", "TOP_LENS", "Masks", "NoMaskError", "masks_of", "masks_of_boxes"]
 
 Floats = npt.NDArray[np.float64]
 Tokens = tuple[int, ...]
@@ -75,7 +75,7 @@ def masks_of(
     """
     if not len(tokens):
         raise NoMaskError("no_image", tokens.problem or "the prompt has no image tokens")
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(repr((key, name)).encode()).digest()[:8], "big"))
+    rng = _seeded(key, name)
     asked = {} if isinstance(boxes, BoxError) else seen_boxes(boxes)
     if name == BOXES:
         own, null = _of_boxes(tokens, sizes, boxes, asked, rng)
@@ -90,6 +90,28 @@ def masks_of(
         return Masks(own, random, tuple(null))
     further = np.setdiff1d(np.flatnonzero(_inside(tokens, seen_boxes(boxes, asked=False))[0]), own)
     return Masks(own, random, tuple(null), _draws(further, len(own), rng) if len(further) >= len(own) else ())
+
+
+def masks_of_boxes(name: str, key: Key, tokens: ImageTokens, sizes: Sequence[tuple[int, int]], boxes: Boxes) -> Masks:
+    """The image tokens of some boxes and those of their null boxes; the same in every run.
+
+    Args:
+        name: of the boxes, which with `key` seeds the draw.
+        key: of the sample.
+        tokens: its image tokens.
+        sizes: of its pictures, in pixels.
+        boxes: the boxes.
+
+    Raises:
+        NoMaskError: there is nothing to mask.
+    """
+    rng = _seeded(key, name)
+    own, null = _of_boxes(tokens, sizes, (), boxes, rng)
+    return Masks(own, (), tuple(null))
+
+
+def _seeded(key: Key, name: str) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(repr((key, name)).encode()).digest()[:8], "big"))
 
 
 def _of_boxes(

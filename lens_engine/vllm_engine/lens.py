@@ -27,7 +27,7 @@ from lens_models.encoding import end_token_ids
 from lens_models.errors import StepNotKeptError
 from lens_models.image_tokens import ImageTokens
 from lens_models.lens import lens_description
-from lens_models.probes import ImageAttention, Probe, WrittenSteps
+from lens_models.probes import ImageAttention, Probe, StepCauses, StepRegions, WrittenSteps
 
 from .client import MarkingClient
 from .observing import probes_of
@@ -43,6 +43,8 @@ _NO_LOGITS = torch.empty(0)
 _REFUSED = {
     ImageAttention.name: "vLLM's kernels hand out no attention",
     WrittenSteps.name: "steps are read under transformers alone",
+    StepCauses.name: "steps are read under transformers alone",
+    StepRegions.name: "vLLM's kernels hand out no attention, and steps are read under transformers alone",
 }
 
 

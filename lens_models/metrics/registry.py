@@ -8,7 +8,7 @@ from typing import Literal
 __all__ = ["METRICS", "Metric", "Namespace", "names"]
 
 Namespace = Literal["label_free", "gold_based"]
-Source = Literal["layers", "control", "image", "steps"]
+Source = Literal["layers", "control", "image", "steps", "regions"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Metric:
         higher_is_better: For a model's mean; None where neither direction is better.
         definition: One line; the formula stands in docs/metrics.md.
         source: What it follows from: the ``layers`` of the answer position, a ``control``, the ``image``
-            tokens, or the ``steps`` written before the answer.
+            tokens, the ``steps`` written before the answer, or the ``regions`` that these are about.
     """
 
     namespace: Namespace
@@ -43,6 +43,13 @@ _INSTEAD = (
     ("_random", ", as many random ones instead"),
     ("_null", ", those of null boxes instead"),
     ("_other", ", those of other objects of the video instead"),
+)
+
+_STEP_MAPS = {"": "Attention at a step's end", "mean_": "Attention over a step", "word_": "Words that a step states"}
+_STEP_DROPS = (
+    ("step_result_drop", "Drop of log p of a step's result without its boxes"),
+    ("step_answer_drop", "Drop of the answer's log-odds without a step's boxes"),
+    ("step_text_drop", "Drop of the answer's log-odds with another value as a step's result"),
 )
 
 _MAPS = {
@@ -169,6 +176,19 @@ METRICS: dict[str, Metric] = {
         for kind, of in {**_MAPS, **_FURTHER_MAPS}.items()
         for name, unit, what in _IN_BOXES
         for null, where in (("", ""), ("null_", ", mean over null boxes"))
+    },
+    **{
+        f"{null}{kind}step_{name}": Metric(
+            "gold_based", unit, None if null else True, f"{of}: {what}{where}.", "regions"
+        )
+        for kind, of in _STEP_MAPS.items()
+        for name, (_, unit, what) in zip(("lift", "pointing", "auroc"), _IN_BOXES, strict=True)
+        for null, where in (("", ""), ("null_", ", in other steps' boxes"))
+    },
+    **{
+        f"{name}{suffix}": Metric("gold_based", "nats", None, f"{what}{instead}, mean over steps.", "regions")
+        for name, what in _STEP_DROPS
+        for suffix, instead in (("", ""), ("_null", ", under its null"))
     },
     **{
         f"{null}{kind}{name}": Metric("gold_based", unit, None, f"{of}: {what}.", "image")

@@ -18,7 +18,9 @@ from .observing import observed
 from .positions import EVERY, LAST, Positions
 from .protocol import Answered, Arrays, Batch, Probe, ProvenLens, Step
 from .residual import CAPTURE_LIMIT, ResidualCapture, Trace, resolve_layer_index
+from .step_causes import StepCauses
 from .step_entropy import StepEntropy
+from .step_regions import StepRegions
 from .steps import WrittenSteps
 
 __all__ = [
@@ -36,11 +38,14 @@ __all__ = [
     "ProvenLens",
     "ResidualCapture",
     "Step",
+    "StepCauses",
     "StepEntropy",
+    "StepRegions",
     "Trace",
     "WrittenSteps",
     "needs_image_tokens",
     "observed",
+    "observes_given",
     "refusal_of",
     "resolve_layer_index",
     "statuses_of",
@@ -51,6 +56,8 @@ PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
     ImageTokenLens.name: ImageTokenLens,
     ImageAttention.name: ImageAttention,
     WrittenSteps.name: WrittenSteps,
+    StepRegions.name: StepRegions,
+    StepCauses.name: StepCauses,
 }
 """Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model and the batch.
 
@@ -79,3 +86,11 @@ def statuses_of(probe: Probe, answered: Answered) -> Mapping[str, str]:
 def needs_image_tokens(name: str) -> bool:
     """Whether the probe of this name looks at image tokens, which are located only for such a one."""
     return bool(getattr(PROBES[name], "needs_image_tokens", False))
+
+
+def observes_given(name: str) -> bool:
+    """Whether the probe of this name also observes answers that are given and scored, as those of multiple choice.
+
+    Those that look at image tokens do, unless they are of written text and say `observes_given = False`.
+    """
+    return bool(getattr(PROBES[name], "observes_given", needs_image_tokens(name)))

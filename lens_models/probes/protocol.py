@@ -103,7 +103,8 @@ class ProvenLens(Protocol):
 class Probe(Protocol):
     """What is observed in one run of a model. One object serves one run and is thrown away.
 
-    A class with an attribute `needs_image_tokens = True` is given the image tokens of each row with its batch.
+    A class with an attribute `needs_image_tokens = True` is given the image tokens of each row with its batch. It also
+    observes answers that are given and scored, unless it has `observes_given = False`.
     """
 
     name: ClassVar[str]

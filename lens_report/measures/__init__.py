@@ -19,6 +19,7 @@ from lens_report.measures.picture import Picture, picture
 from lens_report.measures.pivot import Pivot, pivot
 from lens_report.measures.prediction import PREREGISTERED, Draws, Prediction, prediction
 from lens_report.measures.question_types import Order, QuestionType, QuestionTypes, question_types
+from lens_report.measures.step_regions import StepRegions, step_regions
 from lens_report.measures.steps import Steps, steps
 from lens_report.measures.task_run import TaskRun, task_runs
 from lens_report.measures.turns import Turns, turns
@@ -83,6 +84,7 @@ class Analysis:
         calibrations: Whether the probabilities of the answers are what they say.
         picture: Where in the picture; None when no probe of it ran.
         steps: The steps that responses write before they answer; None when their probe did not run.
+        step_regions: The same against the regions that they are about; None when that probe did not run.
         turns: By turn of a dialogue; None where the questions belong to none.
     """
 
@@ -100,6 +102,7 @@ class Analysis:
     calibrations: Calibrations
     picture: Picture | None
     steps: Steps | None
+    step_regions: StepRegions | None
     turns: Turns | None
 
 
@@ -135,5 +138,6 @@ def analyse_task_run(task_run: TaskRun, draws: Draws | None = None) -> Analysis:
         calibrations(task_run, seed=amount.seed),
         picture(task_run),
         steps(task_run),
+        step_regions(task_run),
         turns(task_run, seed=amount.seed),
     )

@@ -38,9 +38,16 @@ class StepGroup:
 
 @dataclass(frozen=True)
 class Steps:
-    """The section of one task: all responses, then each question type where there are several; what was not read."""
+    """The section of one task.
+
+    Attributes:
+        groups: All responses, then each question type where there are several.
+        thinned: Those of them whose answers were forced after some of their steps alone.
+        unread: What was not read.
+    """
 
     groups: tuple[StepGroup, ...]
+    thinned: int
     unread: tuple[Unmeasured, ...]
 
 
@@ -55,7 +62,8 @@ def steps(task_run: TaskRun) -> Steps | None:
     chosen: dict[str, NDArray[np.bool_]] = {ALL: read}
     chosen |= {name: read & (types == name) for name in names} if len(names) > 1 else {}
     groups = [_group(task_run, name, rows) for name, rows in chosen.items()]
-    return Steps(tuple(groups) if read.any() else (), tuple(unmeasured(_PROBE, frame[_PROBE])))
+    thinned = int(frame[_PROBE].astype(str).str.startswith("thinned").sum())
+    return Steps(tuple(groups) if read.any() else (), thinned, tuple(unmeasured(_PROBE, frame[_PROBE])))
 
 
 def _group(task_run: TaskRun, name: str, rows: NDArray[np.bool_]) -> StepGroup:

@@ -22,6 +22,7 @@ from lens_report.presentation.findings import (
     score,
     served,
     setting,
+    step_regions,
     steps,
     turns,
 )
@@ -102,6 +103,7 @@ def _task_run(analysis: Analysis, pictures: Pictures) -> Section:
         ("Abstaining by stability over the layers", decoders.abstention_blocks, ("risk_coverage",)),
         ("Can the confidence be trusted?", calibration.calibration_blocks, ("reliability",)),
         ("What the written steps did", steps.step_blocks, ()),
+        ("Do the steps look where they say?", step_regions.step_region_blocks, ()),
         ("Where in the picture", picture.picture_blocks, ("lift_by_layer", "own_and_null")),
         ("Answers about what is absent", hallucination.hallucination_blocks, ()),
         ("Controls with another image", inputs.control_blocks, ("controls",)),

@@ -90,6 +90,7 @@ def test_every_documented_argument_is_accepted() -> None:
         "lens_probes": "step_entropy+attention+steps",
         "lens_relative_attention": "yes",
         "lens_maps": "all",
+        "lens_most_steps": 8,
         "lens_causal": "top_lens+boxes",
         "lens_causal_by": "pixels",
         "lens_one_prefill": "yes",
@@ -104,6 +105,7 @@ def test_every_documented_argument_is_accepted() -> None:
     assert options.settings.memory_limit == 2**20
     assert options.whole_maps and options.relative_attention and options.one_prefill and options.shared_prefix
     assert (options.masks, options.mask_way) == (("boxes", "top_lens"), "pixels")
+    assert options.most_steps == 8 and take_lens_options({})[0].most_steps == 32
 
 
 @pytest.mark.parametrize("value", [True, "True", "true", "1", 1, "yes", "on", "ON"])
@@ -126,6 +128,7 @@ def test_the_word_none_stays_the_norm_when_a_harness_reads_it_as_nothing() -> No
         *(("lens_topk", value) for value in ("0", "1.5", "-1", "", "nan", "inf", "1e400", "x", None, True, [3])),
         *(("lens_memory_mb", value) for value in (-1, 0, "0", 0.5, "inf", True, None, "")),
         *(("lens_m", value) for value in (0, 2.5, "nan", False)),
+        *(("lens_most_steps", value) for value in (0, 1.5, "all", True)),
         *(("lens_theta", value) for value in ("x", "nan", float("nan"), "inf", -0.1, 1, True, "")),
         *(("lens_delta", value) for value in ("nan", "inf", -1, True)),
         *(("lens_tau", value) for value in ("nan", 2, -0.1, None)),

@@ -54,6 +54,13 @@ def test_what_the_lens_is_asked_for_is_a_part(part: Part, arguments: dict[str, A
     assert differing_parts(part(), part(arguments)) == parts
 
 
+def test_how_many_steps_are_read_is_a_part_where_steps_are(part: Part) -> None:
+    steps = {"lens_probes": "steps"}
+    assert differing_parts(part(steps), part({**steps, "lens_most_steps": 8})) == ("lens.extra.most_steps",)
+    assert differing_parts(part(steps), part({**steps, "lens_most_steps": 32})) == ()
+    assert differing_parts(part(), part({"lens_most_steps": 8})) == ()
+
+
 def test_versions_that_matter_are_parts_and_builds_are_not(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
     before, real = part(), description.metadata.version
     assert {"mm-logit-lens", "torch", "transformers", "lmms-eval"} <= before["versions"].keys()

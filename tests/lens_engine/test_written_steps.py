@@ -21,7 +21,7 @@ from lens_engine.engine import Tokens
 from lens_engine.image_maps import Observed
 from lens_engine.position import AnswerPosition
 from lens_engine.reading import residual_of
-from lens_engine.steps import STEPS, StepReader, Thought
+from lens_engine.steps import STEPS, StepReader, Thought, spread
 from lens_models import LensSettings, load_model
 from lens_models.comparison import compare_logits
 from lens_models.metrics import METRICS, names, steps_gold_based, steps_label_free
@@ -155,7 +155,7 @@ def test_steps_that_were_let_go_are_read_again() -> None:
             lens.settings = replace(lens.settings, capture_limit=limit)
         found.append(vlm.ask(mini_image(document), asked, candidates=["да", "нет", "серый"]).record)
         recording: Any = vlm._recording
-        passes.append(recording.again.steps.cost.forward_passes)
+        passes.append(recording.again.steps[STEPS].cost.forward_passes)
     assert passes == [2, 3]
     assert [each.probe_status[STEPS] for each in found] == ["ok", "ok"]
     first, second = (each.probes[STEPS] for each in found)
@@ -214,6 +214,35 @@ def test_what_cannot_be_read_says_why(
     assert observed.status[STEPS].startswith(status)
     assert (STEPS in observed.probes) == kept and "forced" not in observed.probes.get(STEPS, {})
     assert not observed.label_free and not observed.gold_based
+
+
+def test_of_more_steps_than_are_read_the_last_is_among_those_that_are(engine: TransformersEngine) -> None:
+    """Half of what is forced; what needs all of them is not known."""
+    assert engine.lens is not None
+    own = thought(engine, TEXTS["numbered"][0])
+    whole = read(engine, own)
+    observed = Observed({STEPS: {"entropy": np.ones(len(own.tokens), np.float32)}}, status={STEPS: "ok"})
+    reader = StepReader(engine, engine.lens, most=1)
+    reader.add(observed, own)
+    assert observed.status[STEPS] == "thinned: answers are forced after 1 of 2 steps (lens_most_steps)"
+    arrays = observed.probes[STEPS]
+    assert arrays["read"].tolist() == [2] and len(arrays["start"]) == 2
+    for name, kept in (("forced", [0, 2]), ("lens_lead", [1])):
+        np.testing.assert_allclose(arrays[name], whole.probes[STEPS][name][kept], rtol=1e-6)
+    assert observed.label_free["written_steps"] == 2
+    assert [observed.label_free[name] for name in ("commit_step", "steps_after_commit", "flips_over_steps")] == [
+        None
+    ] * 3
+    assert observed.label_free["answer_without_thinking"] == whole.label_free["answer_without_thinking"]
+    assert (reader.cost.forward_passes, reader.cost.samples) == (3, 1)  # two forced answers, and the residual of a step
+
+
+@pytest.mark.parametrize(
+    ("n", "most", "expected"), [(3, 32, [1, 2, 3]), (4, 2, [2, 4]), (5, 1, [5]), (7, 3, [2, 5, 7])]
+)
+def test_steps_are_thinned_evenly(n: int, most: int, expected: list[int]) -> None:
+    assert spread(n, most) == expected
+    assert len(set(spread(500, 32))) == 32 and spread(500, 32)[-1] == 500
 
 
 def test_an_answer_alone_has_no_steps(engine: TransformersEngine) -> None:

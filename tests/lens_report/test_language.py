@@ -41,6 +41,7 @@ IN_DATA = {
     "right", "wrong", "unscored", "format error", "not read", "blank", "shuffled", "attention",
     "attention without sinks", "relative attention", "all words asked about", "word asked about",
     "nearness of the words asked about", "all layers (largest)", "middle layers (mean)", "answer",
+    "faithful", "idle", "not told",
 }  # fmt: skip
 
 PUT_TOGETHER = {

@@ -61,6 +61,29 @@ def test_the_section_says_what_was_planted(tmp_path: Path) -> None:
     assert (unread.status, unread.n, unread.reason) == ("nothing", 40, "no step is written before the answer")
 
 
+def test_responses_of_which_some_steps_were_read_are_among_those_that_were(tmp_path: Path) -> None:
+    """What needs all steps is missing; nothing is counted as without forced answers."""
+    thinned = {"probe_status": {"steps": "thinned: answers are forced after 32 of 70 steps (lens_most_steps)"}}
+    plan = Plan(n=40, per_image=1)
+    with RecordWriter(tmp_path / "run", run_info(plan)) as writer:
+        for number, record in enumerate(records(plan)):
+            read: dict[str, Any] = planted(1, bool(record.correct), helped=False)
+            if number % 4 == 0:
+                free = {**read["label_free"], "written_steps": 70.0, "commit_step": None, "flips_over_steps": None}
+                read |= {**thinned, "label_free": {**free, "steps_after_commit": None}}
+            writer.append(replace(record, **read))
+    merge(tmp_path / "run", plan.run_id)
+    (task_run,) = task_runs(load(tmp_path / "run"))
+    found = steps(task_run)
+    assert found is not None
+    assert (found.groups[0].n, found.thinned, found.unread) == (40, 10, ())
+    assert found.groups[0].means["commit_step"].n == 30 and found.groups[0].means["written_steps"].n == 40
+    for language, said in (("en", "In 10 of these responses"), ("ru", "ответ вынуждался в стольких: 10")):
+        build_report(tmp_path / "run", tmp_path / language, draws=QUICK, language=language)
+        text = " ".join((tmp_path / language / "report.md").read_text(encoding="utf-8").split())
+        assert said in text and "thinned" not in text
+
+
 def test_without_the_probe_there_is_no_section(tmp_path: Path) -> None:
     (task_run,) = task_runs(load(write(tmp_path, helped=True, read=False)))
     assert steps(task_run) is None

@@ -18,6 +18,8 @@ from lens_report.stats import holm
 
 STATUS = "probe_status."
 NOTHING = "nothing recorded"
+READ = ("ok", "thinned", "partial")
+"""Statuses of what was read, the last two not all of it."""
 PROBES = ("attention", "attention sinks", "relative_attention", "image_tokens", "boxes")
 
 
@@ -101,7 +103,7 @@ def unmeasured(column: str, entries: pd.Series) -> list[Unmeasured]:
     found = [
         Unmeasured(column.removeprefix(STATUS), status, sum(counts.values()), counts.most_common(1)[0][0])
         for status, counts in reasons.items()
-        if status != "ok"
+        if status not in READ
     ]
     return sorted(found, key=lambda one: -one.n)
 

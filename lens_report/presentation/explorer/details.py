@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lens_report.measures.candidates import indices
 from lens_report.measures.task_run import OUTPUT, Floats, TaskRun
 from lens_report.presentation.explorer.heat import Heat
+from lens_report.presentation.explorer.step_links import StepLinks
 from lens_report.presentation.explorer.steps import WrittenSteps, whole_numbers
 
 GOLD, ANSWER, OTHER = 1, 2, 4
@@ -32,7 +33,7 @@ class Details:
     same, `pivot` the same in English, `tokens` [layers][k], `logprobs` [layers][k] in hundredths of a nat, `marks`
     [[layer, place, bits]], `output` of a served model [[token, log-probability in hundredths of a nat]] and `uncertain`
     figure -> why it has none, `lines` quantity -> [layers] in thousandths, `picture` as in `Heat`, `steps` as in
-    `WrittenSteps`. What a sample has not is not in its entry.
+    `WrittenSteps`, `step_links` as in `StepLinks`. What a sample has not is not in its entry.
     """
 
     def __init__(self, task_run: TaskRun, number: int) -> None:
@@ -44,7 +45,7 @@ class Details:
         self._lines = {name: task_run.stack(name) for name in LINES}
         ids, logprobs = task_run.wide("topk_ids"), task_run.wide("topk_logprobs")
         self._heat = Heat(task_run)
-        self._steps = WrittenSteps(task_run)
+        self._steps, self._step_links = WrittenSteps(task_run), StepLinks(task_run)
         self._output = task_run.probe(OUTPUT, "logprobs")
         prefix = f"probe_status.{OUTPUT} "
         self._uncertain = {
@@ -95,6 +96,9 @@ class Details:
             steps = self._steps.entry(start + place)
             if steps is not None:
                 entry["steps"] = steps
+            links = self._step_links.entry(start + place)
+            if links is not None:
+                entry["step_links"] = links
             yield entry
 
     def _top_tokens(self, ids: Floats, logprobs: Floats) -> _TopTokens:

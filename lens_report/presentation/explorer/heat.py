@@ -84,8 +84,8 @@ class Heat:
             tokens, image, frames = (each[row] for each in self._in_time)
         if tokens is not None and image is not None:
             places = np.clip(np.rint(tokens.astype(np.float64) * PLACES), -32768, 32767)
-            found |= {"tokens": _packed(places, "<i2"), "image": _packed(image, "u1")}
-            found |= {"frames": _packed(frames, "<i2")} if frames is not None else {}
+            found |= {"tokens": packed(places, "<i2"), "image": packed(image, "u1")}
+            found |= {"frames": packed(frames, "<i2")} if frames is not None else {}
             found["maps"] = [] if row in self._left_out else list(self._shown(row, len(tokens)))
             found |= {"left_out": True} if row in self._left_out else {}
         box, picture, asked = (each[row] for each in self._boxes)
@@ -119,8 +119,8 @@ class Heat:
                 top = float(one.largest.max(initial=0.0))
                 yield {
                     "name": name, "kind": kind, "layers": one.layers.tolist(), "top": float(f"{top:.4g}"),
-                    "values": _packed(_steps(one.values, top), "u1"),
-                    "whole": _packed(_steps(one.largest if middle is None else middle, top), "u1"),
+                    "values": packed(_steps(one.values, top), "u1"),
+                    "whole": packed(_steps(one.largest if middle is None else middle, top), "u1"),
                     "of": LARGEST if middle is None else MIDDLE, "scored": kind in (WORDS, NEAR) or middle is not None,
                 }  # fmt: skip
 
@@ -139,5 +139,6 @@ def _steps(values: NDArray[np.float64], top: float) -> NDArray[np.float64]:
     return np.clip(np.rint(values * scale), 0, STEPS)
 
 
-def _packed(values: NDArray[Any], kind: str) -> str:
+def packed(values: NDArray[Any], kind: str) -> str:
+    """Numbers of a type of numpy as Base64."""
     return base64.b64encode(values.astype(kind).tobytes()).decode("ascii")

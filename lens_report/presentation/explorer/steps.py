@@ -20,7 +20,8 @@ class WrittenSteps:
 
     A sample's entry: `status` of the probe and, where steps were read, `tokens` [steps], `entropy` [steps] in
     thousandths of a nat, `forced` [steps + 1][candidates], log-probabilities in thousandths of a nat without any step,
-    after the first, and so on, and `texts` [steps]. What was not recorded is not in the entry; texts are left out where
+    after the first, and so on, `read` the numbers of the steps after which answers were forced where these are not all,
+    and `texts` [steps]. What was not recorded is not in the entry; texts are left out where
     the places are not those of words in the response, because the harness dropped the beginning of the generated text.
     """
 
@@ -30,6 +31,7 @@ class WrittenSteps:
         self._status = frame[status].tolist() if status in frame else [None] * len(frame)
         self._responses = frame["response"].tolist()
         self._places = [task_run.probe(PROBE, name) for name in ("start", "end")]
+        self._read = task_run.probe(PROBE, "read")
         self._figures = {name: task_run.probe(PROBE, name) for name in FIGURES}
 
     def entry(self, row: int) -> dict[str, Any] | None:
@@ -41,6 +43,9 @@ class WrittenSteps:
             values = self._figures[name][row]
             if values is not None:
                 found[name] = whole_numbers(values.astype(np.float64), scale)
+        read = self._read[row]
+        if read is not None:
+            found["read"] = read.astype(int).tolist()
         start, end = (each[row] for each in self._places)
         response = self._responses[row]
         if start is not None and end is not None:

@@ -41,6 +41,14 @@ def step_blocks(analysis: Analysis) -> tuple[Block, ...]:
                     n=count(worth.difference.n), verdict=words(verdict), headline=True,
                 )
             )  # fmt: skip
+        if found.thinned:
+            sentences.append(
+                say(
+                    "In {n} of these responses answers were forced after some of the steps alone, evenly chosen "
+                    "(lens_most_steps); after which step they commit, and how often they change, is not known.",
+                    n=count(found.thinned),
+                )
+            )  # fmt: skip
         sentences.append(
             say(
                 "Early answers are forced with the words that led to the answer of the same response. That an answer "

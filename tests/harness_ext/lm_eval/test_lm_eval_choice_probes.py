@@ -13,7 +13,8 @@ from lm_eval_outcome import Evaluate
 from plain_model import lens_tiny_bounds, plain_lens_tiny
 from scipy.special import softmax
 
-PROBES = "lens_probes=image_tokens+attention+step_entropy,lens_maps=all,lens_causal=top_attention"
+WRITTEN = ("steps", "step_regions", "step_causes")
+PROBES = f"lens_probes=image_tokens+attention+step_entropy+{'+'.join(WRITTEN)},lens_maps=all,lens_causal=top_attention"
 CHOICES = ("да", "нет")
 STEPS = 1 / 255
 
@@ -55,7 +56,8 @@ def test_attention_and_words_are_those_of_the_prompts_last_position(evaluate: Ev
             top = words[f"map {name}"].max()
             np.testing.assert_allclose(words[f"map {name}"][row], own, atol=top * STEPS + lens_tiny_bounds()["atol"])
     assert record.probe_status["attention"] == record.probe_status["image_tokens"] == "ok"
-    assert record.probe_status["step_entropy"].startswith("not_generated: given answers are scored")
+    for probe in ("step_entropy", *WRITTEN):
+        assert record.probe_status[probe].startswith("not_generated: given answers are scored")
     assert record.probe_status["causal top_attention"] == "ok" and record.label_free["attention_drop"] is not None
 
 

@@ -6,7 +6,7 @@ function page(row, sample, place = 0) {
   const back = make("button", { type: "button", class: "back" }, t("Back to the list"));
   back.addEventListener("click", () => byId("count").scrollIntoView());
   const parts = [back, title, make("div", { class: "head" }, shown(row), facts(row, sample))];
-  parts.push(...chain(sample), ...where(row, sample, place));
+  parts.push(...chain(row, sample), ...where(row, sample, place));
   if (sample.z) parts.push(...shares(sample, taskRun));
   parts.push(...(taskRun.layers.length ? table(sample, taskRun) : output(sample)), ...lines(sample, taskRun), ...scalars(row));
   return parts;
