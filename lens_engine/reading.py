@@ -163,10 +163,11 @@ class Reader:
             step = position.step if isinstance(position, AnswerPosition) else None
             watched = Watched.generation(trace, row, n_tokens)
             observed = self._observations.of(watched, sample, step, candidates.get(row))
-            if self._again.steps:
+            if self._again.steps and not sample.padding:
                 thought = self._thought(trace, sample, generation, position, candidates.get(row))
+                thought = replace(thought, watched=watched)  # once for all readers, which share its steps
                 for reader in self._again.steps.values():
-                    reader.add(observed, replace(thought, watched=watched))
+                    reader.add(observed, thought)
             own = trace.image_tokens[row] if trace.image_tokens else None
             if isinstance(position, NoReadout):
                 checked = identity if row in compared else None
