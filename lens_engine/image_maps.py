@@ -72,6 +72,7 @@ class Observed:
         label_free: scalars that neither the boxes nor the right answer had a part in.
         gold_based: scalars that boxes had a part in.
         status: of each probe and of the boxes, "ok" or one word; the reason follows a colon.
+        token_texts: id of a token in an array of a probe -> its text.
         heats: probe -> `[image tokens]`, its one map for all layers; not stored.
     """
 
@@ -79,6 +80,7 @@ class Observed:
     label_free: dict[str, float | None] = field(default_factory=dict)
     gold_based: dict[str, float | None] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
+    token_texts: dict[str, str] = field(default_factory=dict)
     heats: dict[str, Floats] = field(default_factory=dict, repr=False)
 
 

@@ -6,13 +6,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from lens_models.candidates import candidate_tokens
 from lens_models.image_tokens import ImageTokens
-from lens_models.probes import Answered, Arrays, Probe, statuses_of
+from lens_models.probes import PROBES, Answered, Arrays, Probe, statuses_of, token_arrays
 from lens_tasks.regions import BoxError
 from lens_tasks.surface import word_forms
 
@@ -39,18 +40,21 @@ class Watched:
         tokens: the sample's image tokens; None where nobody located them.
         row: the sample's row.
         rows: gives the row of the forward pass that led to each of its tokens.
+        given: the tokens themselves; empty where given tokens were scored.
     """
 
     probes: Sequence[Probe]
     tokens: ImageTokens | None
     row: int
     rows: Callable[[], Sequence[int]]
+    given: Tokens = ()
 
     @classmethod
     def generation(cls, trace: BatchTrace, row: int, n_tokens: int) -> Watched:
         """Of a batch that was generated, the sample in a row with its number of tokens."""
         tokens = trace.image_tokens[row] if trace.image_tokens else None
-        return cls(trace.probes, tokens, row, lambda: [trace.row(row, each) for each in range(n_tokens)])
+        given = tuple(trace.new_tokens[row][:n_tokens])
+        return cls(trace.probes, tokens, row, lambda: [trace.row(row, each) for each in range(n_tokens)], given)
 
 
 class Observations:
@@ -78,6 +82,7 @@ class Observations:
         self._whole_maps = whole_maps
         self._relative = relative
         self._ids_of: dict[str, Tokens] = {}
+        self._token_text = lru_cache(maxsize=65536)(lambda token: str(tokenizer.decode([token])))
         self._warned: set[str] = set()
 
     def of(self, watched: Watched, sample: Sample, step: int | None, candidates: SampleCandidates | None) -> Observed:
@@ -97,7 +102,7 @@ class Observations:
         observed: dict[str, Arrays] = {}
         for probe in watched.probes:
             try:
-                answered = Answered(watched.row, watched.rows(), step, words)
+                answered = Answered(watched.row, watched.rows(), step, words, watched.given)
                 found = _finite(probe.result(answered))
                 status |= statuses_of(probe, answered) if found else {}
             except Exception as error:  # a fault of a probe never ends a run
@@ -115,7 +120,14 @@ class Observations:
             else image_maps(self._seen(watched.tokens, sample), observed, whole=self._whole_maps)
         )
         found_maps.status = status | found_maps.status
+        found_maps.token_texts = self._texts(observed)
         return found_maps
+
+    def _texts(self, observed: Mapping[str, Arrays]) -> dict[str, str]:
+        """The texts of the tokens that arrays of probes name."""
+        arrays = (own[name] for probe, own in observed.items() if probe in PROBES for name in token_arrays(probe))
+        ids = {int(token) for array in arrays for token in np.unique(array)}
+        return {str(token): self._token_text(token) for token in sorted(ids)}
 
     def _seen(self, tokens: ImageTokens, sample: Sample) -> Seen:
         boxes, regions = sample.boxes, sample.reference.regions

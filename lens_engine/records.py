@@ -91,6 +91,7 @@ class RecordAssembler:
             **self._arrays(read),
             probes=observed.probes,
             probe_status=observed.status,
+            token_texts=observed.token_texts,
             label_free=label_free_scalars(layers, self._thresholds) | observed.label_free,
             gold_based=(
                 gold_based_scalars(layers, gold, read.candidates.correct, self._thresholds)
@@ -138,7 +139,7 @@ class RecordAssembler:
         """The record of a sample without a readout: its status and the reason, and what further probes observed."""
         common = common_fields(sample, response, n_generated, identity)
         seen = observed or Observed()
-        found = {"probes": seen.probes, "probe_status": seen.status}
+        found = {"probes": seen.probes, "probe_status": seen.status, "token_texts": seen.token_texts}
         return valid_record(sample, response, common, status=why.status, status_reason=why.reason, **found)
 
     def _layer_readout(self, read: ReadSample) -> LayerReadout:

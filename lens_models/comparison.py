@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from .errors import CaptureError
 
-__all__ = ["IdentityReport", "compare_logits", "tolerance"]
+__all__ = ["IdentityReport", "RowDeviations", "compare_logits", "row_deviations", "tolerance"]
 
 _FP32_TOLERANCE = 1e-4
 # a 16-bit product rounds its result once and may round partial sums; four half-units cover both
@@ -40,6 +41,40 @@ class IdentityReport:
         return self.argmax_agrees and self.deviation <= self.tolerance and self.rounding <= 1.0
 
 
+@dataclass(frozen=True)
+class RowDeviations:
+    """What `IdentityReport` says of each row `[rows]`, still on its device: nothing waits for it.
+
+    Attributes:
+        share: Largest |Δ| over the logit range; infinite where a logit is NaN or infinite.
+        allowed: What of it is allowed.
+        behind: How far the readout's logit of the model's first choice is below its own first choice, over the range.
+        rounding: Root mean square of Δ over that of the logits, in units of the dtype's eps.
+        dtype: Of the model's head.
+    """
+
+    share: Tensor
+    allowed: Tensor
+    behind: Tensor
+    rounding: Tensor
+    dtype: torch.dtype
+
+    def of(self, rows: Tensor | None = None) -> IdentityReport:
+        """The report on some rows, by their numbers, or on all."""
+        share, allowed, behind, rounding = (
+            each if rows is None else each[rows.to(each.device)]
+            for each in (self.share, self.allowed, self.behind, self.rounding)
+        )
+        worst = int((share / allowed).argmax())
+        return IdentityReport(
+            deviation=float(share[worst]),
+            tolerance=float(allowed[worst]),
+            argmax_agrees=bool((behind <= allowed).all()),
+            dtype=str(self.dtype).removeprefix("torch."),
+            rounding=float(rounding.max()) if torch.finfo(self.dtype).bits == 16 else 0.0,
+        )
+
+
 def tolerance(logits: Tensor, dtype: torch.dtype) -> Tensor:
     """Allowed deviation of each row `[..., V]` as a share of its range, for logits computed in `dtype`.
 
@@ -54,7 +89,14 @@ def tolerance(logits: Tensor, dtype: torch.dtype) -> Tensor:
 def compare_logits(
     readout: Tensor, model: Tensor, *, dtype: torch.dtype | None = None, masked: tuple[int, ...] = ()
 ) -> IdentityReport:
-    """Compare the readout's last-layer logits `[rows, V]` with the model's `[rows, V]`.
+    """Compare the readout's last-layer logits `[rows, V]` with the model's `[rows, V]`, see `row_deviations`."""
+    return row_deviations(readout, model, dtype=dtype, masked=masked).of()
+
+
+def row_deviations(
+    readout: Tensor, model: Tensor, *, dtype: torch.dtype | None = None, masked: tuple[int, ...] = ()
+) -> RowDeviations:
+    """Hold the readout's last-layer logits `[rows, V]` against the model's `[rows, V]`, row by row.
 
     A NaN or infinite logit on either side counts as an infinite deviation.
 
@@ -74,15 +116,8 @@ def compare_logits(
     share = (delta.amax(-1) / spread).nan_to_num(nan=float("inf"), posinf=float("inf"))
     choice = theirs.argmax(-1, keepdim=True)
     behind = (ours.amax(-1) - ours.gather(-1, choice).squeeze(-1)) / spread
-    worst = int((share / allowed).argmax())
     rounding = delta.square().mean(-1).sqrt() / theirs.square().mean(-1).sqrt() / torch.finfo(dtype).eps
-    return IdentityReport(
-        deviation=float(share[worst]),
-        tolerance=float(allowed[worst]),
-        argmax_agrees=bool((behind <= allowed).all()),
-        dtype=str(dtype).removeprefix("torch."),
-        rounding=float(rounding.max()) if torch.finfo(dtype).bits == 16 else 0.0,
-    )
+    return RowDeviations(share, allowed, behind, rounding, dtype)
 
 
 def _spread(logits: Tensor) -> Tensor:
@@ -90,6 +125,10 @@ def _spread(logits: Tensor) -> Tensor:
 
 
 def _without(logits: Tensor, masked: tuple[int, ...]) -> Tensor:
-    keep = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    keep[list(masked)] = False
-    return logits[..., keep]
+    return logits.index_select(-1, _kept_columns(logits.shape[-1], masked, logits.device))
+
+
+@functools.lru_cache(maxsize=8)
+def _kept_columns(size: int, masked: tuple[int, ...], device: torch.device) -> Tensor:
+    """Numbers of the columns that stay; a mask in their place would have to be counted on the host in each call."""
+    return torch.tensor(sorted(set(range(size)).difference(masked)), device=device)

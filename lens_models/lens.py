@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .comparison import IdentityReport, compare_logits
+from .comparison import IdentityReport, RowDeviations, compare_logits, row_deviations
 from .definition import model_definition
 from .encoding import end_token_ids
 from .errors import LensArgumentError, LensFileError
@@ -220,6 +220,15 @@ class LogitLens:
         The head's own dtype, known from the check at load, says how much rounding is in logits that were widened after.
         """
         return self._compared(self._exact(residual), model_logits, getattr(torch, self.identity.dtype))
+
+    def deviations(self, residual: Tensor, head_output: Tensor) -> RowDeviations:
+        """The same row by row, of last-layer residuals `[rows, d]` and the head's own output `[rows, vocabulary]`.
+
+        Nothing is brought to the host, so that a probe may ask at each step.
+        """
+        theirs = self.transform(head_output.float().clone())
+        masked = self.transform.masked
+        return row_deviations(self._exact(residual), theirs, dtype=head_output.dtype, masked=masked)
 
     def compare_position(self, residual: Tensor, model_logits: Tensor) -> IdentityReport:
         """Identity of one position, `[layers, d]`, with the logits `[vocabulary]` that the model returned there."""

@@ -12,7 +12,7 @@ from .parts import ModelParts
 from .placement import alone, compute_device
 from .transforms import LogitTransform
 
-__all__ = ["NormMode", "Unembedding"]
+__all__ = ["NormMode", "Unembedding", "is_plain_head"]
 
 NormMode = Literal["final", "none"]
 _CAST_CHUNK_BYTES = 64 * 2**20
@@ -53,7 +53,7 @@ class Unembedding:
     @property
     def alone(self) -> bool:
         """Whether this process computes logits by itself: it holds the whole head, or there is no other process."""
-        return _is_plain(self.parts.head) or alone()
+        return is_plain_head(self.parts.head) or alone()
 
     @property
     def vocab_size(self) -> int:
@@ -101,7 +101,7 @@ class Unembedding:
         """
         head, transform = self.parts.head, self.transform
         ids = ids.to(normed.device)
-        if not _is_plain(head):
+        if not is_plain_head(head):
             return transform(_head_product(head, normed))[:, ids]
         weight: Tensor = head.weight  # type: ignore[assignment]
         bias: Tensor | None = head.bias  # type: ignore[assignment]
@@ -131,7 +131,7 @@ class Unembedding:
         return norm(inputs.unsqueeze(0)).squeeze(0).to(self.device)  # type: ignore[no-any-return]
 
 
-def _is_plain(head: nn.Module) -> bool:
+def is_plain_head(head: nn.Module) -> bool:
     """Whether the head is an ordinary weight in memory: not quantised, sharded, adapted or offloaded."""
     weight: Any = getattr(head, "weight", None)
     return (
@@ -144,7 +144,7 @@ def _is_plain(head: nn.Module) -> bool:
 
 def _head_product(head: nn.Module, hidden: Tensor) -> Tensor:
     """`hidden @ W.T (+ bias)` with fp32 accumulation and result; `[rows, d]` -> `[rows, vocabulary]`."""
-    if not _is_plain(head):
+    if not is_plain_head(head):
         return head(hidden.to(_compute_dtype(head, hidden))).float()  # type: ignore[no-any-return]
     weight: Tensor = head.weight  # type: ignore[assignment]
     bias: Tensor | None = head.bias  # type: ignore[assignment]

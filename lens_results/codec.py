@@ -15,8 +15,8 @@ from lens_results.record import ARRAY_MAPS, LAYER_QUANTITIES, WIDE_QUANTITIES, S
 from lens_results.schema import SCHEMA
 
 _MAPS = (
-    "fingerprint", "control_source", "control_status", "control_reason", "probe_status", "label_free", "gold_based",
-    "scores",
+    "fingerprint", "control_source", "control_status", "control_reason", "probe_status", "token_texts", "label_free",
+    "gold_based", "scores",
 )  # fmt: skip
 _ARRAYS = (*LAYER_QUANTITIES, *WIDE_QUANTITIES)
 _CELLS = operator.attrgetter(*SCHEMA.names)

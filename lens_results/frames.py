@@ -25,7 +25,7 @@ MAPS = {
 """Map column of numbers -> prefix of its columns in the samples frame."""
 TEXT_MAPS = ("fingerprint", "control_status", "control_reason", "probe_status")
 """Map columns of text; the prefix is the name."""
-_NOT_SAMPLE = {*LAYER_QUANTITIES, *WIDE_QUANTITIES, "topk_tokens", *ARRAY_MAPS, *MAPS, *TEXT_MAPS}
+_NOT_SAMPLE = {*LAYER_QUANTITIES, *WIDE_QUANTITIES, "topk_tokens", "token_texts", *ARRAY_MAPS, *MAPS, *TEXT_MAPS}
 SAMPLE_FIELDS = tuple(name for name in SCHEMA.names if name not in _NOT_SAMPLE)
 
 FloatGrid = npt.NDArray[np.float64]

@@ -140,6 +140,7 @@ class SampleRecord:
     # further probes
     probes: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
     probe_status: Mapping[str, str] = field(default_factory=dict)
+    token_texts: Mapping[str, str] = field(default_factory=dict)
     # scalars
     label_free: Mapping[str, float | None] = field(default_factory=dict)
     gold_based: Mapping[str, float | None] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from lens_results.errors import NewerFormatError, NotARecordFileError, RecordFormatError
 
 FORMAT_VERSION = 1
-FORMAT_MINOR = 7
+FORMAT_MINOR = 8
 VERSION = f"{FORMAT_VERSION}.{FORMAT_MINOR}"
 
 KEY_FIELDS = ("task", "doc_id", "request_idx", "repeat")
@@ -126,6 +126,7 @@ SCHEMA = pa.schema(
         pa.field("control_reason", _WORDS, nullable=False),
         pa.field("probes", pa.list_(_NAMED_ARRAY), nullable=False),
         pa.field("probe_status", _WORDS, nullable=False),
+        pa.field("token_texts", _WORDS, nullable=False),
         pa.field("label_free", _SCALARS, nullable=False),
         pa.field("gold_based", _SCALARS, nullable=False),
         pa.field("scores", _SCALARS, nullable=False),

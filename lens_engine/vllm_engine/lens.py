@@ -27,7 +27,7 @@ from lens_models.encoding import end_token_ids
 from lens_models.errors import StepNotKeptError
 from lens_models.image_tokens import ImageTokens
 from lens_models.lens import lens_description
-from lens_models.probes import ImageAttention, Probe, StepCauses, StepRegions, WrittenSteps
+from lens_models.probes import EveryToken, ImageAttention, Probe, StepCauses, StepRegions, WrittenSteps
 
 from .client import MarkingClient
 from .observing import probes_of
@@ -45,6 +45,7 @@ _REFUSED = {
     WrittenSteps.name: "steps are read under transformers alone",
     StepCauses.name: "steps are read under transformers alone",
     StepRegions.name: "vLLM's kernels hand out no attention, and steps are read under transformers alone",
+    EveryToken.name: "every token is read under transformers alone",
 }
 
 

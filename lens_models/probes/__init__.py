@@ -13,6 +13,7 @@ from torch import nn
 from lens_models.parts import ModelParts
 
 from .attention import ImageAttention
+from .every_token import EveryToken
 from .image_tokens import ImageTokenLens
 from .observing import observed
 from .positions import EVERY, LAST, Positions
@@ -31,6 +32,7 @@ __all__ = [
     "Answered",
     "Arrays",
     "Batch",
+    "EveryToken",
     "ImageAttention",
     "ImageTokenLens",
     "Positions",
@@ -49,6 +51,7 @@ __all__ = [
     "refusal_of",
     "resolve_layer_index",
     "statuses_of",
+    "token_arrays",
 ]
 
 PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
@@ -58,6 +61,7 @@ PROBES: dict[str, Callable[[ProvenLens, Batch], Probe]] = {
     WrittenSteps.name: WrittenSteps,
     StepRegions.name: StepRegions,
     StepCauses.name: StepCauses,
+    EveryToken.name: EveryToken,
 }
 """Name in `lens_probes` -> what makes the probe of one generation, of the proven lens of the model and the batch.
 
@@ -81,6 +85,11 @@ def statuses_of(probe: Probe, answered: Answered) -> Mapping[str, str]:
     """
     tell = getattr(probe, "statuses", None)
     return {} if tell is None else tell(answered)
+
+
+def token_arrays(name: str) -> tuple[str, ...]:
+    """Which arrays of the probe of this name hold token ids."""
+    return tuple(getattr(PROBES[name], "token_arrays", ()))
 
 
 def needs_image_tokens(name: str) -> bool:

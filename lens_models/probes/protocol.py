@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from lens_models.comparison import RowDeviations
 from lens_models.image_tokens import ImageTokens
 from lens_models.parts import ModelParts
+from lens_models.readout import Readout, ReadoutRow
 from lens_models.transforms import LogitTransform
 from lens_models.unembed import Unembedding
 
@@ -58,12 +60,14 @@ class Answered:
         step: which of its tokens begins the answer; None where the answer was not located.
         words: words that matter to the sample, such as the object that is asked about and the answers, each with the
             token ids that may begin it.
+        tokens: ids that the model gave, one for each of `rows`; empty where given tokens were scored.
     """
 
     sample: int
     rows: Sequence[int]
     step: int | None = None
     words: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    tokens: Sequence[int] = ()
 
 
 class WordBank(Protocol):
@@ -93,6 +97,16 @@ class ProvenLens(Protocol):
     def bank(self) -> WordBank | None:
         """States of words in text; None where nobody asked for them or the model reads no text alone."""
 
+    @property
+    def layer_index(self) -> tuple[int, ...]:
+        """Numbers of the layers that are read, rising; the last one is L."""
+
+    def read(self, rows: Sequence[ReadoutRow]) -> list[Readout]:
+        """Per-layer quantities of each row, see `lens_models.readout`."""
+
+    def deviations(self, residual: Tensor, head_output: Tensor) -> RowDeviations:
+        """How far last-layer residuals `[rows, d]` are read from the head's own output `[rows, vocabulary]`."""
+
     def of_images(self, residual: Tensor, layer_index: Sequence[int]) -> Tensor:
         """What the final norm is given of image tokens in place of the residual, `[layers, ..., d]`, at any layers."""
 
@@ -104,7 +118,8 @@ class Probe(Protocol):
     """What is observed in one run of a model. One object serves one run and is thrown away.
 
     A class with an attribute `needs_image_tokens = True` is given the image tokens of each row with its batch. It also
-    observes answers that are given and scored, unless it has `observes_given = False`.
+    observes answers that are given and scored, unless it has `observes_given = False`. One with `token_arrays` names
+    those of its arrays whose numbers are token ids; their texts are kept in the record.
     """
 
     name: ClassVar[str]

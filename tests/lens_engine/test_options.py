@@ -87,7 +87,7 @@ def test_every_documented_argument_is_accepted() -> None:
         "lens_kind": "logit",
         "lens_allow_worse": "yes",
         "lens_intervene": "dola:1:layers=high+deco",
-        "lens_probes": "step_entropy+attention+steps",
+        "lens_probes": "step_entropy+attention+steps+every_token",
         "lens_relative_attention": "yes",
         "lens_maps": "all",
         "lens_most_steps": 8,

@@ -108,7 +108,7 @@ def test_the_lens_asks_nothing_of_the_device_between_steps(family: str) -> None:
     assert found == waits(family, plainly)
 
 
-@pytest.mark.parametrize("probe", ["step_entropy", "attention", "image_tokens"])
+@pytest.mark.parametrize("probe", ["step_entropy", "attention", "image_tokens", "every_token"])
 def test_nor_do_probes(probe: str) -> None:
     def run(lens: LogitLens, inputs: Any) -> Any:
         return lens.generate(inputs, image_tokens=image_tokens(inputs), **GREEDY)

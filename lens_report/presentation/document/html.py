@@ -17,7 +17,7 @@ from lens_report.presentation.language.catalogue import ENGLISH, Catalogue
 if TYPE_CHECKING:
     from lens_report.presentation.explorer.payload import ExplorerData
 
-SCRIPT = ("page", "data", "filters", "histogram", "list", "chart", "picture", "video", "sample", "steps")
+SCRIPT = ("page", "data", "filters", "histogram", "list", "chart", "picture", "video", "sample", "steps", "tokens")
 """Files of `explorer/script/`, in an order in which each constant stands before what is computed from it at once."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from lens_report.measures.task_run import OUTPUT, Floats, TaskRun
 from lens_report.presentation.explorer.heat import Heat
 from lens_report.presentation.explorer.step_links import StepLinks
 from lens_report.presentation.explorer.steps import WrittenSteps, whole_numbers
+from lens_report.presentation.explorer.tokens import ResponseTokens
 
 GOLD, ANSWER, OTHER = 1, 2, 4
 """Bits of a top-k cell: the token stands for the gold answer, for the answer given, for another candidate."""
@@ -25,6 +26,11 @@ THOUSANDTHS, HUNDREDTHS = 1000, 100
 Rows = list[Any]
 
 
+class _Part(Protocol):
+    def entry(self, row: int) -> dict[str, Any] | None:
+        """What a sample has of it."""
+
+
 class Details:
     """Details of the samples of one task, ready for JSON.
 
@@ -33,7 +39,8 @@ class Details:
     same, `pivot` the same in English, `tokens` [layers][k], `logprobs` [layers][k] in hundredths of a nat, `marks`
     [[layer, place, bits]], `output` of a served model [[token, log-probability in hundredths of a nat]] and `uncertain`
     figure -> why it has none, `lines` quantity -> [layers] in thousandths, `picture` as in `Heat`, `steps` as in
-    `WrittenSteps`, `step_links` as in `StepLinks`. What a sample has not is not in its entry.
+    `WrittenSteps`, `step_links` as in `StepLinks`, `every` as in `ResponseTokens`. What a sample has not is not in its
+    entry.
     """
 
     def __init__(self, task_run: TaskRun, number: int) -> None:
@@ -45,7 +52,12 @@ class Details:
         self._lines = {name: task_run.stack(name) for name in LINES}
         ids, logprobs = task_run.wide("topk_ids"), task_run.wide("topk_logprobs")
         self._heat = Heat(task_run)
-        self._steps, self._step_links = WrittenSteps(task_run), StepLinks(task_run)
+        self._parts: dict[str, _Part] = {
+            "picture": self._heat,
+            "steps": WrittenSteps(task_run),
+            "step_links": StepLinks(task_run),
+            "every": ResponseTokens(task_run),
+        }
         self._output = task_run.probe(OUTPUT, "logprobs")
         prefix = f"probe_status.{OUTPUT} "
         self._uncertain = {
@@ -90,15 +102,8 @@ class Details:
                 entry["uncertain"] = {name: why for name, why in reasons.items() if why}
             if top is not None and top.read[place].any():
                 entry |= top.entry(place, bits_of(own.candidate_token_ids, gold, pred))
-            heat = self._heat.entry(start + place)
-            if heat is not None:
-                entry["picture"] = heat
-            steps = self._steps.entry(start + place)
-            if steps is not None:
-                entry["steps"] = steps
-            links = self._step_links.entry(start + place)
-            if links is not None:
-                entry["step_links"] = links
+            parts = {name: part.entry(start + place) for name, part in self._parts.items()}
+            entry |= {name: part for name, part in parts.items() if part is not None}
             yield entry
 
     def _top_tokens(self, ids: Floats, logprobs: Floats) -> _TopTokens:

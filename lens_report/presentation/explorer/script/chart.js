@@ -98,7 +98,7 @@ function valueAxis(axis, at) {
   return [0, 0.5, 1].flatMap((part) => {
     const value = axis.low + part * (axis.high - axis.low);
     return [
-      draw("line", { x1: FRAME.left, x2: FRAME.width - FRAME.right, y1: at.y(value), y2: at.y(value), stroke: "#ddd" }),
+      draw("line", { x1: FRAME.left, x2: FRAME.width - FRAME.right, y1: at.y(value), y2: at.y(value), class: "grid" }),
       draw("text", { x: FRAME.left - 5, y: at.y(value) + 4, "text-anchor": "end" }, Number(value.toPrecision(2))),
     ];
   });

@@ -188,6 +188,13 @@ async function follow() {
 
 const placeOf = (row) => state.rows.findIndex((each) => (joined(byId("task").value) ? columns.document[each] === columns.document[row] : each === row));
 
+// A cell of a CSV file; a text that a spreadsheet would run as a formula gets a leading apostrophe.
+function csvCell(value) {
+  if (value === null) return "";
+  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
 // The samples that fit, of all runs, with all their metrics.
 async function download() {
   await readTexts(state.fitting);
@@ -199,8 +206,7 @@ async function download() {
     return [task, run, columns.doc[row], columns.verdict[row], columns.score[row], columns.type[row], question, gold, answer,
       ...index.metrics.map((name) => metric(name, row))];
   });
-  const quoted = (value) => (value === null ? "" : /[",\r\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
-  const text = [head, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n");
+  const text = [head, ...lines].map((line) => line.map(csvCell).join(",")).join("\r\n");
   const link = make("a", { href: URL.createObjectURL(new Blob(["\uFEFF", text, "\r\n"], { type: "text/csv" })), download: "samples.csv" });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

@@ -6,7 +6,7 @@ function page(row, sample, place = 0) {
   const back = make("button", { type: "button", class: "back" }, t("Back to the list"));
   back.addEventListener("click", () => byId("count").scrollIntoView());
   const parts = [back, title, make("div", { class: "head" }, shown(row), facts(row, sample))];
-  parts.push(...chain(row, sample), ...where(row, sample, place));
+  parts.push(...chain(row, sample), ...positions(sample), ...where(row, sample, place));
   if (sample.z) parts.push(...shares(sample, taskRun));
   parts.push(...(taskRun.layers.length ? table(sample, taskRun) : output(sample)), ...lines(sample, taskRun), ...scalars(row));
   return parts;
@@ -96,10 +96,12 @@ function tokenRows(sample, taskRun) {
   return body;
 }
 
+// Line breaks, tabs and nothing as signs.
+const visible = (token) => token.replace(/\n/g, "⏎").replace(/\t/g, "⇥") || "␀";
+
 function cell(token, hundredths, bits) {
   const p = hundredths === null ? null : Math.exp(hundredths / 100);
-  const text = token.replace(/\n/g, "⏎").replace(/\t/g, "⇥");
-  const element = make("td", { tabindex: 0 }, text || "␀");
+  const element = make("td", { tabindex: 0 }, visible(token));
   const kinds = TOKEN_KINDS.filter(([bit]) => bits & bit).map(([, name]) => name);
   element.title = `${JSON.stringify(token)}: p = ${probability(p)}${kinds.length ? ` (${kinds.join(", ")})` : ""}`;
   element.setAttribute("aria-label", element.title);
