@@ -21,15 +21,13 @@ def log_figures(files: Mapping[str, Path], warn: Callable[[str], object]) -> Non
     They wait for the next step that the harness logs, whose number is thereby what it would have been.
 
     Args:
-        files: task -> record file.
+        files: task -> record file; none in a process that keeps no records, and where the user named no folder, which
+            the recording says itself.
         warn: is told why figures are missing.
     """
     wandb: Any = sys.modules.get("wandb")  # it is imported where a run is open
     run = getattr(wandb, "run", None)
-    if run is None:
-        return
-    if not files:
-        warn("The lens has no figures for Weights & Biases: no records were kept; give --output_path")
+    if run is None or not files:
         return
     try:
         run.log(dict(_pictures(files, wandb)), commit=False)

@@ -13,13 +13,16 @@ from torch import nn
 from lens_models.comparison import RowDeviations
 from lens_models.errors import IdentityError
 from lens_models.parts import ModelParts
-from lens_models.readout_tokens import ReadoutRow
+from lens_models.readout import Readout, ReadoutRow
 from lens_models.unembed import is_plain_head
 
 from .protocol import Answered, Arrays, Batch, ProvenLens, Step
 from .residual import ResidualCapture
 
 __all__ = ["EveryToken"]
+
+_AT_A_TIME = 32
+"""Tokens whose readouts are held together: each has a row of the whole vocabulary with it."""
 
 
 class EveryToken:
@@ -73,18 +76,14 @@ class EveryToken:
             return {}
         identity = [self._deviation(step, answered.rows[step]) for step in steps]
         given = [answered.tokens[step] for step in steps]
-        read = self._lens.read([ReadoutRow(kept[step], token) for step, token in zip(steps, given, strict=True)])
-        arrays: dict[str, Any] = {
-            "step": steps,
-            "layers": self._lens.layer_index,
-            "given": given,
-            "logprob": [each.logprob_pred for each in read],
-            "rank": [each.rank_pred for each in read],
-            "top": [each.topk_ids[:, 0] for each in read],
-            "top logprob": [each.topk_logprobs[:, 0] for each in read],
-            "entropy": [each.entropy for each in read],
-            "identity": identity,
-        }
+        rows = [ReadoutRow(kept[step], token) for step, token in zip(steps, given, strict=True)]
+        read = [
+            _by_layer(readout)
+            for start in range(0, len(rows), _AT_A_TIME)
+            for readout in self._lens.read(rows[start : start + _AT_A_TIME])
+        ]
+        arrays: dict[str, Any] = {name: [each[name] for each in read] for name in read[0]}
+        arrays |= {"step": steps, "layers": self._lens.layer_index, "given": given, "identity": identity}
         return {name: np.asarray(values, dtype=np.float32) for name, values in arrays.items()}
 
     def _deviation(self, step: int, row: int) -> float:
@@ -95,3 +94,14 @@ class EveryToken:
                 f"{report.tolerance:.1e})"
             )
         return report.deviation
+
+
+def _by_layer(readout: Readout) -> dict[str, Any]:
+    """What is kept of one position, each `[layers]`."""
+    return {
+        "logprob": readout.logprob_pred,
+        "rank": readout.rank_pred,
+        "top": readout.topk_ids[:, 0],
+        "top logprob": readout.topk_logprobs[:, 0],
+        "entropy": readout.entropy,
+    }
