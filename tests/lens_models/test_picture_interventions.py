@@ -208,7 +208,13 @@ def test_observers_of_attention_see_what_is_used() -> None:
         torch.testing.assert_close(torch.einsum("ht,htd->hd", weights, value), call.output[0, -1])
 
 
-@pytest.mark.parametrize("words", ["pai:0.5+vcd+icd", "vcd+vista:0.5+adaptvis:1:high=4:threshold=0"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("pai:0.5+vcd+icd", "vcd+vista:0.5+adaptvis:1:high=4:threshold=0", "pai:0.5+icd", "icd+pai:0.5"),
+        *("icd+memvr:0.9", "icd+adaptvis:1:high=4:threshold=0+vista:0.5"),
+    ],
+)
 def test_several_second_runs_keep_apart(words: str) -> None:
     """VCD's run of the noisy picture is under PAI too, with a run without the picture of its own."""
     lens, inputs = lens_of("llava"), ZOO["llava"].inputs((3, 6))
