@@ -20,7 +20,7 @@ from lens_engine.image_maps import Observed
 from lens_engine.position import AnswerPosition
 from lens_engine.steps import STEPS, StepReader, Thought
 from lens_models import LensSettings, example_inputs, load_model
-from lens_models.forcing import forcing_tolerance
+from lens_models.deviation import logit_tolerance
 from lens_tasks import AnswerSpan
 
 LINES = (("red", "cube"), ("a", "picture"))
@@ -86,6 +86,6 @@ def test_forced_answers_are_those_of_a_hand_run(family: str, dtype: str, tmp_pat
         logits = by_hand(plain, prompts.inputs.to(plain.dtype), own.forced(after))
         expected = torch.log_softmax(logits, -1)[[ids[word] for word in ANSWERS]]
         spread = float(logits.max() - logits[logits > -1e30].min())
-        atol = 2 * forcing_tolerance(plain.dtype, engine.lens.parts.n_layers) * spread
+        atol = 2 * logit_tolerance(plain.dtype, engine.lens.parts.n_layers) * spread
         np.testing.assert_allclose(forced[after], expected.numpy(), atol=atol)
     assert not np.allclose(forced[0], forced[-1], atol=1e-6), "the steps make a difference to what is scored"
