@@ -1,28 +1,36 @@
 """Does a learnt selector of image tokens find what is asked about: ``python -m experiments.selection --out DIR``.
 
-Draws pictures, trains a selector of lens_tiny from boxes with three seeds, and holds its map on reasoning_mini against
-the boxes of what is asked about, beside attention of the predicting position, chance, and the selector's own map of
-another picture. Differences are
-paired by question, clustered by picture, and corrected together (Holm). What is in DIR already is not made again.
+Draws pictures, trains selectors of lens_tiny with three seeds, from boxes and from drops of the answer's
+log-probability alone, and holds their maps on reasoning_mini against the boxes of what is asked about, beside
+attention of the predicting position, chance, and a selector's own map of another picture. Then the places of what each
+selects are painted over, and as many others, and the drops of the answer's log-probability are compared. Differences
+are paired by question, clustered by picture, and those of a table corrected together (Holm). What is in DIR already is
+not made again.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from experiments.inertness import masked_drops
 from experiments.plan import HERE
 from harness_ext.lens_data import lens_requests
 from lens_engine.opening import reading_engine
-from lens_engine.selector_learning import Looked, SelectorPlan, another, figures_of, fitted, gather, looked_at
+from lens_engine.selector_learning import SelectorPlan, fitted, gather
+from lens_engine.selector_prompts import Looked, looked_at
+from lens_engine.selector_quality import another, figures_of
+from lens_engine.selector_targets import BoxTargets, DropTargets, Targets
 from lens_engine.transformers_engine import TransformersEngine
 from lens_models import LoadedModel, load_model
 from lens_models.image_tokens.boxes import box_figures
@@ -40,14 +48,20 @@ _BATCH = 16
 
 
 def trained(
-    engine: TransformersEngine, loaded: LoadedModel, pictures: Path, asked: argparse.Namespace
+    engine: TransformersEngine, loaded: LoadedModel, asked: argparse.Namespace, targets: Targets
 ) -> list[Selector]:
-    """A selector for each seed, from the same prompts."""
-    requests, named = lens_requests(str(pictures), loaded, asked.prompts)
-    seen = gather(engine, requests, asked.layer, _BATCH)
-    print(f"{len(seen)} prompts of {named}")
-    recipes = (SelectorRecipe(asked.layer, steps=asked.steps, seed=seed) for seed in SEEDS)
-    return [fitted(seen, SelectorPlan(recipe, _BATCH, seed=recipe.seed), named) for recipe in recipes]
+    """A selector for each seed, from the same prompts; those that DIR has are read."""
+    files = [asked.out / f"selector-{targets.name}-{seed}.safetensors" for seed in SEEDS]
+    if not all(file.exists() for file in files):
+        count = asked.prompts if isinstance(targets, BoxTargets) else asked.drop_prompts
+        requests, named = lens_requests(str(asked.out / "pictures"), loaded, count)
+        recipes = [SelectorRecipe(asked.layer, steps=asked.steps, seed=seed) for seed in SEEDS]
+        plans = [SelectorPlan(recipe, _BATCH, seed=recipe.seed, targets=targets) for recipe in recipes]
+        seen = gather(engine, requests, plans[0])
+        print(f"{targets.name}: {len(seen)} prompts of {named}", flush=True)
+        for file, plan in zip(files, plans, strict=True):
+            save_file(fitted(seen, plan, named).tensors(), file)
+    return [Selector(asked.layer, **load_file(file), trained_on=targets.name) for file in files]
 
 
 def recorded(out: Path, limit: int) -> pd.DataFrame:
@@ -78,21 +92,19 @@ def looked(engine: TransformersEngine, loaded: LoadedModel, limit: int, layer: i
     return found
 
 
-def learnt(selectors: Sequence[Selector], prompts: Mapping[int, Looked]) -> pd.DataFrame:
-    """Figures of the selectors' maps, the means of all seeds, beside those of their controls, one row a question."""
+def learnt(selectors: Mapping[str, Sequence[Selector]], prompts: Mapping[int, Looked]) -> pd.DataFrame:
+    """Figures of the maps of selectors by objective, the means of all seeds, beside controls, one row a question."""
     known, rng = list(prompts.values()), np.random.default_rng(0)
     rows = {}
     for place, (number, each) in enumerate(prompts.items()):
-        other = another(known, place)
-        own = {f"seed {seed}": figures_of(one, each) for seed, one in zip(SEEDS, selectors, strict=True)}
-        made = [figures_of(one, each, other.shown.tokens) for one in selectors] if other is not None else []
-        drawn = box_figures(rng.random(len(each.inside.share)), each.inside)
-        maps = {
-            **own,
-            "selector": _mean(list(own.values())),
-            "other picture": _mean(made),
-            "chance": {name: float(getattr(drawn, name)[0]) for name in FIGURES},
-        }
+        assert each.inside is not None
+        drawn, maps = box_figures(rng.random(len(each.inside.share)), each.inside), {}
+        for objective, seeds in selectors.items():
+            other = another(known, place)
+            own = {f"{objective} seed {seed}": figures_of(one, each) for seed, one in zip(SEEDS, seeds, strict=True)}
+            made = [figures_of(one, each, other.shown.tokens) for one in seeds] if other is not None else []
+            maps |= {**own, objective: _mean(list(own.values())), f"{objective}, other picture": _mean(made)}
+        maps["chance"] = {name: float(getattr(drawn, name)[0]) for name in FIGURES}
         row = {f"{name} {figure}": values[figure] for name, values in maps.items() for figure in values}
         rows[number] = {"cluster": each.cluster, **row}
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -102,16 +114,42 @@ def _mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([each[name] for each in figures])) for name in FIGURES if figures}
 
 
-def compared(frame: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """One row a figure and control: the selector minus the control on the same questions."""
-    for figure in FIGURES:
-        for control in (*RECORDED, "other picture", "chance"):
-            names = [f"{control} {figure}", f"selector {figure}"]
-            found = paired(*(frame[name].to_numpy() for name in names), frame["cluster"].to_numpy())
-            gap = found.difference
-            yield {"figure": figure, "control": control, "n": gap.n, "pictures": gap.n_clusters,
-                   "of the control": found.mean_a, "selector": found.mean_b, "difference": gap.value,
-                   "low": gap.low, "high": gap.high, "p": found.p_value}  # fmt: skip
+def pairs_of(objectives: Sequence[str]) -> list[tuple[str, str]]:
+    """(selector, control) of the table of maps."""
+    found = [(each, control) for each in objectives for control in (*RECORDED, f"{each}, other picture", "chance")]
+    return [*found, *itertools.combinations(reversed(objectives), 2)]
+
+
+def difference(frame: pd.DataFrame, name: str, control: str) -> dict[str, object]:
+    """A column minus another one on the same questions, clustered by picture."""
+    found = paired(frame[control].to_numpy(), frame[name].to_numpy(), frame["cluster"].to_numpy())
+    gap = found.difference
+    return {"n": gap.n, "pictures": gap.n_clusters, "own": found.mean_b, "of the control": found.mean_a,
+            "difference": gap.value, "low": gap.low, "high": gap.high, "p": found.p_value}  # fmt: skip
+
+
+def shown(rows: Iterable[Mapping[str, object]], file: Path) -> None:
+    """Write and print a table of differences with their p corrected together."""
+    table = pd.DataFrame(rows)
+    corrected = holm({str(index): None if pd.isna(p) else p for index, p in table["p"].items()})
+    table["p_holm"] = list(corrected.values())
+    table.to_csv(file, index=False)
+    print(table.round(4).to_string(index=False))
+
+
+def masked(
+    engine: TransformersEngine, loaded: LoadedModel, selectors: Mapping[str, Sequence[Selector]], asked: Any
+) -> pd.DataFrame:
+    """Drops under each mask, one row a question; see `experiments.inertness`."""
+    file = asked.out / "masked.csv"
+    if not file.exists():
+        requests, _ = lens_requests(TASK, loaded, asked.masked)
+        named = {f"{name} seed {seed}": one for name, own in selectors.items() for seed, one in enumerate(own)}
+        masked_drops(engine, requests, named, asked.layer, asked.patches).to_csv(file)
+    frame = pd.read_csv(file, index_col=0)
+    for name in selectors:
+        frame[name + "-trained"] = frame[[f"{name} seed {seed}" for seed in SEEDS]].mean(axis=1)
+    return frame
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -119,28 +157,43 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of everything")
     parser.add_argument("--pictures", type=int, default=1200, help="to learn from")
-    parser.add_argument("--prompts", type=int, default=2000, help="about them")
+    parser.add_argument("--prompts", type=int, default=2000, help="about them, to learn boxes from")
+    parser.add_argument("--drop-prompts", type=int, default=300, help="about them, to learn drops from")
     parser.add_argument("--steps", type=int, default=300, help="of each seed")
     parser.add_argument("--layer", type=int, default=6, help="whose residuals the selector reads")
-    parser.add_argument("--limit", type=int, default=602, help="questions that are measured")
+    parser.add_argument("--patches", type=int, default=4, help="image tokens of a mask")
+    parser.add_argument("--masked", type=int, default=150, help="questions whose pictures are painted over")
+    parser.add_argument("--limit", type=int, default=602, help="questions whose maps are measured")
     asked = parser.parse_args(words)
-    pictures = asked.out / "pictures"
-    if not (pictures / "questions.jsonl").exists():
-        draw = (sys.executable, "-m", "training.selector_pictures", "--out", str(pictures))
+    if not (asked.out / "pictures" / "questions.jsonl").exists():
+        draw = (sys.executable, "-m", "training.selector_pictures", "--out", str(asked.out / "pictures"))
         subprocess.run([*draw, "--pictures", str(asked.pictures)], check=True, cwd=HERE.parent)
     loaded = load_model("lens_tiny", device="cpu")
     engine = reading_engine(loaded, logging.getLogger(__name__))
-    selectors = trained(engine, loaded, pictures, asked)
-    for seed, selector in zip(SEEDS, selectors, strict=True):
-        save_file(selector.tensors(), asked.out / f"selector-{seed}.safetensors")
+    selectors = {each.name: trained(engine, loaded, asked, each) for each in (BoxTargets(), DropTargets())}
     frame = learnt(selectors, looked(engine, loaded, asked.limit, asked.layer)).join(recorded(asked.out, asked.limit))
-    means = {f"seed {seed}": {name: frame[f"seed {seed} {name}"].mean() for name in FIGURES} for seed in SEEDS}
-    print(pd.DataFrame(means).T.round(3).to_string())
-    table = pd.DataFrame(compared(frame))
-    corrected = holm({str(index): None if pd.isna(p) else p for index, p in table["p"].items()})
-    table["p_holm"] = list(corrected.values())
-    table.to_csv(asked.out / "selection.csv", index=False)
-    print(table.round(3).to_string(index=False))
+    frame.to_csv(asked.out / "maps.csv")
+    seeds = [f"{name} seed {seed}" for name in selectors for seed in SEEDS]
+    print(pd.DataFrame({each: {name: frame[f"{each} {name}"].mean() for name in FIGURES} for each in seeds}).T)
+    shown(
+        (
+            {"figure": figure, "selector": name, "control": control}
+            | difference(frame, f"{name} {figure}", f"{control} {figure}")
+            for figure in FIGURES
+            for name, control in pairs_of(list(selectors))
+        ),
+        asked.out / "selection.csv",
+    )
+    drops = masked(engine, loaded, selectors, asked)
+    print(drops.drop(columns="cluster").mean().round(3).to_string())
+    pairs = [
+        *((f"{name}-trained", control) for name in selectors for control in ("random", "attention", "boxes")),
+        *(("drops-trained", "boxes-trained"), ("attention", "random"), ("boxes", "random")),
+    ]
+    shown(
+        ({"masked": one, "control": other} | difference(drops, one, other) for one, other in pairs),
+        asked.out / "inertness.csv",
+    )
 
 
 if __name__ == "__main__":

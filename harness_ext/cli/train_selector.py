@@ -1,8 +1,9 @@
-"""`mmlens train-selector MODEL --data DATA --out DIR`: which image tokens a question is about, learnt from boxes."""
+"""`mmlens train-selector MODEL --data DATA --out DIR`: which image tokens a question is about."""
 
 from __future__ import annotations
 
 import logging
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ from harness_ext.cli.model_options import (
 )
 
 if TYPE_CHECKING:
-    from lens_engine.selector_learning import SelectorQuality
+    from lens_engine.selector_quality import SelectorQuality
 
 __all__ = ["train_selector"]
 
@@ -35,16 +36,34 @@ log = logging.getLogger(__name__)
 _DEPTH = 0.6
 
 
+class Objective(str, Enum):
+    """What a selector learns from."""
+
+    boxes = "boxes"
+    drops = "drops"
+
+
 def train_selector(
     model: Model,
     data: Annotated[
         str,
         typer.Option(
             help="A folder of pictures with questions.jsonl, such a file, or a task of lmms-eval; with boxes of what "
-            "is asked about."
+            "is asked about for --objective boxes."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the selector; a run that was stopped goes on there.")],
+    objective: Annotated[
+        Objective,
+        typer.Option(
+            help="What it learns to find: what lies in boxes, or what the model's own answer depends on, by the drops "
+            "of its log-probability when parts of the picture are painted over."
+        ),
+    ] = Objective.boxes,
+    windows: Annotated[int, typer.Option(min=1, help="Parts of each picture that are painted over, for drops.")] = 16,
+    window: Annotated[
+        float, typer.Option(min=0, max=1, help="Side of such a part, as a share of the picture's sides.")
+    ] = 0.25,
     layer: Annotated[
         int | None, typer.Option(min=1, help="Whose residuals it reads; by itself the one at 0.6 of the depth.")
     ] = None,
@@ -52,7 +71,7 @@ def train_selector(
     prompts: Prompts = 2000,
     held_out: MeasuredOn = "0.2",
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
-    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a step.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a step, and a pass of the model.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Of Adam, at the start.")] = 3e-3,
     precision: Annotated[Precision, typer.Option(help="In which it is kept and measured.")] = Precision.float16,
     seed: Annotated[int, typer.Option(help="Of its first values and of the order of the prompts.")] = 0,
@@ -63,15 +82,16 @@ def train_selector(
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Learn a selector of image tokens of MODEL from boxes, and measure it on pictures that it was not learnt on.
+    """Learn a selector of image tokens of MODEL, and measure it on pictures that it was not learnt on.
 
-    The model is not changed, and answers are not looked at.
+    The model is not changed, and right answers are not looked at.
 
     Exit code: 0 when the selector was written; 1 when the model or the data cannot be read; 2 for wrong options.
     """
     from harness_ext.model_check import TaskError
     from lens_engine.opening import reading_engine
     from lens_engine.selector_learning import SelectorPlan, learn_selector
+    from lens_engine.selector_targets import BoxTargets, DropTargets
     from lens_models import LensError, load_model
     from lens_models.selection import SelectorRecipe
 
@@ -92,7 +112,13 @@ def train_selector(
             found = learn_selector(
                 engine,
                 Sources(loaded, prompts, None, include_path).data(data, share, held_out, progress),
-                SelectorPlan(SelectorRecipe(chosen, rank, steps, rate, seed=seed), batch_size, precision.value, seed),
+                SelectorPlan(
+                    SelectorRecipe(chosen, rank, steps, rate, seed=seed),
+                    batch_size,
+                    precision.value,
+                    seed,
+                    BoxTargets() if objective is Objective.boxes else DropTargets(windows, window, at_once=batch_size),
+                ),
                 out,
                 model_name=model,
                 progress=progress,
@@ -102,7 +128,7 @@ def train_selector(
 
 
 def _show(found: SelectorQuality, layer: int) -> None:
-    title = f"Against boxes, layer {layer}, {found.prompts} prompts of {found.clusters} pictures: {found.data}"
+    title = f"Layer {layer}, {found.prompts} prompts of {found.clusters} pictures: {found.data}"
     table = Table(title=title, title_justify="left")
     for name in ("map", *found.own):
         table.add_column(name)

@@ -42,16 +42,16 @@ class Shown:
     Attributes:
         step: `[d]`, the residual of the position.
         tokens: `[tokens, d]`, those of the image tokens, at the same layer.
-        inside: `[tokens]`, fp32, 0 to 1: the share of each token's area in the boxes of what is asked about.
+        target: `[tokens]`, fp32, 0 to 1: what each token's sigmoid(s) is to be; NaN where that is not known.
     """
 
     step: Tensor = field(repr=False)
     tokens: Tensor = field(repr=False)
-    inside: Tensor = field(repr=False)
+    target: Tensor = field(repr=False)
 
 
 class SelectorFit:
-    """Binary cross-entropy of each token's score with its share in the boxes; every position counts alike.
+    """Binary cross-entropy of each token's score with its target; every position with a target counts alike.
 
     Args:
         width: d of the model.
@@ -82,19 +82,18 @@ class SelectorFit:
             raise ValueError(f"{len(batch)} positions at step {self.step} of {self.recipe.steps}")
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.rate * (1 - self.step / self.recipe.steps)
-        losses = [
-            binary_cross_entropy_with_logits(self._scores(each), each.inside.to(self._bias.device)) for each in batch
-        ]
-        loss = torch.stack(losses).mean()
+        loss = torch.stack([self._loss(each) for each in batch]).mean()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self.step += 1
-        return {"boxes": float(loss.detach())}
+        return {"cross-entropy": float(loss.detach())}
 
-    def _scores(self, shown: Shown) -> Tensor:
-        step, tokens = (each.to(self._bias.device) for each in (shown.step, shown.tokens))
-        return scores_of(self._query, self._key, self._bias, step, tokens)
+    def _loss(self, shown: Shown) -> Tensor:
+        step, tokens, target = (each.to(self._bias.device) for each in (shown.step, shown.tokens, shown.target))
+        known = target.isfinite()
+        scores = scores_of(self._query, self._key, self._bias, step, tokens[known])
+        return binary_cross_entropy_with_logits(scores, target[known])
 
     def selector(self, dtype: torch.dtype, trained_on: str) -> Selector:
         """What was learnt, rounded to the dtype in which it is kept."""

@@ -40,7 +40,7 @@ def test_a_selector_is_written_and_a_run_chooses_with_it(pictures: Path, tmp_pat
     out = tmp_path / "selector"
     words = ("lens_tiny", "--data", pictures, "--steps", "5", "--rank", "8", "--held-out", "0.5", "--device", "cpu")
     said = run(*words, "--out", out)
-    assert "Against boxes, layer 6" in said and "of another picture" in said
+    assert "Layer 6" in said and "of another picture" in said
     described = json.loads((out / "selector.json").read_text())
     assert (described["layer"], described["recipe"]["rank"]) == (6, 8)
     assert set(described["held_out"]["own"]) == {"lift", "pointing", "auroc"}
@@ -59,6 +59,19 @@ def test_a_selector_is_written_and_a_run_chooses_with_it(pictures: Path, tmp_pat
     (out / "selector.json").write_text(json.dumps({**described, "digest": "0" * 16}))
     with pytest.raises(LensFileError, match="its numbers are not those"):
         read_selector(out, parts)
+
+
+def test_drops_of_the_answer_are_learnt_from_without_boxes(pictures: Path, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in (pictures / "questions.jsonl").read_text().splitlines()]
+    bare = [json.dumps({"image": str(pictures / each["image"]), "question": each["question"]}) for each in lines]
+    (tmp_path / "questions.jsonl").write_text("\n".join(bare))
+    words = ("--objective", "drops", "--windows", "4", "--window", "0.3", "--steps", "5", "--held-out", "0.5")
+    said = run("lens_tiny", "--data", tmp_path, *words, "--device", "cpu", "--out", tmp_path / "s")
+    assert "rank_correlation" in said and "lift" not in said
+    described = json.loads((tmp_path / "s" / "selector.json").read_text())
+    recipe = described["recipe"]
+    assert (recipe["objective"], recipe["windows"], recipe["share"]) == ("drops", 4, 0.3)
+    assert set(described["held_out"]["own"]) == {"rank_correlation"}
 
 
 def test_a_layer_that_the_model_does_not_have_is_refused(pictures: Path, tmp_path: Path) -> None:
@@ -91,16 +104,30 @@ def test_a_planted_selection_is_learnt() -> None:
         return Shown(step, tokens, torch.nn.functional.one_hot(torch.tensor(place), 9).float())
 
     fit = SelectorFit(16, SelectorRecipe(1, rank=8, steps=400, rate=1e-2))
-    first = fit.take([shown() for _ in range(64)])["boxes"]
+    first = fit.take([shown() for _ in range(64)])["cross-entropy"]
     for _ in range(399):
-        last = fit.take([shown() for _ in range(64)])["boxes"]
+        last = fit.take([shown() for _ in range(64)])["cross-entropy"]
     assert last < first / 2
     selector = fit.selector(torch.float16, "planted")
     fresh = [shown() for _ in range(200)]
-    hits = [int(selector(each.step, each.tokens).argmax()) == int(each.inside.argmax()) for each in fresh]
+    hits = [int(selector(each.step, each.tokens).argmax()) == int(each.target.argmax()) for each in fresh]
     assert sum(hits) > 120, "chance is 22"
     with pytest.raises(ValueError, match="at step 400 of 400"):
         fit.take([shown()])
+
+
+def test_a_target_that_is_not_known_is_not_learnt() -> None:
+    drawn = torch.Generator().manual_seed(2)
+    step, tokens = torch.randn(8, generator=drawn), torch.randn(5, 8, generator=drawn)
+    target = torch.tensor([1.0, torch.nan, 0.0, torch.nan, 0.25])
+    known = target.isfinite()
+    fits = [SelectorFit(8, SelectorRecipe(1, rank=4, steps=3)) for _ in range(2)]
+    for _ in range(3):
+        whole = fits[0].take([Shown(step, tokens, target)])
+        part = fits[1].take([Shown(step, tokens[known], target[known])])
+        assert whole == pytest.approx(part)
+    one, two = (fit.selector(torch.float32, "x").tensors() for fit in fits)
+    torch.testing.assert_close(one, two)
 
 
 def test_scores_are_those_of_the_formula() -> None:

@@ -11,7 +11,8 @@ from controlled_records import mini_documents, mini_image
 
 from lens_engine import load
 from lens_engine.question import Question
-from lens_engine.selector_learning import looked_at, quality_of
+from lens_engine.selector_prompts import looked_at
+from lens_engine.selector_quality import quality_of
 from lens_models import LensFileError
 from lens_models.interventions import settings_of
 from lens_models.loading import resolve_pretrained
