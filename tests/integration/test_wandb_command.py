@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ COMMANDS = {
 
 def logged(run: Path) -> list[dict[str, Any]]:
     """Step by step what a run without a network has kept."""
-    store, steps = DataStore(), []
-    store.open_for_scan(str(run))
-    while (data := store.scan_data()) is not None:
-        record = Record()
-        record.ParseFromString(data)
-        if record.HasField("history"):
-            items = record.history.item
-            steps.append({item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items})
+    steps = []
+    with closing(DataStore()) as store:
+        store.open_for_scan(str(run))
+        while (data := store.scan_data()) is not None:
+            record = Record()
+            record.ParseFromString(data)
+            if record.HasField("history"):
+                items = record.history.item
+                steps.append({item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items})
     return steps
 
 

@@ -44,8 +44,8 @@ class Example:
 def by_hand(model: Any, inputs: Any, given: Tokens) -> Any:
     """Logits `[vocabulary]` behind the prompt and these tokens, from one call of the model without a cache."""
     added = torch.tensor([given], dtype=torch.long)
-    whole = dict(inputs)
-    for name, values in inputs.items():
+    whole = {name: values for name, values in inputs.items() if name != "labels"}
+    for name, values in whole.items():
         if values.shape[:2] == inputs["input_ids"].shape:
             more = added if name == "input_ids" else torch.full_like(added, int(name == "attention_mask"))
             whole[name] = torch.cat([values, more.to(values.dtype)], dim=1)
@@ -54,7 +54,7 @@ def by_hand(model: Any, inputs: Any, given: Tokens) -> Any:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("family", ["llava", "gemma3", "qwen2_5_vl", "idefics3", "internvl", "paligemma"])
+@pytest.mark.parametrize("family", ["llava", "gemma3", "qwen2_5_vl", "idefics3", "internvl"])
 def test_forced_answers_are_those_of_a_hand_run(family: str, dtype: str, tmp_path: Path) -> None:
     folder = checkpoint(family, tmp_path / family)
     loaded = load_model(str(folder), device="cpu", dtype=dtype)

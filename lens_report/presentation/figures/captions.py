@@ -36,9 +36,8 @@ class ReportFigure:
 
 def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     """The figures that the records of an analysis allow, in the order of the report."""
-    n_layers = analysis.task_run.n_layers
-    yield from _layer_figures(analysis.curves, analysis.scores, n_layers)
-    yield from _emergence_figures(analysis.emergence, n_layers)
+    yield from _layer_figures(analysis.task_run, analysis.curves, analysis.scores)
+    yield from _emergence_figures(analysis.task_run, analysis.emergence)
     yield from _concept_figures(analysis)
     yield from _prediction_figures(analysis)
     yield from _decoder_figures(analysis)
@@ -67,8 +66,8 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
 
 def main_figures(task_run: TaskRun) -> Iterator[ReportFigure]:
     """Those of them that need no resampling: what the layers say, and from which layer on the right answer leads."""
-    yield from _layer_figures(curves(task_run), scores(task_run), task_run.n_layers)
-    yield from _emergence_figures(emergence(task_run), task_run.n_layers)
+    yield from _layer_figures(task_run, curves(task_run), scores(task_run))
+    yield from _emergence_figures(task_run, emergence(task_run))
 
 
 def figures_over_tasks(analyses: Sequence[Analysis]) -> Iterator[ReportFigure]:
@@ -106,32 +105,32 @@ def _picture_figures(analysis: Analysis) -> Iterator[ReportFigure]:
         )
 
 
-def _layer_figures(found: Curves, scored: Scores, n_layers: int) -> Iterator[ReportFigure]:
+def _layer_figures(task_run: TaskRun, found: Curves, scored: Scores) -> Iterator[ReportFigure]:
     if found.accuracy:
         yield ReportFigure(
             "accuracy",
             "Share of samples in which the right answer leads at each layer, and the probability of all candidates.",
-            lambda: accuracy_by_layer(found, n_layers, scored),
+            lambda: accuracy_by_layer(found, task_run.n_layers, scored),
         )
     if found.log_odds or found.margin:
         what = "Log-odds of the positive answer, by right answer" if found.log_odds else "Margin of the answer given"
-        yield ReportFigure("log_odds", f"{what} and verdict.", lambda: log_odds_by_layer(found, n_layers))
+        yield ReportFigure("log_odds", f"{what} and verdict.", lambda: log_odds_by_layer(found, task_run.n_layers))
     if found.entropy:
         yield ReportFigure(
             "uncertainty",
             "Entropy, distance to the last layer and rank of the answer given, by verdict.",
-            lambda: uncertainty_by_layer(found, n_layers),
+            lambda: uncertainty_by_layer(found, task_run.n_layers),
         )
 
 
-def _emergence_figures(found: Emergence | None, n_layers: int) -> Iterator[ReportFigure]:
+def _emergence_figures(task_run: TaskRun, found: Emergence | None) -> Iterator[ReportFigure]:
     if found is None:
         return
     yield ReportFigure(
         "emergence",
         "Share of samples in which the right answer has led by each layer, for a while or for good, and what "
         "shuffled gold answers give.",
-        lambda: emergence_curves(found, n_layers),
+        lambda: emergence_curves(found, task_run.n_layers),
     )
     if found.lost or found.corrected:
         yield ReportFigure(
