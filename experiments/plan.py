@@ -26,6 +26,7 @@ class Experiment:
         tasks: Tasks of the run.
         lens: Lens arguments of the model.
         flags: Further flags of the command.
+        page: Page of report/ that is made of it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Experiment:
     tasks: tuple[str, ...]
     lens: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    page: str = "README"
 
     def pretrained(self, checkpoints: Path) -> str:
         """What `pretrained=` gets."""

@@ -12,6 +12,7 @@ from lens_report.measures import analyse_task_run
 from lens_results import Run, load
 
 MAIN = "main"
+PAGE = "README"
 SEEDS = ("seed_13", "seed_113", "seed_213")
 LINE = ("seed_13", "checkpoint_mixture", "checkpoint_open", "main")
 """The main line of training in order; its first checkpoint is also the first of the seeds."""
@@ -26,7 +27,7 @@ class Material:
     Attributes:
         runs: Experiment -> its run, in the order of the plan.
         analyses: (experiment, task) -> analysis.
-        plan: The plan.
+        plan: The part of the plan that the paper is made of.
     """
 
     runs: dict[str, Run]
@@ -50,7 +51,7 @@ def read_material(results: Path, draws: Draws = DRAWS) -> Material:
     Raises:
         FileNotFoundError: The main run is not there; names the command that makes it.
     """
-    plan = read_plan()
+    plan = tuple(one for one in read_plan() if one.page == PAGE)
     if not (results / MAIN).is_dir():
         raise FileNotFoundError(f"{results / MAIN}: found no main run, make it with: python -m experiments.run")
     runs = {one.name: load(results / one.name) for one in plan if (results / one.name).is_dir()}
