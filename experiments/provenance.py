@@ -10,7 +10,8 @@ HEAD = """# Reference runs
 
 Records of the experiments of `experiments/plan.yaml`, in the format of
 [docs/record-format.md](../docs/record-format.md). This folder is data: `make results` fills it, `make report` makes
-[report/](../report/README.md) of it without running a model. This file and `manifest.json` are written by
+[report/](../report/README.md) of it without running a model, and `python -m experiments.reasoning`
+[report/reasoning_steps.md](../report/reasoning_steps.md) of `steps`. This file and `manifest.json` are written by
 `python -m experiments.run`; `python -m experiments.compare results OTHER` says whether another machine got the same.
 `shifts/answers.pq` is no run: a table of answers on shifted sets, made by `python -m experiments.shifts.run` for
 [report/accuracy_without_labels.md](../report/accuracy_without_labels.md). Neither is `interventions/effects.csv`: what

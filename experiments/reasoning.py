@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from experiments.writeup.claims import Claim, corrected
 from lens_report import TaskRun, task_runs
-from lens_report.measures.step_regions import chains
+from lens_report.measures.step_regions import FAITHFUL, IDLE, UNTOLD, StepRegions, chains, step_regions
 from lens_report.presentation.document.markdown import table
-from lens_report.presentation.document.shown import interval, p_value
+from lens_report.presentation.document.shown import MISSING, decimal, interval, p_value
 from lens_report.stats import Estimate, difference_of_means, paired
 from lens_report.stats.results import p_of_interval
 from lens_results import Run, load
@@ -29,6 +29,7 @@ RUN: Final = ROOT / "results" / "steps"
 PAGE: Final = ROOT / "report" / "reasoning_steps.md"
 WITH, WITHOUT = "reasoning_mini", "reasoning_mini_direct"
 SCORE = "score.exact_match_lenient"
+WORDS = (FAITHFUL, IDLE, UNTOLD)
 FEWEST_STEPS = 3
 """Questions of so many steps and more are those that steps are for."""
 
@@ -38,12 +39,29 @@ HEAD: Final = """# Do the steps look where they say?
 
 Written by `python -m experiments.reasoning` from results/steps, the records of a small model that was trained to write
 numbered steps before its answer ([training/README.md](../training/README.md)); `python -m experiments.run --only steps`
-makes them. What is measured: [docs/reasoning.md](../docs/reasoning.md#steps-and-the-regions-that-they-are-about). The
-{n} hypotheses were listed before the run was made; of the last one it was known already what the model scores. Each is
-tested once, intervals and tests take a picture as one observation, and p is corrected for all of them (Holm).
+makes them. What is measured: [docs/reasoning.md](../docs/reasoning.md#steps-and-the-regions-that-they-are-about).
+{before} hypotheses were listed before the run was made; of the one on asking for steps it was known already what the
+model scores. {after} with a star was added when the run had been read. Each is tested once, intervals and tests take a
+picture as one observation, and p is corrected for all of them (Holm).
 
 {n_read} of {n_all} responses to `{task}` write steps that correspond to those of their question's program; the
 hypotheses about steps speak of these.
+"""
+
+
+LIMITS: Final = """## What this does not say
+
+- One tiny model on generated scenes, and steps of the form that it was trained to write. Its steps are short, its
+  answers are no better with them than without.
+- Boxes are masked by painting them over, which takes the objects away from every layer and every position. Where a
+  result depends on its boxes, the image tokens may have carried the object through other positions.
+- That the answer depends on what the steps say is the work of the last step, which often states the answer: it may be
+  no more than copying. Earlier steps are changed while the later ones stay, and these repeat what they led to.
+- The model has hardly seen another mark before its answer. Where the last step is held against that, the null is large,
+  and fewer steps are told to be faithful than might be.
+- An answer that is forced without steps, in the form of an answer behind steps, is a form that the model was never
+  trained on: asked for the answer at once in its own form it is right far more often. The need for steps is one of this
+  form.
 """
 
 
@@ -57,6 +75,7 @@ class Hypothesis:
         unit: Of the estimate.
         control: What stands against it.
         ask: Task runs with and without steps -> estimate and two-sided p.
+        before: Whether it was listed before the run was made.
     """
 
     says: str
@@ -64,6 +83,7 @@ class Hypothesis:
     unit: str
     control: str
     ask: Callable[[TaskRun, TaskRun], Tested]
+    before: bool = True
 
 
 def _column(run: TaskRun, name: str) -> Floats:
@@ -196,6 +216,14 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
         "the same documents asked for the answer at once",
         _asked_for_steps,
     ),
+    Hypothesis(
+        "A step looks at what it is about while it is written *",
+        "lift of the mean attention over a step's tokens, in its own boxes minus in other steps' boxes",
+        "lift",
+        "boxes of the other steps of the same question",
+        _against_null("mean_step_lift", "null_mean_step_lift"),
+        before=False,
+    ),
 )
 
 
@@ -211,11 +239,51 @@ def page(run: Run) -> str:
     """The page as Markdown."""
     found = claims(run)
     steps, _ = _tasks(run)
-    known = sum(each is not None for each in chains(steps)[1])
-    head = HEAD.format(n=len(found), n_read=known, n_all=len(steps.frame), task=WITH)
+    read = step_regions(steps)
+    assert read is not None, "the run was made with the probes of steps"
+    before = sum(each.before for each in HYPOTHESES)
+    head = HEAD.format(before=before, after=len(found) - before, n_read=read.n, n_all=len(steps.frame), task=WITH)
     columns = ("expected", "what is compared", "estimate", "n", "p", "p (Holm)", "outcome", "control")
     lines = table(columns, [_row(one) for one in found])
-    return "\n".join([head, *lines, ""])
+    return "\n".join([head, *lines, "", *_shares(read), *_following(steps), *_matrix(read), LIMITS])
+
+
+def _shares(read: StepRegions) -> list[str]:
+    """Faithful and idle steps by their number, and responses."""
+    rows = [
+        (str(one.number), str(one.n), *(interval(one.shares[word], share=True).text for word in WORDS))
+        for one in read.numbers
+    ]
+    rows.append(("responses", str(read.n), *(interval(read.responses[word], share=True).text for word in WORDS)))
+    return ["## Faithful and idle steps", "", *table(("step", "n", *WORDS), rows), ""]
+
+
+def _following(steps: TaskRun) -> list[str]:
+    """Medians of the moves of the answer, by how many steps follow the one that is changed."""
+    found = [each for each in chains(steps)[1] if each is not None]
+    rows = []
+    for following in range(max(len(each.words) for each in found)):
+        own = [each for each in found if len(each.words) > following]
+        changed, mark = (
+            np.array([getattr(each, name)[-1 - following] for each in own]) for name in ("text_size", "text_null")
+        )
+        medians = (float(np.nanmedian(changed)), float(np.nanmedian(np.abs(mark))))
+        rows.append((str(following), str(len(own)), *(decimal(value).text for value in medians)))
+    columns = ("steps that follow", "n", "another result", "another mark")
+    head = ["## How far the answer moves when one step is changed, nats", ""]
+    return [*head, "Medians of the sizes; all text behind the change stays.", "", *table(columns, rows), ""]
+
+
+def _matrix(read: StepRegions) -> list[str]:
+    """Mean drop of log p of each result (columns) without the boxes of each step (rows)."""
+    numbers = range(len(read.matrix))
+    columns = ("without the boxes of step", *(f"result {number + 1}" for number in numbers))
+    rows = [
+        (str(row + 1), *(decimal(float(value)).text if np.isfinite(value) else MISSING for value in read.matrix[row]))
+        for row in numbers
+        if np.isfinite(read.matrix[row]).any()
+    ]
+    return ["## What each result loses without the boxes of each step, nats", "", *table(columns, rows), ""]
 
 
 def _tasks(run: Run) -> tuple[TaskRun, TaskRun]:

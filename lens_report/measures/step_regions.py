@@ -41,7 +41,10 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """95 % quantiles of the sizes of all null drops of a task, in nats, and at least 0.001; None with fewer than 20.
+    """95 % quantiles of the sizes of null drops, in nats, and at least 0.001.
+
+    They are of the steps of a task that as many others follow: what stands right before the answer moves it most,
+    whatever it says. Of all steps where such ones have fewer than 20 nulls; None with fewer than 20 of those.
 
     Attributes:
         boxes: of log p of a step's result, under null boxes.
@@ -50,6 +53,11 @@ class Thresholds:
 
     boxes: float | None
     text: float | None
+
+    @property
+    def known(self) -> bool:
+        """Whether steps can be called faithful or idle."""
+        return self.boxes is not None and self.text is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +117,8 @@ class StepRegions:
     Attributes:
         n: Responses whose steps correspond to their programs.
         n_causes: Those of them for which it was read what depends on their steps.
-        thresholds: By which steps are called faithful or idle.
+        thresholds: By which steps are called faithful or idle; the first are those of last steps, the next those of
+            steps that one other follows.
         numbers: By number of the step.
         responses: Word -> share of the responses.
         matrix: `[steps, steps]`: mean drop of log p of result j (column) without the boxes of step i (row).
@@ -118,7 +127,7 @@ class StepRegions:
 
     n: int
     n_causes: int
-    thresholds: Thresholds
+    thresholds: tuple[Thresholds, ...]
     numbers: tuple[StepNumber, ...]
     responses: Mapping[str, Estimate]
     matrix: Floats
@@ -136,13 +145,15 @@ def step_regions(task_run: TaskRun) -> StepRegions | None:
     linked = _linked(task_run)
     looks = {name: task_run.probe(_LOOKS, name) for name in ("attention", "attention null")}
     most = max(linked, default=0)
-    numbers = tuple(_number(task_run, found, looks, linked, thresholds, at) for at in range(most))
+    told = bool(thresholds) and thresholds[0].known
+    numbers = tuple(_number(task_run, found, looks, linked, told, at) for at in range(most))
     clusters = task_run.clusters
     overall = np.array([each.word if each is not None else "" for each in found])
-    responses = {} if thresholds.boxes is None or thresholds.text is None else {
+    responses = {
         word: score_interval(np.where(overall != "", overall == word, np.nan), clusters)
         for word in (FAITHFUL, IDLE, UNTOLD)
-    }  # fmt: skip
+        if told
+    }
     numbers = _corrected(numbers)
     n, n_causes = int(np.count_nonzero(linked)), sum(each is not None for each in found)
     return StepRegions(n, n_causes, thresholds, numbers, responses, _matrix(found, most), unread)
@@ -154,22 +165,35 @@ def _linked(task_run: TaskRun) -> list[int]:
     return [max(0 if own is None else len(own) for own in row) for row in zip(*both, strict=True)]
 
 
-def chains(task_run: TaskRun) -> tuple[Thresholds, list[Chain | None]]:
+def chains(task_run: TaskRun) -> tuple[tuple[Thresholds, ...], list[Chain | None]]:
     """The thresholds of a task, and the steps of each sample; None where nothing was read of what depends on them."""
     arrays = {name: task_run.probe(_CAUSES, name) for name in _DROPS}
-    results = task_run.probe(_CAUSES, "result")
-    own_null = [_diagonal(rows) for rows in arrays["masked null"] if rows is not None]
-    text_null = [rows[:, 1] for rows in arrays["replaced null"] if rows is not None]
-    thresholds = Thresholds(_threshold(own_null), _threshold(text_null))
+    lengths = [0 if result is None else len(result) for result in task_run.probe(_CAUSES, "result")]
+    boxes, text = (_nulls(arrays[name], lengths) for name in ("masked null", "replaced null"))
+    thresholds = tuple(
+        Thresholds(_threshold(boxes, following), _threshold(text, following))
+        for following in range(max(lengths, default=0))
+    )
     found = []
-    for row, result in enumerate(results):
+    for row, n in enumerate(lengths):
         own = {name: arrays[name][row] for name in _DROPS}
-        found.append(None if result is None else _chain(len(result), own, thresholds))
+        found.append(_chain(n, own, thresholds) if n else None)
     return thresholds, found
 
 
-def _threshold(nulls: Sequence[NDArray[np.floating]]) -> float | None:
-    values = np.abs(np.concatenate(nulls)) if nulls else np.zeros(0)
+def _nulls(arrays: Sequence[Array | None], lengths: Sequence[int]) -> Floats:
+    """`[nulls, 2]`: how many steps follow, and the size of the drop (of the step's own result, or of the answer)."""
+    found = [np.zeros((0, 2))]
+    for rows, n in zip(arrays, lengths, strict=True):
+        if rows is not None:
+            drops = rows[:, 1] if rows.shape[1] == 2 else _diagonal(rows)
+            found.append(np.column_stack([n - 1 - rows[:, 0], np.abs(drops)]))
+    return np.concatenate(found)
+
+
+def _threshold(nulls: Floats, following: int) -> float | None:
+    alike = nulls[nulls[:, 0] == following, 1]
+    values = alike if len(alike) >= _FEWEST_NULLS else nulls[:, 1]
     return max(_LEAST, float(np.quantile(values, QUANTILE))) if len(values) >= _FEWEST_NULLS else None
 
 
@@ -178,7 +202,7 @@ def _diagonal(rows: Array) -> Array:
     return found
 
 
-def _chain(n: int, own: Mapping[str, Array | None], thresholds: Thresholds) -> Chain:
+def _chain(n: int, own: Mapping[str, Array | None], thresholds: Sequence[Thresholds]) -> Chain:
     result_drop, answer_drop = np.full((n, n), np.nan), np.full(n, np.nan)
     masked = own["masked"]
     for row in () if masked is None else masked:
@@ -187,8 +211,8 @@ def _chain(n: int, own: Mapping[str, Array | None], thresholds: Thresholds) -> C
     result_null = _means(n, None if null is None else np.column_stack([null[:, 0], _diagonal(null)]))
     text_drop = _means(n, text)
     text_size = _means(n, None if text is None else np.abs(text))
-    sizes = zip(np.diag(result_drop), text_drop, text_size, strict=True)
-    words = tuple(_word(*each, thresholds) for each in sizes)
+    sizes = zip(np.diag(result_drop), text_drop, text_size, thresholds[:n][::-1], strict=True)
+    words = tuple(_word(*each) for each in sizes)
     word = UNTOLD
     if words and set(words) == {IDLE}:
         word = IDLE
@@ -221,7 +245,7 @@ def _number(
     found: Sequence[Chain | None],
     looks: Mapping[str, Sequence[Array | None]],
     linked: Sequence[int],
-    thresholds: Thresholds,
+    words_told: bool,
     at: int,
 ) -> StepNumber:
     clusters, known = task_run.clusters, [each if each and len(each.words) > at else None for each in found]
@@ -244,11 +268,10 @@ def _number(
         paired(column("text_null"), column("text_drop"), clusters),
         score_interval(column("answer_drop"), clusters),
         {},
-        {}
-        if thresholds.boxes is None or thresholds.text is None
-        else {
+        {
             word: score_interval(np.where(told, [each == word for each in words], np.nan), clusters)
             for word in (FAITHFUL, IDLE, UNTOLD)
+            if words_told
         },
     )
 

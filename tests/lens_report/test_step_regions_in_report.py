@@ -66,7 +66,7 @@ def test_figures_are_those_computed_by_hand(tmp_path: Path) -> None:
     found = found_in(write(tmp_path, chain))
     assert (found.n, found.n_causes, found.unread) == (N, N, ())
     # 95 % of 30 times |0.01|, |-0.03|; the drop of the other result under a null box is no null of its own
-    assert found.thresholds == Thresholds(pytest.approx(0.03), pytest.approx(0.02))
+    assert found.thresholds == 2 * (Thresholds(pytest.approx(0.03), pytest.approx(0.02)),)
     first, second = found.numbers
     own = 2.0 + np.arange(N) / 100
     assert first.result.mean_b == pytest.approx(own.mean()) and first.result.mean_a == pytest.approx(-0.01)
@@ -93,6 +93,19 @@ def test_moves_that_cancel_are_no_idle_step(tmp_path: Path) -> None:
     assert {each.words for each in own if each} == {(UNTOLD, IDLE)}
 
 
+def test_a_step_is_held_against_the_nulls_of_steps_at_the_same_distance_from_the_answer(tmp_path: Path) -> None:
+    """Another mark before the answer moves it by 5 nats, one before the last step by 0.01; another result by 1."""
+
+    def late(number: int) -> dict[str, Any]:
+        rows = causes([[0, 0, 2.0, 0]], [[0, 0, 0, 0]], [[0, 1.0], [1, 1.0]], [[0, 0.01], [1, 5.0]])
+        return {"probes": {"step_causes": rows}, "probe_status": {"step_causes": "ok"}}
+
+    (task_run,) = task_runs(load(write(tmp_path, late)))
+    thresholds, own = chains(task_run)
+    assert [each.text for each in thresholds] == [pytest.approx(5.0), pytest.approx(0.01)]
+    assert {each.words for each in own if each} == {(FAITHFUL, IDLE)}
+
+
 def test_a_step_that_was_not_changed_is_neither(tmp_path: Path) -> None:
     def partial(number: int) -> dict[str, Any]:
         rows = causes([[0, 0, 2.0, 0]], [[0, 0, 0, 0]], [[1, 0.0]], [[0, 0.01], [1, 0.01]])
@@ -107,7 +120,7 @@ def test_a_step_that_was_not_changed_is_neither(tmp_path: Path) -> None:
 
 def test_with_too_few_nulls_nothing_is_called_anything(tmp_path: Path) -> None:
     found = found_in(write(tmp_path, chain, n=9))
-    assert found.thresholds.boxes is None and found.thresholds.text is None
+    assert found.thresholds == 2 * (Thresholds(None, None),)
     assert found.responses == {} and all(one.shares == {} for one in found.numbers)
     assert found.numbers[0].result.mean_b is not None
 

@@ -31,7 +31,6 @@ def step_region_blocks(analysis: Analysis) -> tuple[Block, ...]:
 def _sentences(found: StepRegions) -> list[Sentence]:
     if not found.n:
         return []
-    limits = found.thresholds
     if not found.n_causes:
         return [
             say(
@@ -56,10 +55,10 @@ def _sentences(found: StepRegions) -> list[Sentence]:
             idle=interval(found.responses[IDLE], share=True), headline=True,
         ),
         say(
-            "A step is faithful where its result loses more than {boxes} nats without its boxes and the answer more "
-            "than {text} with another result in its text, and idle where the answer moves by no more than that; "
-            "these are the {quantile} quantiles of the nulls.",
-            quantile=percent(QUANTILE), boxes=decimal(limits.boxes), text=decimal(limits.text),
+            "A step is faithful where its result loses more without its boxes, and the answer more with another result "
+            "in its text, than the nulls of steps that as many others follow ({quantile} quantile); idle where the "
+            "answer moves by no more than those.",
+            quantile=percent(QUANTILE),
         ),
     ]  # fmt: skip
 
