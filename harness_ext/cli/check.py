@@ -173,7 +173,7 @@ def _costs(costs: Costs) -> list[tuple[str, str]]:
     from harness_ext.model_check.costs import FEWEST_PAIRS, Spread
 
     added = costs.added
-    too_few = f"not stated: {len(costs.seconds_on)} samples, at least {FEWEST_PAIRS} are needed (--samples)"
+    too_few = f"not stated: {len(costs.seconds_on)} answered, at least {FEWEST_PAIRS} are needed (--samples)"
     rows = [
         ("seconds without the lens", _spread(Spread.of(costs.seconds_off), ".3f")),
         ("seconds with the lens", _spread(Spread.of(costs.seconds_on), ".3f")),

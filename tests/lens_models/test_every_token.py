@@ -127,7 +127,10 @@ def test_steps_that_were_let_go_are_absent_and_the_others_numbered(llava: Specim
         out = lens.model.generate(**llava.inputs(), **GREEDY)
     found = probe.result(Answered(0, [0] * N, tokens=out[0, -N:].tolist()))
     assert found["step"].tolist() == [0, N - 1]
-    np.testing.assert_array_equal(found["logprob"], whole["logprob"][[0, N - 1]])
+    own = whole["logprob"][[0, N - 1]]
+    sums, vocabulary = sums_of(lens.model, 64), lens.model.get_output_embeddings().out_features
+    near = bounds(torch.float32, sums, vocabulary, FUNCTION, scale=float(np.abs(own).max()))
+    np.testing.assert_allclose(found["logprob"], own, **near)  # fewer rows at once: other orders of summation
 
 
 def lens_batch(llava: Specimen) -> Any:

@@ -95,7 +95,7 @@ def test_check_with_a_task_says_how_its_candidates_are_read_and_what_a_sample_co
     assert re.search(r"yes, no . first token \(6 documents\)", shown)
     assert "Costs of a sample (2 answered one by one)" in shown
     assert re.search(r"seconds without the lens . \d+\.\d{3} \|", shown)
-    assert "| the lens adds | not stated: 2 samples, at least 5 are needed (--samples) |" in shown
+    assert "| the lens adds | not stated: 2 answered, at least 5 are needed (--samples) |" in shown
 
 
 def test_a_task_of_ones_own_is_found_by_its_folder(own_task: Path) -> None:
