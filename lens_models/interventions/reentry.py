@@ -19,7 +19,7 @@ from lens_models.shadowing import shadowed
 from .host import Host
 from .prompt import own_mask, own_positions, shown_media, until
 
-__all__ = ["reentry_problem"]
+__all__ = ["call_of_generate", "reentry_problem"]
 
 Forward = Callable[..., Any]
 
@@ -59,7 +59,8 @@ def reentry_problem(host: Host, name: str) -> str | None:
 
 
 def _of_the_last_one(host: Host, name: str) -> str | None:
-    forward, kwargs = _call_of_generate(host)
+    assert host.example is not None
+    forward, kwargs = call_of_generate(host.parts.model, host.example)
     model, ids = host.parts.model, kwargs["input_ids"]
     shown = shown_media(ids, host.media_ids)[0]
     if not bool(shown.any()):
@@ -123,8 +124,13 @@ def _first_block_is_given(host: Host, hidden: Tensor) -> Iterator[None]:
         handle.remove()
 
 
-def _call_of_generate(host: Host) -> tuple[Forward, Mapping[str, Any]]:
-    """The forward method that `generate` calls for the example prompt, and with what."""
+def call_of_generate(model: Any, inputs: Mapping[str, Any]) -> tuple[Forward, Mapping[str, Any]]:
+    """The forward method that `generate` calls, and what it gives it, positions too; it is not run.
+
+    Args:
+        model: in eval mode.
+        inputs: encoded prompts.
+    """
     calls: list[tuple[Forward, Mapping[str, Any]]] = []
 
     def stop(forward: Forward, *args: Any, **kwargs: Any) -> None:
@@ -132,10 +138,10 @@ def _call_of_generate(host: Host) -> tuple[Forward, Mapping[str, Any]]:
         raise _ReachedError
 
     with ExitStack() as stack:
-        for module in host.parts.model.modules():
+        for module in model.modules():
             if isinstance(module, GenerationMixin):
                 through = wraps(module.forward)(partial(stop, module.forward))
                 stack.enter_context(shadowed(module, forward=through))
         with suppress(_ReachedError):
-            host.parts.model.generate(**(host.example or {}), max_new_tokens=1, do_sample=False)
+            model.generate(**inputs, max_new_tokens=1, do_sample=False)
     return calls[0]
