@@ -65,13 +65,14 @@ class Latent(torch.nn.Module):
         width: d of the model.
         given: the selector of `boxes-trained`.
         seed: of first values and of what is drawn.
+        gain: g at first.
     """
 
-    def __init__(self, way: str, count: int, width: int, given: Selector, seed: int) -> None:
+    def __init__(self, way: str, count: int, width: int, given: Selector, seed: int, gain: float) -> None:
         super().__init__()
         self.way, self.count, self.given = way, count, given
         self.drawn = torch.Generator().manual_seed(seed)
-        self.gain = torch.nn.Parameter(torch.ones(()))
+        self.gain = torch.nn.Parameter(torch.tensor(gain))
         self.offset = torch.nn.Parameter(torch.zeros(count, width))
         first = [torch.randn(_RANK, width, generator=self.drawn) / width**0.5 for _ in range(2)]
         if way == LEARNT:
@@ -192,7 +193,7 @@ def answers_of(
         for way in WAYS:
             file = asked.out / f"{way}-{seed}.json"
             if not file.exists():
-                latent = Latent(way, asked.patches, test[0].patches.shape[-1], given, seed)
+                latent = Latent(way, asked.patches, test[0].patches.shape[-1], given, seed, asked.gain)
                 loss = learn(model, latent, train, asked, seed)
                 found = {way: measured(model, latent, test, test)}
                 if way == LEARNT:
@@ -208,7 +209,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of everything")
     parser.add_argument("--prompts", type=int, default=400, help="to learn from")
     parser.add_argument("--patches", type=int, default=4, help="K")
-    parser.add_argument("--steps", type=int, default=100, help="of each seed and way")
+    parser.add_argument("--gain", type=float, default=0.0, help="g at first; with 0 learning begins at the plain model")
+    parser.add_argument("--steps", type=int, default=300, help="of each seed and way")
     parser.add_argument("--batch-size", type=int, default=16, help="prompts of a step")
     parser.add_argument("--rate", type=float, default=1e-2, help="of AdamW, at the start; it falls to nothing")
     parser.add_argument("--limit", type=int, default=602, help="questions that are answered")
