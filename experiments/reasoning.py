@@ -1,4 +1,4 @@
-"""report/reasoning_steps.md, from results/steps alone: ``python -m experiments.reasoning``.
+"""report/reasoning_steps.md and its figures, from results/steps alone: ``python -m experiments.reasoning``.
 
 The hypotheses below were listed on 27 November 2026, before the run was made. Of the last one more was known: what two
 earlier checkpoints of the same training, and then this one, score in both tasks.
@@ -18,8 +18,10 @@ import numpy.typing as npt
 from experiments.writeup.claims import Claim, corrected
 from lens_report import TaskRun, task_runs
 from lens_report.measures.step_regions import FAITHFUL, IDLE, UNTOLD, StepRegions, chains, step_regions
+from lens_report.measures.steps import steps as written_steps
 from lens_report.presentation.document.markdown import table
 from lens_report.presentation.document.shown import MISSING, decimal, interval, p_value
+from lens_report.presentation.figures import ReportFigure, save, step_figures
 from lens_report.stats import Estimate, difference_of_means, paired
 from lens_report.stats.results import p_of_interval
 from lens_results import Run, load
@@ -27,6 +29,8 @@ from lens_results import Run, load
 ROOT: Final = Path(__file__).parents[1]
 RUN: Final = ROOT / "results" / "steps"
 PAGE: Final = ROOT / "report" / "reasoning_steps.md"
+FIGURES: Final = PAGE.stem
+"""Folder of the figures beside the page."""
 WITH, WITHOUT = "reasoning_mini", "reasoning_mini_direct"
 SCORE = "score.exact_match_lenient"
 WORDS = (FAITHFUL, IDLE, UNTOLD)
@@ -36,6 +40,8 @@ FEWEST_STEPS = 3
 Floats = npt.NDArray[np.float64]
 Tested = tuple[Estimate, float | None]
 HEAD: Final = """# Do the steps look where they say?
+
+{in_short}
 
 Written by `python -m experiments.reasoning` from results/steps, the records of a small model that was trained to write
 numbered steps before its answer ([training/README.md](../training/README.md)); `python -m experiments.run --only steps`
@@ -48,6 +54,15 @@ picture as one observation, and p is corrected for all of them (Holm).
 hypotheses about steps speak of these.
 """
 
+
+LOOKS, DEPENDS, WORTH = "Where steps look", "What depends on it", "What the steps are worth"
+SHOWN, OPPOSITE, NOT_SHOWN = "shown", "the opposite is shown", "not shown"
+SAID: Final = {
+    SHOWN: ("it is shown that {}", " and that "),
+    OPPOSITE: ("the opposite is shown of these: {}", "; "),
+    NOT_SHOWN: ("it is not shown that {}", ", nor that "),
+}
+"""Outcome -> how a sentence says it, and what stands between its clauses."""
 
 LIMITS: Final = """## What this does not say
 
@@ -71,19 +86,28 @@ class Hypothesis:
 
     Attributes:
         says: The expectation in words; it is met where the estimate is above zero.
+        matter: What it belongs to: `LOOKS`, `DEPENDS` or `WORTH`.
         what: What is compared.
         unit: Of the estimate.
         control: What stands against it.
         ask: Task runs with and without steps -> estimate and two-sided p.
         before: Whether it was listed before the run was made.
+        briefly: The expectation as a clause; `says` without.
     """
 
     says: str
+    matter: str
     what: str
     unit: str
     control: str
     ask: Callable[[TaskRun, TaskRun], Tested]
     before: bool = True
+    briefly: str = ""
+
+    @property
+    def clause(self) -> str:
+        """The expectation as it stands behind "that"."""
+        return self.briefly or self.says[:1].lower() + self.says[1:]
 
 
 def _column(run: TaskRun, name: str) -> Floats:
@@ -148,13 +172,16 @@ def _asked_for_steps(steps: TaskRun, direct: TaskRun) -> Tested:
 HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     Hypothesis(
         "A step looks at what it is about",
+        LOOKS,
         "lift of the attention of a step's last token, in its own boxes minus in other steps' boxes",
         "lift",
         "boxes of the other steps of the same question",
         _against_null("step_lift", "null_step_lift"),
+        briefly="a step looks at what it is about when it ends",
     ),
     Hypothesis(
         "The words of a step are read at what it is about",
+        LOOKS,
         "lift of the map of the words that a step states, in its own boxes minus in other steps' boxes",
         "lift",
         "boxes of the other steps of the same question",
@@ -162,6 +189,7 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     ),
     Hypothesis(
         "A step's result depends on what it is about",
+        DEPENDS,
         "drop of log p of a step's result without its boxes, minus that without null boxes",
         "nats",
         "as many image tokens of null boxes",
@@ -169,6 +197,7 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     ),
     Hypothesis(
         "A step's result depends on its own boxes more than on those of other steps",
+        DEPENDS,
         "drop of log p of a step's result without its boxes, minus that without those of other steps",
         "nats",
         "boxes of the other steps of the same question",
@@ -176,6 +205,7 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     ),
     Hypothesis(
         "The answer depends on what the steps are about",
+        DEPENDS,
         "drop of the answer's log-odds without a step's boxes, minus that without null boxes",
         "nats",
         "as many image tokens of null boxes",
@@ -183,6 +213,7 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     ),
     Hypothesis(
         "The answer depends on what the steps say",
+        WORTH,
         "drop of the answer's log-odds with another value as a step's result, minus that with another mark",
         "nats",
         "another punctuation mark at the end of the step",
@@ -190,6 +221,7 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     ),
     Hypothesis(
         "Steps of right answers look more at what they are about than those of wrong ones",
+        LOOKS,
         "lift in own boxes minus in other steps' boxes, right answers minus wrong ones",
         "lift",
         "wrong answers to questions of the same type",
@@ -197,6 +229,7 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     ),
     Hypothesis(
         "Results of right answers depend more on what they are about than those of wrong ones",
+        DEPENDS,
         "drop of log p of a step's result beyond that of null boxes, right answers minus wrong ones",
         "nats",
         "wrong answers to questions of the same type",
@@ -204,13 +237,16 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     ),
     Hypothesis(
         "The answer needs the steps that were written",
+        WORTH,
         "share right with all steps minus share right where the answer is forced without any",
         "share",
         "the answer forced at once in the same form",
         _steps_against_none,
+        briefly="of answers forced in one form more are right with all steps than without any",
     ),
     Hypothesis(
         f"Asking for steps makes answers to questions of {FEWEST_STEPS} steps and more better",
+        WORTH,
         f"exact_match_lenient of {WITH} minus that of {WITHOUT}, questions of {FEWEST_STEPS} steps and more",
         "share",
         "the same documents asked for the answer at once",
@@ -218,11 +254,13 @@ HYPOTHESES: Final[tuple[Hypothesis, ...]] = (
     ),
     Hypothesis(
         "A step looks at what it is about while it is written *",
+        LOOKS,
         "lift of the mean attention over a step's tokens, in its own boxes minus in other steps' boxes",
         "lift",
         "boxes of the other steps of the same question",
         _against_null("mean_step_lift", "null_mean_step_lift"),
         before=False,
+        briefly="a step looks at what it is about while it is written",
     ),
 )
 
@@ -242,10 +280,41 @@ def page(run: Run) -> str:
     read = step_regions(steps)
     assert read is not None, "the run was made with the probes of steps"
     before = sum(each.before for each in HYPOTHESES)
-    head = HEAD.format(before=before, after=len(found) - before, n_read=read.n, n_all=len(steps.frame), task=WITH)
+    head = HEAD.format(
+        in_short="\n".join(in_short(found)), before=before, after=len(found) - before, n_read=read.n,
+        n_all=len(steps.frame), task=WITH,
+    )  # fmt: skip
     columns = ("expected", "what is compared", "estimate", "n", "p", "p (Holm)", "outcome", "control")
     lines = table(columns, [_row(one) for one in found])
-    return "\n".join([head, *lines, "", *_shares(read), *_following(steps), *_matrix(read), LIMITS])
+    drawn = {
+        one.name: [f"![{one.caption}]({FIGURES}/{one.name}.png)", "", f"*{one.caption}*", ""] for one in figures(run)
+    }
+    early = ["## How early the answer is right", "", *drawn["early_answers"]]
+    return "\n".join(
+        [head, *lines, "", *early, *_shares(read), *_following(steps), *_matrix(read), *drawn["causal_matrix"], LIMITS]
+    )
+
+
+def figures(run: Run) -> Sequence[ReportFigure]:
+    """The figures of the page."""
+    steps, _ = _tasks(run)
+    return tuple(step_figures(written_steps(steps), step_regions(steps)))
+
+
+def in_short(found: Sequence[Claim]) -> list[str]:
+    """A sentence on each matter, from the outcomes alone."""
+    lines = []
+    for matter in (LOOKS, DEPENDS, WORTH):
+        said = []
+        for outcome, (form, between) in SAID.items():
+            clauses = [
+                hypothesis.clause
+                for hypothesis, claim in zip(HYPOTHESES, found, strict=True)
+                if hypothesis.matter == matter and _outcome(claim) == outcome
+            ]
+            said += [form.format(between.join(clauses))] if clauses else []
+        lines.append(f"- {matter}: {'; '.join(said)}.")
+    return lines
 
 
 def _shares(read: StepRegions) -> list[str]:
@@ -302,8 +371,8 @@ def _row(one: Claim) -> Sequence[str]:
 
 def _outcome(one: Claim) -> str:
     if not one.holds or one.estimate.value is None:
-        return "not shown"
-    return "shown" if one.estimate.value > 0 else "the opposite is shown"
+        return NOT_SHOWN
+    return SHOWN if one.estimate.value > 0 else OPPOSITE
 
 
 def main() -> None:
@@ -312,7 +381,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=RUN, help="folder of the records")
     parser.add_argument("--out", type=Path, default=PAGE)
     args = parser.parse_args()
-    args.out.write_text(page(load(args.run)), encoding="utf-8")
+    run = load(args.run)
+    args.out.write_text(page(run), encoding="utf-8")
+    for figure in figures(run):
+        save(figure.draw(), args.out.parent / FIGURES / figure.name)
 
 
 if __name__ == "__main__":

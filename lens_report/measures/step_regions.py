@@ -122,6 +122,7 @@ class StepRegions:
         numbers: By number of the step.
         responses: Word -> share of the responses.
         matrix: `[steps, steps]`: mean drop of log p of result j (column) without the boxes of step i (row).
+        measured: `[steps, steps]`: responses that each of these means is over.
         unread: Responses without, with the reason.
     """
 
@@ -131,6 +132,7 @@ class StepRegions:
     numbers: tuple[StepNumber, ...]
     responses: Mapping[str, Estimate]
     matrix: Floats
+    measured: NDArray[np.int64]
     unread: tuple[Unmeasured, ...]
 
 
@@ -156,7 +158,7 @@ def step_regions(task_run: TaskRun) -> StepRegions | None:
     }
     numbers = _corrected(numbers)
     n, n_causes = int(np.count_nonzero(linked)), sum(each is not None for each in found)
-    return StepRegions(n, n_causes, thresholds, numbers, responses, _matrix(found, most), unread)
+    return StepRegions(n, n_causes, thresholds, numbers, responses, *_matrix(found, most), unread)
 
 
 def _linked(task_run: TaskRun) -> list[int]:
@@ -301,12 +303,13 @@ def _corrected(numbers: Sequence[StepNumber]) -> tuple[StepNumber, ...]:
     )
 
 
-def _matrix(found: Sequence[Chain | None], most: int) -> Floats:
-    total, count = np.zeros((most, most)), np.zeros((most, most))
+def _matrix(found: Sequence[Chain | None], most: int) -> tuple[Floats, NDArray[np.int64]]:
+    """The means, NaN where nothing was measured, and how many responses each is over."""
+    total, count = np.zeros((most, most)), np.zeros((most, most), dtype=np.int64)
     for each in found:
         if each is not None:
             n = len(each.words)
             known = np.isfinite(each.result_drop)
             total[:n, :n] += np.where(known, each.result_drop, 0.0)
             count[:n, :n] += known
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0), count

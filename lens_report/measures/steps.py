@@ -7,15 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lens_report.measures.candidates import indices
 from lens_report.measures.columns import numbers
 from lens_report.measures.curves import ALL
 from lens_report.measures.picture.section import STATUS, Unmeasured, unmeasured
 from lens_report.measures.task_run import Floats, TaskRun
 from lens_report.stats import Comparison, Estimate, paired, score_interval
 
-__all__ = ["StepGroup", "Steps", "steps"]
+__all__ = ["EarlyAnswers", "StepGroup", "Steps", "steps"]
 
-_PROBE = STATUS + "steps"
+_NAME = "steps"
+_PROBE = STATUS + _NAME
 _METRICS = ("written_steps", "commit_step", "steps_after_commit", "flips_over_steps", "answer_without_thinking")
 
 
@@ -37,16 +39,33 @@ class StepGroup:
 
 
 @dataclass(frozen=True)
+class EarlyAnswers:
+    """The forced answers of the responses with one number of steps, so that all places rest on the same responses.
+
+    Attributes:
+        written: Number of steps.
+        n: Responses.
+        right: `[written + 1]`: share right where the answer is forced without any step, after the first, ..., all.
+    """
+
+    written: int
+    n: int
+    right: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True)
 class Steps:
     """The section of one task.
 
     Attributes:
         groups: All responses, then each question type where there are several.
+        early: By the number of steps; of responses with a known right candidate, forced after each of their steps.
         thinned: Those of them whose answers were forced after some of their steps alone.
         unread: What was not read.
     """
 
     groups: tuple[StepGroup, ...]
+    early: tuple[EarlyAnswers, ...]
     thinned: int
     unread: tuple[Unmeasured, ...]
 
@@ -63,7 +82,25 @@ def steps(task_run: TaskRun) -> Steps | None:
     chosen |= {name: read & (types == name) for name in names} if len(names) > 1 else {}
     groups = [_group(task_run, name, rows) for name, rows in chosen.items()]
     thinned = int(frame[_PROBE].astype(str).str.startswith("thinned").sum())
-    return Steps(tuple(groups) if read.any() else (), thinned, tuple(unmeasured(_PROBE, frame[_PROBE])))
+    unread = tuple(unmeasured(_PROBE, frame[_PROBE]))
+    return Steps(tuple(groups) if read.any() else (), _early(task_run), thinned, unread)
+
+
+def _early(task_run: TaskRun) -> tuple[EarlyAnswers, ...]:
+    by_length: dict[int, dict[int, Floats]] = {}
+    gold = indices(task_run, "gold_candidate")
+    some = task_run.probe(_NAME, "read")
+    for row, forced in enumerate(task_run.probe(_NAME, "forced")):
+        if forced is not None and some[row] is None and gold[row] >= 0:
+            right = (forced.argmax(axis=1) == gold[row]).astype(np.float64)
+            by_length.setdefault(len(forced) - 1, {})[row] = right
+    return tuple(_of_length(task_run, written, by_length[written]) for written in sorted(by_length))
+
+
+def _of_length(task_run: TaskRun, written: int, right: dict[int, Floats]) -> EarlyAnswers:
+    rows = np.isin(np.arange(len(task_run.frame)), list(right))
+    clusters, answers = task_run.clusters.at(rows), np.stack(list(right.values()))
+    return EarlyAnswers(written, len(answers), tuple(score_interval(column, clusters) for column in answers.T))
 
 
 def _group(task_run: TaskRun, name: str, rows: NDArray[np.bool_]) -> StepGroup:

@@ -224,11 +224,11 @@ def _results(analysis: Analysis) -> dict[str, Any]:
         "prediction",
         "controls", "pivot",
     )  # fmt: skip
+    optional = ("picture", "turns", "steps", "step_regions")
     return {
         "task": task_run.task,
         "run": task_run.label,
         "run_id": task_run.run.info.run_id,
         **{name: plain.plain(getattr(analysis, name)) for name in parts},
-        **({"picture": plain.plain(analysis.picture)} if analysis.picture is not None else {}),
-        **({"turns": plain.plain(analysis.turns)} if analysis.turns is not None else {}),
+        **{name: plain.plain(own) for name in optional if (own := getattr(analysis, name)) is not None},
     }

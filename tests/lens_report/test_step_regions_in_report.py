@@ -77,6 +77,7 @@ def test_figures_are_those_computed_by_hand(tmp_path: Path) -> None:
     assert first.shares[FAITHFUL].value == 1 and second.shares[IDLE].value == 1
     assert found.responses[UNTOLD].value == 1, "one step is faithful and one idle"
     np.testing.assert_allclose(found.matrix, [[own.mean(), 0.25], [np.nan, np.nan]], rtol=1e-6)
+    assert found.measured.tolist() == [[N, N], [0, 0]]
     tested = [p for one in found.numbers for p in one.p_holm.values() if p is not None]
     assert first.p_holm["lift"] is not None and max(tested) <= 1
     smallest = min(p for one in found.numbers for p in (one.result.p_value, one.text.p_value) if p is not None)

@@ -7,7 +7,13 @@ lens_report.presentation.figures.forest(analysis.prediction)
 
 from __future__ import annotations
 
-from lens_report.presentation.figures.captions import ReportFigure, figures_over_tasks, main_figures, report_figures
+from lens_report.presentation.figures.captions import (
+    ReportFigure,
+    figures_over_tasks,
+    main_figures,
+    report_figures,
+    step_figures,
+)
 from lens_report.presentation.figures.controls import controls_by_layer, pivot_by_layer
 from lens_report.presentation.figures.decoders import decoder_differences, risk_coverage_curves
 from lens_report.presentation.figures.emergence import emergence_curves, lost_and_corrected
@@ -16,6 +22,7 @@ from lens_report.presentation.figures.picture import lift_by_layer, lift_over_ta
 from lens_report.presentation.figures.prediction import auroc_by_layer, by_stratum, forest
 from lens_report.presentation.figures.question_types import accuracy_by_type, depth_by_type
 from lens_report.presentation.figures.saving import save
+from lens_report.presentation.figures.steps import causal_matrix, early_answers
 
 __all__ = [
     "ReportFigure",
@@ -23,9 +30,11 @@ __all__ = [
     "accuracy_by_type",
     "auroc_by_layer",
     "by_stratum",
+    "causal_matrix",
     "controls_by_layer",
     "decoder_differences",
     "depth_by_type",
+    "early_answers",
     "emergence_curves",
     "figures_over_tasks",
     "forest",
@@ -39,5 +48,6 @@ __all__ = [
     "report_figures",
     "risk_coverage_curves",
     "save",
+    "step_figures",
     "uncertainty_by_layer",
 ]

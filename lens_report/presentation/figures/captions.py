@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from lens_report.measures import Analysis, Curves, Emergence, Scores, TaskRun, curves, emergence, scores
 from lens_report.measures.picture.contrasts import DROP, LIFT
+from lens_report.measures.step_regions import StepRegions
+from lens_report.measures.steps import Steps
 from lens_report.presentation.figures.calibration import reliability
 from lens_report.presentation.figures.controls import controls_by_layer, pivot_by_layer
 from lens_report.presentation.figures.decoders import decoder_differences, risk_coverage_curves
@@ -17,6 +20,7 @@ from lens_report.presentation.figures.layers import accuracy_by_layer, log_odds_
 from lens_report.presentation.figures.picture import lift_by_layer, lift_over_tasks, own_and_null
 from lens_report.presentation.figures.prediction import auroc_by_layer, by_stratum, forest
 from lens_report.presentation.figures.question_types import accuracy_by_type, depth_by_type
+from lens_report.presentation.figures.steps import causal_matrix, early_answers
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
             "probability is what it says.",
             lambda: reliability(analysis.calibrations),
         )
+    yield from step_figures(analysis.steps, analysis.step_regions)
     yield from _picture_figures(analysis)
     controls, pivot = analysis.controls, analysis.pivot
     if controls is not None:
@@ -68,6 +73,23 @@ def main_figures(task_run: TaskRun) -> Iterator[ReportFigure]:
     """Those of them that need no resampling: what the layers say, and from which layer on the right answer leads."""
     yield from _layer_figures(task_run, curves(task_run), scores(task_run))
     yield from _emergence_figures(task_run, emergence(task_run))
+
+
+def step_figures(steps: Steps | None, regions: StepRegions | None) -> Iterator[ReportFigure]:
+    """What the written steps of a task did, and what depends on the regions that they are about."""
+    if steps is not None and steps.early:
+        yield ReportFigure(
+            "early_answers",
+            "Share right where the answer is forced, by how many steps stand before it, for responses with each "
+            "number of steps.",
+            lambda: early_answers(steps),
+        )
+    if regions is not None and np.isfinite(regions.matrix).any():
+        yield ReportFigure(
+            "causal_matrix",
+            "Mean drop of log p of each step's result without the boxes of each step; empty cells were not measured.",
+            lambda: causal_matrix(regions),
+        )
 
 
 def figures_over_tasks(analyses: Sequence[Analysis]) -> Iterator[ReportFigure]:
