@@ -57,7 +57,7 @@ def trained(
         requests, named = lens_requests(str(asked.out / "pictures"), loaded, count)
         recipes = [SelectorRecipe(asked.layer, steps=asked.steps, seed=seed) for seed in SEEDS]
         plans = [SelectorPlan(recipe, _BATCH, seed=recipe.seed, targets=targets) for recipe in recipes]
-        seen = gather(engine, requests, plans[0])
+        seen = gather(engine, requests, plans[0]).looked
         print(f"{targets.name}: {len(seen)} prompts of {named}", flush=True)
         for file, plan in zip(files, plans, strict=True):
             save_file(fitted(seen, plan, named).tensors(), file)

@@ -30,7 +30,8 @@ def lens_requests(
 
     Args:
         data: a folder of pictures, with their questions in questions.jsonl or metadata.jsonl, or without; such a file;
-            or a task of lmms-eval. A line may have "boxes" of what is asked about, in the forms of docs/boxes.md.
+            or a task of lmms-eval. A line may have "boxes" of what is asked about, in the forms of docs/boxes.md,
+            and "steps" of the program that answers it, in the form of docs/reasoning.md.
         loaded: the model that is asked.
         count: prompts; 0 takes all.
         question: asked about each picture that has none of its own.
@@ -82,7 +83,7 @@ def _asked(line: str, where: str, folder: Path, question: str) -> dict[str, Any]
         raise InputError(f'{where}: expected "image" (or "file_name") and "question" as texts, found {line[:100]}')
     picture = next((given[name] for name in _PICTURES if isinstance(given.get(name), str)), None)
     shown = {} if picture is None else {"image": str(folder / picture)}
-    places = {} if given.get("boxes") is None else {"boxes": given["boxes"]}
+    places = {name: given[name] for name in ("boxes", "steps") if given.get(name) is not None}
     return {**shown, **places, "question": str(given.get("question", question))}
 
 

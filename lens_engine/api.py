@@ -129,6 +129,7 @@ class VisionLanguageModel:
         words: str | Sequence[str] | None = None,
         boxes: Sequence[Any] | None = None,
         tracks: Sequence[Mapping[str, Any]] | None = None,
+        steps: Sequence[Mapping[str, Any]] | None = None,
         **generation: Any,
     ) -> Answer:
         """The model's answer to one question, and what each layer says at the token that decides it.
@@ -146,6 +147,7 @@ class VisionLanguageModel:
             words: what to look for in the picture, with `load(probes="image_tokens")`.
             boxes: what the question is about, left, top, right, bottom in pixels, or as docs/boxes.md says.
             tracks: the same in a video, as docs/tracks.md says.
+            steps: of the program that answers the question, as docs/reasoning.md says.
             generation: `max_new_tokens` (64), `temperature` (0: greedy), `top_p`, `num_beams`.
 
         Raises:
@@ -154,7 +156,7 @@ class VisionLanguageModel:
             LensArgumentError: an unknown argument, with the nearest known one, or a wrong value.
         """
         asked = {"image": image, "question": question, "candidates": candidates, "video": video}
-        asked |= {"gold": gold, "words": words, "boxes": boxes, "tracks": tracks, **generation}
+        asked |= {"gold": gold, "words": words, "boxes": boxes, "tracks": tracks, "steps": steps, **generation}
         return self.ask_all([asked])[0]
 
     def ask_all(

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from lens_models.alignment import step_of_char
-from lens_models.image_tokens.boxes import Boxes
+from lens_models.image_tokens import ImageTokens
+from lens_models.image_tokens.boxes import LARGEST_OVERLAP, Boxes, overlap_of
 from lens_tasks.program_steps import ProgramError, ProgramStep
 from lens_tasks.regions import Box, BoxError, PlacedBox
 from lens_tasks.stated_results import StatedResult, stated_result
 
 from .steps import Thought
 
-__all__ = ["LinkedSteps", "NotLinkedError", "linked_steps"]
+__all__ = ["LinkedSteps", "NotLinkedError", "elsewhere", "in_pictures", "linked_steps"]
 
 
 class NotLinkedError(Exception):
@@ -68,6 +69,29 @@ class LinkedSteps:
     def stored(self) -> dict[str, Any]:
         """What records say of the link: `result` `[steps, 2]`, the characters of each stated result."""
         return {"result": np.asarray(self.results, dtype=np.float32)}
+
+
+def in_pictures(tokens: ImageTokens | None) -> ImageTokens:
+    """Image tokens that boxes of steps can be held against.
+
+    Raises:
+        NotLinkedError: there are none, or their places in pictures are not known.
+    """
+    if tokens is not None and tokens.frames is not None:
+        raise NotLinkedError("no_picture", "steps of programs are about pictures, and the prompt shows a video")
+    if tokens is None or not len(tokens) or tokens.boxes is None:
+        problem = None if tokens is None else tokens.problem
+        raise NotLinkedError("no_geometry", problem or "where the image tokens lie is not known")
+    return tokens
+
+
+def elsewhere(boxes: Sequence[Boxes], number: int) -> list[Boxes]:
+    """Of the boxes of all steps those of the other ones, where at most a quarter of them lies in those of a step."""
+    return [
+        there
+        for other, there in enumerate(boxes)
+        if other != number and there and overlap_of(there, boxes[number]) <= LARGEST_OVERLAP
+    ]
 
 
 def linked_steps(thought: Thought) -> LinkedSteps:

@@ -98,11 +98,11 @@ def open_model(
     return OpenedModel(engine, Session(engine, arguments.batch_size), loaded, placement, options)
 
 
-def reading_engine(loaded: LoadedModel, log: Log) -> TransformersEngine:
-    """An engine with the logit lens around a loaded model, whose processor encodes the prompts.
+def reading_engine(loaded: LoadedModel, log: Log, probes: Sequence[str] = ()) -> TransformersEngine:
+    """An engine with the logit lens and probes around a loaded model, whose processor encodes the prompts.
 
     Raises:
         PartsError, IdentityError, CaptureError: see `lens_models.errors`.
     """
     prompts = ProcessorPrompts(loaded.model, loaded.processor, use_cache=True, warn=log.warning)
-    return TransformersEngine(loaded.model, loaded.processor, prompts, LensSettings())
+    return TransformersEngine(loaded.model, loaded.processor, prompts, LensSettings(probes=tuple(probes)))

@@ -17,6 +17,7 @@ from lens_models.encoding import open_image, render_chat
 from lens_models.video import Video, VideoSampling, open_video
 from lens_results.record import Key
 from lens_tasks import AnswerTarget, target_for
+from lens_tasks.program_steps import ProgramError
 from lens_tasks.regions import BoxError, Regions, regions_of
 
 from .media import Media
@@ -31,7 +32,7 @@ Candidates = Sequence[str]
 
 _TUPLE = ("image", "question", "candidates")
 _GENERATION = ("max_new_tokens", "temperature", "top_p", "num_beams")
-_NAMES = (*_TUPLE, "video", "gold", "words", "boxes", "tracks", *_GENERATION)
+_NAMES = (*_TUPLE, "video", "gold", "words", "boxes", "tracks", "steps", *_GENERATION)
 _ADDRESSES = ("http://", "https://", "data:", "file://")
 _MAX_NEW_TOKENS = 64
 
@@ -78,7 +79,7 @@ class Question:
             text,
             _target(text, asked.get("candidates"), asked.get("gold")),
             _generation({name: asked[name] for name in _GENERATION if name in asked}),
-            _regions(asked.get("words"), asked.get("boxes"), asked.get("tracks")),
+            _regions(*(asked.get(name) for name in ("words", "boxes", "tracks", "steps"))),
             _video(asked.get("video")),
         )
 
@@ -182,14 +183,16 @@ def _target(question: str, candidates: Any, gold: Any) -> AnswerTarget:
     return target
 
 
-def _regions(words: Any, boxes: Any, tracks: Any) -> Regions:
+def _regions(words: Any, boxes: Any, tracks: Any, steps: Any) -> Regions:
     try:
-        found = regions_of("ask", {"lens_words": words, "lens_boxes": boxes, "tracks": tracks})
+        found = regions_of("ask", {"lens_words": words, "lens_boxes": boxes, "tracks": tracks, "lens_steps": steps})
     except BoxError as error:
         named = f"boxes={boxes!r}" if tracks is None else "tracks"
         raise LensArgumentError(f"{named}: {error}") from error
     if words is not None and not found.words:
         raise LensArgumentError(f'words={words!r}; expected a text or texts, such as ["dining table"]')
+    if isinstance(found.steps, ProgramError):
+        raise LensArgumentError(f"steps: {found.steps}")
     return found
 
 

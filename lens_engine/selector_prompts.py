@@ -32,29 +32,50 @@ _SHOWN, _COVERED = ("step", "tokens", "target"), ("share", "centre", "seen")
 
 @dataclass(frozen=True)
 class Looked:
-    """A prompt as a selector sees it.
+    """A prompt, or a written step of its response, as a selector sees it.
 
     Attributes:
-        shown: residuals of its last position and of its image tokens, and their targets.
-        inside: what of the tokens lies in the boxes of what is asked about; None where there are none.
+        shown: residuals of its last position and of the image tokens, and their targets.
+        inside: what of the tokens lies in the boxes of what it is about; None where there are none.
         cluster: what it shares with prompts that are not independent of it: its picture.
+        others: of a step, what of the tokens lies in the boxes of each other step of its response that lie elsewhere.
+        attention: `[tokens]`, of a step, that of its last token; None where it was not read.
     """
 
     shown: Shown = field(repr=False)
     inside: Covered | None = field(repr=False)
     cluster: str
+    others: tuple[Covered, ...] = field(default=(), repr=False)
+    attention: Floats | None = field(default=None, repr=False)
 
     def tensors(self) -> dict[str, Any]:
         """As numbers on disk."""
-        covered_by = {} if self.inside is None else {name: getattr(self.inside, name) for name in _COVERED}
-        inside = {name: torch.from_numpy(each) for name, each in covered_by.items()}
-        return {**{name: getattr(self.shown, name) for name in _SHOWN}, "cluster": self.cluster, **inside}
+        return {
+            **{name: getattr(self.shown, name) for name in _SHOWN},
+            "cluster": self.cluster,
+            "inside": None if self.inside is None else _numbers(self.inside),
+            "others": [_numbers(each) for each in self.others],
+            "attention": None if self.attention is None else torch.from_numpy(self.attention),
+        }
 
     @classmethod
     def of_tensors(cls, given: Mapping[str, Any]) -> Looked:
         """What `tensors` gave."""
-        inside = Covered(*(given[name].numpy() for name in _COVERED)) if _COVERED[0] in given else None
-        return cls(Shown(*(given[name] for name in _SHOWN)), inside, given["cluster"])
+        return cls(
+            Shown(*(given[name] for name in _SHOWN)),
+            None if given["inside"] is None else _covered(given["inside"]),
+            given["cluster"],
+            tuple(map(_covered, given["others"])),
+            None if given["attention"] is None else given["attention"].numpy(),
+        )
+
+
+def _numbers(covered: Covered) -> list[Tensor]:
+    return [torch.from_numpy(getattr(covered, name)) for name in _COVERED]
+
+
+def _covered(numbers: Sequence[Tensor]) -> Covered:
+    return Covered(*(each.numpy() for each in numbers))
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,12 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from lens_models import InputError
-from lens_models.image_tokens.boxes import box_figures
+from lens_models.image_tokens.boxes import Covered, box_figures
 from lens_models.selection import Selector
 
 from .selector_prompts import Looked
 
-__all__ = ["SelectorQuality", "another", "figures_of", "quality_of"]
+__all__ = ["SelectorQuality", "another", "attention_figures", "figures_of", "in_other_steps", "quality_of"]
 
 Floats = npt.NDArray[np.float64]
 _FEWEST = 2
@@ -30,11 +30,14 @@ class SelectorQuality:
 
     Attributes:
         data: what it was measured on, in words.
-        prompts, clusters: how many, and of how many pictures.
+        prompts, clusters: how many prompts, or steps where the selector reads these, and of how many pictures.
         own: `lift`, `pointing` and `auroc` of the selector's map, of prompts with boxes, and where it was asked for
             `rank_correlation` with the targets; a figure that no prompt has is absent.
         other_picture: the same of the map that it makes of the next prompt's picture: what a map has by knowing where
             objects lie in all pictures.
+        attention: the same of the attention of a step's last token; empty where it was not read.
+        beside_others, other_steps: of steps that have others which lie elsewhere, the same of the selector's map in
+            their own boxes, and the mean in the boxes of those others; empty without such.
     """
 
     data: str
@@ -42,6 +45,9 @@ class SelectorQuality:
     clusters: int
     own: Mapping[str, float]
     other_picture: Mapping[str, float]
+    attention: Mapping[str, float] = field(default_factory=dict)
+    beside_others: Mapping[str, float] = field(default_factory=dict)
+    other_steps: Mapping[str, float] = field(default_factory=dict)
 
 
 def quality_of(
@@ -61,7 +67,17 @@ def quality_of(
         for place, each in enumerate(looked)
         if (other := another(looked, place)) is not None
     ]
-    return SelectorQuality(named, len(looked), len(clusters), _means(own), _means(others))
+    beside = [figures for figures, each in zip(own, looked, strict=True) if each.others]
+    return SelectorQuality(
+        named,
+        len(looked),
+        len(clusters),
+        _means(own),
+        _means(others),
+        _means([figures for each in looked if (figures := attention_figures(each)) is not None]),
+        _means(beside),
+        _means([in_other_steps(selector, each) for each in looked if each.others]),
+    )
 
 
 def figures_of(
@@ -79,9 +95,25 @@ def figures_of(
     heat = torch.sigmoid(scores).cpu().numpy()
     figures = {"rank_correlation": _rank_correlation(heat, looked.shown.target.numpy())} if against_targets else {}
     if looked.inside is not None:
-        found = box_figures(heat, looked.inside)
-        figures |= {name: float(getattr(found, name)[0]) for name in ("lift", "pointing", "auroc")}
+        figures |= _in_boxes(heat, looked.inside)
     return figures
+
+
+def in_other_steps(selector: Selector, looked: Looked) -> Mapping[str, float]:
+    """The figures of the selector's map of a step in the boxes of the other steps: their means; there are some."""
+    return _means([figures_of(selector, replace(looked, inside=each)) for each in looked.others])
+
+
+def attention_figures(looked: Looked) -> Mapping[str, float] | None:
+    """The figures of the attention of a step's last token; None where it was not read."""
+    if looked.attention is None or looked.inside is None:
+        return None
+    return _in_boxes(looked.attention, looked.inside)
+
+
+def _in_boxes(heat: Floats, inside: Covered) -> dict[str, float]:
+    found = box_figures(heat, inside)
+    return {name: float(getattr(found, name)[0]) for name in ("lift", "pointing", "auroc")}
 
 
 def _rank_correlation(heat: Floats, target: Floats) -> float:

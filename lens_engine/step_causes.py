@@ -18,7 +18,7 @@ from .controls import PIXELS, ControlCost, NoMaskError, masks_of_boxes, replacem
 from .engine import UNCHANGED, Engine, Lens, Replacement, Tokens
 from .failures import failure
 from .image_maps import Observed
-from .linked_steps import LinkedSteps, NotLinkedError, linked_steps
+from .linked_steps import LinkedSteps, NotLinkedError, in_pictures, linked_steps
 from .position import AnswerPosition
 from .steps import Thought
 
@@ -146,12 +146,7 @@ class StepCauseReader:
 
     def _image_tokens(self, thought: Thought) -> ImageTokens:
         known = None if thought.watched is None else thought.watched.tokens
-        tokens = self._engine.locate(thought.sample) if known is None else known
-        if tokens.frames is not None:
-            raise NotLinkedError("no_picture", "steps of programs are about pictures, and the prompt shows a video")
-        if not len(tokens) or tokens.boxes is None:
-            raise NotLinkedError("no_geometry", tokens.problem or "where the image tokens lie is not known")
-        return tokens
+        return in_pictures(self._engine.locate(thought.sample) if known is None else known)
 
     def _replaced(self, linked: LinkedSteps, answer: _Answer, problems: list[str]) -> dict[str, Any]:
         """Drops of the answer's log-odds: `replaced` `[k, 2]`, one row a value put in place; `replaced null`."""

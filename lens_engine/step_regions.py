@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lens_models.candidates import candidate_tokens
 from lens_models.image_tokens import ImageTokens
-from lens_models.image_tokens.boxes import LARGEST_OVERLAP, Boxes, box_figures, covered, overlap_of
+from lens_models.image_tokens.boxes import Boxes, box_figures, covered
 from lens_models.probes import Answered, StepRegions
 from lens_tasks.surface import word_forms
 
@@ -20,7 +20,7 @@ from .controls import ControlCost
 from .engine import Lens, Tokens
 from .failures import failure
 from .image_maps import Observed, in_levels
-from .linked_steps import LinkedSteps, NotLinkedError, linked_steps
+from .linked_steps import LinkedSteps, NotLinkedError, elsewhere, in_pictures, linked_steps
 from .observations import Watched
 from .steps import Thought
 
@@ -67,12 +67,7 @@ class StepRegionReader:
             self.cost.samples += 1
 
     def _read(self, thought: Thought, watched: Watched, probe: StepRegions) -> dict[str, Any]:
-        linked, tokens = linked_steps(thought), watched.tokens
-        if tokens is None or not len(tokens) or tokens.boxes is None:
-            problem = None if tokens is None else tokens.problem
-            raise NotLinkedError("no_geometry", problem or "where the image tokens lie is not known")
-        if tokens.frames is not None:
-            raise NotLinkedError("no_picture", "steps of programs are about pictures, and the prompt shows a video")
+        linked, tokens = linked_steps(thought), in_pictures(watched.tokens)
         stored = _stored_boxes(linked)
         if "box" not in stored:
             raise NotLinkedError("no_box", "no step of the program is about an object that has a box")
@@ -140,12 +135,7 @@ def _against(name: str, maps: Mapping[int, Any], boxes: Sequence[Boxes], tokens:
         if figures is None:
             continue
         own.append([number, *figures])
-        others = [
-            found
-            for other, there in enumerate(boxes)
-            if other != number and there and overlap_of(there, boxes[number]) <= LARGEST_OVERLAP
-            and (found := _figures(heat, there, tokens)) is not None
-        ]  # fmt: skip
+        others = [found for there in elsewhere(boxes, number) if (found := _figures(heat, there, tokens)) is not None]
         if others:
             null.append([number, *np.mean(others, axis=0)])
     both = {name: own, f"{name} null": null}

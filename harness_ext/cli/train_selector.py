@@ -1,4 +1,4 @@
-"""`mmlens train-selector MODEL --data DATA --out DIR`: which image tokens a question is about."""
+"""`mmlens train-selector MODEL --data DATA --out DIR`: which image tokens a question, or a written step, is about."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ class Objective(str, Enum):
     drops = "drops"
 
 
+class At(str, Enum):
+    """Which positions a selector reads."""
+
+    answer = "answer"
+    steps = "steps"
+
+
 def train_selector(
     model: Model,
     data: Annotated[
@@ -60,6 +67,14 @@ def train_selector(
             "of its log-probability when parts of the picture are painted over."
         ),
     ] = Objective.boxes,
+    at: Annotated[
+        At,
+        typer.Option(
+            help="What it reads: the position that predicts the answer, or the last token of each step that the model "
+            "writes; then the data has the boxes and the steps of a program (docs/reasoning.md)."
+        ),
+    ] = At.answer,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Of a response, for --at steps.")] = 256,
     windows: Annotated[int, typer.Option(min=1, help="Parts of each picture that are painted over, for drops.")] = 16,
     window: Annotated[
         float, typer.Option(min=0, max=1, help="Side of such a part, as a share of the picture's sides.")
@@ -91,10 +106,14 @@ def train_selector(
     from harness_ext.model_check import TaskError
     from lens_engine.opening import reading_engine
     from lens_engine.selector_learning import SelectorPlan, learn_selector
+    from lens_engine.selector_steps import StepEnds
     from lens_engine.selector_targets import BoxTargets, DropTargets
     from lens_models import LensError, load_model
+    from lens_models.probes import StepRegions
     from lens_models.selection import SelectorRecipe
 
+    if at is At.steps and objective is not Objective.boxes:
+        raise typer.BadParameter("written steps are learnt from their boxes alone", param_hint="--objective")
     share = share_of(held_out)
     with exit_on(LensError, TaskError, OSError):
         loaded = load_model(
@@ -105,7 +124,7 @@ def train_selector(
             revision=revision,
             trust_remote_code=trust_remote_code,
         )
-        engine = reading_engine(loaded, log)
+        engine = reading_engine(loaded, log, (StepRegions.name,) if at is At.steps else ())
         assert engine.lens is not None
         chosen = layer or max(1, round(_DEPTH * engine.lens.parts.n_layers))
         with Bars("loss") as progress:
@@ -118,20 +137,30 @@ def train_selector(
                     precision.value,
                     seed,
                     BoxTargets() if objective is Objective.boxes else DropTargets(windows, window, at_once=batch_size),
+                    StepEnds(max_new_tokens) if at is At.steps else None,
                 ),
                 out,
                 model_name=model,
                 progress=progress,
             )
-    _show(found, chosen)
+    _show(found, chosen, "prompts" if at is At.answer else "written steps")
     typer.echo(f"Written: {out}")
 
 
-def _show(found: SelectorQuality, layer: int) -> None:
-    title = f"Layer {layer}, {found.prompts} prompts of {found.clusters} pictures: {found.data}"
+def _show(found: SelectorQuality, layer: int, of_what: str) -> None:
+    title = f"Layer {layer}, {found.prompts} {of_what} of {found.clusters} pictures: {found.data}"
     table = Table(title=title, title_justify="left")
     for name in ("map", *found.own):
         table.add_column(name)
-    for name, figures in (("selector", found.own), ("of another picture", found.other_picture)):
+    rows = {
+        "selector": found.own,
+        "of another picture": found.other_picture,
+        "attention at the step's end": found.attention,
+        "selector, of steps with others elsewhere": found.beside_others,
+        "the same in the boxes of these others": found.other_steps,
+    }
+    for name, figures in rows.items():
+        if not figures:
+            continue
         table.add_row(name, *(f"{figures[each]:.3f}" if each in figures else "" for each in found.own))
     Console().print(table)

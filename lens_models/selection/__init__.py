@@ -7,6 +7,16 @@ files.py        `selector.safetensors` and `selector.json`
 
 from .files import brought_selector, read_selector, write_selector
 from .fit import SelectorFit, SelectorRecipe, Shown
-from .selector import Selector
+from .selector import ANSWER, STEPS, Selector
 
-__all__ = ["Selector", "SelectorFit", "SelectorRecipe", "Shown", "brought_selector", "read_selector", "write_selector"]
+__all__ = [
+    "ANSWER",
+    "STEPS",
+    "Selector",
+    "SelectorFit",
+    "SelectorRecipe",
+    "Shown",
+    "brought_selector",
+    "read_selector",
+    "write_selector",
+]

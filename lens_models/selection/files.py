@@ -15,7 +15,7 @@ from lens_models.errors import LensFileError
 from lens_models.lenses.model_values import differing_part, model_values
 from lens_models.parts import ModelParts
 
-from .selector import Selector
+from .selector import ANSWER, STEPS, Selector
 
 __all__ = ["DESCRIPTION", "brought_selector", "read_selector", "write_selector"]
 
@@ -23,6 +23,10 @@ DESCRIPTION, _TENSORS = "selector.json", "selector.safetensors"
 _BROUGHT = "selector"
 _FORMAT = 1
 _MODEL = "model.values"
+_POSITIONS = {
+    ANSWER: "the position that predicts the answer",
+    STEPS: "the last tokens of written steps",
+}
 
 
 def write_selector(
@@ -50,6 +54,7 @@ def write_selector(
         "format": _FORMAT,
         "digest": selector.digest,
         "layer": selector.layer,
+        "at": selector.at,
         "model": {"name": name, "class": parts.model_class, "dtype": str(dtype).removeprefix("torch.")},
         "trained_on": selector.trained_on,
         "recipe": dict(recipe),
@@ -77,11 +82,16 @@ def brought_selector(parts: ModelParts) -> Selector:
     return read_selector(folder, parts)
 
 
-def read_selector(folder: Path, parts: ModelParts) -> Selector:
+def read_selector(folder: Path, parts: ModelParts, at: str = ANSWER) -> Selector:
     """The selector of a folder, which must have been learnt on this model.
 
+    Args:
+        folder: as `write_selector` made it; one that does not say what it reads is from before there was a choice.
+        parts: of the model.
+        at: whose residual it will be given, `ANSWER` or `STEPS`.
+
     Raises:
-        LensFileError: there is none, it is damaged, or it was learnt on another model.
+        LensFileError: there is none, it is damaged, it was learnt on another model, or it reads other positions.
     """
     if not (folder / DESCRIPTION).is_file():
         raise LensFileError(f"{folder} holds no selector; expected {DESCRIPTION}, as `mmlens train-selector` writes it")
@@ -95,12 +105,18 @@ def read_selector(folder: Path, parts: ModelParts) -> Selector:
         with safe_open(folder / _TENSORS, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         expected = tensors.pop(_MODEL)
-        found = Selector(int(described["layer"]), **tensors, trained_on=str(described["trained_on"]))
+        reads = str(described.get("at", ANSWER))
+        found = Selector(int(described["layer"]), **tensors, trained_on=str(described["trained_on"]), at=reads)
         dtype = getattr(torch, described["model"]["dtype"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise LensFileError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
     if found.digest != described["digest"]:
         raise LensFileError(f"{folder} is damaged: its numbers are not those that {DESCRIPTION} describes")
+    if found.at != at:
+        raise LensFileError(
+            f"{folder} reads {_POSITIONS.get(found.at, repr(found.at))}, and is asked at {_POSITIONS[at]}; "
+            f"expected one that was learnt there: `mmlens train-selector --at {at}`"
+        )
     _require_fit(found, parts, folder)
     if problem := differing_part(parts, expected, dtype):
         named = described["model"].get("name")

@@ -10,7 +10,10 @@ from torch import Tensor
 
 from lens_models.lenses.affine import content_digest
 
-__all__ = ["Selector", "scores_of", "unit"]
+__all__ = ["ANSWER", "STEPS", "Selector", "scores_of", "unit"]
+
+ANSWER, STEPS = "answer", "steps"
+"""Whose residual a selector reads: of the position that predicts the answer, or of the last token of a written step."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Selector:
         key: W_k `[rank, d]`.
         bias: b `[1]`.
         trained_on: in words.
+        at: `ANSWER` or `STEPS`: of which positions h was when it was learnt; of others it says nothing.
     """
 
     layer: int
@@ -34,6 +38,7 @@ class Selector:
     key: Tensor = field(repr=False)
     bias: Tensor = field(repr=False)
     trained_on: str = ""
+    at: str = ANSWER
 
     def __call__(self, step: Tensor, tokens: Tensor) -> Tensor:
         """Scores `[..., tokens]`, fp32.
@@ -51,8 +56,9 @@ class Selector:
 
     @cached_property
     def digest(self) -> str:
-        """Of the layer and the numbers."""
-        return content_digest({**self.tensors(), "layer": torch.tensor([self.layer])})
+        """Of the layer, the numbers, and the positions where these are not those that predict answers."""
+        elsewhere = {} if self.at == ANSWER else {"at": torch.tensor(list(self.at.encode()))}
+        return content_digest({**self.tensors(), "layer": torch.tensor([self.layer]), **elsewhere})
 
 
 def scores_of(query: Tensor, key: Tensor, bias: Tensor, step: Tensor, tokens: Tensor) -> Tensor:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from controlled_records import mini_documents, mini_image
+from reasoning_documents import STEPS
 from safetensors.torch import load_file
+from scripted_checkpoint import scripted_checkpoint
 from typer.testing import CliRunner
 
 from harness_ext.cli import app
@@ -138,3 +140,48 @@ def test_scores_are_those_of_the_formula() -> None:
         unit = [each.double() / each.double().square().mean().sqrt() for each in (step, token)]
         expected = (query.double() @ unit[0]) @ (key.double() @ unit[1]) / 2 + 0.5
         assert float(score) == pytest.approx(float(expected), abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def writes_steps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return scripted_checkpoint(tmp_path_factory.mktemp("scripted") / "model", f"<think>{STEPS}</think>B")
+
+
+def steps_about(pictures: Path, out: Path) -> Path:
+    """The same questions with the two steps that the scripted model writes: a colour of each of the first objects."""
+    lines = [json.loads(line) for line in (pictures / "questions.jsonl").read_text().splitlines()]
+    steps = [
+        {"function": "query_color", "objects": [number], "result": colour}
+        for number, colour in enumerate(("red", "blue"))
+    ]
+    asked = [{**each, "image": str(pictures / each["image"]), "steps": steps} for each in lines]
+    out.write_text("\n".join(map(json.dumps, asked)))
+    return out
+
+
+def test_a_selector_of_written_steps_is_written_and_no_answer_is_chosen_with_it(
+    pictures: Path, writes_steps: Path, tmp_path: Path
+) -> None:
+    data, out = steps_about(pictures, tmp_path / "steps.jsonl"), tmp_path / "selector"
+    words = (writes_steps, "--data", data, "--at", "steps", "--steps", "5", "--held-out", "0.5", "--device", "cpu")
+    said = run(*words, "--max-new-tokens", "32", "--out", out)
+    assert "written steps of" in said and "attention at the step's end" in said and "of these others" in said
+    described = json.loads((out / "selector.json").read_text())
+    assert described["at"] == "steps" and described["recipe"]["written_steps"] > 0
+    assert {"own", "other_picture", "attention", "beside_others", "other_steps"} <= set(described["held_out"])
+    with pytest.raises(LensFileError, match=r"asked at the position that predicts the answer; .*--at answer"):
+        load(str(writes_steps), device="cpu", intervene=f"select:1:patches=4:file={out}")
+
+
+def test_steps_need_boxes_programs_and_a_model_that_writes_them(
+    pictures: Path, writes_steps: Path, tmp_path: Path
+) -> None:
+    words = ("--at", "steps", "--held-out", "0.5", "--device", "cpu", "--max-new-tokens", "32")
+    assert "written steps are learnt" in run(
+        writes_steps, "--data", pictures, *words, "--objective", "drops", "--out", tmp_path / "d", code=2
+    )
+    said = run(writes_steps, "--data", pictures, *words, "--out", tmp_path / "x", code=1)
+    assert "no response has a written step" in said and "no_program" in said
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_text(json.dumps({"image": str(pictures / "0.png"), "question": "?", "steps": "first look"}))
+    assert "lens_steps is 'first look'" in run(writes_steps, "--data", damaged, *words, "--out", tmp_path / "y", code=1)
