@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,11 @@ def open_image(image: object, *, where: str) -> Image.Image:
         if min(opened.size) < 1:
             raise InputError(f"{where}: the image is empty ({opened.size[0]}x{opened.size[1]})")
         return opened if opened.mode == "RGB" else _as_rgb(opened)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{where}: there is no file {error.filename}, seen from {Path.cwd()}. Give the whole path, or one that "
+            "starts in that folder."
+        ) from error
     except UNREADABLE as error:
         raise InputError(f"{where}: the image cannot be read ({error}); check or remove this sample") from error
 

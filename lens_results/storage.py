@@ -163,9 +163,13 @@ def write_tables(path: Path, tables: Iterable[pa.Table], metadata: dict[bytes, b
 
 def refused(folder: Path, err: OSError) -> RecordWriteError:
     """The error for a folder that records cannot be written into."""
+    if isinstance(err, FileExistsError | NotADirectoryError):
+        why, remedy = "found a file where a folder is needed", "Move the file away"
+    else:
+        why, remedy = err.strerror or str(err), "Free space there or make it writable"
     return RecordWriteError(
-        f"Cannot write lens records into {folder}: {err.strerror or err}. What was written before is intact. "
-        "Free space there or make it writable, or choose another folder with lens_dir."
+        f"Cannot write lens records into {folder}: {why}. What was written before is intact. "
+        f"{remedy}, or choose another folder with lens_dir."
     )
 
 

@@ -149,8 +149,8 @@ def predict_accuracies(
     for target in targets:
         log.info("%s: predicting from %d labelled sets", target.name, len(sources))
         used, related = _related(target, sources)
-        if not related and target.task and not force:
-            why = "no labelled set with such confidences is of the same task or the same model; forced, all are used"
+        if used and not related and target.task and not force:
+            why = "no labelled set with such confidences is of the same task or the same model; --force uses all others"
             problems.append(Problem(target.name, f"{target.name}: {why}"))
             used = []
         answers = [each.answers for each in used]

@@ -61,14 +61,17 @@ def build_effects(base: Paths, runs: Paths, *, tune_on: float | None = None, lan
     own = [*readable_task_runs(first.runs, problems)]
     theirs = [*readable_task_runs(others.runs, problems)]
     known = {run.run.info.run_id for run in own}
-    theirs = [run for run in theirs if run.run.info.run_id not in known]
+    compared = [run for run in theirs if run.run.info.run_id not in known]
+    if theirs and not compared:
+        raise ReportError("The runs to compare are the base itself; give the base first, then other runs of its tasks.")
     try:
-        found = effects(own, theirs, tune_on)
+        found = effects(own, compared, tune_on)
     except ValueError as error:
         raise ReportError(str(error)) from error
     if not found:
-        tasks = (", ".join(sorted({one.task for one in each})) or "none" for each in (own, theirs))
-        raise ReportError("No run is of a task of the base: the base has {}, the runs have {}.".format(*tasks))
+        tasks = (", ".join(sorted({one.task for one in each})) or "none" for each in (own, compared))
+        said = "No run is of a task of the base: the base has {}, the runs have {}. Give runs of the same tasks."
+        raise ReportError(said.format(*tasks))
     return EffectBoard(", ".join(sorted({one.label for one in own})), tuple(found), tuple(problems), language)
 
 

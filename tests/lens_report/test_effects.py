@@ -135,3 +135,18 @@ def test_the_command_prints_and_writes_the_table(tmp_path: Path) -> None:
     other_task = write_run(tmp_path / "t", task="clevr_mini", run_id="20260131T120000Z-00000009", n=40)
     ran = CliRunner().invoke(app, ["compare", str(base), str(other_task)])
     assert ran.exit_code == 1 and "the base has pope_mini, the runs have clevr_mini" in ran.output
+    assert "Give runs of the same tasks" in ran.output
+    ran = CliRunner().invoke(app, ["compare", str(base), str(base)])
+    assert ran.exit_code == 1 and "are the base itself; give the base first, then other runs" in ran.output
+
+
+@pytest.mark.parametrize("command", ["report", "leaderboard", "compare", "paper"])
+def test_a_file_in_place_of_the_output_folder_is_named(tmp_path: Path, command: str) -> None:
+    base, other = written(tmp_path, 1, seed=1), written(tmp_path, 2, [["dola", 1.0]], seed=2)
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    for out in (taken, taken / "below"):
+        ran = CliRunner().invoke(app, [command, str(base), str(other), "--out", str(out)])
+        assert ran.exit_code == 1, ran.output
+        assert "found a file where a folder is needed. Name another folder" in ran.output
+        assert "taken" in ran.output and "Errno" not in ran.output

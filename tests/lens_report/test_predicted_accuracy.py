@@ -88,6 +88,8 @@ def test_a_run_is_predicted_from_its_task_else_from_its_model_and_never_from_its
     neither = predict_accuracy(folder / "from1", others, methods=["mean"], n_draws=10)
     assert neither.found.sets[0].predictions[0].estimate.value is None
     assert "no labelled set with such confidences is of the same task or the same model" in neither.to_markdown()
+    alone = predict_accuracy(folder / "from1", folder / "from1", methods=["mean"], n_draws=10).to_markdown()
+    assert "it is the run to be predicted" in alone and "--force" not in alone
     (forced,) = predict_accuracy(folder / "from1", others, methods=["mean"], n_draws=10, force=True).found.sets
     assert (forced.related, len(forced.sources)) == ("", 3)
     assert forced.predictions[0].estimate.value is not None

@@ -65,7 +65,7 @@ def fit_trust(sets: Sequence[AnswerSet], among: Sequence[str] = ()) -> TrustMode
     if min(n_right, right.size - n_right) < MIN_CLASS:
         raise NotPredictedError(
             f"found {n_right} right and {right.size - n_right} wrong answers in the labelled sets, expected at least "
-            f"{MIN_CLASS} of each; give more with --from"
+            f"{MIN_CLASS} of each; give more labelled runs"
         )
     columns = np.concatenate([_columns(each, names) for each in sets])
     share = np.concatenate([np.full(len(each), right.size / len(sets) / len(each)) for each in sets])

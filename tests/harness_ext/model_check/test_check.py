@@ -258,6 +258,8 @@ def test_what_the_lens_adds_is_the_median_over_pairs_with_its_quartiles() -> Non
     assert (added.middle, added.low, added.high) == pytest.approx((0.3, 0.2, 0.4))
     shown = dict(_costs(Costs(off, on, None, None)))
     assert shown["the lens adds"] == "+30% (quartiles +20% to +40%)"
+    hidden = dict(_costs(Costs(off, tuple(one * 0.9 for one in off[:3]) + on[3:], None, None)))["the lens adds"]
+    assert hidden.startswith("not told apart from the machine's own changes (quartiles -10% to +30% of 5 samples)")
     assert shown["seconds without the lens"] == "2.000 (quartiles 1.000 to 4.000)"
     assert Costs(off[:4], on[:4], None, None).added is None
     assert shown != dict(_costs(Costs(off[:4], on[:4], None, None)))
