@@ -101,6 +101,7 @@ def learn_selector(
     selector = fitted(gathered.looked, plan, data.train_named, engine.model.device, progress)
     measured = gather(engine, data.held_out, plan, None, progress)
     quality = quality_of(selector, measured.looked, data.held_out_named, against_targets=plan.targets.of_the_model)
+    quality = replace(quality, left_out=dict(sorted(measured.left_out.items())))
     recipe = {**asdict(plan.recipe), "batch_size": plan.batch_size, "order_seed": plan.seed}
     recipe |= {"objective": plan.targets.name, **asdict(plan.targets)}
     recipe |= _counted(gathered, plan)

@@ -38,6 +38,7 @@ class SelectorQuality:
         attention: the same of the attention of a step's last token; empty where it was not read.
         beside_others, other_steps: of steps that have others which lie elsewhere, the same of the selector's map in
             their own boxes, and the mean in the boxes of those others; empty without such.
+        left_out: why responses or steps are not among them -> how many, see `selector_steps.StepsSeen`.
     """
 
     data: str
@@ -48,6 +49,7 @@ class SelectorQuality:
     attention: Mapping[str, float] = field(default_factory=dict)
     beside_others: Mapping[str, float] = field(default_factory=dict)
     other_steps: Mapping[str, float] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def quality_of(

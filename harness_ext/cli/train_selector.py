@@ -164,3 +164,5 @@ def _show(found: SelectorQuality, layer: int, of_what: str) -> None:
             continue
         table.add_row(name, *(f"{figures[each]:.3f}" if each in figures else "" for each in found.own))
     Console().print(table)
+    if found.left_out:
+        typer.echo("Left out: " + "; ".join(f"{why}: {count}" for why, count in found.left_out.items()))

@@ -166,6 +166,7 @@ def test_a_selector_of_written_steps_is_written_and_no_answer_is_chosen_with_it(
     words = (writes_steps, "--data", data, "--at", "steps", "--steps", "5", "--held-out", "0.5", "--device", "cpu")
     said = run(*words, "--max-new-tokens", "32", "--out", out)
     assert "written steps of" in said and "attention at the step's end" in said and "of these others" in said
+    assert "Left out" not in said
     described = json.loads((out / "selector.json").read_text())
     assert described["at"] == "steps" and described["recipe"]["written_steps"] > 0
     assert {"own", "other_picture", "attention", "beside_others", "other_steps"} <= set(described["held_out"])
@@ -185,3 +186,16 @@ def test_steps_need_boxes_programs_and_a_model_that_writes_them(
     damaged = tmp_path / "damaged.jsonl"
     damaged.write_text(json.dumps({"image": str(pictures / "0.png"), "question": "?", "steps": "first look"}))
     assert "lens_steps is 'first look'" in run(writes_steps, "--data", damaged, *words, "--out", tmp_path / "y", code=1)
+
+
+def test_steps_about_no_object_are_counted_as_left_out(pictures: Path, writes_steps: Path, tmp_path: Path) -> None:
+    data = steps_about(pictures, tmp_path / "steps.jsonl")
+    lines = [json.loads(line) for line in data.read_text().splitlines()]
+    for each in lines:
+        each["steps"][1]["objects"] = []
+    data.write_text("\n".join(map(json.dumps, lines)))
+    words = ("--at", "steps", "--steps", "2", "--held-out", "0.5", "--device", "cpu", "--max-new-tokens", "32")
+    said = run(writes_steps, "--data", data, *words, "--out", tmp_path / "s")
+    held_out = json.loads((tmp_path / "s" / "selector.json").read_text())["held_out"]
+    assert held_out["left_out"] == {"step, no_box": held_out["prompts"]}, "each response has one such step"
+    assert f"Left out: step, no_box: {held_out['prompts']}" in said and "of these others" not in said
