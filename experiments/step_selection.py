@@ -110,7 +110,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of everything")
     parser.add_argument("--pictures", type=int, default=1500, help="to learn from")
     parser.add_argument("--prompts", type=int, default=0, help="about them, to learn from; 0 takes all")
-    parser.add_argument("--steps", type=int, default=300, help="of each seed")
+    parser.add_argument("--steps", type=int, default=1500, help="of each seed")
     parser.add_argument("--layer", type=int, default=6, help="whose residuals the selector reads")
     parser.add_argument("--limit", type=int, default=0, help="questions whose maps are measured; 0 takes all")
     parser.add_argument("--device", default="cpu")
