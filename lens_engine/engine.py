@@ -37,6 +37,10 @@ class BatchTrace(Protocol):
     def probes(self) -> Sequence[Probe]:
         """Further probes that observed the batch."""
 
+    @property
+    def held_bytes(self) -> int | None:
+        """Bytes that it holds; None where its samples are not to be read with those of other batches."""
+
     def row(self, sample: int, step: int) -> int:
         """The row of the forward pass at `step` that produced the sample's token."""
 

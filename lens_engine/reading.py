@@ -6,7 +6,6 @@ import functools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -96,15 +95,45 @@ class Reader:
         self._observations = Observations(tokenizer, lens, whole_maps=whole_maps, relative=self._again.relative)
         self._assembler = RecordAssembler(lens, tokenizer, thresholds)
         self._end_ids = frozenset(lens.end_token_ids(tokenizer))
+        self._runs_again: set[str] = set()  # tasks whose candidates are scored by running the model again
         self._warned: set[str] = set()
 
+    def held(self, samples: Sequence[Sample], generations: Sequence[Generation]) -> int | None:
+        """Bytes that a batch holds while it waits to be read with others; None where nothing is gained by that.
+
+        What runs the model again is done at once, while its encoder's output is at hand.
+        """
+        traces = {id(each.trace): each.trace for each in generations}.values()
+        media = [sample.media for sample in samples]
+        at_once = (
+            self._again.anything
+            or any(sample.key[0] in self._runs_again for sample in samples)
+            or any(each.other_than_images for each in media)
+        )
+        if at_once:
+            return None
+        held = sum(3 * image.width * image.height for each in media for image in each.images)
+        for trace in traces:
+            own = None if trace is None or isinstance(trace, CaptureError) else trace.held_bytes
+            if own is None:
+                return None
+            held += own
+        return held
+
     def read(self, samples: Sequence[Sample], generations: Sequence[Generation]) -> list[SampleRecord]:
-        """One record a sample, in order. A sample without a readable answer gets a status and a reason."""
+        """One record a sample, in order. A sample without a readable answer gets a status and a reason.
+
+        The samples may be those of several batches; their layers are read together.
+        """
         answered = list(zip(samples, generations, strict=True))
-        records: list[SampleRecord] = []
-        for _, members in groupby(answered, key=lambda each: id(each[1].trace)):
-            records += self._read_batch(list(members))
-        return [self._looked(record, sample) for record, sample in zip(records, samples, strict=True)]
+        seen = [each for each in answered if not isinstance(each[1].trace, CaptureError | None)]
+        found = iter(self._read_together(seen))
+        return [
+            self._looked(
+                self._unseen(*each) if isinstance(each[1].trace, CaptureError | None) else next(found), each[0]
+            )
+            for each in answered
+        ]
 
     def _looked(self, record: SampleRecord, sample: Sample) -> SampleRecord:
         """The record with what a second look made of the prompt, where there was one."""
@@ -115,73 +144,100 @@ class Reader:
         found = {} if look.box is None else {LOOK: {"box": np.asarray([look.box], dtype=np.float32)}}
         return replace(record, probes={**record.probes, **found}, probe_status={**record.probe_status, LOOK: status})
 
-    def _read_batch(self, batch: Sequence[_Answered]) -> list[SampleRecord]:
-        trace = batch[0][1].trace
-        if trace is None or isinstance(trace, CaptureError):
-            unseen = trace or CaptureError("nothing was observed while this answer was generated")
-            return [self._failed(sample, generation.text, unseen) for sample, generation in batch]
+    def _unseen(self, sample: Sample, generation: Generation) -> SampleRecord:
+        unseen = CaptureError("nothing was observed while this answer was generated")
+        why = generation.trace if isinstance(generation.trace, CaptureError) else unseen
+        return self._failed(sample, generation.text, why)
+
+    def _read_together(self, batch: Sequence[_Answered]) -> list[SampleRecord]:
+        if not batch:
+            return []
         try:
-            return self._read(trace, batch)
+            return self._read(batch)
         except Exception as error:  # a fault of the lens never ends a run
             why = failure(error)
         free_memory()
         if len(batch) == 1:
             return [self._failed(batch[0][0], batch[0][1].text, why)]
         self._warn_once(f"A batch could not be read together ({why.reason}); its samples are read one by one.")
-        return [record for each in batch for record in self._read_batch([each])]
+        return [record for each in batch for record in self._read_together([each])]
 
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:
             self._warned.add(message)
             log.warning(message)
 
-    def _read(self, trace: BatchTrace, batch: Sequence[_Answered]) -> list[SampleRecord]:
-        """The records of some samples of one traced batch, in order."""
-        tokens = {generation.row: self._own_tokens(trace, generation.row) for _, generation in batch}
-        positions = {
-            generation.row: self._position(sample, generation.text, tokens[generation.row])
-            for sample, generation in batch
+    def _read(self, batch: Sequence[_Answered]) -> list[SampleRecord]:
+        """The records of some samples of traced batches, in order."""
+        tokens = [self._own_tokens(generation) for _, generation in batch]
+        positions = [self._position(*each, own) for each, own in zip(batch, tokens, strict=True)]
+        for place, (_, generation) in enumerate(batch):
+            finite = self._lens.finite(generation.trace)[generation.row]
+            if not finite and isinstance(positions[place], NoReadout):  # such logits say nothing of the answer
+                positions[place] = NoReadout("non_finite", NON_FINITE)
+        found = {place: position for place, position in enumerate(positions) if isinstance(position, AnswerPosition)}
+        candidates = {
+            place: resolve_candidates(self._tokenizer, batch[place][0].target, position)
+            for place, position in found.items()
         }
-        for row, finite in enumerate(self._lens.finite(trace)):
-            if not finite and isinstance(positions.get(row), NoReadout):  # such logits say nothing of the answer
-                positions[row] = NoReadout("non_finite", NON_FINITE)
-        by_row = {generation.row: sample for sample, generation in batch}
-        found = {row: position for row, position in positions.items() if isinstance(position, AnswerPosition)}
-        candidates = {row: resolve_candidates(self._tokenizer, by_row[row].target, found[row]) for row in found}
-        rows = [self._row(trace, by_row[row], row, found[row], candidates[row]) for row in found]
+        rows = [self._row(*batch[place], position, candidates[place]) for place, position in found.items()]
         readouts = dict(zip(found, self._lens.read(rows), strict=True))
-        known = {row: readouts[row].last_logits for row, position in found.items() if position.step == 0}
-        identity, compared = self._lens.check(trace, known), self._lens.compared(trace, known)
-        for row in found:
-            if candidates[row].sequences:
-                score = functools.partial(self._engine.score, by_row[row], before=tokens[row][: found[row].step])
-                readouts[row], candidates[row] = force_candidates(readouts[row], candidates[row], score)
+        known = {place: readouts[place].last_logits for place, position in found.items() if position.step == 0}
+        identities = self._identities(batch, known)
+        for place, position in found.items():
+            if candidates[place].sequences:
+                sample = batch[place][0]
+                self._runs_again.add(sample.key[0])
+                score = functools.partial(self._engine.score, sample, before=tokens[place][: position.step])
+                readouts[place], candidates[place] = force_candidates(readouts[place], candidates[place], score)
         readings = []
-        for sample, generation in batch:
-            row, n_tokens = generation.row, len(tokens[generation.row])
-            position = positions[row]
-            step = position.step if isinstance(position, AnswerPosition) else None
+        for place, (sample, generation) in enumerate(batch):
+            trace, row, n_tokens = _trace_of(generation), generation.row, len(tokens[place])
+            where = positions[place]
+            step = where.step if isinstance(where, AnswerPosition) else None
             watched = Watched.generation(trace, row, n_tokens)
-            observed = self._observations.of(watched, sample, step, candidates.get(row))
+            observed = self._observations.of(watched, sample, step, candidates.get(place))
             if self._again.steps and not sample.padding:
-                thought = self._thought(trace, sample, generation, position, candidates.get(row))
+                thought = self._thought(sample, generation, where, candidates.get(place))
                 thought = replace(thought, watched=watched)  # once for all readers, which share its steps
                 for reader in self._again.steps.values():
                     reader.add(observed, thought)
             own = trace.image_tokens[row] if trace.image_tokens else None
-            if isinstance(position, NoReadout):
-                checked = identity if row in compared else None
+            identity, compared = identities[place]
+            if isinstance(where, NoReadout):
+                checked = identity if compared else None
                 record = self._assembler.unread(
-                    sample, generation.text, position, n_generated=n_tokens, identity=checked, observed=observed
+                    sample, generation.text, where, n_generated=n_tokens, identity=checked, observed=observed
                 )
                 readings.append(_Generated(sample, record, None, observed, own))
             else:
-                read = ReadSample(sample, generation.text, n_tokens, position, candidates[row], readouts[row], observed)
-                record = self._assembler.read(read, identity, compared=row in compared)
-                again = functools.partial(self._answer_again, read, tokens[row][: position.step])
-                first = read if position.step == 0 and not candidates[row].sequences else None
+                chosen = candidates[place]
+                read = ReadSample(sample, generation.text, n_tokens, where, chosen, readouts[place], observed)
+                record = self._assembler.read(read, identity, compared=compared)
+                again = functools.partial(self._answer_again, read, tokens[place][: where.step])
+                first = read if where.step == 0 and not chosen.sequences else None
                 readings.append(_Generated(sample, record, again, observed, own, first))
         return self._read_again(readings)
+
+    def _identities(
+        self, batch: Sequence[_Answered], known: Mapping[int, Any]
+    ) -> list[tuple[IdentityReport | None, bool]]:
+        """Of each sample the identity of its batch, and whether the sample itself was compared.
+
+        Args:
+            batch: samples of one or several batches.
+            known: place -> last-layer logits of the first step, where it was read.
+        """
+        places: dict[int, list[int]] = {}
+        for place, (_, generation) in enumerate(batch):
+            places.setdefault(id(generation.trace), []).append(place)
+        found: dict[int, tuple[IdentityReport | None, bool]] = {}
+        for own in places.values():
+            trace = batch[own[0]][1].trace
+            logits = {batch[place][1].row: known[place] for place in own if place in known}
+            identity, compared = self._lens.check(trace, logits), self._lens.compared(trace, logits)
+            found |= {place: (identity, batch[place][1].row in compared) for place in own}
+        return [found[place] for place in range(len(batch))]
 
     def _read_again(self, readings: Sequence[_Generated]) -> list[SampleRecord]:
         """The records of a batch with what its controls and masks gave."""
@@ -199,19 +255,18 @@ class Reader:
         locate = functools.partial(self._engine.locate, own.sample) if tokens is None else lambda: tokens
         return self._again.masks.read(own.record, own.sample, observed, locate, own.again)
 
-    def _own_tokens(self, trace: BatchTrace, row: int) -> Tokens:
-        tokens = trace.new_tokens[row]
+    def _own_tokens(self, generation: Generation) -> Tokens:
+        tokens = _trace_of(generation).new_tokens[generation.row]
         return tuple(tokens[: n_generated(tokens, self._end_ids)])
 
     def _thought(
         self,
-        trace: BatchTrace,
         sample: Sample,
         generation: Generation,
         position: AnswerPosition | NoReadout,
         candidates: SampleCandidates | None,
     ) -> Thought:
-        tokens = self._own_tokens(trace, generation.row)
+        tokens = self._own_tokens(generation)
         return Thought(
             self._tokenizer,
             sample,
@@ -219,7 +274,7 @@ class Reader:
             tokens,
             position if isinstance(position, AnswerPosition) else None,
             candidates,
-            functools.partial(self._residual_before, trace, sample, generation.row),
+            functools.partial(self._residual_before, sample, generation),
         )
 
     def _text(self, text: str, tokens: Tokens) -> str:
@@ -231,31 +286,31 @@ class Reader:
             text = text if cleaned.startswith(text) else cleaned
         return text
 
-    def _position(self, sample: Sample, text: str, tokens: Tokens) -> AnswerPosition | NoReadout:
-        return find_position(self._tokenizer, sample, self._text(text, tokens), tokens)
+    def _position(self, sample: Sample, generation: Generation, tokens: Tokens) -> AnswerPosition | NoReadout:
+        return find_position(self._tokenizer, sample, self._text(generation.text, tokens), tokens)
 
     def _row(
         self,
-        trace: BatchTrace,
         sample: Sample,
-        row: int,
+        generation: Generation,
         position: AnswerPosition,
         candidates: SampleCandidates,
     ) -> ReadoutRow:
         return ReadoutRow(
-            residual=self._residual_before(trace, sample, row, position.step),
+            residual=self._residual_before(sample, generation, position.step),
             token_id=position.token_id,
             candidates=candidates.ids,
             gold=candidates.gold_ids,
             pivots=candidates.pivots,
         )
 
-    def _residual_before(self, trace: BatchTrace, sample: Sample, row: int, step: int) -> Any:
+    def _residual_before(self, sample: Sample, generation: Generation, step: int) -> Any:
         """`[layers, d]`, what predicted a token of a generated text."""
+        trace = _trace_of(generation)
         try:
-            return trace.residual(row, step)
+            return trace.residual(generation.row, step)
         except StepNotKeptError:  # the same tokens, given, lead to it again
-            tokens = trace.new_tokens[row]
+            tokens = trace.new_tokens[generation.row]
             return residual_of(self._engine.score(sample, [(tokens[step],)], before=tokens[:step])[0])
 
     def _answer_again(self, read: ReadSample, before: Tokens, replacement: Replacement) -> ControlReading:
@@ -377,6 +432,12 @@ class Reader:
         if not np.isfinite(scored.logprob):
             return None
         return self._lens.compare_position(residual_of(scored), scored.first_logits)
+
+
+def _trace_of(generation: Generation) -> BatchTrace:
+    assert generation.trace is not None
+    assert not isinstance(generation.trace, CaptureError)
+    return generation.trace
 
 
 def residual_of(scored: ScoredContinuation) -> Any:

@@ -36,8 +36,8 @@ __all__ = ["PART_SECONDS", "LensRecorder"]
 
 log = logging.getLogger(__name__)
 
-PART_SECONDS = 5.0
-"""What a kill can cost at most, beside the batch under way: the answers of so many seconds of work."""
+PART_SECONDS = 4.0
+"""What a kill can cost of the records that are made: the answers of so many seconds of work."""
 
 
 class Mirror(Protocol):

@@ -24,6 +24,7 @@ from .record_cache import RecordCache
 from .recorder import LensRecorder
 from .rereading import Rereading
 from .sample import Choices, Sample
+from .waiting import WaitingAnswers
 
 __all__ = ["ADVICE", "Answered", "DescribedModel", "Log", "Reads", "Recording", "lens_recording"]
 
@@ -55,8 +56,11 @@ class Answered(Protocol):
 class Reads(Protocol):
     """Makes records of answered samples; what fails in it costs a sample its readout and nothing else."""
 
+    def held(self, samples: Sequence[Sample], answers: Sequence[Any], /) -> int | None:
+        """Bytes that a batch holds while it waits to be read with others; None where nothing is gained by that."""
+
     def read(self, samples: Sequence[Sample], answers: Sequence[Any], /) -> list[SampleRecord]:
-        """One record a sample, in order."""
+        """One record a sample of one or several batches, in order."""
 
     def read_choices(
         self, choices: Choices, scored: Sequence[ScoredContinuation], problem: NoReadout | None = None, /
@@ -119,7 +123,9 @@ class Recording:
         self.again = again or Rereading()
         self.cache: RecordCache | None = None
         self._spent: dict[str, Any] = {}
-        self._reader = reader
+        self._costs: dict[str, dict[str, Any]] = {}
+        self._reader: Reads | None = reader
+        self._waiting: WaitingAnswers[Answered] = WaitingAnswers()
         self.log = log
         if directory is None and advice is not None and kept and self._processes.is_main_process:
             log.warning(f"Lens records are not kept: {advice}")
@@ -134,12 +140,31 @@ class Recording:
             self._spent = joined_work([self._spent, {"answers": answers, **asdict(work)}])
 
     def add(self, samples: Sequence[Sample], answers: Sequence[Answered]) -> None:
-        """Record a batch of answered samples."""
+        """Record a batch of answered samples, at the latest when `flush` is called."""
+        if self._waiting.add(samples, answers, self._open().held(samples, answers)):
+            self._read(*self._waiting.take())
+
+    def release(self) -> None:
+        """Let go of the model: read what waits, and keep only what the readers of answers took."""
+        if self._reader is None:
+            return
+        self.flush()
+        self._costs = self._control_costs()
+        self._reader, self.again = None, Rereading()
+
+    def flush(self) -> None:
+        """Read and write what waits."""
+        self._read(*self._waiting.take())
+        self.recorder.flush()
+
+    def _read(self, samples: Sequence[Sample], answers: Sequence[Answered]) -> None:
+        if not samples:
+            return
 
         def read() -> list[SampleRecord]:
             for sample in samples:
                 self.recorder.add_pictures(sample.media)
-            found = self._reader.read(samples, answers)
+            found = self._open().read(samples, answers)
             return [record for sample, record in zip(samples, found, strict=True) if not sample.padding]
 
         answered = zip(samples, answers, strict=True)
@@ -154,13 +179,14 @@ class Recording:
 
         def read() -> list[SampleRecord]:
             self.recorder.add_pictures(sample.media)
-            return [self._reader.read_choices(choices, scored, problem)]
+            return [self._open().read_choices(choices, scored, problem)]
 
         self.recorder.add_read([(sample.key, sample.kind, "")], read)
 
     def finish(self) -> dict[str, Path]:
         """Merge the records of all processes; every process calls it, the first one gets the files."""
-        costs, spent = gather_object([self._control_costs()]), gather_object([self._spent])
+        self.release()
+        costs, spent = gather_object([self._costs]), gather_object([self._spent])
         scores = gather_object([self.recorder.close()])
         if not (self._kept and self._processes.is_main_process):
             return {}
@@ -185,10 +211,15 @@ class Recording:
         return files
 
     def abandon(self) -> None:
-        """The evaluation failed: what was read stays on disk and is readable."""
-        self.recorder.flush()
+        """The evaluation failed: what was answered is read, stays on disk and is readable."""
+        self.flush()
         if self.recorder.directory is not None and len(self.recorder):
             self.log.warning(f"Lens records of {len(self.recorder)} samples so far are in {self.recorder.directory}")
+
+    def _open(self) -> Reads:
+        if self._reader is None:
+            raise RuntimeError("the recording has let go of its model")
+        return self._reader
 
     def _control_costs(self) -> dict[str, dict[str, Any]]:
         if not self._kept:

@@ -66,6 +66,12 @@ class Rereading:
         )
 
     @property
+    def anything(self) -> bool:
+        """Whether anything was asked for."""
+        alone = (self.controls, self.masks, self.relative)
+        return bool(self.steps) or any(each is not None for each in alone)
+
+    @property
     def costs(self) -> dict[str, dict[str, Any]]:
         """What read again -> samples, forward_passes, seconds of this process so far."""
         found: dict[str, dict[str, Any]] = {}

@@ -39,9 +39,9 @@ class Recorded:
             self.recording = None
 
     def flush(self) -> None:
-        """Write the records that wait."""
+        """Read the answers and write the records that wait."""
         if self.recording is not None:
-            self.recording.recorder.flush()
+            self.recording.flush()
 
 
 class Session(Recorded):
@@ -58,6 +58,12 @@ class Session(Recorded):
         self.engine = engine
         self.batch_size = batch_size
         self._batches = batches
+
+    def release(self) -> None:
+        """Let go of the engine and its model: all is answered. A recording goes on with what was read."""
+        if self.recording is not None:
+            self.recording.release()
+        del self.engine
 
     def generate(
         self,

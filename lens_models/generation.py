@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,20 @@ class TracedGeneration:
     beam_indices: Tensor | None = None
     probes: tuple[Probe, ...] = ()
     image_tokens: tuple[ImageTokens, ...] = ()
+
+    @functools.cached_property
+    def finite(self) -> list[bool]:
+        """Of each sample, whether the model's logits at its first step are finite; brought to the host once."""
+        assert self.trace.first_logits is not None
+        rows = torch.isfinite(self.trace.first_logits).all(dim=-1).tolist()
+        return [rows[self.row(sample, 0)] for sample in range(len(self.new_tokens))]
+
+    @property
+    def held_bytes(self) -> int | None:
+        """Bytes of what the lens itself kept; None where probes kept something beside it."""
+        if self.probes:
+            return None
+        return sum(each.nbytes for each in (*self.trace.steps, self.trace.first_logits) if each is not None)
 
     def row(self, sample: int, step: int) -> int:
         """The row of the forward pass at `step` that produced the sample's token (beams move between rows).

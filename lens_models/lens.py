@@ -241,10 +241,7 @@ class LogitLens:
 
     def finite(self, generation: TracedGeneration) -> list[bool]:
         """Of each sample of a batch, whether the model's logits at its first step are finite."""
-        reference = generation.trace.first_logits
-        assert reference is not None
-        rows = torch.isfinite(reference).all(dim=-1).tolist()
-        return [rows[generation.row(sample, 0)] for sample in range(len(generation.new_tokens))]
+        return generation.finite
 
     @torch.inference_mode()
     def check(self, generation: TracedGeneration, known: Mapping[int, Tensor] | None = None) -> IdentityReport | None:

@@ -37,9 +37,13 @@ def attempted(call: Callable[[], R]) -> tuple[R | None, str]:
         return None, str(error).strip().split("\n")[0] or type(error).__name__
 
 
-def free_memory() -> None:
-    """Give unused memory back. Call it outside of the `except` block: the exception keeps the tensors of its frames."""
-    gc.collect()
+def free_memory(*, collect: bool = True) -> None:
+    """Give unused memory back. Call it outside of the `except` block: the exception keeps the tensors of its frames.
+
+    Without `collect` what refers to itself stays until the garbage collector comes by.
+    """
+    if collect:
+        gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -48,7 +48,9 @@ class ReadoutPlan:
         slice_layers = max(1, min(at_once, left // (_TEMPORARIES * together)))
         if device.type != "cpu":
             return cls(together, at_once, together, slice_layers)
-        return cls(together, at_once, 1, max(1, min(slice_layers, _CPU_SLICE // (4 * vocabulary))))
+        rows = max(1, _CPU_SLICE // (4 * vocabulary))
+        slice_layers = min(slice_layers, rows)
+        return cls(together, at_once, max(1, min(together, rows // slice_layers)), slice_layers)
 
 
 def default_limit(device: torch.device, *, alone: bool = True) -> int:

@@ -47,6 +47,9 @@ class ServedAnswer:
 class ServedReader:
     """Makes one record of each answer; a `lens_engine.recording.Reads`."""
 
+    def held(self, samples: Sequence[Sample], answers: Sequence[ServedAnswer], /) -> None:
+        """Each answer is read by itself."""
+
     def read(self, samples: Sequence[Sample], answers: Sequence[ServedAnswer], /) -> list[SampleRecord]:
         """One record a sample, in order; without log-probabilities it holds the answer and why there is no more."""
         return [_record(sample, answer) for sample, answer in zip(samples, answers, strict=True)]

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -73,6 +73,7 @@ class VllmTrace:
     seen: tuple[Mapping[str, Any], ...]
     image_tokens: tuple[ImageTokens, ...] = ()
     probes: tuple[Probe, ...] = ()
+    held_bytes: ClassVar[None] = None  # the workers hold it
 
     def row(self, sample: int, step: int) -> int:
         """See `BatchTrace`."""

@@ -77,8 +77,8 @@ def test_two_processes_give_the_rows_of_one(pope: PopeRun, monkeypatch: pytest.M
 
 # a run as short as this one may end within the seconds that a part waits: it writes each batch
 _KILLED = """
-from lens_engine import record_cache, recorder
-recorder.PART_SECONDS = record_cache.PART_SECONDS = 0.0
+from lens_engine import record_cache, recorder, waiting
+waiting.READ_SECONDS = recorder.PART_SECONDS = record_cache.PART_SECONDS = 0.0
 from lmms_eval.cli.dispatch import main
 main()
 """

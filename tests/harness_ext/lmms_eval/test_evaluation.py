@@ -16,6 +16,7 @@ from lmms_eval_outcome import Evaluate
 from loguru import logger
 from plain_model import lens_tiny_bounds
 
+from harness_ext.lmms_eval.model import HFMultimodalLens
 from lens_engine.table import METRIC_NAMES
 from lens_models.loading import load_model, resolve_pretrained
 
@@ -183,6 +184,28 @@ def test_the_model_is_gone_before_the_answers_are_scored() -> None:
     owner.clean()
     assert not any(parameter() is not None for parameter in parameters)
     owner.clean()  # a second time does no harm
+
+
+@pytest.mark.parametrize("itself", [False, True], ids=["", "refers to itself"])
+def test_the_model_of_a_recorded_run_is_gone_before_its_answers_are_scored(
+    itself: bool, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    clean = HFMultimodalLens.clean
+
+    def watched(owner: HFMultimodalLens) -> None:
+        model = owner.model
+        if itself:
+            model.itself = model  # only the garbage collector frees it
+        refer, model = weakref.ref(model), None
+        clean(owner)
+        seen.append(refer() is None)
+
+    monkeypatch.setattr(HFMultimodalLens, "clean", watched)
+    outcome = evaluate("tiny_yes_no", "lens_controls=blank", limit=3)
+    assert seen == [True]
+    assert outcome.run.samples["status"].tolist() == ["ok"] * 3
+    assert outcome.run.info.control_cost["blank"]["samples"] == 3, "what was counted is kept"
 
 
 def test_the_lens_norm_none_is_stored_and_differs(evaluate: Evaluate) -> None:

@@ -262,11 +262,17 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     yield full
 
 
+def nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch is read and written by itself."""
+    monkeypatch.setattr("lens_engine.waiting.READ_SECONDS", 0.0)
+    monkeypatch.setattr("lens_engine.recorder.PART_SECONDS", 0.0)
+
+
 def test_a_full_disk_costs_no_answer_and_is_told(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
+    nothing_waits(monkeypatch)
     undisturbed = evaluate("tiny_yes_no", batch_size=2, output="calm")
-    monkeypatch.setattr("lens_engine.recorder.PART_SECONDS", 0.0)
     calls: list[int] = []
     sync = os.fsync
 
@@ -296,7 +302,7 @@ def test_a_full_disk_costs_no_answer_and_is_told(
 def test_records_wait_for_a_disk_that_has_room_again(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, full_disk: list[bool], told: list[str]
 ) -> None:
-    monkeypatch.setattr("lens_engine.recorder.PART_SECONDS", 0.0)
+    nothing_waits(monkeypatch)
     calls: list[int] = []
 
     def room_at_last(arguments: dict[str, Any]) -> None:
