@@ -177,7 +177,8 @@ class SampleRecord:
     def _normalised(self) -> Iterator[tuple[str, Any]]:
         for name, convert in _CONVERTERS.items():
             value = getattr(self, name)
-            if value is not None or name not in _NULLABLE:
+            empty = type(value) in (tuple, dict) and not value  # as most fields of a record are
+            if not empty and (value is not None or name not in _NULLABLE):
                 yield name, convert(name, value)
 
     def _by_layer(self) -> Iterator[tuple[str, Any]]:

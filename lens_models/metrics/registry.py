@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 __all__ = ["METRICS", "Metric", "Namespace", "names"]
@@ -204,8 +205,9 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def names(namespace: Namespace, source: Source | None = None) -> list[str]:
+@cache
+def names(namespace: Namespace, source: Source | None = None) -> tuple[str, ...]:
     """The metrics of one name space, all or those of one source, in the order of ``METRICS``."""
-    return [
+    return tuple(
         name for name, metric in METRICS.items() if metric.namespace == namespace and source in (None, metric.source)
-    ]
+    )

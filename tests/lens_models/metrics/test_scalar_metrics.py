@@ -307,7 +307,7 @@ def test_thresholds_out_of_range_are_refused(limits):
 
 def test_registry_names_every_metric_once():
     layers = yes_no(1, 1)
-    assert list(free(layers)) == names("label_free", "layers")
-    assert list(gold(layers)) == names("gold_based", "layers")
+    assert list(free(layers)) == list(names("label_free", "layers"))
+    assert list(gold(layers)) == list(names("gold_based", "layers"))
     assert set(METRICS) == set(names("label_free")) | set(names("gold_based"))
     assert all(metric.definition.endswith(".") for metric in METRICS.values())
