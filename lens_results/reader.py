@@ -235,12 +235,12 @@ class Run:
         table = pick(self._rows, ["topk_ids", "topk_tokens"])
         known = table.filter(pc.and_(table["topk_ids"].is_valid(), table["topk_tokens"].is_valid()))
         ids, texts = (frames.single(known, name).flatten().flatten() for name in ("topk_ids", "topk_tokens"))
-        pairs = pd.DataFrame({"id": ids.to_numpy(zero_copy_only=False), "text": texts.to_pandas()})
+        numbers = ids.to_numpy(zero_copy_only=False)
+        first = ~pd.Series(numbers).duplicated().to_numpy()
+        read = zip(numbers[first].tolist(), texts.filter(pa.array(first)).to_pylist(), strict=True)
         of_probes = frames.single(pick(self._rows, ["token_texts"]), "token_texts")
         told = zip(of_probes.keys.to_pylist(), of_probes.items.to_pylist(), strict=True)
-        return {int(token): text for token, text in told} | dict(
-            pairs.drop_duplicates("id").itertuples(index=False, name=None)
-        )
+        return {int(token): text for token, text in told} | dict(read)
 
     @cached_property
     def _row_of(self) -> dict[Key, int]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness_ext.cli.failures import exit_on
+from harness_ext.cli.importing import objects_set_aside
 from harness_ext.cli.language import Lang, Language
 from harness_ext.cli.progress import progress
 
@@ -30,8 +31,9 @@ def report(
     lang: Lang = Language.en,
 ) -> None:
     """Report on RUNS: report.md, index.html with the explorer, stats.json, figures. Needs no model and no network."""
-    from lens_report import ReportError, build_report
-    from lens_results import LensResultsError
+    with objects_set_aside():
+        from lens_report import ReportError, build_report
+        from lens_results import LensResultsError
 
     pairs = [_pair(each) for each in before_after or ()]
     with exit_on(ReportError, LensResultsError, OSError), progress("Reading the records"):

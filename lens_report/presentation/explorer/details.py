@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,7 +44,7 @@ class Details:
     """
 
     def __init__(self, task_run: TaskRun, number: int) -> None:
-        self._number, self._frame, self._texts = number, task_run.frame, task_run.run.token_texts
+        self._number, self._frame = number, task_run.frame
         self._candidates = {name: indices(task_run, f"{name}_candidate").tolist() for name in ("gold", "pred")}
         wide: dict[str, tuple[str, str | None]] = {"z": ("cand_scores", None), "pivot": ("pivot_scores", None)}
         wide |= {name: ("cand_scores", name) for name in task_run.run.controls}
@@ -66,6 +66,7 @@ class Details:
             if str(name).startswith(prefix)
         }
         self._top = None if ids is None or logprobs is None else (ids, logprobs)
+        self._texts = _Texts.of(task_run.run.token_texts)
 
     def keep_maps(self, budget: int, shown: int) -> int:
         """Leave out maps over pictures beyond so many bytes (`Heat.keep`); how many samples lose theirs."""
@@ -100,7 +101,7 @@ class Details:
                 entry["output"] = [list(pair) for pair in zip(own.output_tokens, hundredths, strict=True)]
                 reasons = {name: _text(values[start + place]) for name, values in self._uncertain.items()}
                 entry["uncertain"] = {name: why for name, why in reasons.items() if why}
-            if top is not None and top.read[place].any():
+            if top is not None and any(top.read[place]):
                 entry |= top.entry(place, bits_of(own.candidate_token_ids, gold, pred))
             parts = {name: part.entry(start + place) for name, part in self._parts.items()}
             entry |= {name: part for name, part in parts.items() if part is not None}
@@ -109,10 +110,30 @@ class Details:
     def _top_tokens(self, ids: Floats, logprobs: Floats) -> _TopTokens:
         read = np.asarray(np.isfinite(ids).all(axis=2))
         numbers = np.where(read[..., None], ids, -1).astype(np.int64)
-        distinct, places = np.unique(numbers, return_inverse=True)
-        texts = np.array([self._texts.get(token) or f"#{token}" for token in distinct.tolist()], dtype=object)
-        tokens = texts[places].reshape(numbers.shape).tolist()
-        return _TopTokens(numbers, read, tokens, whole_numbers(logprobs, HUNDREDTHS))
+        tokens = self._texts.at(numbers).tolist()
+        return _TopTokens(numbers.tolist(), read.tolist(), tokens, whole_numbers(logprobs, HUNDREDTHS))
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Texts of token ids: int [tokens + 1], rising, and object [tokens + 1]; the last id is that of no token."""
+
+    ids: NDArray[np.int64]
+    texts: NDArray[np.object_]
+
+    @classmethod
+    def of(cls, texts: Mapping[int, str]) -> _Texts:
+        ids = sorted(texts)
+        shown = [texts[token] or f"#{token}" for token in ids]
+        return cls(np.array([*ids, np.iinfo(np.int64).max]), np.array([*shown, ""], dtype=object))
+
+    def at(self, numbers: NDArray[np.int64]) -> NDArray[np.object_]:
+        """The text of each id; `#` and the number where it is not known."""
+        places = np.searchsorted(self.ids, numbers)
+        unknown = self.ids[places] != numbers
+        found: NDArray[np.object_] = self.texts[places]
+        found[unknown] = [f"#{number}" for number in numbers[unknown].tolist()]
+        return found
 
 
 @dataclass(frozen=True)
@@ -120,26 +141,32 @@ class _TopTokens:
     """The layers × k tables of some samples.
 
     Attributes:
-        ids: int [samples, L, k]; -1 in a layer that was not read.
-        read: bool [samples, L].
+        ids: Token ids [samples][L][k]; -1 in a layer that was not read.
+        read: Whether a layer was read [samples][L].
         tokens: Texts [samples][L][k].
         logprobs: Hundredths of a nat [samples][L][k].
     """
 
-    ids: NDArray[np.int64]
-    read: NDArray[np.bool_]
+    ids: Rows
+    read: Rows
     tokens: Rows
     logprobs: Rows
 
     def entry(self, place: int, bits: dict[int, int]) -> dict[str, Any]:
         """Tokens, log-probabilities and marks of one sample; an empty list for a layer that was not read."""
-        ids, read = self.ids[place], self.read[place].tolist()
-        marked = np.argwhere(np.isin(ids, list(bits)) & self.read[place][:, None])
-        return {
-            "tokens": [line if known else [] for line, known in zip(self.tokens[place], read, strict=True)],
-            "logprobs": [line if known else [] for line, known in zip(self.logprobs[place], read, strict=True)],
-            "marks": [[layer, rank, bits[int(ids[layer, rank])]] for layer, rank in marked.tolist()],
-        }
+        ids, read, tokens, logprobs = (each[place] for each in (self.ids, self.read, self.tokens, self.logprobs))
+        if not all(read):
+            tokens, logprobs = (
+                [line if known else [] for line, known in zip(lines, read, strict=True)] for lines in (tokens, logprobs)
+            )
+        marks = [
+            [layer, rank, bits[token]]
+            for layer, line in enumerate(ids)
+            if read[layer]
+            for rank, token in enumerate(line)
+            if token in bits
+        ]
+        return {"tokens": tokens, "logprobs": logprobs, "marks": marks}
 
 
 def bits_of(token_ids: tuple[tuple[int, ...], ...], gold: int | None, pred: int | None) -> dict[int, int]:
@@ -154,7 +181,7 @@ def bits_of(token_ids: tuple[tuple[int, ...], ...], gold: int | None, pred: int 
 
 def _layers(values: Rows, width: int) -> Rows | None:
     """[layers][width] of one sample; None where it has nothing."""
-    found = [line[:width] for line in values]
+    found = values if values and len(values[0]) == width else [line[:width] for line in values]
     return found if any(_any(line) for line in found) else None
 
 

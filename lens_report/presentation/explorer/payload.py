@@ -28,7 +28,8 @@ from lens_results import LensResultsError, load_thumbnails
 
 CHUNK = 200
 TEXT_ROWS = 500
-LEVEL = 6
+LEVEL = 4
+"""Of zlib: 6 takes three times as long for 6 % less."""
 FOLDER = "samples"
 """Where the parts are that stand beside the page."""
 IMAGES_A_CHUNK = 50

@@ -18,8 +18,9 @@ def save(figure: Figure, path: Path) -> tuple[Path, Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(RC):
         figure.set_dpi(DPI)  # letters are fitted to pixels: at another resolution the labels have other widths
-        figure.draw_without_rendering()
-        figure.set_layout_engine(None)  # laid out once for both files
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
+            figure.set_layout_engine(None)  # laid out once for both files
         figure.savefig(png, dpi=DPI, metadata={"Software": None})
         figure.savefig(svg, metadata={"Date": None, "Creator": None})
     return png, svg

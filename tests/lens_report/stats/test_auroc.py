@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from stats_simulation import simulate_run
 
 from lens_report.stats import Clusters, associate, auroc_by_layer, delta_auroc
-from lens_report.stats.auroc import auroc, auroc_value, difference, estimate, standard_error
+from lens_report.stats.auroc import auroc, auroc_value, auroc_value_of_counts, difference, estimate, standard_error
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
@@ -148,7 +148,16 @@ def test_auroc_by_layer_is_that_of_each_layer():
     ]
 
 
+@settings(max_examples=40)
+@given(st.integers(0, 10**6), st.integers(2, 80), st.integers(1, 300))
+def test_counted_whole_numbers_have_the_auroc_of_sorted_ones(seed: int, n: int, largest: int):
+    rng = np.random.default_rng(seed)
+    level, error = rng.integers(0, largest + 1, n).astype(np.min_scalar_type(largest)), rng.random(n) < 0.5
+    np.testing.assert_equal(auroc_value_of_counts(level, error), auroc_value(level.astype(np.float64), error))
+
+
 def test_one_class_has_no_auroc():
+    assert np.isnan(auroc_value_of_counts(np.arange(5), np.zeros(5, dtype=bool)))
     assert np.isnan(auroc_value(np.arange(5.0), np.ones(5, dtype=bool)))
     assert np.isnan(auroc(np.arange(5.0), np.zeros(5, dtype=bool)).value)
 
