@@ -48,7 +48,7 @@ class Clusters:
 
     def n_present(self) -> int:
         """Number of clusters that have a row."""
-        return int(np.unique(self.codes).size)
+        return int(np.count_nonzero(np.bincount(self.codes)))
 
     def sums(self, values: Floats) -> Floats:
         """Sum of the values within each cluster: float [n] or [n, k] -> float [count] or [count, k]."""

@@ -40,12 +40,33 @@ def _folds(codes: bytes, errors: bytes, n_folds: int, seed: int) -> NDArray[np.i
     """Of the same rows several statistics of a report ask for the same folds, which take a while to find."""
     groups, error = np.frombuffer(codes, dtype=np.int64), np.frombuffer(errors, dtype=bool)
     fold = groups % n_folds
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    splitter = _QuickFolds(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # callers say what is too small
         for number, (_, held_out) in enumerate(splitter.split(np.zeros(error.size), error, groups)):
             fold[held_out] = number
     return fold
+
+
+class _QuickFolds(StratifiedGroupKFold):  # type: ignore[misc]
+    """The same folds: what a cluster would do to each of them is computed for all at once, not fold by fold.
+
+    Where a release of scikit-learn has no such method, its own way is taken, which takes six times as long.
+    """
+
+    def _find_best_fold(self, y_counts_per_fold: Floats, y_cnt: Floats, group_y_counts: Floats) -> int:
+        folds = np.arange(len(y_counts_per_fold))
+        proposed = np.repeat(y_counts_per_fold[None], folds.size, axis=0)
+        proposed[folds, folds] += group_y_counts
+        uneven = np.std(proposed / y_cnt, axis=1).mean(axis=1).tolist()
+        sizes = y_counts_per_fold.sum(axis=1).tolist()
+        best = 0
+        for fold in range(1, folds.size):
+            gap = uneven[fold] - uneven[best]
+            close = abs(gap) <= 1e-8 + 1e-5 * abs(uneven[best])  # as np.isclose
+            if gap < 0 or (close and sizes[fold] < sizes[best]):
+                best = fold
+        return best
 
 
 def spline(values: Floats, n_knots: int = KNOTS) -> Floats:

@@ -9,8 +9,11 @@ therefore studentised by its cluster-robust error, sum_g U_g / sqrt(sum_g U_g^2)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +26,9 @@ from lens_report.stats.results import Sizes, join_notes
 Floats = NDArray[np.float64]
 N_PERMUTATIONS = 2_000
 BLOCK = 128
+"""Permutations that are drawn together: with several strata the draws depend on it."""
+CELLS = 1_000_000
+"""Of the permuted errors that are looked at together: more do not stay in the cache of a processor."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def max_t(
     if reason:
         return [NullTest.missing(sizes, METHOD, join_notes(note, reason))] * values.shape[1]
     problem = _Problem.of(values, labels, groups, level[known])
-    return problem.tests(n_permutations, np.random.default_rng(seed), sizes, note)
+    return problem.tests(n_permutations, seed, sizes, note)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +140,9 @@ class _Problem:
     """Centred ranks by cluster, ready for permuted errors."""
 
     by_cluster: list[csr_array]
-    error: Floats
-    members: list[NDArray[np.int64]]
+    error: NDArray[np.bool_]
+    stratum: NDArray[np.int64]
+    share: Floats
     offset: Floats
     pairs: float
 
@@ -151,25 +158,21 @@ class _Problem:
         cells = (clusters.codes, np.arange(n))
         return cls(
             by_cluster=[csr_array((column, cells), shape=(clusters.count, n)) for column in centred.T],
-            error=error.astype(np.float64),
-            members=[np.flatnonzero(level == index) for index in range(counts.size)],
+            error=error,
+            stratum=level.astype(np.int64),
+            share=(np.bincount(level, weights=error) / counts)[level][:, None],
             # AUROC = (rank sum of the errors - its minimum) / pairs; permutations keep the share of the strata's means.
             offset=means[level].T @ error - n_error * (n_error + 1) / 2,
             pairs=float(n_error * (n - n_error)),
         )
 
-    def permuted(self, n_draws: int, rng: np.random.Generator) -> Floats:
-        """Errors permuted within strata: float [n, n_draws]."""
-        out = np.empty((self.error.size, n_draws))
-        for rows in self.members:
-            out[rows] = rng.permuted(np.repeat(self.error[rows, None], n_draws, axis=1), axis=0)
-        return out
+    def permuted(self, n_draws: int, seed: int) -> list[NDArray[np.uint8]]:
+        """Errors permuted within strata, as bits: uint8 [some draws / 8, n] each."""
+        return _permuted(self.error.tobytes(), self.stratum.tobytes(), n_draws, seed)
 
-    def statistics(self, error: Floats) -> tuple[Floats, Floats]:
-        """AUROC and studentised statistic of every score: errors float [n, draws] -> two float [k, draws]."""
-        centred = error.copy()
-        for rows in self.members:
-            centred[rows] -= self.error[rows].mean()
+    def statistics(self, error: NDArray[np.bool_ | np.uint8]) -> tuple[Floats, Floats]:
+        """AUROC and studentised statistic of every score: errors [draws, n] -> two float [k, draws]."""
+        centred = np.subtract(error.T, self.share, order="C")
         auroc, student = [], []
         for matrix, offset in zip(self.by_cluster, self.offset, strict=True):
             by_cluster = matrix @ centred
@@ -179,12 +182,18 @@ class _Problem:
             student.append(np.divide(total, spread, out=np.full_like(total, np.nan), where=spread > 0))
         return np.stack(auroc), np.stack(student)
 
-    def tests(self, n_permutations: int, rng: np.random.Generator, sizes: Sizes, note: str) -> list[NullTest]:
-        observed, statistic = (line[:, 0] for line in self.statistics(self.error[:, None]))
-        blocks = [min(BLOCK, n_permutations - start) for start in range(0, n_permutations, BLOCK)]
-        parts = [self.statistics(self.permuted(size, rng)) for size in blocks]
-        null_auroc = np.concatenate([part[0] for part in parts], axis=1)
-        null = np.abs(np.concatenate([part[1] for part in parts], axis=1))
+    def tests(self, n_permutations: int, seed: int, sizes: Sizes, note: str) -> list[NullTest]:
+        observed, statistic = (line[:, 0] for line in self.statistics(self.error[None]))
+        size = max(1, CELLS // (8 * self.error.size))
+        pieces = [
+            block[start : start + size]
+            for block in self.permuted(n_permutations, seed)
+            for start in range(0, len(block), size)
+        ]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # the products let the threads run side by side
+            parts = list(pool.map(lambda piece: self.statistics(np.unpackbits(piece, axis=0)), pieces))
+        null_auroc, null = (np.concatenate(each, axis=1)[:, :n_permutations] for each in zip(*parts, strict=True))
+        null = np.abs(null)
         highest = np.nanmax(np.where(np.isnan(null), 0.0, null), axis=0)
         tests = []
         for column, value in enumerate(statistic):
@@ -208,6 +217,21 @@ class _Problem:
                 )
             )
         return tests
+
+
+@lru_cache(maxsize=2)
+def _permuted(error: bytes, stratum: bytes, n_permutations: int, seed: int) -> list[NDArray[np.uint8]]:
+    """Several tests of a report ask for the same permutations, which take a while to draw."""
+    wrong, level = np.frombuffer(error, dtype=bool), np.frombuffer(stratum, dtype=np.int64)
+    members = [np.flatnonzero(level == index) for index in range(int(level.max()) + 1)]
+    rng = np.random.default_rng(seed)
+    blocks = []
+    for start in range(0, n_permutations, BLOCK):
+        drawn = np.empty((min(BLOCK, n_permutations - start), wrong.size), dtype=bool)
+        for rows in members:
+            drawn[:, rows] = rng.permuted(np.tile(wrong[rows], (len(drawn), 1)), axis=1)
+        blocks.append(np.packbits(drawn, axis=0))
+    return blocks
 
 
 def _p_value(null: Floats, value: float) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lens_report.measures.candidates import indices
@@ -77,10 +79,15 @@ class Details:
         part = slice(start, stop)
         wide = {name: whole_numbers(values[part], THOUSANDTHS) for name, values in self._wide.items()}
         lines = {name: whole_numbers(values[part], THOUSANDTHS) for name, values in self._lines.items()}
-        top = None if self._top is None else self._top_tokens(*(values[part] for values in self._top))
-        samples: Iterator[Any] = self._frame[COLUMNS].iloc[part].itertuples(index=False)
+        samples: list[Any] = list(self._frame[COLUMNS].iloc[part].itertuples(index=False))
+        chosen = [[_number(self._candidates[name][row]) for name in ("gold", "pred")] for row in range(start, stop)]
+        top = None
+        if self._top is not None:
+            ids = [own.candidate_token_ids for own in samples]
+            bits = [bits_of(own, *numbers) for own, numbers in zip(ids, chosen, strict=True)]
+            top = self._top_tokens(bits, *(values[part] for values in self._top))
         for place, own in enumerate(samples):
-            gold, pred = (_number(self._candidates[name][start + place]) for name in ("gold", "pred"))
+            gold, pred = chosen[place]
             entry: dict[str, Any] = {
                 "task_run": self._number, "candidates": list(own.candidates), "gold": gold, "pred": pred,
                 "rule": _text(own.answer_rule),
@@ -102,36 +109,35 @@ class Details:
                 reasons = {name: _text(values[start + place]) for name, values in self._uncertain.items()}
                 entry["uncertain"] = {name: why for name, why in reasons.items() if why}
             if top is not None and any(top.read[place]):
-                entry |= top.entry(place, bits_of(own.candidate_token_ids, gold, pred))
+                entry |= top.entry(place)
             parts = {name: part.entry(start + place) for name, part in self._parts.items()}
             entry |= {name: part for name, part in parts.items() if part is not None}
             yield entry
 
-    def _top_tokens(self, ids: Floats, logprobs: Floats) -> _TopTokens:
+    def _top_tokens(self, bits: list[dict[int, int]], ids: Floats, logprobs: Floats) -> _TopTokens:
         read = np.asarray(np.isfinite(ids).all(axis=2))
         numbers = np.where(read[..., None], ids, -1).astype(np.int64)
         tokens = self._texts.at(numbers).tolist()
-        return _TopTokens(numbers.tolist(), read.tolist(), tokens, whole_numbers(logprobs, HUNDREDTHS))
+        return _TopTokens(read.tolist(), tokens, whole_numbers(logprobs, HUNDREDTHS), marks(numbers, bits))
 
 
 @dataclass(frozen=True)
 class _Texts:
-    """Texts of token ids: int [tokens + 1], rising, and object [tokens + 1]; the last id is that of no token."""
+    """Texts of token ids, object [tokens + 1]; the last one is that of no token."""
 
-    ids: NDArray[np.int64]
+    ids: pd.Index
     texts: NDArray[np.object_]
 
     @classmethod
     def of(cls, texts: Mapping[int, str]) -> _Texts:
-        ids = sorted(texts)
-        shown = [texts[token] or f"#{token}" for token in ids]
-        return cls(np.array([*ids, np.iinfo(np.int64).max]), np.array([*shown, ""], dtype=object))
+        shown = [text or f"#{token}" for token, text in texts.items()]
+        return cls(pd.Index(list(texts), dtype=np.int64), np.array([*shown, None], dtype=object))
 
     def at(self, numbers: NDArray[np.int64]) -> NDArray[np.object_]:
         """The text of each id; `#` and the number where it is not known."""
-        places = np.searchsorted(self.ids, numbers)
-        unknown = self.ids[places] != numbers
+        places = self.ids.get_indexer(pd.Index(numbers.ravel())).reshape(numbers.shape)
         found: NDArray[np.object_] = self.texts[places]
+        unknown = places < 0
         found[unknown] = [f"#{number}" for number in numbers[unknown].tolist()]
         return found
 
@@ -141,32 +147,39 @@ class _TopTokens:
     """The layers × k tables of some samples.
 
     Attributes:
-        ids: Token ids [samples][L][k]; -1 in a layer that was not read.
         read: Whether a layer was read [samples][L].
         tokens: Texts [samples][L][k].
         logprobs: Hundredths of a nat [samples][L][k].
+        marks: [samples][[layer, place, bits], ...].
     """
 
-    ids: Rows
     read: Rows
     tokens: Rows
     logprobs: Rows
+    marks: Rows
 
-    def entry(self, place: int, bits: dict[int, int]) -> dict[str, Any]:
+    def entry(self, place: int) -> dict[str, Any]:
         """Tokens, log-probabilities and marks of one sample; an empty list for a layer that was not read."""
-        ids, read, tokens, logprobs = (each[place] for each in (self.ids, self.read, self.tokens, self.logprobs))
+        read, tokens, logprobs = self.read[place], self.tokens[place], self.logprobs[place]
         if not all(read):
             tokens, logprobs = (
                 [line if known else [] for line, known in zip(lines, read, strict=True)] for lines in (tokens, logprobs)
             )
-        marks = [
-            [layer, rank, bits[token]]
-            for layer, line in enumerate(ids)
-            if read[layer]
-            for rank, token in enumerate(line)
-            if token in bits
-        ]
-        return {"tokens": tokens, "logprobs": logprobs, "marks": marks}
+        return {"tokens": tokens, "logprobs": logprobs, "marks": self.marks[place]}
+
+
+def marks(ids: NDArray[np.int64], bits: Sequence[Mapping[int, int]]) -> list[list[list[int]]]:
+    """Where tokens of candidates stand among ids [samples, L, k]: of each sample [[layer, place, bits], ...]."""
+    rows = np.arange(len(ids))
+    tokens, of_tokens = (
+        np.fromiter(chain.from_iterable(each), dtype=np.int64) for each in (bits, (own.values() for own in bits))
+    )
+    wanted = pd.Index((np.repeat(rows, [len(own) for own in bits]) << 32) + tokens)
+    found = wanted.get_indexer(pd.Index(((rows[:, None, None] << 32) + ids).ravel()))
+    hits = np.flatnonzero(found >= 0)
+    row, layer, place = np.unravel_index(hits, ids.shape)
+    listed = np.stack([layer, place, of_tokens[found[hits]]], axis=1).tolist()
+    return [listed[first:last] for first, last in pairwise(np.searchsorted(row, np.arange(len(ids) + 1)))]
 
 
 def bits_of(token_ids: tuple[tuple[int, ...], ...], gold: int | None, pred: int | None) -> dict[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,8 @@ class Heat:
             for kind, probe in RECORDED.items()
         }
         frame = task_run.frame
+        columns = [self._tokens, *self._in_time, *self._tracks, *self._boxes, *chain(*self._lifts.values())]
+        self._nothing = all(values is None for column in columns for values in column)
         self._right = (frame["verdict"] == 1).to_numpy(dtype=bool)
         self._left_out: set[int] = set()
         self._status = {
@@ -74,6 +77,8 @@ class Heat:
 
     def entry(self, row: int) -> dict[str, Any] | None:
         """The entry of a sample; None where no probe of the picture has anything to show or to say."""
+        if self._nothing and not self._status:
+            return None
         found: dict[str, Any] = {}
         status = {name: values[row] for name, values in self._status.items() if isinstance(values[row], str)}
         told = {name: text for name, text in status.items() if text != "ok"}

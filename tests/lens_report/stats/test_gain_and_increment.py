@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
 from stats_simulation import simulate_run
 from tolerances import bounds
 
@@ -39,6 +40,18 @@ def test_gain_without_noise_is_the_difference_of_areas():
     gain = delta_auroc(run.error, [run.margin], run.error, run.cluster)
     assert gain.combined.value == pytest.approx(1.0)
     assert gain.delta.low > 0.1
+
+
+@pytest.mark.parametrize(("seed", "n_clusters", "largest"), [(0, 40, 1), (1, 300, 6), (2, 60, 25)])
+def test_folds_are_those_of_scikit_learn(seed: int, n_clusters: int, largest: int):
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(n_clusters), rng.integers(1, largest + 1, n_clusters))
+    error = rng.random(codes.size) < 0.3
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    expected = np.zeros(codes.size)
+    for number, (_, held_out) in enumerate(splitter.split(codes, error, codes)):
+        expected[held_out] = number
+    np.testing.assert_array_equal(grouped_folds(Clusters.of(codes), error, seed=seed), expected)
 
 
 def test_folds_keep_clusters_whole_and_spread_errors():

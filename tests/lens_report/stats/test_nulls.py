@@ -38,18 +38,19 @@ def test_the_null_of_a_score_that_only_tells_strata_apart_is_not_at_one_half():
 def test_permutations_stay_within_strata():
     run = simulate_run(2)
     problem = _Problem.of(run.noise[:, None], run.error > 0, Clusters.of(run.cluster), run.pred)
-    permuted = problem.permuted(40, np.random.default_rng(0))
+    permuted = np.concatenate([np.unpackbits(block, axis=0) for block in problem.permuted(200, seed=0)])
+    assert len(np.unique(permuted, axis=0)) == len(permuted) == 200
     for level in (0, 1):
         rows = run.pred == level
-        assert (permuted[rows].sum(axis=0) == run.error[rows].sum()).all()
+        assert (permuted[:, rows].sum(axis=1) == run.error[rows].sum()).all()
     auroc = problem.statistics(permuted)[0][0]
-    assert auroc == pytest.approx([roc_auc_score(draw, run.noise) for draw in permuted.T])
+    assert auroc == pytest.approx([roc_auc_score(draw, run.noise) for draw in permuted])
 
 
 def test_statistic_is_a_cluster_robust_z():
     run = simulate_run(3)
     problem = _Problem.of(run.noise[:, None], run.error > 0, Clusters.of(np.arange(900)), np.zeros(900, dtype=int))
-    z = problem.statistics(run.error[:, None])[1][0, 0]
+    z = problem.statistics(run.error[None])[1][0, 0]
     auroc, n_error = roc_auc_score(run.error, run.noise), run.error.sum()
     n_right = 900 - n_error
     mann_whitney = (auroc - 0.5) * np.sqrt(n_error * n_right * 12 / 901)
