@@ -233,7 +233,10 @@ class Run:
     def token_texts(self) -> dict[int, str]:
         """Token id -> its text, for all tokens in the top-k of the run's samples and in the arrays of their probes."""
         table = pick(self._rows, ["topk_ids", "topk_tokens"])
-        known = table.filter(pc.and_(table["topk_ids"].is_valid(), table["topk_tokens"].is_valid()))
+        missing = table["topk_ids"].null_count or table["topk_tokens"].null_count
+        known = (
+            table.filter(pc.and_(table["topk_ids"].is_valid(), table["topk_tokens"].is_valid())) if missing else table
+        )
         ids, texts = (frames.single(known, name).flatten().flatten() for name in ("topk_ids", "topk_tokens"))
         numbers = ids.to_numpy(zero_copy_only=False)
         first = ~pd.Series(numbers).duplicated().to_numpy()

@@ -230,7 +230,8 @@ class TaskRun:
         key = (quantity, control)
         if key not in self._stacks:
             try:
-                values = self.run.stack(quantity, control)[self.rows]
+                values = self.run.stack(quantity, control)
+                values = values if self.rows.size == len(values) else values[self.rows]
             except MissingRecordError:
                 values = np.full((self.rows.size, len(self.run.layer_index)), np.nan)
             values.setflags(write=False)

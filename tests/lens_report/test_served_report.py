@@ -95,12 +95,12 @@ def test_numbers_of_a_served_run_are_no_layers_and_no_zeros(report: Report) -> N
 
 
 def test_a_samples_page_lists_the_tokens_and_what_is_not_certain(served: Path, tmp_path: Path) -> None:
-    first = next(Details(one(served), 0).block(0, 1))
+    first = json.loads(next(Details(one(served), 0).block(0, 1)))
     assert sorted(token.lower() for token, _ in first["output"]) == [" the", "no", "yes"]
     assert sum(math.exp(hundredths / 100) for _, hundredths in first["output"]) == pytest.approx(1.0, abs=0.02)
     assert first["uncertain"] == {}
     assert "picture" not in first
-    unsure = next(Details(one(write_twin(tmp_path / "run", PLAN, left=0.02)), 0).block(0, 1))
+    unsure = json.loads(next(Details(one(write_twin(tmp_path / "run", PLAN, left=0.02)), 0).block(0, 1)))
     assert set(unsure["uncertain"]) == {"shares", "margin"}
 
 

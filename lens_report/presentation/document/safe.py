@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -20,4 +21,4 @@ def safe_json(value: Any) -> Markup:
 
 def json_text(value: Any) -> str:
     """JSON without spaces and without numbers that are not finite."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any, Protocol
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 
 from lens_report.measures.candidates import indices
 from lens_report.measures.task_run import OUTPUT, Floats, TaskRun
+from lens_report.presentation.document.safe import json_text
 from lens_report.presentation.explorer.heat import Heat
+from lens_report.presentation.explorer.json_arrays import joined, number_texts, object_text
 from lens_report.presentation.explorer.step_links import StepLinks
 from lens_report.presentation.explorer.steps import WrittenSteps, whole_numbers
 from lens_report.presentation.explorer.tokens import ResponseTokens
@@ -25,7 +28,6 @@ COLUMNS = [
 ]  # fmt: skip
 LINES = ("entropy", "cand_mass", "jsd_last", "rank_pred")
 THOUSANDTHS, HUNDREDTHS = 1000, 100
-Rows = list[Any]
 
 
 class _Part(Protocol):
@@ -46,7 +48,8 @@ class Details:
     """
 
     def __init__(self, task_run: TaskRun, number: int) -> None:
-        self._number, self._frame = number, task_run.frame
+        self._number = number
+        self._samples: list[Any] = list(task_run.frame[COLUMNS].itertuples(index=False))
         self._candidates = {name: indices(task_run, f"{name}_candidate").tolist() for name in ("gold", "pred")}
         wide: dict[str, tuple[str, str | None]] = {"z": ("cand_scores", None), "pivot": ("pivot_scores", None)}
         wide |= {name: ("cand_scores", name) for name in task_run.run.controls}
@@ -74,63 +77,70 @@ class Details:
         """Leave out maps over pictures beyond so many bytes (`Heat.keep`); how many samples lose theirs."""
         return self._heat.keep(budget, shown)
 
-    def block(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
-        """The entries of the samples from `start` to before `stop`."""
+    def block(self, start: int, stop: int) -> Iterator[str]:
+        """The entries of the samples from `start` to before `stop`, JSON."""
         part = slice(start, stop)
-        wide = {name: whole_numbers(values[part], THOUSANDTHS) for name, values in self._wide.items()}
-        lines = {name: whole_numbers(values[part], THOUSANDTHS) for name, values in self._lines.items()}
-        samples: list[Any] = list(self._frame[COLUMNS].iloc[part].itertuples(index=False))
+        samples = self._samples[part]
         chosen = [[_number(self._candidates[name][row]) for name in ("gold", "pred")] for row in range(start, stop)]
+        widths = {name: _lengths(own.candidates for own in samples) for name in self._wide}
+        widths["pivot"] = _lengths(own.pivot_labels for own in samples)
+        wide = {name: _wide_texts(values[part], widths[name]) for name, values in self._wide.items()}
+        lines = {name: _line_texts(values[part]) for name, values in self._lines.items()}
         top = None
         if self._top is not None:
             ids = [own.candidate_token_ids for own in samples]
             bits = [bits_of(own, *numbers) for own, numbers in zip(ids, chosen, strict=True)]
             top = self._top_tokens(bits, *(values[part] for values in self._top))
         for place, own in enumerate(samples):
-            gold, pred = chosen[place]
-            entry: dict[str, Any] = {
-                "task_run": self._number, "candidates": list(own.candidates), "gold": gold, "pred": pred,
-                "rule": _text(own.answer_rule),
-                "lines": {name: values[place] for name, values in lines.items() if _any(values[place])},
-            }  # fmt: skip
-            if own.status != "ok":
-                entry |= {"status": own.status, "reason": _text(own.status_reason)}
-            widths = {"pivot": len(own.pivot_labels)}
-            width = len(own.candidates)
-            found = {name: _layers(values[place], widths.get(name, width)) for name, values in wide.items()}
-            known = {name: values for name, values in found.items() if values}
-            entry |= {name: known.pop(name) for name in ("z", "pivot") if name in known}
+            entry = self._plain(start + place, own, *chosen[place])
+            texts = {"lines": object_text((name, values[place]) for name, values in lines.items())}
+            known = {name: text for name, values in wide.items() if (text := values[place]) is not None}
+            texts |= {name: known.pop(name) for name in ("z", "pivot") if name in known}
             if known:
-                entry["controls"] = known
-            listed = self._output[start + place]
-            if listed is not None:
-                hundredths = whole_numbers(listed.astype(np.float64), HUNDREDTHS)
-                entry["output"] = [list(pair) for pair in zip(own.output_tokens, hundredths, strict=True)]
-                reasons = {name: _text(values[start + place]) for name, values in self._uncertain.items()}
-                entry["uncertain"] = {name: why for name, why in reasons.items() if why}
-            if top is not None and any(top.read[place]):
-                entry |= top.entry(place)
-            parts = {name: part.entry(start + place) for name, part in self._parts.items()}
-            entry |= {name: part for name, part in parts.items() if part is not None}
-            yield entry
+                texts["controls"] = object_text(known.items())
+            if top is not None and top.read[place]:
+                entry["marks"] = top.marks[place]
+                texts |= {"tokens": top.tokens[place], "logprobs": top.logprobs[place]}
+            yield f"{json_text(entry)[:-1]},{object_text(texts.items())[1:]}"
+
+    def _plain(self, row: int, own: Any, gold: int | None, pred: int | None) -> dict[str, Any]:
+        """What of an entry is no array of layers."""
+        entry: dict[str, Any] = {
+            "task_run": self._number, "candidates": list(own.candidates), "gold": gold, "pred": pred,
+            "rule": _text(own.answer_rule),
+        }  # fmt: skip
+        if own.status != "ok":
+            entry |= {"status": own.status, "reason": _text(own.status_reason)}
+        listed = self._output[row]
+        if listed is not None:
+            hundredths = whole_numbers(listed.astype(np.float64), HUNDREDTHS)
+            entry["output"] = [list(pair) for pair in zip(own.output_tokens, hundredths, strict=True)]
+            reasons = {name: _text(values[row]) for name, values in self._uncertain.items()}
+            entry["uncertain"] = {name: why for name, why in reasons.items() if why}
+        parts = {name: part.entry(row) for name, part in self._parts.items()}
+        return entry | {name: part for name, part in parts.items() if part is not None}
 
     def _top_tokens(self, bits: list[dict[int, int]], ids: Floats, logprobs: Floats) -> _TopTokens:
         read = np.asarray(np.isfinite(ids).all(axis=2))
         numbers = np.where(read[..., None], ids, -1).astype(np.int64)
-        tokens = self._texts.at(numbers).tolist()
-        return _TopTokens(read.tolist(), tokens, whole_numbers(logprobs, HUNDREDTHS), marks(numbers, bits))
+        tokens, shares = joined(self._texts.at(numbers)), number_texts(logprobs, HUNDREDTHS)
+        for place in np.flatnonzero(read.any(axis=1) & ~read.all(axis=1)).tolist():
+            tokens[place], shares[place] = (
+                _read_alone(text, read[place].tolist()) for text in (tokens[place], shares[place])
+            )
+        return _TopTokens(np.asarray(read.any(axis=1)).tolist(), tokens, shares, marks(numbers, bits))
 
 
 @dataclass(frozen=True)
 class _Texts:
-    """Texts of token ids, object [tokens + 1]; the last one is that of no token."""
+    """Texts of token ids, JSON, object [tokens + 1]; the last one is that of no token."""
 
     ids: pd.Index
     texts: NDArray[np.object_]
 
     @classmethod
     def of(cls, texts: Mapping[int, str]) -> _Texts:
-        shown = [text or f"#{token}" for token, text in texts.items()]
+        shown = [json_text(text or f"#{token}") for token, text in texts.items()]
         return cls(pd.Index(list(texts), dtype=np.int64), np.array([*shown, None], dtype=object))
 
     def at(self, numbers: NDArray[np.int64]) -> NDArray[np.object_]:
@@ -138,7 +148,7 @@ class _Texts:
         places = self.ids.get_indexer(pd.Index(numbers.ravel())).reshape(numbers.shape)
         found: NDArray[np.object_] = self.texts[places]
         unknown = places < 0
-        found[unknown] = [f"#{number}" for number in numbers[unknown].tolist()]
+        found[unknown] = [f'"#{number}"' for number in numbers[unknown].tolist()]
         return found
 
 
@@ -147,25 +157,16 @@ class _TopTokens:
     """The layers × k tables of some samples.
 
     Attributes:
-        read: Whether a layer was read [samples][L].
-        tokens: Texts [samples][L][k].
-        logprobs: Hundredths of a nat [samples][L][k].
+        read: Whether any layer was read [samples].
+        tokens: Texts [L][k], JSON [samples]; an empty list for a layer that was not read.
+        logprobs: Hundredths of a nat [L][k], JSON [samples]; the same.
         marks: [samples][[layer, place, bits], ...].
     """
 
-    read: Rows
-    tokens: Rows
-    logprobs: Rows
-    marks: Rows
-
-    def entry(self, place: int) -> dict[str, Any]:
-        """Tokens, log-probabilities and marks of one sample; an empty list for a layer that was not read."""
-        read, tokens, logprobs = self.read[place], self.tokens[place], self.logprobs[place]
-        if not all(read):
-            tokens, logprobs = (
-                [line if known else [] for line, known in zip(lines, read, strict=True)] for lines in (tokens, logprobs)
-            )
-        return {"tokens": tokens, "logprobs": logprobs, "marks": self.marks[place]}
+    read: list[bool]
+    tokens: list[str]
+    logprobs: list[str]
+    marks: list[list[list[int]]]
 
 
 def marks(ids: NDArray[np.int64], bits: Sequence[Mapping[int, int]]) -> list[list[list[int]]]:
@@ -192,14 +193,32 @@ def bits_of(token_ids: tuple[tuple[int, ...], ...], gold: int | None, pred: int 
     return found
 
 
-def _layers(values: Rows, width: int) -> Rows | None:
-    """[layers][width] of one sample; None where it has nothing."""
-    found = values if values and len(values[0]) == width else [line[:width] for line in values]
-    return found if any(_any(line) for line in found) else None
+def _lengths(lists: Iterable[Sequence[Any]]) -> NDArray[np.int64]:
+    return np.array([len(each) for each in lists], dtype=np.int64)
 
 
-def _any(values: Rows) -> bool:
-    return any(value is not None for value in values)
+def _wide_texts(values: Floats, widths: NDArray[np.int64]) -> list[str | None]:
+    """JSON [L][width] of each sample, float [n, L, k] cut to its own width; None where it has nothing."""
+    found: list[str | None] = [None] * len(values)
+    for width in np.unique(widths).tolist():
+        own = values[:, :, :width]
+        rows = np.flatnonzero((widths == width) & np.isfinite(own).any(axis=(1, 2)))
+        for row, text in zip(rows.tolist(), number_texts(own[rows], THOUSANDTHS), strict=True):
+            found[row] = text
+    return found
+
+
+def _line_texts(values: Floats) -> list[str | None]:
+    """JSON [L] of each sample, float [n, L]; None where it has nothing."""
+    known = np.asarray(np.isfinite(values).any(axis=1)).tolist()
+    return [
+        text if any_known else None for text, any_known in zip(number_texts(values, THOUSANDTHS), known, strict=True)
+    ]
+
+
+def _read_alone(text: str, read: Sequence[bool]) -> str:
+    """JSON [L][k] with an empty list for each layer that was not read."""
+    return json_text([line if known else [] for line, known in zip(json.loads(text), read, strict=True)])
 
 
 def _number(index: int) -> int | None:

@@ -104,23 +104,27 @@ def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> Explo
     images, image_notes = _images(task_runs, index, None if beside else limits.image_bytes)
     head = index.head() | {"chunk": CHUNK, "text_rows": TEXT_ROWS, "images_a_chunk": IMAGES_A_CHUNK}
     head |= {"image_parts": [name for name, _ in images]} | ({"folder": FOLDER} if beside else {})
-    parts = _packed(chain(index.parts(TEXT_ROWS), _details(places), images))
+    parts = _packed(chain(_texts(index.parts(TEXT_ROWS)), _details(places), _texts(images)))
     return ExplorerData(safe_json(head), parts, beside, (*notes, *image_notes))
 
 
-def _details(places: Sequence[tuple[Details, int]]) -> Iterator[tuple[str, Any]]:
+def _texts(parts: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    return ((name, json_text(value)) for name, value in parts)
+
+
+def _details(places: Sequence[tuple[Details, int]]) -> Iterator[tuple[str, str]]:
     """The details of all samples, some a part."""
     entries = chain.from_iterable(
         details.block(start, min(start + CHUNK, kept)) for details, kept in places for start in range(0, kept, CHUNK)
     )
     for number, chunk in enumerate(iter(lambda: list(islice(entries, CHUNK)), [])):
-        yield f"details-{number}", chunk
+        yield f"details-{number}", f"[{','.join(chunk)}]"
 
 
-def _packed(parts: Iterable[tuple[str, Any]]) -> dict[str, str]:
+def _packed(parts: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Parts by name; zlib works beside the thread that makes the JSON."""
     with _no_collections(), ThreadPoolExecutor(max_workers=1) as pool:
-        found = [(name, pool.submit(packed, json_text(value))) for name, value in parts]
+        found = [(name, pool.submit(packed, text)) for name, text in parts]
         return {name: done.result() for name, done in found}
 
 
