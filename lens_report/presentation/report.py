@@ -92,7 +92,7 @@ def build_report(
     folder, texts = Path(out), catalogue(language)
     found = report_on(paths, folder, draws=draws, before_after=before_after, texts=texts, names=names)
     log.info("The page with its samples")
-    data = explorer_data([one.task_run for one in found.analyses], limits or ExplorerLimits())
+    data = explorer_data([one.task_run for one in found.analyses], limits or ExplorerLimits(), texts)
     files = Report(
         folder, folder / "report.md", folder / "index.html", folder / "stats.json", found.figures, found.problems
     )

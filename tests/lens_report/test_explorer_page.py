@@ -194,7 +194,7 @@ def test_a_russian_page_speaks_russian_and_works_alike(tab: Opened, run_folder: 
         made = build_report(run_folder, tmp_path, draws=QUICK, language="ru")
     tab.open(made.html)
     assert tab.page.locator("#tab-explorer").inner_text() == "Примеры"
-    assert tab.count() == "примеры: 240 из 240"
+    assert tab.count() == "Примеры: 240 из 240"
     assert set(tab.rows(2)) <= {"верно", "неверно", "ошибка формата", "не прочитан"}
     tab.page.select_option("#verdict", "wrong")
     assert set(tab.rows(2)) == {"неверно"}

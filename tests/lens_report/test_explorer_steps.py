@@ -150,10 +150,16 @@ class TestPage:
             )
         )
         assert colour[0] == pytest.approx(0.85 * 255, abs=2) and colour[1] == pytest.approx(0.85 * 64, abs=2)
-        rows = [each.split("\t") for each in shown.locator(".chain ~ table").first.inner_text().splitlines()]
+        rows = [each.split("\t") for each in shown.locator(".chain ~ .scroll table").first.inner_text().splitlines()]
         assert rows[1] == ["without the boxes of step 1", "2", "-0.250", "0.500"]
         assert rows[3] == ["another result in step 1", "", "", "1.500"]
         assert tab.console == []
+
+    def test_the_table_of_drops_scrolls_by_itself(self, tab: Opened, page: Path) -> None:
+        tab.page.set_viewport_size({"width": 320, "height": 900})
+        table = self.shown(tab, page, 4).locator(".figures").first
+        assert table.evaluate("(one) => one.offsetWidth > one.parentElement.clientWidth")
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 320
 
     def test_what_was_not_read_is_said(self, tab: Opened, page: Path) -> None:
         text = self.shown(tab, page, 1).inner_text()

@@ -24,10 +24,11 @@ import lens_results
 import lens_tasks
 from harness_ext.cli import app
 from harness_ext.cli.language import Language
-from lens_report import Report, build_benchmark_board, build_leaderboard, build_report
+from lens_report import Report, build_benchmark_board, build_leaderboard, build_report, task_runs
 from lens_report.presentation.document.blocks import Document, Section, bullets, say
 from lens_report.presentation.document.html import SCRIPT, trusted
 from lens_report.presentation.document.shown import count, listed, named, words
+from lens_report.presentation.explorer.details import Details
 from lens_report.presentation.language import LANGUAGES, Catalogue, catalogue, translated
 from lens_report.presentation.report import Reported, report_on
 
@@ -162,11 +163,67 @@ def test_a_document_is_the_same_but_for_its_words(russian: Catalogue) -> None:
     (block,) = found.sections[0].blocks
     texts = [one.text for one in block.sentences]  # type: ignore[union-attr]
     assert texts == [
-        "Отличие от последнего слоя не показано для: контраст DoLa, один слой, my_decoder.",
+        "Отличие от последнего слоя не показано для: контраст DoLa с одним слоем, my_decoder.",
         "Примеров со статусом no_answer: 7.",
         "Кластеры: none.",
     ]
     assert block.sentences[0].headline  # type: ignore[union-attr]
+
+
+def counts_of(*packages: ModuleType) -> dict[str, set[str]]:
+    """Template of `say` -> its places that take a number of things."""
+    found: dict[str, set[str]] = {}
+    for tree in trees(*packages):
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say"):
+                continue
+            if isinstance(template := node.args[0], ast.Constant):
+                own = {each.arg for each in node.keywords if ast.unparse(each.value).startswith("count(")}
+                found.setdefault(str(template.value), set()).update(name for name in own if name)
+    return found
+
+
+NO_COUNTS = {"n_auroc", "n_half", "n_found", "n_power", "n_effect", "n_large"}
+"""Places of numbers that count nothing: an AUROC, its half-width, per cent."""
+BESIDE = {
+    # before: prepositions, names of a single numbered thing, verbs that do not inflect
+    "из", "в", "на", "до", "от", "с", "со", "к", "не", "меньше", "слой", "слоя", "слое", "слою", "слоями", "шаг",
+    "шага", "шаге", "картинка", "картинке", "видео", "кадр", "документ", "страница", "судья", "результат", "всего",
+    "нужно", "есть", "площадь",
+    # after
+    "тех", "и",
+}  # fmt: skip
+
+
+def test_no_word_has_to_agree_with_a_number(russian: Catalogue) -> None:
+    """One form for 1, 2, 5, 11 and 21: a word beside a number of things is one that none of them inflects."""
+    counted = counts_of(lens_report, harness_ext)
+    counted |= {key: places(key) & {"n", "all", "page", "pages"} for key in russian.page}
+    assert {"n", "groups"} <= counted[
+        "The score ({name}) is {score} over {n} samples in {groups} independent clusters."
+    ]
+    wrong = []
+    for key, form in {**russian.texts, **russian.page}.items():
+        numbers = counted.get(key, set()) | {name for name in places(form) if re.match(r"n(_|$)", name)}
+        filled = form.format(**{name: "#" if name in numbers - NO_COUNTS else "…" for name in places(form)})
+        beside = re.findall(r"([а-яё]+) #|# ([а-яё]+)", filled, re.IGNORECASE)
+        wrong += [(word, form) for pair in beside for word in pair if word and word.casefold() not in BESIDE]
+    assert wrong == []
+
+
+def test_a_reason_is_said_in_the_language_and_its_status_stays(run_folder: Path, russian: Catalogue) -> None:
+    (task_run,) = task_runs(lens_results.load(run_folder))
+    frame = task_run.frame
+    frame["probe_status.attention sinks"] = "undetermined: no value of 128 can be 20 times their root mean square"
+    frame["probe_status.boxes"] = "no_box"
+    frame["status"], frame["status_reason"] = "no_answer", "the response names yes and no side by side"
+    entry = next(Details(task_run, 0, russian).block(0, 1))
+    assert entry["picture"]["status"] == {
+        "attention sinks": "undetermined: значений: 128; ни одно из стольких не может превышать их среднеквадратичное "
+        "во столько раз: 20",
+        "boxes": "no_box",
+    }
+    assert (entry["status"], entry["reason"]) == ("no_answer", "ответ называет рядом yes и no")
 
 
 def test_there_are_no_other_languages() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, pairwise
 from typing import Any, Protocol
 
@@ -20,6 +22,7 @@ from lens_report.presentation.explorer.json_arrays import joined, number_texts, 
 from lens_report.presentation.explorer.step_links import StepLinks
 from lens_report.presentation.explorer.steps import WrittenSteps, whole_numbers
 from lens_report.presentation.explorer.tokens import ResponseTokens
+from lens_report.presentation.language.catalogue import ENGLISH, Catalogue
 
 GOLD, ANSWER, OTHER = 1, 2, 4
 """Bits of a top-k cell: the token stands for the gold answer, for the answer given, for another candidate."""
@@ -44,10 +47,11 @@ class Details:
     [[layer, place, bits]], `output` of a served model [[token, log-probability in hundredths of a nat]] and `uncertain`
     figure -> why it has none, `lines` quantity -> [layers] in thousandths, `picture` as in `Heat`, `steps` as in
     `WrittenSteps`, `step_links` as in `StepLinks`, `every` as in `ResponseTokens`. What a sample has not is not in its
-    entry.
+    entry. Reasons are in the language of `texts`; the statuses before them are names.
     """
 
-    def __init__(self, task_run: TaskRun, number: int) -> None:
+    def __init__(self, task_run: TaskRun, number: int, texts: Catalogue = ENGLISH) -> None:
+        self._said = cache(lambda status: _said(status, texts))
         self._number = number
         self._samples: list[Any] = list(task_run.frame[COLUMNS].itertuples(index=False))
         self._candidates = {name: indices(task_run, f"{name}_candidate").tolist() for name in ("gold", "pred")}
@@ -110,15 +114,22 @@ class Details:
             "rule": _text(own.answer_rule),
         }  # fmt: skip
         if own.status != "ok":
-            entry |= {"status": own.status, "reason": _text(own.status_reason)}
+            entry |= {"status": own.status, "reason": self._said(_text(own.status_reason))}
         listed = self._output[row]
         if listed is not None:
             hundredths = whole_numbers(listed.astype(np.float64), HUNDREDTHS)
             entry["output"] = [list(pair) for pair in zip(own.output_tokens, hundredths, strict=True)]
-            reasons = {name: _text(values[row]) for name, values in self._uncertain.items()}
+            reasons = {name: self._said(_text(values[row])) for name, values in self._uncertain.items()}
             entry["uncertain"] = {name: why for name, why in reasons.items() if why}
         parts = {name: part.entry(row) for name, part in self._parts.items()}
-        return entry | {name: part for name, part in parts.items() if part is not None}
+        return entry | {name: self._told(part) for name, part in parts.items() if part is not None}
+
+    def _told(self, part: dict[str, Any]) -> dict[str, Any]:
+        """A part of an entry with what it says of its probe, or of each of its probes, in the language."""
+        status = part.get("status")
+        if isinstance(status, dict):
+            return part | {"status": {name: self._said(text) for name, text in status.items()}}
+        return part | {"status": self._said(status)} if isinstance(status, str) else part
 
     def _top_tokens(self, bits: list[dict[int, int]], ids: Floats, logprobs: Floats) -> _TopTokens:
         read = np.asarray(np.isfinite(ids).all(axis=2))
@@ -223,6 +234,16 @@ def _read_alone(text: str, read: Sequence[bool]) -> str:
 
 def _number(index: int) -> int | None:
     return index if index >= 0 else None
+
+
+def _said(status: str | None, texts: Catalogue) -> str | None:
+    """`status: reason`, a status or a reason alone."""
+    if status is None:
+        return None
+    name, colon, reason = status.partition(": ")
+    if re.fullmatch(r"\w+", name):
+        return f"{name}{colon}{texts.text(reason)}"
+    return texts.text(status)
 
 
 def _text(value: Any) -> str | None:

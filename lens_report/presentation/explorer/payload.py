@@ -24,6 +24,7 @@ from lens_report.measures.task_run import TaskRun
 from lens_report.presentation.document.safe import json_text, safe_json
 from lens_report.presentation.explorer.details import Details
 from lens_report.presentation.explorer.index import Index
+from lens_report.presentation.language.catalogue import ENGLISH, Catalogue
 from lens_results import LensResultsError, load_thumbnails
 
 CHUNK = 200
@@ -82,8 +83,8 @@ class ExplorerData:
                 (folder / f"{name}.js").write_text(f'mmlens("{name}","{text}")\n', encoding="ascii")
 
 
-def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> ExplorerData:
-    """Pack the samples of all tasks and runs."""
+def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits, texts: Catalogue = ENGLISH) -> ExplorerData:
+    """Pack the samples of all tasks and runs; why something of them is missing is said in the language of `texts`."""
     beside = min(limits.samples, sum(len(one.frame) for one in task_runs)) > limits.in_one_file
     share = limits.samples // max(1, len(task_runs))
     index, notes = Index(), []
@@ -96,7 +97,7 @@ def explorer_data(task_runs: Sequence[TaskRun], limits: ExplorerLimits) -> Explo
                 "figures and numbers use all."
             )
         index.add(task_run, kept)
-        details = Details(task_run, number)
+        details = Details(task_run, number, texts)
         without = 0 if beside else details.keep_maps(limits.map_bytes // len(task_runs), kept)
         if without:
             notes.append(f"{task_run.task}, {task_run.label}: the maps of {without} samples are left out.")

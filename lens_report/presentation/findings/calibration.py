@@ -28,7 +28,7 @@ def _main(found: Calibrations) -> Iterator[Sentence]:
     where = next(name for name in found.by if found.by[name] is main)
     yield say(
         "The probability of the answer given {where} is off by {error} (root mean square over bins of equal mass, "
-        "debiased): {verdict}. Its mean lies {gap} above the accuracy.",
+        "debiased); {verdict}. Its mean minus the accuracy is {gap}.",
         where=words(where), error=interval(main.error), verdict=words(_verdict(main)), headline=True,
         gap=interval(main.overconfidence, share=True),
     )  # fmt: skip

@@ -28,8 +28,8 @@ def translated_figure(figure: Figure, catalogue: Catalogue) -> Figure:
         return figure
     for note in figure.texts:
         note.set_text(filled(figure, catalogue.text(" ".join(note.get_text().split()))))
-    for axes in figure.axes:
-        for text in axes.findobj(Text):
+    for part in (*figure.axes, *figure.legends):
+        for text in part.findobj(Text):
             text.set_text(_lines(text.get_text(), catalogue))
     for axis in figure.findobj(Axis):
         if isinstance(axis.get_major_locator(), FixedLocator):  # its labels are written anew whenever it is drawn

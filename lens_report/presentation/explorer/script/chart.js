@@ -29,9 +29,8 @@ function byWeight(sample, last) {
 }
 
 function candidateName(sample, number) {
-  const gold = number === sample.gold ? ` (${t("gold")})` : "";
-  const answer = number === sample.pred ? ` (${t("answer")})` : "";
-  return sample.candidates[number] + gold + answer;
+  const roles = [["gold", sample.gold], ["answer", sample.pred]].filter(([, own]) => own === number).map(([name]) => t(name));
+  return sample.candidates[number] + (roles.length ? ` (${roles.join(", ")})` : "");
 }
 
 // The answer given, or without one the gold answer, as it was read under other images.

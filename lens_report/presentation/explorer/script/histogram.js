@@ -42,7 +42,7 @@ function spread(name, found, all) {
   for (const [value, x, anchor] of [[low, HISTOGRAM.left, "start"], [high, HISTOGRAM.width - HISTOGRAM.right, "end"]]) {
     svg.append(draw("text", { x, y: HISTOGRAM.height - 4, "text-anchor": anchor }, number(value)));
   }
-  const note = t("{name}: shares of the right answers above the line, of the wrong ones below. {what}.", { name, what: said.join("; ") });
+  const note = t("{name}: shares of the right answers above the line, of the wrong ones below; {what}.", { name, what: said.join("; ") });
   return [svg, make("p", { class: "note" }, note)];
 }
 

@@ -32,7 +32,7 @@ async function list() {
 function heads(names) {
   const line = byId("samples").tHead.rows[0];
   while (line.cells.length > FIXED.length) line.lastChild.remove();
-  for (const name of names) line.append(make("th", { scope: "col" }, make("button", { type: "button", "data-sort": name, title: name }, short(name))));
+  for (const name of names) line.append(make("th", { scope: "col" }, make("button", { type: "button", "data-sort": name, title: name }, ...breakable(short(name)))));
   for (const cell of line.cells) {
     const sorted = cell.firstChild.dataset.sort === state.sort;
     cell.setAttribute("aria-sort", sorted ? (state.descending ? "descending" : "ascending") : "none");

@@ -39,6 +39,11 @@ function disclosure(name, children) {
   return make("details", {}, make("summary", {}, name), ...children);
 }
 
+// A name that may be broken behind its underscores.
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part, place) => (place ? [make("wbr"), part] : [part]));
+}
+
 function number(value) {
   return value === null || value === undefined ? "–" : Number.isInteger(value) ? String(value) : value.toFixed(3);
 }

@@ -26,7 +26,7 @@ function where(row, sample, run) {
   const told = Object.entries(own.status || {}).map(([name, text]) => `${name}: ${text}`);
   if (own.left_out) parts.push(make("p", { class: "note" }, t("The maps of this sample are left out to keep this file small.")));
   if (told.length) parts.push(make("p", { class: "note" }, t("Not measured: {what}.", { what: told.join("; ") })));
-  return parts;
+  return parts.length > 1 ? parts : [];
 }
 
 // Of a map of words the words stay as they are: they come from the question or the answer.

@@ -44,7 +44,7 @@ function scalars(row) {
     const block = make("div", { class: "scalars" });
     for (const name of index.metrics) {
       if (name.startsWith(prefix) && metric(name, row) !== null) {
-        block.append(make("div", {}, make("span", {}, name.slice(prefix.length)), make("span", {}, number(metric(name, row)))));
+        block.append(make("div", {}, make("span", {}, ...breakable(name.slice(prefix.length))), make("span", {}, number(metric(name, row)))));
       }
     }
     if (block.childElementCount) parts.push(make("h4", {}, title), block);

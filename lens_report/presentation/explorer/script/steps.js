@@ -70,7 +70,8 @@ function dropsOfSteps(links) {
   const texts = links.words.map((_, place) => make("tr", {}, make("th", { scope: "row" }, t("another result in step {n}", { n: place + 1 })),
     ...links.words.map(() => make("td", {})), shown(links.text_drop[place])));
   const table = make("table", { class: "figures" }, make("thead", {}, head), make("tbody", {}, ...rows, ...texts));
-  return [make("p", { class: "note" }, t("Drops in nats: log p of a step's result, log-odds of the answer.")), table];
+  const said = t("Drops in nats: log p of a step's result, log-odds of the answer.");
+  return [make("p", { class: "note" }, said), make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": said }, table)];
 }
 
 // The candidates at one place: those that matter most there and at the end, the gold answer and the answer given first.
