@@ -24,11 +24,12 @@ import lens_results
 import lens_tasks
 from harness_ext.cli import app
 from harness_ext.cli.language import Language
-from lens_report import Report, build_benchmark_board, build_leaderboard, build_report, task_runs
-from lens_report.presentation.document.blocks import Document, Section, bullets, say
+from lens_report import ExplorerLimits, Report, build_benchmark_board, build_leaderboard, build_report, task_runs
+from lens_report.presentation.document.blocks import Document, Section, Table, bullets, say
 from lens_report.presentation.document.html import SCRIPT, trusted
 from lens_report.presentation.document.shown import count, listed, named, words
 from lens_report.presentation.explorer.details import Details
+from lens_report.presentation.explorer.payload import explorer_data
 from lens_report.presentation.language import LANGUAGES, Catalogue, catalogue, translated
 from lens_report.presentation.report import Reported, report_on
 
@@ -36,6 +37,7 @@ RESULTS = Path(lens_report.__file__).parents[1] / "results"
 PARTS_OF_RUNS = (
     RESULTS / "picture" / "lens_pope_mini_20261126T194320Z-6eed275c.parquet",
     RESULTS / "main" / "lens_weird_mini_20261121T144538Z-55f1bb63.parquet",
+    RESULTS / "steps" / "lens_reasoning_mini_20261127T193412Z-82e30838.parquet",
 )
 IN_DATA = {
     # verdicts, controls, maps: what the page shows of its data
@@ -219,7 +221,7 @@ def test_a_reason_is_said_in_the_language_and_its_status_stays(run_folder: Path,
     frame["status"], frame["status_reason"] = "no_answer", "the response names yes and no side by side"
     entry = next(Details(task_run, 0, russian).block(0, 1))
     assert entry["picture"]["status"] == {
-        "attention sinks": "undetermined: значений: 128; ни одно из стольких не может превышать их среднеквадратичное "
+        "attention sinks": "undetermined: ни одно из значений (128) не может превышать их среднеквадратичное "
         "во столько раз: 20",
         "boxes": "no_box",
     }
@@ -268,7 +270,11 @@ def test_no_english_text_is_left_in_a_russian_report(paths: tuple[Path, ...], tm
     with blank_figures():
         made = report_on([str(path) for path in paths], tmp_path, draws=QUICK, texts=texts)
     document = translated(made.document, texts)
+    explorer_data([one.task_run for one in made.analyses], ExplorerLimits(samples=300), texts)
     assert english_left(texts, names_in(made)) == []
+    tables = [block for _, block in document.blocks() if isinstance(block, Table)]
+    probes = {row[0].text for one in tables if one.name == "picture_not_measured" for row in one.rows}
+    assert probes == {"attention sinks", "boxes", "causal boxes"}, "names stay"
     assert document.sections[0].title == "Главное"
 
 

@@ -13,6 +13,7 @@ from synthetic import HOSTILE, QUICK, Plan, run_info, write_run
 
 from lens_report import Report, build_report
 from lens_report.presentation.document.blocks import say
+from lens_report.presentation.document.html import unbroken
 from lens_report.presentation.document.shown import count
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]\d+)?")
@@ -37,6 +38,18 @@ def test_every_number_of_the_text_is_in_the_json(report: Report) -> None:
     assert found <= known
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("0.2 % [0.0, 1.0] of 9", "0.2~% [0.0,~1.0] of 9"),
+        ("p < 0.001 (n = 30), p 0.04", "p~<~0.001 (n~=~30), p~0.04"),
+        ("[-0.1, ∞] and [a, b]", "[-0.1,~∞] and [a, b]"),
+    ],
+)
+def test_a_line_of_the_page_ends_within_no_number(text: str, kept: str) -> None:
+    assert unbroken(text) == kept.replace("~", "\u00a0")
+
+
 def test_what_is_shown_is_the_number_behind_it(report: Report) -> None:
     kinds = set()
     for finding in stats_of(report)["findings"]:
@@ -54,7 +67,7 @@ def test_what_is_shown_is_the_number_behind_it(report: Report) -> None:
 
 def test_markdown_and_html_say_the_same(report: Report) -> None:
     html = report.html.read_text(encoding="utf-8")
-    body = html[: html.index('id="explorer"')]
+    body = html[: html.index('id="explorer"')].replace("\u00a0", " ")
     for finding in stats_of(report)["findings"]:
         escaped = (
             finding["text"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,13 +52,21 @@ def render_html(
 
 def environment() -> Environment:
     """Templates of `lens_report/explorer`, escaping everything."""
-    return Environment(
+    found = Environment(
         loader=PackageLoader("lens_report.presentation", "explorer"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters["unbroken"] = unbroken
+    return found
+
+
+def unbroken(text: str) -> str:
+    """The text with no line break before `%`, behind `<`, in `n = 30` and `p 0.003`, or within an interval."""
+    text = re.sub(r"(?<=\d) (?=%)|(?<=<) (?=\d)|(?<=\bn) (?== \d)|(?<=\bn =) (?=\d)|(?<=\bp) (?=[<\d])", "\u00a0", text)
+    return re.sub(r"\[[-\d., ∞]+\]", lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
 def trusted(name: str) -> Markup:

@@ -118,7 +118,8 @@ def footnote(figure: Figure, text: str) -> None:
 
 def filled(figure: Figure, text: str) -> str:
     """The text of a footnote in lines as long as the figure is wide."""
-    return textwrap.fill(text, max(40, int(FOOTNOTE_LETTERS_AN_INCH * figure.get_figwidth())))
+    width = max(40, int(FOOTNOTE_LETTERS_AN_INCH * figure.get_figwidth()))
+    return textwrap.fill(text, width, break_on_hyphens=False)
 
 
 def shortened(text: str, length: int = 28) -> str:

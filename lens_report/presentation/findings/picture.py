@@ -29,7 +29,7 @@ from lens_report.measures.picture.contrasts import (
 )
 from lens_report.measures.picture.other_question import MOST_SHARED
 from lens_report.presentation.document.blocks import Block, Sentence, Table, bullets, paragraph, say
-from lens_report.presentation.document.shown import count, decimal, interval, listed, p_value, percent, words
+from lens_report.presentation.document.shown import count, decimal, interval, listed, named, p_value, percent, words
 from lens_report.presentation.findings.by_question import question_blocks
 from lens_report.presentation.findings.errors import ranges
 from lens_report.presentation.findings.in_boxes import (
@@ -211,7 +211,7 @@ def _subject(one: Contrast) -> str:
 def _unmeasured(found: Picture) -> tuple[Block, ...]:
     if not found.unmeasured:
         return ()
-    rows = tuple((words(one.probe), words(one.status), count(one.n), words(one.reason)) for one in found.unmeasured)
+    rows = tuple((named(one.probe), named(one.status), count(one.n), words(one.reason)) for one in found.unmeasured)
     note = say("What was not measured, over all samples of the task, with the most frequent reason.")
     return (Table("picture_not_measured", ("probe or mask", "status", "samples", "reason"), rows, (note,)),)
 

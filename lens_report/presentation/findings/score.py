@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lens_report.measures import Analysis
 from lens_report.presentation.document.blocks import Block, Sentence, Table, paragraph, say
-from lens_report.presentation.document.shown import count, interval, percent, scientific, words
+from lens_report.presentation.document.shown import count, interval, named, percent, scientific, words
 
 
 def score_blocks(analysis: Analysis) -> tuple[Block, ...]:
@@ -71,7 +71,7 @@ def _coverage(analysis: Analysis) -> Iterator[Sentence]:
         )  # fmt: skip
     for status, n in view.status.items():
         if status != "ok":
-            yield say("{n} samples have the status {status}.", n=count(n), status=words(status))
+            yield say("{n} samples have the status {status}.", n=count(n), status=named(status))
     if view.worst_deviation is not None:
         agree = "had the same most likely token throughout" if view.argmax_agrees else "differed in the likeliest token"
         yield say(

@@ -21,7 +21,7 @@ def step_region_blocks(analysis: Analysis) -> tuple[Block, ...]:
     if found is None:
         return ()
     tables = [table for table in (_looks(found), _causes(found), _matrix(found)) if table.rows]
-    unread = tuple((named(one.probe), words(one.status), count(one.n), words(one.reason)) for one in found.unread)
+    unread = tuple((named(one.probe), named(one.status), count(one.n), words(one.reason)) for one in found.unread)
     note = say("Responses whose steps were not held against regions, with the most frequent reason.")
     if unread:
         tables.append(Table("step_regions_not_read", ("probe", "status", "samples", "reason"), unread, (note,)))

@@ -69,7 +69,7 @@ def step_blocks(analysis: Analysis) -> tuple[Block, ...]:
         )
         for one in found.groups
     )  # fmt: skip
-    unread = tuple((words(one.status), count(one.n), words(one.reason)) for one in found.unread)
+    unread = tuple((named(one.status), count(one.n), words(one.reason)) for one in found.unread)
     note = say("Responses without forced answers, with the most frequent reason.")
     return (
         *bullets(sentences),

@@ -44,6 +44,11 @@ function breakable(name) {
   return name.split(/(?<=_)/).flatMap((part, place) => (place ? [make("wbr"), part] : [part]));
 }
 
+// A table that scrolls by itself where it is wider than its place.
+function framed(label, table) {
+  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
+}
+
 function number(value) {
   return value === null || value === undefined ? "–" : Number.isInteger(value) ? String(value) : value.toFixed(3);
 }

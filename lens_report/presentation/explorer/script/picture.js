@@ -160,7 +160,7 @@ function small(rows, titles) {
   const head = make("tr", {}, ...titles.map((title) => make("th", { scope: "col" }, title)));
   const body = rows.map(([name, ...values]) =>
     make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, number(value)))));
-  return [make("table", { class: "figures" }, make("thead", {}, head), make("tbody", {}, ...body))];
+  return [framed(titles[0], make("table", { class: "figures" }, make("thead", {}, head), make("tbody", {}, ...body)))];
 }
 
 function liftCurves(own, row) {

@@ -71,7 +71,7 @@ function dropsOfSteps(links) {
     ...links.words.map(() => make("td", {})), shown(links.text_drop[place])));
   const table = make("table", { class: "figures" }, make("thead", {}, head), make("tbody", {}, ...rows, ...texts));
   const said = t("Drops in nats: log p of a step's result, log-odds of the answer.");
-  return [make("p", { class: "note" }, said), make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": said }, table)];
+  return [make("p", { class: "note" }, said), framed(said, table)];
 }
 
 // The candidates at one place: those that matter most there and at the end, the gold answer and the answer given first.

@@ -20,8 +20,7 @@ function positions(sample) {
   const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, t("layer")), ...numbers));
   const lens = make("table", { class: "lens positions" }, head, body);
   const left = own.left ? [make("p", { class: "note" }, t("{n} more tokens are not drawn.", { n: own.left }))] : [];
-  const frame = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title.textContent }, lens);
-  return [title, frame, make("p", { class: "note" }, POSITIONS_NOTE), ...left];
+  return [title, framed(title.textContent, lens), make("p", { class: "note" }, POSITIONS_NOTE), ...left];
 }
 
 function said(own, given, place, layer) {
