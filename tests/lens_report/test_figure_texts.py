@@ -34,7 +34,7 @@ def texts_of(language: str, folder: Path, patch: pytest.MonkeyPatch) -> tuple[se
 
     def look(figure: Figure, path: Path) -> None:
         with matplotlib.rc_context(RC):
-            laid_out(figure)
+            laid_out(figure).draw_without_rendering()  # which places the texts of legends
         for text in figure.findobj(Text):
             if text.get_visible() and WORD.search(re.sub(r"[а-яё]", "ru", text.get_text())):
                 written.add(text.get_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import string
 from collections.abc import Iterator
@@ -219,7 +220,7 @@ def test_a_reason_is_said_in_the_language_and_its_status_stays(run_folder: Path,
     frame["probe_status.attention sinks"] = "undetermined: no value of 128 can be 20 times their root mean square"
     frame["probe_status.boxes"] = "no_box"
     frame["status"], frame["status_reason"] = "no_answer", "the response names yes and no side by side"
-    entry = next(Details(task_run, 0, russian).block(0, 1))
+    entry = json.loads(next(Details(task_run, 0, russian).block(0, 1)))
     assert entry["picture"]["status"] == {
         "attention sinks": "undetermined: ни одно из значений (128) не может превышать их среднеквадратичное "
         "во столько раз: 20",
