@@ -22,6 +22,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 
+from benchmarks.harness.made_task import MADE, write_task
 from benchmarks.measure import (
     CLOCKS,
     Check,
@@ -58,13 +59,15 @@ def main(words: Sequence[str] | None = None) -> int:
         torch.set_num_threads(arguments.threads)
     machine = describe_machine(device) | {"clock": arguments.clock, "model": arguments.model, "task": arguments.task}
     rows: list[dict[str, Any]] = []
-    for harness in arguments.harnesses:
-        for batch in arguments.batch:
-            found = _measure(harness, batch, arguments, device)
-            show(f"{harness}, {arguments.limit} samples of {arguments.task}, batch {batch}", _COLUMNS, found)
-            rows += found
-            # what is cut short leaves what it had
-            write_json(arguments.out / f"harness_{device.type}.json", machine, rows, targets(rows))
+    with tempfile.TemporaryDirectory() as made:
+        include = write_task(Path(made), arguments.limit) if arguments.task == MADE else {}
+        for harness in arguments.harnesses:
+            for batch in arguments.batch:
+                found = _measure(harness, batch, arguments, device, include.get(harness))
+                show(f"{harness}, {arguments.limit} samples of {arguments.task}, batch {batch}", _COLUMNS, found)
+                rows += found
+                # what is cut short leaves what it had
+                write_json(arguments.out / f"harness_{device.type}.json", machine, rows, targets(rows))
     return exit_code(targets(rows))
 
 
@@ -81,12 +84,16 @@ def targets(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
     ]
 
 
-def _measure(harness: str, batch: int, arguments: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+def _measure(
+    harness: str, batch: int, arguments: argparse.Namespace, device: torch.device, include: Path | None
+) -> list[dict[str, Any]]:
     module = importlib.import_module(f"benchmarks.harness.with_{harness}")
     common = {"harness": harness, "batch": batch, "samples": arguments.limit}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        ways, missing = module.ways(arguments.model, arguments.task, arguments.limit, batch, device, Path(folder))
+        ways, missing = module.ways(
+            arguments.model, arguments.task, arguments.limit, batch, device, Path(folder), include
+        )
         reference = _STOCK[harness]
         wait = functools.partial(torch.cuda.synchronize, device) if device.type == "cuda" else (lambda: None)
         timings = alternate(ways, arguments.rounds, wait=wait, clock=CLOCKS[arguments.clock])
@@ -108,7 +115,7 @@ def _measure(harness: str, batch: int, arguments: argparse.Namespace, device: to
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.harness", description=__doc__)
     parser.add_argument("--model", default="lens_tiny", help="checkpoint; the bundled one unless named")
-    parser.add_argument("--task", default="pope_mini")
+    parser.add_argument("--task", default="pope_mini", help=f"{MADE}: as many drawn pictures as --limit says")
     parser.add_argument("--limit", type=int, default=64, help="samples of a run")
     parser.add_argument("--harnesses", nargs="+", choices=tuple(_STOCK), default=list(_STOCK))
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])

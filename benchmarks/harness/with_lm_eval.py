@@ -19,11 +19,12 @@ __all__ = ["ways"]
 
 
 def ways(
-    model: str, task: str, limit: int, batch: int, device: torch.device, folder: Path
+    model: str, task: str, limit: int, batch: int, device: torch.device, folder: Path, include: Path | None = None
 ) -> tuple[dict[str, Callable[[], Any]], dict[str, str]]:
     """Name -> a whole run, from loading the model to the table; nothing that cannot run."""
     register()
-    run = functools.partial(_run, task, limit, batch, device, folder, TaskManager(include_defaults=False))
+    manager = TaskManager(include_path=None if include is None else str(include), include_defaults=False)
+    run = functools.partial(_run, task, limit, batch, device, folder, manager)
     stock = f"pretrained={resolve_pretrained(model)}"
     ours = f"pretrained={model}"
     return {

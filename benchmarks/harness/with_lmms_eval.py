@@ -21,10 +21,10 @@ _STOCK = ("qwen2_vl", "huggingface")
 
 
 def ways(
-    model: str, task: str, limit: int, batch: int, device: torch.device, folder: Path
+    model: str, task: str, limit: int, batch: int, device: torch.device, folder: Path, include: Path | None = None
 ) -> tuple[dict[str, Callable[[], Any]], dict[str, str]]:
     """Name -> a whole run, from loading the model to the table; and name -> reason for what cannot run here."""
-    manager = TaskManager("ERROR", model_name=_MODEL_ID)
+    manager = TaskManager("ERROR", include_path=None if include is None else str(include), model_name=_MODEL_ID)
     path = resolve_pretrained(model)
 
     def stock(name: str, samples: int) -> Any:
