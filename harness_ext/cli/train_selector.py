@@ -50,6 +50,10 @@ class At(str, Enum):
     steps = "steps"
 
 
+_STEPS = {At.answer: 300, At.steps: 1500}
+"""Training steps where none are named: written steps are more than answers, and each is read less often."""
+
+
 def train_selector(
     model: Model,
     data: Annotated[
@@ -85,7 +89,7 @@ def train_selector(
     rank: Annotated[int, typer.Option(min=1, help="Rows of its two matrices.")] = 64,
     prompts: Prompts = 2000,
     held_out: MeasuredOn = "0.2",
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; 300, for --at steps 1500.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts a step, and a pass of the model.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Of Adam, at the start.")] = 3e-3,
     precision: Annotated[Precision, typer.Option(help="In which it is kept and measured.")] = Precision.float16,
@@ -132,7 +136,7 @@ def train_selector(
                 engine,
                 Sources(loaded, prompts, None, include_path).data(data, share, held_out, progress),
                 SelectorPlan(
-                    SelectorRecipe(chosen, rank, steps, rate, seed=seed),
+                    SelectorRecipe(chosen, rank, steps or _STEPS[at], rate, seed=seed),
                     batch_size,
                     precision.value,
                     seed,
