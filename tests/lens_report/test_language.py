@@ -275,7 +275,7 @@ def test_no_english_text_is_left_in_a_russian_report(paths: tuple[Path, ...], tm
     assert english_left(texts, names_in(made)) == []
     tables = [block for _, block in document.blocks() if isinstance(block, Table)]
     probes = {row[0].text for one in tables if one.name == "picture_not_measured" for row in one.rows}
-    assert probes == {"attention sinks", "boxes", "causal boxes"}, "names stay"
+    assert {"attention sinks", "boxes", "causal boxes"} <= probes <= names_in(made), "names stay"
     assert document.sections[0].title == "Главное"
 
 
