@@ -63,10 +63,12 @@ def auroc(score: Floats, error: Bools, strata: NDArray[np.int64] | None = None) 
     won, pairs = np.zeros(score.size), np.zeros(score.size)
     codes = np.zeros(score.size, dtype=np.int64) if strata is None else strata
     for code in np.unique(codes):
-        wrong, right = np.flatnonzero((codes == code) & error), np.flatnonzero((codes == code) & ~error)
-        lower, upper = np.sort(score[right]), np.sort(score[wrong])
-        won[wrong] = _below(lower, score[wrong])
-        won[right] = wrong.size - _below(upper, score[right])
+        wrong, right = (
+            rows[np.argsort(score[rows])]
+            for rows in (np.flatnonzero((codes == code) & error), np.flatnonzero((codes == code) & ~error))
+        )
+        won[wrong] = _below(score[right], score[wrong])  # ordered values are found several times faster
+        won[right] = wrong.size - _below(score[wrong], score[right])
         pairs[wrong], pairs[right] = right.size, wrong.size
     total = float(pairs[error].sum())
     if not total:

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 N_PERMUTATIONS = 2_000
 BLOCK = 128
 """Permutations that are drawn together: with several strata the draws depend on it."""
-CELLS = 1_000_000
+CELLS = 4_000_000
 """Of the permuted errors that are looked at together: more do not stay in the cache of a processor."""
 
 

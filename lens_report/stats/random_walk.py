@@ -230,8 +230,8 @@ def random_walk_null(
     one = partial(_simulated, walk.simulator(margins[:, -1]), depths, labels)
     simulated: list[dict[str, float]] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy lets the threads run side by side
-        while drawn := list(islice(donors, WAITING)):
-            simulated += pool.map(one, drawn)
+        for _ in range(0, n_simulations, WAITING):
+            simulated += pool.map(one, islice(donors, WAITING))
     return {
         name: _test(value, np.array([one[name] for one in simulated], dtype=np.float64), sizes, note)
         for name, value in observed.items()

@@ -136,8 +136,12 @@ def test_targets_of_scaling_and_of_the_report() -> None:
         ({"peak_mib": None}, [True, True, False]), ({"samples": 100_000, "peak_mib": 900.0}, [True, True]),
     ):  # fmt: skip
         assert [check.met for check in scaling_targets([samples | changed])] == met, changed
-    times = [{"step": "mmlens report", "seconds": seconds} for seconds in (9.0, 11.0)]
-    assert [check.met for check in report_targets([*times, {"step": "statistics", "seconds": 99.0}])] == [True, False]
+    times = [
+        {"step": "mmlens report", "samples": samples, "seconds": seconds}
+        for samples, seconds in ((9_000, 9.0), (9_000, 11.0), (100_000, 59.0), (100_000, 61.0), (50, 99.0))
+    ]
+    statistics = {"step": "statistics", "samples": 9_000, "seconds": 99.0}
+    assert [check.met for check in report_targets([*times, statistics])] == [True, False, True, False]
 
 
 def test_every_part_runs_and_one_that_fails_fails_them_all(
