@@ -38,6 +38,11 @@ class Media:
         named = {"video": self.videos, "audio": self.audios}
         return " and ".join(name for name, found in named.items() if found) or None
 
+    @property
+    def pictures(self) -> tuple[Image.Image, ...]:
+        """The images that are pictures of PIL, as each digest is of one; a harness may hand on what is none."""
+        return tuple(image for image in self.images if isinstance(image, Image.Image))
+
     @cached_property
     def image_sha256(self) -> tuple[str, ...]:
         """Digest of each image."""

@@ -112,7 +112,7 @@ class Reader:
         )
         if at_once:
             return None
-        held = sum(3 * image.width * image.height for each in media for image in each.images)
+        held = sum(len(image.getbands()) * image.width * image.height for each in media for image in each.pictures)
         for trace in traces:
             own = None if trace is None or isinstance(trace, CaptureError) else trace.held_bytes
             if own is None:

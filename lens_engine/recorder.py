@@ -11,8 +11,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
-from PIL import Image
-
 from lens_results import (
     InvalidRecordError,
     LensResultsError,
@@ -162,8 +160,7 @@ class LensRecorder:
     def add_pictures(self, media: Media) -> None:
         """Keep a small picture of each image and of each video under its digest."""
         if self._thumbnails is not None:
-            pictures = [image for image in media.images if isinstance(image, Image.Image)]  # as `image_digest` has it
-            for digest, image in zip(media.image_sha256, pictures, strict=False):
+            for digest, image in zip(media.image_sha256, media.pictures, strict=True):
                 self._attempt(self._thumbnails, functools.partial(self._thumbnails.add, digest, image))
             for video in media.videos:
                 add = functools.partial(self._thumbnails.add_frames, video.sha256, video.frames)

@@ -141,7 +141,11 @@ class Recording:
 
     def add(self, samples: Sequence[Sample], answers: Sequence[Answered]) -> None:
         """Record a batch of answered samples, at the latest when `flush` is called."""
-        if self._waiting.add(samples, answers, self._open().held(samples, answers)):
+        try:
+            held = self._open().held(samples, answers)
+        except Exception:  # a fault of the lens never ends a run; reading tells what it is
+            held = None
+        if self._waiting.add(samples, answers, held):
             self._read(*self._waiting.take())
 
     def release(self) -> None:

@@ -16,7 +16,7 @@ from lens_engine import load
 from lens_engine.reading import Reader
 from lens_engine.sample import Sample
 from lens_engine.waiting import TOGETHER
-from lens_models import LogitLens, ReadoutRow
+from lens_models import LogitLens, ReadoutRow, TracedGeneration
 from lens_results import Run
 from lens_results import load as load_records
 
@@ -111,6 +111,16 @@ def test_one_that_cannot_be_read_costs_no_other_its_readout(
     assert found.samples["status"].tolist() == statuses
     assert found.samples["response"].str.len().gt(0).all()
     assert "its samples are read one by one" in caplog.text
+
+
+def test_a_backend_that_does_not_say_what_it_holds_is_read_at_once(
+    groups: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    all_wait(monkeypatch)
+    monkeypatch.delattr(TracedGeneration, "held_bytes")
+    found = run(tmp_path, DOCUMENTS[:3])
+    assert groups == [1] * 3
+    assert found.samples["status"].tolist() == ["ok"] * 3
 
 
 def test_what_was_answered_before_a_failure_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
