@@ -180,7 +180,12 @@ class Reader:
             place: resolve_candidates(self._tokenizer, batch[place][0].target, position)
             for place, position in found.items()
         }
-        rows = [self._row(*batch[place], position, candidates[place]) for place, position in found.items()]
+        # a number for each batch, so that what is read of it does not depend on those that waited beside it
+        batches = {id(generation.trace): number for number, (_, generation) in enumerate(batch)}
+        rows = [
+            replace(self._row(*batch[place], position, candidates[place]), batch=batches[id(batch[place][1].trace)])
+            for place, position in found.items()
+        ]
         readouts = dict(zip(found, self._lens.read(rows), strict=True))
         known = {place: readouts[place].last_logits for place, position in found.items() if position.step == 0}
         identities = self._identities(batch, known)

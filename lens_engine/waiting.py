@@ -1,4 +1,4 @@
-"""Answered samples that wait for others: read together, the head is gone through once for all of them."""
+"""Answered samples that wait for others: what follows the head is computed once for all that are read together."""
 
 from __future__ import annotations
 

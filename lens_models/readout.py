@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,8 +83,9 @@ def read_layers(
 ) -> list[Readout]:
     """Read each row at all its layers.
 
-    The rows of as many samples as fit into `memory_limit` bytes go through norm and head in one product, all layers
-    together; what follows from the logits is computed in slices. See `lens_models.readout_memory`.
+    The rows of as many samples of a batch as fit into `memory_limit` bytes go through norm and head in one product, all
+    layers together; what follows from the logits is computed in slices, for several batches at a time. See
+    `lens_models.readout_memory`.
 
     Raises:
         CaptureError: rows with different numbers of layers, a token outside the vocabulary, or `topk` < 1.
@@ -96,14 +98,35 @@ def read_layers(
     limit = memory_limit or default_limit(unembed.device, alone=unembed.alone)
     out: list[Readout] = []
     start = 0
-    while start < len(rows):
-        layers = rows[start].residual.shape[0]
-        plan = ReadoutPlan.of(layers, len(rows) - start, unembed.vocab_size, limit, unembed.device)
-        group = rows[start : start + plan.samples]
+    for plan, products in _groups(unembed, rows, limit):
+        group = rows[start : start + sum(products)]
         residual = torch.stack([row.residual.to(unembed.device) for row in group], dim=1)
-        out.extend(_read_group(unembed, residual, group, topk, plan))
-        start += plan.samples
+        out.extend(_read_group(unembed, residual, group, products, topk, plan))
+        start += len(group)
     return out
+
+
+def _groups(unembed: Unembeds, rows: Sequence[ReadoutRow], limit: int) -> Iterator[tuple[ReadoutPlan, list[int]]]:
+    """The rows that are read at a time: their plan, and how many of them go through the head in each product.
+
+    A batch is cut as if it were alone, so that no product depends on the batches beside it.
+    """
+
+    def planned(samples: int) -> ReadoutPlan:
+        return ReadoutPlan.of(rows[0].residual.shape[0], samples, unembed.vocab_size, limit, unembed.device)
+
+    products: list[int] = []
+    for _, batch in groupby(rows, key=lambda row: row.batch):
+        left = len(list(batch))
+        while left:
+            size = planned(left).samples
+            if products and planned(sum(products) + size).samples < sum(products) + size:
+                yield planned(sum(products)), products
+                products = []
+            products.append(size)
+            left -= size
+    if products:
+        yield planned(sum(products)), products
 
 
 def _check_tokens(rows: Sequence[ReadoutRow], vocabulary: int) -> None:
@@ -115,11 +138,16 @@ def _check_tokens(rows: Sequence[ReadoutRow], vocabulary: int) -> None:
 
 
 def _read_group(
-    unembed: Unembeds, residual: Tensor, group: Sequence[ReadoutRow], topk: int, plan: ReadoutPlan
+    unembed: Unembeds,
+    residual: Tensor,
+    group: Sequence[ReadoutRow],
+    products: Sequence[int],
+    topk: int,
+    plan: ReadoutPlan,
 ) -> Iterator[Readout]:
     """`residual` is `[layers, samples, d]`; layers are cut where one sample alone is over the limit."""
     layers = residual.shape[0]
-    whole = unembed(residual) if plan.layers >= layers else None
+    whole = _logits(unembed, residual, products) if plan.layers >= layers else None
     # the last layer's row is computed once and used as its own reference
     last_logits = unembed(residual[-1]) if whole is None else whole[-1].clone()
     last = _Reference.of(last_logits)
@@ -136,6 +164,19 @@ def _read_group(
     values["resid_norm"] = unembed.stream(residual).float().norm(dim=-1).cpu()
     values["jsd_last"][-1] = values["kl_last"][-1] = 0.0
     yield from _split(values, group, last_logits)
+
+
+def _logits(unembed: Unembeds, residual: Tensor, products: Sequence[int]) -> Tensor:
+    """`[layers, samples, d]` -> `[layers, samples, V]`, so many samples in each product."""
+    if len(products) == 1:
+        return unembed(residual)
+    logits = torch.empty(*residual.shape[:-1], unembed.vocab_size, dtype=torch.float32, device=unembed.device)
+    start = 0
+    for size in products:
+        samples = slice(start, start + size)
+        logits[:, samples] = unembed(residual[:, samples].contiguous())
+        start += size
+    return logits
 
 
 def _with_last(unembed: Unembeds, chunk: Tensor, last_logits: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ class ReadoutRow:
         candidates: token ids of each candidate's surface variants, pooled by logsumexp; may be empty.
         gold: token ids of the gold answer's surface variants; empty when unknown.
         pivots: like `candidates`, a second set read beside them.
+        batch: rows that follow each other and have one number go through the head in one product. What is read of a
+            batch is the same bit for bit, whatever other batches are read beside it.
     """
 
     residual: Any
@@ -32,6 +34,7 @@ class ReadoutRow:
     candidates: tuple[tuple[int, ...], ...] = ()
     gold: tuple[int, ...] = ()
     pivots: tuple[tuple[int, ...], ...] = ()
+    batch: int = 0
 
 
 def row_tokens(row: ReadoutRow) -> Iterator[int]:

@@ -48,12 +48,6 @@ def nothing_set_aside() -> Iterator[None]:
     gc.freeze()
 
 
-@pytest.fixture
-def read_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers do not wait to be read with others, so that every readout of two runs is a product of the same shape."""
-    monkeypatch.setattr("lens_engine.waiting.READ_SECONDS", 0.0)
-
-
 @pytest.fixture(scope="session")
 def mera_tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for `--include_path` as the users of the MERA fork have it."""

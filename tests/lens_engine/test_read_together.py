@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from controlled_records import mini_documents, mini_image
-from plain_model import lens_tiny_bounds
 
 import lens_engine.waiting
 from lens_engine import load
@@ -67,10 +66,8 @@ def test_small_batches_are_read_together_and_say_the_same(
     assert groups == [TOGETHER, len(DOCUMENTS) - TOGETHER]
     for column in ("doc_id", "response", "status", "answer_step", "identity_argmax"):
         assert alone.samples[column].tolist() == together.samples[column].tolist(), column
-    # the same residuals bit for bit, read in a product of another shape
-    assert np.array_equal(alone.stack("resid_norm"), together.stack("resid_norm"))
-    for name in ("entropy", "jsd_last", "logprob_pred", "log_odds"):
-        np.testing.assert_allclose(alone.stack(name), together.stack(name), **lens_tiny_bounds())
+    for name in ("resid_norm", "entropy", "jsd_last", "logprob_pred", "log_odds"):
+        assert np.array_equal(alone.stack(name), together.stack(name)), name  # bit for bit: each in its own product
     assert together.samples["identity_deviation"].max() < together.info.identity.tolerance
 
 

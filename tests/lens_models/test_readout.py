@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,25 @@ def test_a_memory_limit_changes_no_number(unembed: Unembedding, limit: int) -> N
     everything = read_layers(unembed, batch)
     for ours, theirs in zip(read_layers(unembed, batch, memory_limit=limit), everything, strict=True):
         assert_same_readout(ours, theirs, WIDTH, WIDTH)
+
+
+@pytest.mark.parametrize("limit", [1, ONE_ROW - 1, ONE_ROW, 3 * ONE_ROW, None])
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, 40_000])
+def test_a_batch_reads_the_same_bits_beside_others(unembed: Unembedding, vocabulary: int, limit: int | None) -> None:
+    if vocabulary != VOCABULARY:  # its rows of logits are cut into slices
+        limit = None if limit is None else limit * vocabulary // VOCABULARY
+        head = torch.nn.Linear(WIDTH, vocabulary, bias=False)
+        unembed = Unembedding(replace(unembed.parts, head=head, vocab_size=vocabulary))
+    batches = [
+        [replace(row, batch=number) for row in rows(size, seed=number)] for number, size in enumerate((1, 3, 1, 2))
+    ]
+    together = read_layers(unembed, [row for batch in batches for row in batch], memory_limit=limit)
+    alone = [readout for batch in batches for readout in read_layers(unembed, batch, memory_limit=limit)]
+    for ours, theirs in zip(together, alone, strict=True):
+        for each in fields(Readout):
+            one, other = getattr(ours, each.name), getattr(theirs, each.name)
+            assert type(one) is type(other)
+            assert np.array_equal(np.asarray(one), np.asarray(other), equal_nan=one is not None), each.name
 
 
 def test_one_row_alone_or_among_others(unembed: Unembedding) -> None:

@@ -95,7 +95,6 @@ def forced_scores(model: PlainModel, prompt: str, image: Image.Image, choices: l
     return np.stack(columns, axis=1)
 
 
-@pytest.mark.usefixtures("read_batch_by_batch")
 @pytest.mark.parametrize(("task", "batch_size"), [("ruclevr_mini", 1), ("weird_mini", 4), ("choice", 1)])
 def test_answers_scores_and_readouts_are_those_of_a_run_without_controls(
     evaluate: Evaluate, task: str, batch_size: int

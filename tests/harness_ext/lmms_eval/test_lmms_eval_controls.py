@@ -87,7 +87,6 @@ def forced_scores(
     return np.stack(columns, axis=1)
 
 
-@pytest.mark.usefixtures("read_batch_by_batch")
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize(("task", "simple"), [("tiny_yes_no", False), ("tiny_sampled", False), ("tiny_choice", True)])
 def test_answers_scores_and_readouts_are_those_of_a_run_without_controls(

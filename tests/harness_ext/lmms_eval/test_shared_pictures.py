@@ -44,7 +44,6 @@ def test_answers_are_the_same_without_the_lens(evaluate: Evaluate) -> None:
     assert shared.texts("pope_mini") == plain.texts("pope_mini")
 
 
-@pytest.mark.usefixtures("read_batch_by_batch")
 def test_controls_between_two_questions_leave_the_picture_as_it_was(evaluate: Evaluate) -> None:
     alone, among = (
         evaluate("pope_mini", each, limit=8, output=each) for each in (SHARED, f"{SHARED},lens_controls=blank+shuffled")
