@@ -125,6 +125,22 @@ def test_the_oldest_go_first_and_what_is_too_large_is_not_kept() -> None:
     assert none.encoded == 2 and not none._kept
 
 
+def test_of_many_small_pictures_few_are_compared() -> None:
+    """On a device each comparison waits for it; pictures are asked about again soon or not at all."""
+    model, pixels = built("llava"), ZOO["llava"].inputs((3,))["pixel_values"]
+    memory = EncodedMedia(model)
+    with memory.at_hand():
+        for number in range(20):
+            features(model, pixels + number)
+        features(model, pixels + 12)  # asked about again, it stays
+        for number in range(20, 27):
+            features(model, pixels + number)
+        features(model, pixels + 12)
+        assert (memory.encoded, len(memory._kept)) == (27, 8)
+        features(model, pixels)
+    assert memory.encoded == 28, "the first one went long ago"
+
+
 def test_gradients_are_those_of_a_run_of_their_own() -> None:
     model, pixels = built("llava"), ZOO["llava"].inputs((3,))["pixel_values"]
     memory = EncodedMedia(model)
