@@ -177,8 +177,9 @@ class SampleRecord:
     def _normalised(self) -> Iterator[tuple[str, Any]]:
         for name, convert in _CONVERTERS.items():
             value = getattr(self, name)
-            empty = type(value) in (tuple, dict) and not value  # as most fields of a record are
-            if not empty and (value is not None or name not in _NULLABLE):
+            as_it_is = value is None and name in _NULLABLE
+            as_it_is |= type(value) is tuple and not value and name in _EMPTY_BY_DEFAULT
+            if not as_it_is:
                 yield name, convert(name, value)
 
     def _by_layer(self) -> Iterator[tuple[str, Any]]:
@@ -277,6 +278,7 @@ _CONVERTERS: dict[str, checks.Converter] = {
     **dict.fromkeys(ARRAY_MAPS, _arrays),
 }
 _NULLABLE = frozenset(item.name for item in SCHEMA if item.nullable)
+_EMPTY_BY_DEFAULT = frozenset(item.name for item in fields(SampleRecord) if item.default == ())
 
 
 def _same(a: Any, b: Any) -> bool:

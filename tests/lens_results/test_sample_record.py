@@ -168,3 +168,9 @@ def test_contradictions_are_refused(fields: dict[str, Any], message: str) -> Non
         SampleRecord(**({"task": "t", "doc_id": 1, "kind": "generate"} | fields))
     assert isinstance(caught.value, LensResultsError)
     assert isinstance(caught.value, ValueError)
+
+
+def test_an_empty_tuple_is_no_array_and_no_text(make_record: Any) -> None:
+    assert make_record(pivot_scores=()).pivot_scores is None
+    with pytest.raises((TypeError, AttributeError)):
+        make_record(task=())
