@@ -126,14 +126,9 @@ class Reader:
         The samples may be those of several batches; their layers are read together.
         """
         answered = list(zip(samples, generations, strict=True))
-        seen = [each for each in answered if not isinstance(each[1].trace, CaptureError | None)]
-        found = iter(self._read_together(seen))
-        return [
-            self._looked(
-                self._unseen(*each) if isinstance(each[1].trace, CaptureError | None) else next(found), each[0]
-            )
-            for each in answered
-        ]
+        found = iter(self._read_together([each for each in answered if _observed(each[1])]))
+        records = [next(found) if _observed(each[1]) else self._unseen(*each) for each in answered]
+        return [self._looked(record, sample) for record, sample in zip(records, samples, strict=True)]
 
     def _looked(self, record: SampleRecord, sample: Sample) -> SampleRecord:
         """The record with what a second look made of the prompt, where there was one."""
@@ -171,24 +166,25 @@ class Reader:
         """The records of some samples of traced batches, in order."""
         tokens = [self._own_tokens(generation) for _, generation in batch]
         positions = [self._position(*each, own) for each, own in zip(batch, tokens, strict=True)]
-        for place, (_, generation) in enumerate(batch):
-            finite = self._lens.finite(generation.trace)[generation.row]
-            if not finite and isinstance(positions[place], NoReadout):  # such logits say nothing of the answer
-                positions[place] = NoReadout("non_finite", NON_FINITE)
+        batches = _batches(batch)
+        for members in batches:
+            finite = self._lens.finite(batch[members[0]][1].trace)
+            for place in members:  # such logits say nothing of the answer
+                if not finite[batch[place][1].row] and isinstance(positions[place], NoReadout):
+                    positions[place] = NoReadout("non_finite", NON_FINITE)
         found = {place: position for place, position in enumerate(positions) if isinstance(position, AnswerPosition)}
         candidates = {
             place: resolve_candidates(self._tokenizer, batch[place][0].target, position)
             for place, position in found.items()
         }
         # a number for each batch, so that what is read of it does not depend on those that waited beside it
-        batches = {id(generation.trace): number for number, (_, generation) in enumerate(batch)}
+        numbers = {place: number for number, members in enumerate(batches) for place in members}
         rows = [
-            replace(self._row(*batch[place], position, candidates[place]), batch=batches[id(batch[place][1].trace)])
-            for place, position in found.items()
+            self._row(*batch[place], position, candidates[place], numbers[place]) for place, position in found.items()
         ]
         readouts = dict(zip(found, self._lens.read(rows), strict=True))
         known = {place: readouts[place].last_logits for place, position in found.items() if position.step == 0}
-        identities = self._identities(batch, known)
+        identities = self._identities(batch, batches, known)
         for place, position in found.items():
             if candidates[place].sequences:
                 sample = batch[place][0]
@@ -225,19 +221,17 @@ class Reader:
         return self._read_again(readings)
 
     def _identities(
-        self, batch: Sequence[_Answered], known: Mapping[int, Any]
+        self, batch: Sequence[_Answered], batches: Sequence[Sequence[int]], known: Mapping[int, Any]
     ) -> list[tuple[IdentityReport | None, bool]]:
         """Of each sample the identity of its batch, and whether the sample itself was compared.
 
         Args:
             batch: samples of one or several batches.
+            batches: the places of each batch among them.
             known: place -> last-layer logits of the first step, where it was read.
         """
-        places: dict[int, list[int]] = {}
-        for place, (_, generation) in enumerate(batch):
-            places.setdefault(id(generation.trace), []).append(place)
         found: dict[int, tuple[IdentityReport | None, bool]] = {}
-        for own in places.values():
+        for own in batches:
             trace = batch[own[0]][1].trace
             logits = {batch[place][1].row: known[place] for place in own if place in known}
             identity, compared = self._lens.check(trace, logits), self._lens.compared(trace, logits)
@@ -300,6 +294,7 @@ class Reader:
         generation: Generation,
         position: AnswerPosition,
         candidates: SampleCandidates,
+        batch: int,
     ) -> ReadoutRow:
         return ReadoutRow(
             residual=self._residual_before(sample, generation, position.step),
@@ -307,6 +302,7 @@ class Reader:
             candidates=candidates.ids,
             gold=candidates.gold_ids,
             pivots=candidates.pivots,
+            batch=batch,
         )
 
     def _residual_before(self, sample: Sample, generation: Generation, step: int) -> Any:
@@ -437,6 +433,18 @@ class Reader:
         if not np.isfinite(scored.logprob):
             return None
         return self._lens.compare_position(residual_of(scored), scored.first_logits)
+
+
+def _observed(generation: Generation) -> bool:
+    return not isinstance(generation.trace, CaptureError | None)
+
+
+def _batches(answered: Sequence[_Answered]) -> list[list[int]]:
+    """The places of the samples of each batch, in order."""
+    places: dict[int, list[int]] = {}
+    for place, (_, generation) in enumerate(answered):
+        places.setdefault(id(generation.trace), []).append(place)
+    return list(places.values())
 
 
 def _trace_of(generation: Generation) -> BatchTrace:
