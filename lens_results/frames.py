@@ -97,11 +97,7 @@ def grid(arrays: Ragged, parent: npt.NDArray[np.int64], places: Sequence[Any], s
     `parent[i]` is the sample of array i; `places[s]` lists the layer positions of sample s; `shape` is (samples,
     layers). Raises `RecordFormatError` when an array lists more layers than its sample has positions.
     """
-    if (
-        len(arrays.layers) == shape[0]
-        and len(arrays.values)
-        and (full := _full(arrays, parent, places, shape)) is not None
-    ):
+    if (full := _full(arrays, parent, places, shape)) is not None:
         return full
     sizes = arrays.layers * abs(arrays.width)
     item = np.repeat(np.arange(len(sizes)), sizes)
@@ -123,6 +119,8 @@ def _full(
 ) -> FloatGrid | None:
     """The same where every sample has every layer, and all of one width: the numbers stand there in order."""
     samples, layers = shape
+    if len(arrays.layers) != samples or not len(arrays.values):
+        return None
     same = (arrays.layers == layers).all() and (arrays.width == arrays.width[0]).all()
     if not same or not np.array_equal(parent, np.arange(samples)):
         return None

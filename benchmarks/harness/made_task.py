@@ -6,11 +6,8 @@ import shutil
 from pathlib import Path
 
 from lens_tasks.folders import lm_eval_tasks, lmms_eval_tasks
-from lens_tasks.scenes.boxes import boxes_cell, referents
-from lens_tasks.scenes.english import question_text
 from lens_tasks.scenes.pictures import Row, image_cell
-from lens_tasks.scenes.pope import KINDS, kinds_of
-from lens_tasks.scenes.questions import Noun, Phrase, Question
+from lens_tasks.scenes.pope import KINDS, kinds_of, question_row
 from lens_tasks.scenes.sample import sample_scene
 from lens_tasks.scenes.tables import to_table, write
 
@@ -45,13 +42,8 @@ def write_task(folder: Path, images: int) -> dict[str, Path]:
 
 def _row(number: int) -> Row:
     """A scene and whether one kind of object is in it: in every other one it is."""
-    scene = sample_scene(_FIRST_SEED + number)
+    scene, name, there = sample_scene(_FIRST_SEED + number), f"made_{number:06d}", number % 2 == 0
     shown = kinds_of(scene)
-    color, shape = next(kind for kind in KINDS if (kind in shown) == (number % 2 == 0))
-    question = Question("exist", (Phrase(Noun(color=color, shape=shape)),))
-    return {
-        "id": str(number), "question_id": str(number + 1), "question": question_text(question),
-        "answer": "yes" if number % 2 == 0 else "no", "image_source": f"made_{number:06d}",
-        "image": image_cell(scene, f"made_{number:06d}.png"), "category": "random",
-        "lens_boxes": boxes_cell(scene, *referents(question, scene)),
-    }  # fmt: skip
+    kind = next(each for each in KINDS if (each in shown) == there)
+    image = image_cell(scene, f"{name}.png")
+    return question_row(number, scene, kind, "yes" if there else "no", name, image, "random")

@@ -12,8 +12,9 @@ are not, one of each per category:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -97,17 +98,22 @@ def pope_rows(images: int = IMAGES) -> list[Row]:
         negatives = _negatives(rng, scene, statistics)
         for category, positive in zip(CATEGORIES, positives, strict=True):
             for kind, answer in ((positive, "yes"), (negatives[category], "no")):
-                question = Question("exist", (Phrase(Noun(color=kind[0], shape=kind[1])),))
-                rows.append(
-                    {
-                        "id": str(len(rows)),
-                        "question_id": str(len(rows) + 1),
-                        "question": question_text(question),
-                        "answer": answer,
-                        "image_source": name,
-                        "image": image,
-                        "category": category,
-                        "lens_boxes": boxes_cell(scene, *referents(question, scene)),
-                    }
-                )
+                rows.append(question_row(len(rows), scene, kind, answer, name, image, category))
     return rows
+
+
+def question_row(
+    number: int, scene: Scene, kind: Kind, answer: str, name: str, image: Mapping[str, Any], category: str
+) -> Row:
+    """Whether a kind of object is in a picture, which has a name."""
+    question = Question("exist", (Phrase(Noun(color=kind[0], shape=kind[1])),))
+    return {
+        "id": str(number),
+        "question_id": str(number + 1),
+        "question": question_text(question),
+        "answer": answer,
+        "image_source": name,
+        "image": image,
+        "category": category,
+        "lens_boxes": boxes_cell(scene, *referents(question, scene)),
+    }
