@@ -52,7 +52,8 @@ def _mean(p: Tensor, values: Tensor) -> Tensor:
 
 def rank_among(logits: Tensor, score: Tensor) -> Tensor:
     """Rank of scores `[...]` among logits `[..., V]`: one more than the number of logits above."""
-    return (logits > score.unsqueeze(-1)).sum(-1) + 1
+    above = (logits > score.unsqueeze(-1)).sum(-1, dtype=torch.int32)  # a processor takes five times as long in int64
+    return above.long() + 1
 
 
 def pooled_logits(logits: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:

@@ -15,8 +15,7 @@ from .transforms import LogitTransform
 __all__ = ["NormMode", "Unembedding", "is_plain_head"]
 
 NormMode = Literal["final", "none"]
-_CAST_CHUNK_BYTES = 64 * 2**20
-_MANY_ROWS = 128
+_SLICE_BYTES = 8 * 2**20  # of fp32: what a processor holds in its caches
 
 
 @dataclass
@@ -148,14 +147,7 @@ def _head_product(head: nn.Module, hidden: Tensor) -> Tensor:
         return head(hidden.to(_compute_dtype(head, hidden))).float()  # type: ignore[no-any-return]
     weight: Tensor = head.weight  # type: ignore[assignment]
     bias: Tensor | None = head.bias  # type: ignore[assignment]
-    hidden = hidden.to(weight.dtype)
-    if weight.dtype not in (torch.float32, torch.float64):
-        logits = _mixed_product(hidden, weight)
-    elif hidden.device.type == "cpu" and 1 < hidden.shape[0] < _MANY_ROWS:
-        # a processor takes a third less time for the layers of a sample with the large matrix on the left
-        logits = torch.mm(weight, hidden.t()).t().contiguous().float()
-    else:
-        return torch.nn.functional.linear(hidden, weight, bias).float()
+    logits = _product(hidden.to(weight.dtype), weight)
     return logits if bias is None else logits.add_(bias.float())
 
 
@@ -166,17 +158,24 @@ def _compute_dtype(head: nn.Module, hidden: Tensor) -> torch.dtype:
     return hidden.dtype
 
 
-def _mixed_product(hidden: Tensor, weight: Tensor) -> Tensor:
-    """16-bit operands, fp32 result. The GPU does it in one product; elsewhere the weight is cast in slices."""
-    if hidden.is_cuda:
+def _product(hidden: Tensor, weight: Tensor) -> Tensor:
+    """`hidden @ W.T`; a GPU does it in one product, a processor in slices of the vocabulary.
+
+    Of a few rows a slice takes a third less time than the whole matrix, with the matrix on the left another third less;
+    16-bit weights are cast where they are still in the cache, in a fifth of the time.
+    """
+    if hidden.device.type != "cpu":
+        if weight.dtype in (torch.float32, torch.float64):
+            return torch.mm(hidden, weight.t()).float()
         try:
             return torch.mm(hidden, weight.t(), out_dtype=torch.float32)
         except (TypeError, RuntimeError, NotImplementedError):
             pass
-    rows, vocabulary = hidden.shape[0], weight.shape[0]
-    wide = hidden.float()
-    out = torch.empty(rows, vocabulary, dtype=torch.float32, device=hidden.device)
-    step = max(1, _CAST_CHUNK_BYTES // (4 * weight.shape[1]))
+    vocabulary, width = weight.shape
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    columns = hidden.to(wide).t()
+    out = torch.empty(hidden.shape[0], vocabulary, dtype=torch.float32, device=hidden.device)
+    step = max(1, _SLICE_BYTES // (4 * width))
     for start in range(0, vocabulary, step):
-        torch.mm(wide, weight[start : start + step].float().t(), out=out[:, start : start + step])
+        out[:, start : start + step] = torch.mm(weight[start : start + step].to(wide), columns).t()
     return out

@@ -213,12 +213,16 @@ def test_16_bit_heads_are_multiplied_in_fp32(dtype: torch.dtype) -> None:
     torch.testing.assert_close(ours.double(), exact, **logit_bounds(unembed, residual))
 
 
-def test_a_head_larger_than_a_slice_and_with_a_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_head_larger_than_a_slice_and_with_a_bias(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, rows: int
+) -> None:
     from lens_models import unembed as module
 
-    monkeypatch.setattr(module, "_CAST_CHUNK_BYTES", 4 * WIDTH * 7)
-    head = torch.nn.Linear(WIDTH, 50, dtype=torch.bfloat16)
-    hidden = torch.randn(4, WIDTH, dtype=torch.bfloat16)
+    monkeypatch.setattr(module, "_SLICE_BYTES", 4 * WIDTH * 7)
+    head = torch.nn.Linear(WIDTH, 50, dtype=dtype)
+    hidden = torch.randn(rows, WIDTH, dtype=dtype)
     with torch.no_grad():
         exact = hidden.double() @ head.weight.double().T + head.bias.double()
         products = hidden.double().abs() @ head.weight.double().abs().T
