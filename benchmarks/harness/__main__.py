@@ -46,11 +46,11 @@ _COLUMNS = (
 )
 _STOCK = {"lmms_eval": "stock qwen2_vl", "lm_eval": "stock hf-multimodal"}
 _LENS = "ours, lens on"
-_LIMIT = 1.0
+_LIMIT = 0.8
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Measure, print, write; 1 when a run with the lens is slower than the stock one without."""
+    """Measure, print, write; 1 when a run with the lens takes more than 0.8 of the stock one without."""
     arguments = _arguments(words)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -72,7 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def targets(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
-    """A whole run with the lens takes no longer than the stock wrapper's without; one that cannot run meets nothing."""
+    """A whole run with the lens takes at most 0.8 of the stock wrapper's without; one that cannot run meets nothing."""
     return [
         at_most(
             f"{row['harness']}, batch {row['batch']}: lens on over {_STOCK[row['harness']]}",

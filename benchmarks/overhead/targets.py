@@ -11,7 +11,7 @@ from .cases import LENS, NAIVE, PICTURE, PLAIN
 
 __all__ = ["checks"]
 
-_CPU = ("qwen2-vl-0.5b", 1.10)
+_CPU = ("qwen2-vl-0.5b", 1.05)
 _CUDA = ("qwen2-vl-2b", 1.03)
 _PROBE = 1.10
 _TIMES_LESS = 10.0

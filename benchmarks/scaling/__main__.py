@@ -37,12 +37,15 @@ _PROCESSES = (
     Column("threads_each", "threads each"),
     Column("samples", "samples"),
     Column("seconds", "seconds"),
+    Column("ms_sample", "ms a sample, start left out"),
+    Column("faster", "times as fast"),
     Column("same_rows", "same rows"),
 )
 _KIB_SAMPLE = 8.0
 _SAMPLES_SECOND = 5000.0
 _PEAK_MIB = 300.0
 _FLAT_TO = 20_000
+_OF_A_PROCESS = 0.95
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -58,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
         arguments.layers, arguments.vocabularies, device, CLOCKS[arguments.clock], width=arguments.width
     )
     show(f"readout of a sample, width {arguments.width}", _READOUTS, readouts)
-    processes = time_processes(arguments.processes, "pope_mini", arguments.limit, 1, cpu=device.type == "cpu")
+    processes = time_processes(arguments.processes, tuple(arguments.limits), 1, cpu=device.type == "cpu")
     show("processes, whole commands on lens_tiny", _PROCESSES, processes)
     labelled = (("samples", rows), ("readout", readouts), ("processes", processes))
     everything = [{"kind": kind, **row} for kind, found in labelled for row in found]
@@ -81,6 +84,8 @@ def targets(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
         if row["kind"] == "processes" and row["processes"] > 1:
             wrong = float(not row["same_rows"])
             found.append(at_most(f"{row['processes']} processes: rows that differ from those of one", wrong, 0.0))
+            least = _OF_A_PROCESS * row["processes"]
+            found.append(at_least(f"{row['processes']} processes: times as fast as one", row["faster"], least))
     return found
 
 
@@ -93,7 +98,9 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--vocabularies", nargs="*", type=int, default=[32_000, 151_936])
     parser.add_argument("--width", type=int, default=1536, help="width of the residual stream")
     parser.add_argument("--processes", nargs="*", type=int, default=[1, 2], help="first of them is the reference")
-    parser.add_argument("--limit", type=int, default=64, help="samples of the runs with several processes")
+    parser.add_argument(
+        "--limits", nargs=2, type=int, default=[64, 1500], help="samples of the two runs of each number of processes"
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, help="threads of torch")
     parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: of all but the processes")

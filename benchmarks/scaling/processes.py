@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -12,40 +13,49 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.harness.made_task import MADE, write_task
 from lens_results import Run, load
 
 __all__ = ["time_processes"]
 
 
-def time_processes(counts: list[int], task: str, limit: int, threads: int, *, cpu: bool) -> list[dict[str, Any]]:
-    """One row a number of processes: wall seconds from the command to its end, and whether the rows are the same.
+def time_processes(counts: list[int], limits: tuple[int, int], threads: int, *, cpu: bool) -> list[dict[str, Any]]:
+    """One row a number of processes: seconds of a run, how much faster than by the first, and whether rows are the same.
 
-    Every process gets `threads` threads. The start (imports, loading the model, the data set) is timed too: it is paid
-    in full by every process and is most of a run as short as this.
+    Every process gets `threads` threads and pays the start in full (imports, the model, the data set). So two runs of
+    different length are timed from the command to its end, and what the samples take that one has beyond the other is
+    compared; nan on a machine with fewer cores than threads.
+
+    Args:
+        counts: numbers of processes.
+        limits: samples of the shorter run and of the longer one, a drawn picture each.
+        threads: of each process.
+        cpu: without a GPU.
     """
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
+        tasks = write_task(Path(name), max(limits))["lmms_eval"]
         first: Run | None = None
         for count in counts:
-            folder = Path(name) / str(count)
-            seconds = _launch(count, task, limit, threads, folder, cpu)
-            run = load(folder)
-            first = first or run
-            rows.append(
-                {
-                    "processes": count,
-                    "threads_each": threads,
-                    "samples": len(run),
-                    "seconds": seconds,
-                    "same_rows": _same(first, run),
-                }
+            folders = [Path(name) / f"{count}_{limit}" for limit in limits]
+            short, long = (
+                _launch(count, tasks, limit, threads, folder, cpu)
+                for limit, folder in zip(limits, folders, strict=True)
             )
+            run = load(folders[-1])
+            first = first or run
+            row = {
+                "processes": count, "threads_each": threads, "samples": len(run), "seconds": long,
+                "ms_sample": 1000 * (long - short) / (limits[1] - limits[0]), "same_rows": _same(first, run),
+            }  # fmt: skip
+            enough = not cpu or len(os.sched_getaffinity(0)) >= count * threads
+            rows.append(row | {"faster": (rows or [row])[0]["ms_sample"] / row["ms_sample"] if enough else math.nan})
     return rows
 
 
-def _launch(count: int, task: str, limit: int, threads: int, folder: Path, cpu: bool) -> float:
-    task_words = ("-m", "lmms_eval", "--model", "hf-multimodal-lens", "--tasks", task, "--limit", str(limit))
-    words = [sys.executable, "-m", *_launcher(count, cpu), *task_words, "--output_path", str(folder)]
+def _launch(count: int, tasks: Path, limit: int, threads: int, folder: Path, cpu: bool) -> float:
+    task_words = ("--model", "hf-multimodal-lens", "--include_path", str(tasks), "--tasks", MADE, "--limit", str(limit))
+    words = [sys.executable, "-m", *_launcher(count, cpu), "-m", "lmms_eval", *task_words, "--output_path", str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
     if cpu:
         environment["ACCELERATE_USE_CPU"] = "1"

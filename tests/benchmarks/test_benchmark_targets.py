@@ -61,7 +61,7 @@ def test_a_target_is_met_up_to_its_limit_and_never_by_what_is_no_number(check: C
     ("rows", "met"),
     [
         (overhead_rows(1.05, 100.0, 27_000.0), [True, True]),
-        (overhead_rows(1.11, 100.0, 27_000.0), [False, True]),
+        (overhead_rows(1.06, 100.0, 27_000.0), [False, True]),
         (overhead_rows(1.05, 100.0, 900.0), [True, False]),
         (overhead_rows(0.99, -20.0, 27_000.0), [True, True]),
         (overhead_rows(0.99, -20.0, 5.0), [True, False]),
@@ -114,7 +114,7 @@ def test_slow_cases_are_left_to_the_full_run() -> None:
 def test_targets_of_whole_runs() -> None:
     common = {"harness": "lm_eval", "batch": 1}
     ours, stock = common | {"way": "ours, lens on"}, common | {"way": "stock hf-multimodal"}
-    for ratio, met in ((0.98, True), (1.02, False)):
+    for ratio, met in ((0.79, True), (0.81, False)):
         (check,) = harness_targets([ours | {"ratio": spread_of(ratio)}, stock | {"ratio": spread_of(1.0)}])
         assert check.met is met
     (check,) = harness_targets([ours, stock | {"note": "it does not run here"}])
@@ -123,13 +123,14 @@ def test_targets_of_whole_runs() -> None:
 
 def test_targets_of_scaling_and_of_the_report() -> None:
     samples = {"kind": "samples", "samples": 1000, "write_ms_sample": 0.1, "peak_mib": 100.0, "kib_sample": 7.9}
-    processes = {"kind": "processes", "processes": 2}
+    processes = {"kind": "processes", "processes": 2, "same_rows": True, "faster": 1.91}
     rows = [
         {"kind": "readout", "layers": 28},
-        {"kind": "processes", "processes": 1, "same_rows": True}, processes | {"same_rows": True},
-        processes | {"same_rows": False},
+        {"kind": "processes", "processes": 1, "same_rows": True, "faster": 1.0}, processes,
+        processes | {"same_rows": False}, processes | {"faster": 1.89}, processes | {"faster": math.nan},
     ]  # fmt: skip
-    assert [check.met for check in scaling_targets(rows)] == [True, False]
+    met = [True, True, False, True, True, False, True, False]
+    assert [check.met for check in scaling_targets(rows)] == met
     for changed, met in (
         ({}, [True, True, True]), ({"kib_sample": 8.1}, [False, True, True]),
         ({"write_ms_sample": 0.21}, [True, False, True]), ({"peak_mib": 301.0}, [True, True, False]),
