@@ -20,7 +20,7 @@ __all__ = ["time_processes"]
 
 
 def time_processes(counts: list[int], limits: tuple[int, int], threads: int, *, cpu: bool) -> list[dict[str, Any]]:
-    """One row a number of processes: seconds of a run, how much faster than by the first, and whether rows are the same.
+    """One row a number of processes: seconds of a run, how much faster than by the first, whether rows are the same.
 
     Every process gets `threads` threads and pays the start in full (imports, the model, the data set). So two runs of
     different length are timed from the command to its end, and what the samples take that one has beyond the other is
