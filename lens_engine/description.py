@@ -211,7 +211,7 @@ def _beyond_the_logit_lens(lens: Lens, options: LensOptions) -> dict[str, Any]:
         found["most_steps"] = options.most_steps
     if options.relative_attention:
         found["relative_attention"] = GENERIC_PROMPT
-    found |= {name: True for name in ("one_prefill", "shared_prefix") if getattr(options, name)}
+    found |= {name: True for name in ("one_prefill", "shared_prefix", "shared_vision") if getattr(options, name)}
     if options.masks:
         found |= {"causal": list(options.masks), "causal_by": options.mask_way}
     return found

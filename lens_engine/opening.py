@@ -93,6 +93,7 @@ def open_model(
         encode_once=encode_once,
         one_prefill=options.one_prefill,
         shared_prefix=options.shared_prefix,
+        shared_vision=options.shared_vision,
         log=log,
     )
     return OpenedModel(engine, Session(engine, arguments.batch_size), loaded, placement, options)

@@ -53,6 +53,8 @@ LENS_ARGUMENTS: dict[str, str] = {
     "harness's own by rounding (False)",
     "lens_shared_prefix": "go on from the keys and values of the prompt before where one begins with the same picture; "
     "logits then differ from the harness's own by rounding (False)",
+    "lens_shared_vision": "encode each picture once, whatever stands beside it in a batch; logits then differ from the "
+    "harness's own by rounding (False)",
     "lens_dir": "folder of the records, instead of the harness's output folder",
     "lens_theta": "candidate mass above which a layer is read as being about the candidates",
     "lens_m": "layers in a row for which a lead must last",
@@ -81,6 +83,7 @@ class LensOptions:
     interventions: tuple[Intervention, ...] = ()
     one_prefill: bool = False
     shared_prefix: bool = False
+    shared_vision: bool = False
     most_steps: int = MOST_STEPS
 
 
@@ -119,6 +122,7 @@ def take_lens_options(arguments: Mapping[str, Any]) -> tuple[LensOptions, dict[s
         interventions=interventions_of(own.get("lens_intervene")),
         one_prefill=flag(own.get("lens_one_prefill", False), "lens_one_prefill"),
         shared_prefix=flag(own.get("lens_shared_prefix", False), "lens_shared_prefix"),
+        shared_vision=flag(own.get("lens_shared_vision", False), "lens_shared_vision"),
         most_steps=whole_number(own.get("lens_most_steps", MOST_STEPS), "lens_most_steps"),
         mask_way=_one_of("lens_causal_by", own.get("lens_causal_by", MASK_WAYS[0]), MASK_WAYS),
     )

@@ -208,6 +208,13 @@ class Recording:
                 f"Lens: {work['reused']} of {whole} positions ({work['reused'] / max(1, whole):.0%}) had the keys and "
                 "values of the prompt before and were not computed"
             )
+        pictures = work.get("pictures", 0)
+        spared = pictures - work.get("pictures_encoded", 0)
+        if spared:
+            self.log.info(
+                f"Lens: {spared} of {pictures} runs of the vision encoder ({spared / pictures:.0%}) were spared: it "
+                "had encoded the same picture before"
+            )
         info = replace(self.recorder.run_info, control_cost=total, answer_cost=work)
         files = self.recorder.finish(joined, info)
         for task, path in files.items():

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
-from lens_models import Forcing, ForcingError, LensArgumentError
+from lens_models import Forcing, ForcingError, InputError, LensArgumentError
+from lens_models.example_input import example_batch, example_image
 from lens_models.forcing import sharing_prefill
 from lens_models.interventions import Intervention
 from lens_models.shared_prefix import SharedPrefix, prefix_problem
+from lens_models.shared_vision import SharedVision, prove_shared_vision
 
 from .media import Media
 from .prompts import about
 
-__all__ = ["shared_prefill", "shared_prefix"]
+__all__ = ["shared_prefill", "shared_prefix", "shared_vision"]
 
 _PICTURES = (((64, 64), "Is there a cat?"), ((128, 64), "Is there a cat?"), ((64, 64), "What is this?"))
 
@@ -68,6 +70,31 @@ def shared_prefix(
     if problem is not None:
         raise LensArgumentError(f"lens_shared_prefix=True: {type(model).__name__}: {problem}")
     return SharedPrefix(model)
+
+
+@torch.inference_mode()
+def shared_vision(model: Any, processor: Any) -> SharedVision:
+    """What encodes each picture once, also within and across batches.
+
+    Interventions change a decoder, or give its encoder other pictures: both are the same beside it.
+
+    Args:
+        model: in eval mode.
+        processor: its own.
+
+    Raises:
+        LensArgumentError: the model does not do it.
+    """
+    first = example_image(64)
+    others = (first.rotate(90).resize((128, 64)), ImageOps.invert(first))
+    try:
+        together, turned = (
+            example_batch(processor, pictures).to(model.device, model.dtype)
+            for pictures in ((first, *others, first), (others[1], first, others[0]))
+        )
+        return prove_shared_vision(model, together, turned)
+    except (InputError, LensArgumentError) as error:
+        raise LensArgumentError(f"lens_shared_vision=True: {type(model).__name__}: {error}") from error
 
 
 def _require_unchanged(argument: str, interventions: Sequence[Intervention]) -> None:

@@ -68,14 +68,15 @@ class TransformersEngine:
             that are proven step by step alone do so by themselves, for there it changes no number.
         shared_prefix: a prompt goes on from the keys and values of what it shares with the one before, see
             `SharedPrefix`.
+        shared_vision: a picture is encoded once, whatever stands beside it in its batch, see `SharedVision`.
         encode_once: a picture is encoded once for the prompts about it that follow each other, see `EncodedMedia`; for
             runs in which nobody changes the model.
         log: what the lens found at load, batches that do not fit, models that cannot be given tokens.
 
     Raises:
         PartsError, IdentityError, CaptureError: the lens does not read this model exactly, see `lens_models.errors`.
-        LensArgumentError: `one_prefill` or `shared_prefix` with a model that cannot do it, or with interventions;
-            `shared_prefix` with probes that look at the whole prompt.
+        LensArgumentError: `one_prefill`, `shared_prefix` or `shared_vision` with a model that cannot do it; the first
+            two with interventions; `shared_prefix` with probes that look at the whole prompt.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class TransformersEngine:
         encode_once: bool = False,
         one_prefill: bool = False,
         shared_prefix: bool = False,
+        shared_vision: bool = False,
         log: Any = log,
     ) -> None:
         self.model = model
@@ -97,7 +99,9 @@ class TransformersEngine:
         self.lens = None if settings is None else _proven_lens(model, processor, settings, log)
         self._reading: Unembedding | None = None
         self.interventions = self._bound(interventions)
-        self._encoded = EncodedMedia(model).at_hand if encode_once else nullcontext
+        self._media = EncodedMedia(model) if encode_once else None
+        if shared_vision:
+            self._media = sharing.shared_vision(model, processor)
         self.image_tokens = ProvenImageTokens(model, processor, log.warning)
         self._looks_at_images = settings is not None and any(map(needs_image_tokens, settings.probes))
         self._second_look = self._looking()
@@ -222,8 +226,13 @@ class TransformersEngine:
         work, self._work = self._work, Work()
         return work
 
+    def _encoded(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._media is None else self._media.at_hand()
+
     def _counted(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.lens is None else work_counted(self._parts, self._work, self._reading)
+        if self.lens is None:
+            return nullcontext()
+        return work_counted(self._parts, self._work, self._reading, self._media)
 
     @torch.inference_mode()
     def _generate(self, observe: bool, samples: Sequence[Sample]) -> list[Generation]:

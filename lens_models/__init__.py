@@ -7,6 +7,8 @@
     identity, comparison, chain, deviation  proof that the last layer's readout is the model's own logits
     generation, probes/, interventions      `generate` while probes observe and interventions change it
     forced_run, first_pass, forcing         how tokens are given to a model; one pass over a prompt for several
+    encoded_media, shared_vision,           pictures that were encoded before, as whole calls or one by one
+      encoder_calls
     shared_prefix                           keys and values of the beginning that two prompts share
     continuations                           given tokens scored as the model's own generation (teacher forcing)
     lens, readout*, distributions           the lens: quantities of each layer at chosen positions

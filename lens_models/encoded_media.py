@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .encoder_calls import number_of_pictures
 from .shadowing import shadowed
 
-__all__ = ["EncodedMedia", "same_inputs"]
+__all__ = ["KEPT_BYTES", "KEPT_INPUTS", "PICTURES", "EncodedMedia", "bytes_of", "same_inputs"]
 
-_ENCODERS = ("get_image_features", "get_video_features", "get_audio_features")
-_KEPT_BYTES = 2**25
-_KEPT_INPUTS = 8  # those of a sample and of its controls; on a device each comparison waits for it
+PICTURES = "get_image_features"
+_ENCODERS = (PICTURES, "get_video_features", "get_audio_features")
+KEPT_BYTES = 2**25
+KEPT_INPUTS = 8  # those of a sample and of its controls; on a device each comparison waits for it
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,16 @@ class EncodedMedia:
         model: of transformers, in eval mode.
         limit: bytes of inputs and outputs to keep, on the device of the model; of the last eight inputs at most.
 
-    `asked` and `encoded` count how often an encoder was asked, and how often it ran.
+    `asked` and `encoded` count how often an encoder was asked, and how often it ran; `pictures` and `pictures_encoded`
+    for how many pictures that was, by the shapes of what the encoder of pictures was given.
     """
 
-    def __init__(self, model: Any, limit: int = _KEPT_BYTES) -> None:
+    def __init__(self, model: Any, limit: int = KEPT_BYTES) -> None:
         self._base = getattr(model, "base_model", model)
         self._limit = limit
         self._kept: list[_Kept] = []
-        self.asked = self.encoded = 0
+        self._running = False
+        self.asked = self.encoded = self.pictures = self.pictures_encoded = 0
 
     @contextmanager
     def at_hand(self) -> Iterator[None]:
@@ -64,27 +68,43 @@ class EncodedMedia:
             yield
 
     def _encode(self, name: str, encoder: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self.asked += 1
-        if torch.is_grad_enabled():
-            self.encoded += 1
+        if self._running:  # an encoder of videos that hands them to that of pictures
             return encoder(*args, **kwargs)
-        given = (args, kwargs)
+        self._running = True
+        pictures = number_of_pictures(args, kwargs) if name == PICTURES else 0
+        self.asked += 1
+        self.pictures += pictures
+        try:
+            if not torch.is_grad_enabled():
+                return self._again(name, encoder, args, kwargs)
+            self._ran(pictures)
+            return encoder(*args, **kwargs)
+        finally:
+            self._running = False
+
+    def _ran(self, pictures: int) -> None:
+        self.encoded += 1
+        self.pictures_encoded += pictures
+
+    def _again(self, name: str, encoder: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What an encoder gives, or gave before for the same inputs."""
+        given = (args, dict(kwargs))
         for place in reversed(range(len(self._kept))):
             kept = self._kept[place]
             if kept.encoder == name and same_inputs(kept.given, given):
                 self._kept.append(self._kept.pop(place))
                 return copy.deepcopy(kept.gave)  # the model may write into it
-        self.encoded += 1
+        self._ran(number_of_pictures(args, kwargs) if name == PICTURES else 0)
         given = copy.deepcopy(given)
         gave = encoder(*args, **kwargs)
-        self._keep(_Kept(name, given, copy.deepcopy(gave), _bytes(given) + _bytes(gave)))
+        self._keep(_Kept(name, given, copy.deepcopy(gave), bytes_of(given) + bytes_of(gave)))
         return gave
 
     def _keep(self, kept: _Kept) -> None:
         if kept.size > self._limit:
             return
         self._kept.append(kept)
-        while len(self._kept) > _KEPT_INPUTS or sum(each.size for each in self._kept) > self._limit:
+        while len(self._kept) > KEPT_INPUTS or sum(each.size for each in self._kept) > self._limit:
             self._kept.pop(0)
 
 
@@ -104,9 +124,10 @@ def same_inputs(one: Any, other: Any) -> bool:
     return one is None or (isinstance(one, bool | int | float | str | torch.dtype) and one == other)
 
 
-def _bytes(value: Any) -> int:
+def bytes_of(value: Any) -> int:
+    """Memory of tensors and arrays, however they are nested."""
     if isinstance(value, Tensor | np.ndarray):
         return int(value.nbytes)
     if isinstance(value, Mapping):
-        return sum(map(_bytes, value.values()))
-    return sum(map(_bytes, value)) if isinstance(value, list | tuple) else 0
+        return sum(map(bytes_of, value.values()))
+    return sum(map(bytes_of, value)) if isinstance(value, list | tuple) else 0

@@ -15,6 +15,7 @@ from .errors import InputError
 from .video import Video, video_arguments
 
 __all__ = [
+    "example_batch",
     "example_image",
     "example_inputs",
     "example_sound",
@@ -63,6 +64,22 @@ def example_inputs(processor: Any, images: Sequence[Image.Image] = (), question:
     raise InputError(f"{type(processor).__name__} encoded no prompt with an image ({'; '.join(failures)})")
 
 
+def example_batch(processor: Any, images: Sequence[Image.Image], question: str = _QUESTION) -> Any:
+    """A batch of prompts with one image each, encoded as `example_inputs` does.
+
+    Raises:
+        InputError: none of the ways works; names each way and its error.
+    """
+    failures = []
+    for text_of in (_chat_text, _image_token_text, _text_alone):
+        try:
+            texts = [text_of(processor, [image], question) for image in images]
+            return encode_texts(processor, texts, images=[[image] for image in images])
+        except (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+            failures.append(f"{text_of.__name__[1:]}: {error}")
+    raise InputError(f"{type(processor).__name__} encoded no batch of prompts with images ({'; '.join(failures)})")
+
+
 def example_texts(processor: Any, images: Sequence[Image.Image], question: str = _QUESTION) -> Iterator[str]:
     """The text of such a prompt as each way writes it that works for a processor, in the order of `example_inputs`."""
     for way in (_chat_text, _image_token_text):
@@ -89,6 +106,10 @@ def _image_token_text(processor: Any, images: list[Image.Image], question: str) 
 
 def _by_image_token(processor: Any, images: list[Image.Image], question: str) -> Any:
     return encode_texts(processor, [_image_token_text(processor, images, question)], images=[images])
+
+
+def _text_alone(processor: Any, images: list[Image.Image], question: str) -> str:
+    return question
 
 
 def _by_text_alone(processor: Any, images: list[Image.Image], question: str) -> Any:

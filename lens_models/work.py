@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .encoded_media import EncodedMedia
 from .parts import ModelParts
 from .unembed import Unembedding
 
@@ -29,6 +30,9 @@ class Work:
         peak_bytes: the most memory that torch had taken on the model's GPU so far; None without a GPU.
         reused: positions of prompts that did not go through the decoder, for their keys and values were those of the
             prompt before; None where none is ever reused.
+        pictures: pictures that prompts were about, as the vision encoder is asked for them; None where that is not
+            counted.
+        pictures_encoded: those of them that it ran for.
     """
 
     passes: int = 0
@@ -37,10 +41,14 @@ class Work:
     seconds: float = 0.0
     peak_bytes: int | None = None
     reused: int | None = None
+    pictures: int | None = None
+    pictures_encoded: int | None = None
 
 
 @contextmanager
-def work_counted(parts: ModelParts, work: Work, reading: Unembedding | None = None) -> Iterator[None]:
+def work_counted(
+    parts: ModelParts, work: Work, reading: Unembedding | None = None, media: EncodedMedia | None = None
+) -> Iterator[None]:
     """While this lasts, what the model computes is added to `work`.
 
     Args:
@@ -48,6 +56,7 @@ def work_counted(parts: ModelParts, work: Work, reading: Unembedding | None = No
             before interventions are attached.
         work: what is added to.
         reading: what interventions read layers with.
+        media: what counts pictures.
     """
 
     def through(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -58,6 +67,7 @@ def work_counted(parts: ModelParts, work: Work, reading: Unembedding | None = No
     def read(module: nn.Module, args: Any, output: Tensor) -> None:
         work.head_products += output.numel() // output.shape[-1]
 
+    seen = (0, 0) if media is None else (media.pictures, media.pictures_encoded)
     before, start = 0 if reading is None else reading.tally.rows, time.perf_counter()
     handles = [
         parts.layers[0].register_forward_pre_hook(through, with_kwargs=True),
@@ -71,6 +81,9 @@ def work_counted(parts: ModelParts, work: Work, reading: Unembedding | None = No
         work.seconds += time.perf_counter() - start
         if reading is not None:
             work.head_products += reading.tally.rows - before
+        if media is not None:
+            work.pictures = (work.pictures or 0) + media.pictures - seen[0]
+            work.pictures_encoded = (work.pictures_encoded or 0) + media.pictures_encoded - seen[1]
         device = next(parts.layers[0].parameters()).device
         if device.type == "cuda":
             work.peak_bytes = torch.cuda.max_memory_allocated(device)

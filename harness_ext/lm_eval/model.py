@@ -97,6 +97,7 @@ class HFMultimodalLens(LensRequests, Stock):  # type: ignore[misc]
             encode_once=True,
             one_prefill=self.options.one_prefill,
             shared_prefix=self.options.shared_prefix,
+            shared_vision=self.options.shared_vision,
             log=log,
         )
         self.session = Session(engine, self.batch_size, self.batches)

@@ -29,9 +29,13 @@ def client_arguments(given: Mapping[str, Any], options: LensOptions) -> dict[str
     arguments = dict(given)
     if options.interventions:
         raise LensArgumentError("lens_intervene: vLLM's models are not changed; use hf-multimodal-lens")
-    for name in ("one_prefill", "shared_prefix"):
+    for name, what in (
+        ("one_prefill", "beginnings of prompts"),
+        ("shared_prefix", "beginnings of prompts"),
+        ("shared_vision", "encoded pictures"),
+    ):
         if getattr(options, name):
-            raise LensArgumentError(f"lens_{name}: vLLM shares beginnings of prompts by itself; leave it out")
+            raise LensArgumentError(f"lens_{name}: vLLM shares {what} by itself; leave it out")
     if not options.enabled:
         return arguments
     for name, why in (

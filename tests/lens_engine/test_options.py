@@ -95,6 +95,7 @@ def test_every_documented_argument_is_accepted() -> None:
         "lens_causal_by": "pixels",
         "lens_one_prefill": "yes",
         "lens_shared_prefix": "yes",
+        "lens_shared_vision": "yes",
     }
     given = {name: values.get(name, "1") for name in LENS_ARGUMENTS} | {"lens_tau": "0.2", "lens_theta": "0.2"}
     options, rest = take_lens_options(given)
@@ -103,7 +104,8 @@ def test_every_documented_argument_is_accepted() -> None:
     assert not options.thumbnails
     assert options.controls == ("blank", "shuffled")
     assert options.settings.memory_limit == 2**20
-    assert options.whole_maps and options.relative_attention and options.one_prefill and options.shared_prefix
+    assert options.whole_maps and options.relative_attention
+    assert options.one_prefill and options.shared_prefix and options.shared_vision
     assert (options.masks, options.mask_way) == (("boxes", "top_lens"), "pixels")
     assert options.most_steps == 8 and take_lens_options({})[0].most_steps == 32
 
