@@ -92,7 +92,7 @@ def _measure(
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         ways, missing = module.ways(
-            arguments.model, arguments.task, arguments.limit, batch, device, Path(folder), include
+            arguments.model, arguments.task, arguments.limit, batch, device, Path(folder), include, arguments.lens_args
         )
         reference = _STOCK[harness]
         wait = functools.partial(torch.cuda.synchronize, device) if device.type == "cuda" else (lambda: None)
@@ -117,6 +117,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="lens_tiny", help="checkpoint; the bundled one unless named")
     parser.add_argument("--task", default="pope_mini", help=f"{MADE}: as many drawn pictures as --limit says")
     parser.add_argument("--limit", type=int, default=64, help="samples of a run")
+    parser.add_argument("--lens-args", default="", help="arguments of one more run with the lens, joined by commas")
     parser.add_argument("--harnesses", nargs="+", choices=tuple(_STOCK), default=list(_STOCK))
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--rounds", type=int, default=5)

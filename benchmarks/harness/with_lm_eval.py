@@ -19,7 +19,14 @@ __all__ = ["ways"]
 
 
 def ways(
-    model: str, task: str, limit: int, batch: int, device: torch.device, folder: Path, include: Path | None = None
+    model: str,
+    task: str,
+    limit: int,
+    batch: int,
+    device: torch.device,
+    folder: Path,
+    include: Path | None = None,
+    lens_args: str = "",
 ) -> tuple[dict[str, Callable[[], Any]], dict[str, str]]:
     """Name -> a whole run, from loading the model to the table; nothing that cannot run."""
     register()
@@ -27,10 +34,12 @@ def ways(
     run = functools.partial(_run, task, limit, batch, device, folder, manager)
     stock = f"pretrained={resolve_pretrained(model)}"
     ours = f"pretrained={model}"
+    more = {f"ours, {lens_args}": lambda: run(MODEL_ID, f"{ours},{lens_args}")} if lens_args else {}
     return {
         "stock hf-multimodal": lambda: run("hf-multimodal", stock),
         "ours, lens off": lambda: run(MODEL_ID, f"{ours},lens=False"),
         "ours, lens on": lambda: run(MODEL_ID, ours),
+        **more,
     }, {}
 
 

@@ -21,7 +21,14 @@ _STOCK = ("qwen2_vl", "huggingface")
 
 
 def ways(
-    model: str, task: str, limit: int, batch: int, device: torch.device, folder: Path, include: Path | None = None
+    model: str,
+    task: str,
+    limit: int,
+    batch: int,
+    device: torch.device,
+    folder: Path,
+    include: Path | None = None,
+    lens_args: str = "",
 ) -> tuple[dict[str, Callable[[], Any]], dict[str, str]]:
     """Name -> a whole run, from loading the model to the table; and name -> reason for what cannot run here."""
     manager = TaskManager("ERROR", include_path=None if include is None else str(include), model_name=_MODEL_ID)
@@ -40,8 +47,9 @@ def ways(
             missing[f"stock {name}"] = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
         else:
             usable[f"stock {name}"] = lambda name=name: stock(name, limit)
-    for label, lens in (("ours, lens off", False), ("ours, lens on", True)):
-        arguments = f"pretrained={model},lens={lens},device={device}"
+    ours = {"ours, lens off": "lens=False", "ours, lens on": "lens=True"}
+    for label, words in (ours | ({f"ours, {lens_args}": lens_args} if lens_args else {})).items():
+        arguments = f"pretrained={model},{words},device={device}"
         usable[label] = lambda arguments=arguments: _run(_MODEL_ID, arguments, task, limit, batch, manager, folder)
     return usable, missing
 
