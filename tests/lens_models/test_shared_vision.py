@@ -296,8 +296,13 @@ def test_the_last_eight_pictures_are_kept_as_long_as_they_are_small() -> None:
         features(model, batch)
         features(model, batch[2:])
         assert shared.pictures_encoded == 10
+        features(model, batch[2:3])  # seen again, it is the last to go
         features(model, batch[:1])
         assert shared.pictures_encoded == 11, "the first two went"
+        features(model, batch[[2, 4]])
+        assert shared.pictures_encoded == 11
+        features(model, batch[3:4])
+        assert shared.pictures_encoded == 12
     size = shared._pictures[0].size
     two = SharedVision(model, shared.layout, limit=2 * size)
     with two.at_hand():
