@@ -16,12 +16,12 @@ from torch import Tensor
 from .encoder_calls import number_of_pictures
 from .shadowing import shadowed
 
-__all__ = ["KEPT_BYTES", "KEPT_INPUTS", "PICTURES", "EncodedMedia", "bytes_of", "same_inputs"]
+__all__ = ["KEPT_BYTES", "PICTURES", "EncodedMedia", "bytes_of", "same_inputs"]
 
 PICTURES = "get_image_features"
 _ENCODERS = (PICTURES, "get_video_features", "get_audio_features")
 KEPT_BYTES = 2**25
-KEPT_INPUTS = 8  # those of a sample and of its controls; on a device each comparison waits for it
+_KEPT_INPUTS = 8  # those of a sample and of its controls; on a device each comparison waits for it
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class EncodedMedia:
         if kept.size > self._limit:
             return
         self._kept.append(kept)
-        while len(self._kept) > KEPT_INPUTS or sum(each.size for each in self._kept) > self._limit:
+        while len(self._kept) > _KEPT_INPUTS or sum(each.size for each in self._kept) > self._limit:
             self._kept.pop(0)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .deviation import logit_deviation, logit_tolerance
-from .encoded_media import KEPT_BYTES, KEPT_INPUTS, PICTURES, EncodedMedia, bytes_of, same_inputs
+from .encoded_media import KEPT_BYTES, PICTURES, EncodedMedia, bytes_of, same_inputs
 from .encoder_calls import EncoderCall, OutputLayout, cloned, encoder_call
 from .errors import LensArgumentError
 from .forced_run import STEP_BY_STEP, run_forced
@@ -19,20 +19,23 @@ from .forced_run import STEP_BY_STEP, run_forced
 __all__ = ["SharedVision", "prove_shared_vision"]
 
 
+_KEPT_PICTURES = 64  # more than inputs of whole calls, for those with one digest alone are compared
+
+
 @dataclass(eq=False)
 class _Picture:
     digest: int
     given: EncoderCall
     gave: Any = None
+    size: int = 0
 
     def is_that_of(self, digest: int, given: EncoderCall) -> bool:
         """Whether every number of the two is the same."""
         return self.digest == digest and same_inputs(self._inputs(self.given), self._inputs(given))
 
-    @property
-    def size(self) -> int:
-        """Bytes of what went in and came out."""
-        return bytes_of([*self._inputs(self.given), self.gave])
+    def take(self, gave: Any) -> None:
+        """What the encoder gave for it; counts the bytes of what went in and came out."""
+        self.gave, self.size = gave, bytes_of([*self._inputs(self.given), gave])
 
     @staticmethod
     def _inputs(call: EncoderCall) -> tuple[Any, ...]:
@@ -50,7 +53,7 @@ class SharedVision(EncodedMedia):
     Args:
         model: of transformers, in eval mode, which nobody changes from one prompt to the next.
         layout: where its encoder's output holds pictures; None learns it from one picture of the first call.
-        limit: bytes of inputs and outputs to keep, on the device of the model; of the last eight pictures at most.
+        limit: bytes of inputs and outputs to keep, on the device of the model; of the last 64 pictures at most.
 
     `problem` says why a call was not taken apart, the last one that was not.
     """
@@ -86,7 +89,7 @@ class SharedVision(EncodedMedia):
             self.problem = f"its output for {len(new)} pictures does not show which part of it is whose"
             return gave if run is call else super()._again(name, encoder, args, kwargs)
         for picture, part in zip(new, parts, strict=True):
-            picture.gave = part
+            picture.take(part)
         output = gave if run is call else self._joined(shown)
         self._remember(shown, new)
         return output
@@ -111,7 +114,7 @@ class SharedVision(EncodedMedia):
     def _remember(self, shown: list[_Picture], new: list[_Picture]) -> None:
         """Keep the last pictures, those of this call behind the others."""
         last = list(dict.fromkeys(shown))
-        kept = [*(each for each in self._pictures if each not in last), *last][-KEPT_INPUTS:]
+        kept = [*(each for each in self._pictures if each not in last), *last][-_KEPT_PICTURES:]
         while sum(each.size for each in kept) > self._limit:
             kept.pop(0)
         for picture in set(new).intersection(kept):

@@ -13,7 +13,7 @@ from built_models import built
 from tolerances import FUNCTION, bounds, sums_of
 from zoo import IMAGE, PAD, VISION_END, VISION_START, ZOO, Inputs
 
-from lens_models import LensArgumentError
+from lens_models import LensArgumentError, shared_vision
 from lens_models.deviation import logit_tolerance
 from lens_models.encoder_calls import EncoderCall, OutputLayout, encoder_call
 from lens_models.forced_run import STEP_BY_STEP, run_forced
@@ -289,7 +289,8 @@ def test_what_a_model_writes_into_inputs_or_outputs_stays_there() -> None:
     assert shared.pictures_encoded == 3
 
 
-def test_the_last_eight_pictures_are_kept_as_long_as_they_are_small() -> None:
+def test_the_last_pictures_are_kept_as_long_as_they_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_vision, "_KEPT_PICTURES", 8)
     model, shared, pixels = built("llava", torch.float32), proven("llava"), pixels_of()[:1]
     batch = torch.cat([pixels + number for number in range(10)])
     with shared.at_hand():
