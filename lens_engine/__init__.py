@@ -4,6 +4,7 @@ The modules in the order of a sample's way, which docs/architecture.md draws:
 
     sample, media, media_kinds              what is asked, beside which images, and what the answer is compared with
     session, batching, record_cache         requests in batches, or with the answer and record of an earlier run
+    ahead                                   the next batch is made and encoded while the model answers one
     engine, transformers_engine, prompts    a model answers and scores while probes observe it
     encoding_guard                          which document an error of encoding is about
     recording, reading                      the records of one evaluation, made of answers and observations

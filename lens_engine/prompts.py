@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from lens_models.generation import generated_columns
 from lens_models.picture_marks import doubled_mark, picture_marks
 from lens_models.video import video_arguments
 
+from .ahead import Ahead
 from .encoding_guard import ContextWatch, SoundWatch, encode_or_name
 from .media import Media
 from .sample import Sample
@@ -119,6 +121,8 @@ class ProcessorPrompts:
         processor: the model's own.
         use_cache: the key-value cache of generation.
         warn: is called, once each, with a prompt longer than the model's context and a sound longer than it hears.
+
+    `ahead` makes and encodes the next batch while the model runs, unless that runs on the processor.
     """
 
     def __init__(self, model: Any, processor: Any, *, use_cache: bool, warn: Callable[[str], object]) -> None:
@@ -128,6 +132,7 @@ class ProcessorPrompts:
         self._use_cache = use_cache
         self._context = ContextWatch(model.config, warn)
         self._sounds = SoundWatch(processor, warn)
+        self.ahead = Ahead(processor, _encoded, on=torch.device(model.device).type != "cpu")
 
     def encode(self, samples: Sequence[Sample]) -> Any:
         """See `Prompts`. Raises `InputError` for a sample that cannot be encoded, by its name."""
@@ -138,13 +143,8 @@ class ProcessorPrompts:
         return inputs
 
     def _encode(self, samples: Sequence[Sample]) -> Any:
-        inputs = encode_texts(
-            self._processor,
-            [sample.prompt for sample in samples],
-            images=[sample.media.images for sample in samples],
-            **audio_arguments(self._processor, [sound for sample in samples for sound in sample.media.audios]),
-            **video_arguments(self._processor, [video for sample in samples for video in sample.media.videos]),
-        )
+        inputs = self.ahead.taken(samples)
+        inputs = _encoded(self._processor, samples) if inputs is None else inputs
         return inputs.to(self._model.device, self._model.dtype)
 
     def rows(self, samples: Sequence[Sample]) -> Sequence[int]:
@@ -167,6 +167,17 @@ class ProcessorPrompts:
         new = generated_columns(generate(inputs, settings), inputs)
         texts = self._processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return [Answer(text, int(new.shape[1]), row) for row, text in enumerate(texts)]
+
+
+def _encoded(processor: Any, samples: Sequence[Sample]) -> Any:
+    """On the host; it may run in a thread of its own."""
+    return encode_texts(
+        processor,
+        [sample.prompt for sample in samples],
+        images=[sample.media.images for sample in samples],
+        **audio_arguments(processor, [sound for sample in samples for sound in sample.media.audios]),
+        **video_arguments(processor, [video for sample in samples for video in sample.media.videos]),
+    )
 
 
 def generate_arguments(task: Mapping[str, Any], model: Any, tokenizer: Any, *, use_cache: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from lens_models.continuations import ScoredContinuation
 
+from .ahead import ahead_of
 from .batching import alone, in_order, same_generation
 from .choices import scored_beside
 from .engine import Engine, Generation
@@ -89,8 +90,11 @@ class Session(Recorded):
         return found
 
     def _generate(self, requests: Sequence[Request], progress: Callable[[int], object]) -> list[Generation]:
+        groups = list(self._batches(requests, self.batch_size))
+        batches = [[requests[place] for place in places] for places in groups]
+
         def answer(places: Sequence[int]) -> list[Generation]:
-            samples = [requests[place].sample() for place in places]
+            samples = next_samples()
             self.engine.take_work()
             generations = self.engine.generate(samples, observe=self.recording is not None)
             if self.recording is not None:
@@ -100,7 +104,8 @@ class Session(Recorded):
             # what was observed is in the records; it must not fill the memory until the last batch
             return [Generation(each.text, each.n_tokens) for each in generations]
 
-        return in_order(self._batches(requests, self.batch_size), answer)
+        with ahead_of(self.engine).turns(batches) as next_samples:
+            return in_order(groups, answer)
 
     def score(
         self,

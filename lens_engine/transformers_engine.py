@@ -42,6 +42,7 @@ from lens_models.unembed import Unembedding
 from lens_models.work import Work, work_counted
 
 from . import sharing
+from .ahead import Ahead, ahead_of
 from .batching import BatchLimit, alone, in_order
 from .engine import UNCHANGED, Generation, Replacement, Tokens
 from .hosting import host_of
@@ -138,6 +139,11 @@ class TransformersEngine:
                     example = _example(self.model, self.processor)
                     self._several = sharing.shared_prefill(self.forcing, example, self.interventions)
         return self._several
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """What makes and encodes the next batch while the model runs; None where the prompts are not known before."""
+        return getattr(self.prompts, "ahead", None) if self._second_look is None else None
 
     def generate(self, samples: Sequence[Sample], *, observe: bool = True) -> list[Generation]:
         """See `Engine`."""
@@ -245,9 +251,10 @@ class TransformersEngine:
         def generate(inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Tensor:
             start = time.perf_counter()
             tokens = self.located(inputs, samples) if observe and self._looks_at_images else []
-            with self._counted():
-                sequences, trace = self._run(inputs, arguments, observe, tokens)
-            self._seconds += time.perf_counter() - start
+            with ahead_of(self).beside(self._limit.size):
+                with self._counted():
+                    sequences, trace = self._run(inputs, arguments, observe, tokens)
+                self._seconds += time.perf_counter() - start
             traces.append(trace)
             return sequences
 
