@@ -41,12 +41,17 @@ class Ahead:
         self.on = on
         self._processor = processor
         self._encode = encode
+        self._recorded = False
         self._current: _Batch | None = None
         self._next: _Batch | None = None
 
     @contextmanager
-    def turns(self, batches: Sequence[Sequence[Request]]) -> Iterator[Callable[[], list[Sample]]]:
-        """Yields a function that gives the samples of these batches, one batch a call."""
+    def turns(self, batches: Sequence[Sequence[Request]], *, recorded: bool) -> Iterator[Callable[[], list[Sample]]]:
+        """Yields a function that gives the samples of these batches, one batch a call.
+
+        Where the answers are recorded, what is made ahead has the digests of its media already.
+        """
+        self._recorded = recorded
         pairs = iter(zip(batches, [*batches[1:], ()], strict=True))
         try:
             yield lambda: self._turn(*next(pairs))
@@ -92,6 +97,9 @@ class Ahead:
             first = [first[row] for row in together[0]]
             with torch.inference_mode():
                 batch.encoded = first, self._encode(self._processor, first)
+            for sample in batch.samples if self._recorded else ():
+                # kept there; for a photograph it takes as long as to open it
+                _ = sample.media.image_sha256, sample.media.other_sha256
         except BaseException:  # whatever it is, it is raised again in the batch's turn
             self.on = False
         finally:

@@ -104,7 +104,7 @@ class Session(Recorded):
             # what was observed is in the records; it must not fill the memory until the last batch
             return [Generation(each.text, each.n_tokens) for each in generations]
 
-        with ahead_of(self.engine).turns(batches) as next_samples:
+        with ahead_of(self.engine).turns(batches, recorded=self.recording is not None) as next_samples:
             return in_order(groups, answer)
 
     def score(

@@ -20,6 +20,7 @@ import pytest
 import torch
 from controlled_records import mini_documents, mini_image
 
+import lens_engine.media
 from lens_engine import Media, Request, Sample, Session, TransformersEngine, load
 from lens_engine.prompts import ProcessorPrompts
 from lens_models import LENS_TINY, InputError, LensSettings, LoadedModel, load_model
@@ -194,6 +195,23 @@ def test_records_are_the_same(size: int, tmp_path: Path) -> None:
         rows.append(([answer.text for answer in answers], pq.read_table(file).to_pylist()))
     assert rows[0] == rows[1]
     assert len(rows[0][1]) == N
+
+
+def test_digests_of_what_is_recorded_are_made_ahead(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+    digest = lens_engine.media.image_digest
+
+    def noted(images: Any) -> tuple[str, ...]:
+        made.append(threading.current_thread() is MAIN)
+        return digest(images)
+
+    monkeypatch.setattr(lens_engine.media, "image_digest", noted)
+    Asked(loaded, 2, on=True).texts(4)
+    assert made == []
+    vlm = load(device="cpu", batch_size=2)
+    vlm._opened.engine.ahead.on = True  # type: ignore[union-attr]
+    vlm.ask_all([(mini_image(each), each["question"]) for each in mini_documents("pope_mini")[:4]])
+    assert sorted(made) == [False, False, True, True]
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:1", "mps"])

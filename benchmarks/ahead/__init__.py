@@ -1,0 +1,1 @@
+"""How much of the host's work is done while the device answers."""
