@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from lmms_eval.tasks import TaskManager
 from lmms_eval_outcome import Evaluate, Outcome
 
 from harness_ext.lmms_eval.model import HFMultimodalLens
@@ -76,6 +77,20 @@ def test_a_run_is_that_of_batches_in_turn(
     assert beside.results["results"] == turn.results["results"]
     if arguments != "lens=False":
         assert records(beside) == records(turn)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("task", "model"), [("sound_mini", "lens_tiny_audio"), ("perception_mini", "lens_tiny_video")])
+def test_sounds_and_videos_too(evaluate: Evaluate, ahead: Way, made_ahead: list[int], task: str, model: str) -> None:
+    manager, outcomes = TaskManager("ERROR", model_name="hf-multimodal-lens"), []
+    for on in (False, True):
+        ahead(on)
+        arguments = f"device=cpu,pretrained={model}"
+        found = evaluate(task, arguments, limit=5, batch_size=2, task_manager=manager, output=str(on))
+        outcomes.append((found.texts(task), records(found)))
+    assert made_ahead == [2, 3, 4]
+    assert outcomes[0] == outcomes[1]
 
 
 def test_kept_answers_are_taken_over(evaluate: Evaluate, ahead: Way, made_ahead: list[int], tmp_path: Path) -> None:
