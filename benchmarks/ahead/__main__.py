@@ -71,7 +71,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = _arguments(words)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    processor = _processor()
+    machine, processor = describe_machine(torch.device("cpu")), _processor()
     pictures = [_jpeg(number) for number in range(arguments.samples)]
     rows = []
     for (name, busy), batch, ms in itertools.product(_DEVICES.items(), arguments.batch, arguments.device_ms):
@@ -82,7 +82,7 @@ def main(words: Sequence[str] | None = None) -> int:
         found = {f"{way}_ms": timings.of(way).median * per_batch for way in _WAYS}
         rows.append({"device": name, "batch": batch, "device_ms": ms, **found, "ratio": timings.ratio(*_WAYS[::-1])})
     show(f"{len(pictures)} pictures of {_SIZE[0]}x{_SIZE[1]}, a simulated device", _COLUMNS, rows)
-    write_json(arguments.out / "ahead_simulated.json", describe_machine(torch.device("cpu")), rows)
+    write_json(arguments.out / "ahead_simulated.json", machine, rows)
     return 0
 
 
@@ -121,7 +121,7 @@ def _jpeg(number: int) -> bytes:
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ahead", description=__doc__)
-    parser.add_argument("--samples", type=int, default=48)
+    parser.add_argument("--samples", type=int, default=32)
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--device-ms", nargs="+", type=float, default=[25, 200], help="of each batch")
     parser.add_argument("--rounds", type=int, default=3)
