@@ -12,6 +12,7 @@ from lens_models import Forcing, ForcingError, InputError, LensArgumentError
 from lens_models.example_input import example_batch, example_image
 from lens_models.forcing import sharing_prefill
 from lens_models.interventions import Intervention
+from lens_models.peft_adapters import model_itself
 from lens_models.shared_prefix import SharedPrefix, prefix_problem
 from lens_models.shared_vision import SharedVision, prove_shared_vision
 
@@ -68,7 +69,7 @@ def shared_prefix(
     )
     problem = prefix_problem(model, (first, other, again))
     if problem is not None:
-        raise LensArgumentError(f"lens_shared_prefix=True: {type(model).__name__}: {problem}")
+        raise LensArgumentError(f"lens_shared_prefix=True: {type(model_itself(model)).__name__}: {problem}")
     return SharedPrefix(model)
 
 
@@ -94,7 +95,7 @@ def shared_vision(model: Any, processor: Any) -> SharedVision:
         )
         return prove_shared_vision(model, together, turned)
     except (InputError, LensArgumentError) as error:
-        raise LensArgumentError(f"lens_shared_vision=True: {type(model).__name__}: {error}") from error
+        raise LensArgumentError(f"lens_shared_vision=True: {type(model_itself(model)).__name__}: {error}") from error
 
 
 def _require_unchanged(argument: str, interventions: Sequence[Intervention]) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .encoder_calls import number_of_pictures
+from .peft_adapters import model_itself
 from .shadowing import shadowed
 
 __all__ = ["KEPT_BYTES", "PICTURES", "EncodedMedia", "bytes_of", "same_inputs"]
@@ -45,15 +46,18 @@ class EncodedMedia:
         limit: bytes of inputs and outputs to keep, on the device of the model; of the last eight inputs at most.
 
     `asked` and `encoded` count how often an encoder was asked, and how often it ran; `pictures` and `pictures_encoded`
-    for how many pictures that was, by the shapes of what the encoder of pictures was given.
+    for how many pictures that was, by the shapes of what the encoder of pictures was given. `sees_pictures` says
+    whether it is a method, so that its pictures are known.
     """
 
     def __init__(self, model: Any, limit: int = KEPT_BYTES) -> None:
+        model = model_itself(model)
         self._base = getattr(model, "base_model", model)
         self._limit = limit
         self._kept: list[_Kept] = []
         self._running = False
         self.asked = self.encoded = self.pictures = self.pictures_encoded = 0
+        self.sees_pictures = getattr(self._base, PICTURES, None) is not None
 
     @contextmanager
     def at_hand(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from .architectures import REFUSED, LayoutRule, layout_rule
 from .errors import PartsError
+from .peft_adapters import model_itself
 
 __all__ = ["ModelParts", "find_parts"]
 
@@ -117,8 +118,7 @@ def find_parts(model: nn.Module) -> ModelParts:
 
 def _class_name(model: nn.Module) -> str:
     """The class of the model, also when a PEFT adapter is around it."""
-    base = getattr(model, "get_base_model", None)
-    return type(base() if callable(base) else model).__name__
+    return type(model_itself(model)).__name__
 
 
 def _named(model: nn.Module, path: str, cls: str) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import LensArgumentError, ModelLoadError
 
-__all__ = ["attach_adapter"]
+__all__ = ["attach_adapter", "model_itself"]
 
 _MISSING = "missing adapter keys"
 
@@ -46,6 +46,12 @@ def attach_adapter(model: Any, peft: str, *, revision: str | None = None) -> Any
                 raise
             raise ModelLoadError(f"peft={peft}: the adapter cannot be loaded ({_short(error)})") from error
     return adapted.eval()
+
+
+def model_itself(model: Any) -> Any:
+    """The model that an adapter is around; without one it is the model that is given."""
+    inner = getattr(model, "get_base_model", None)
+    return inner() if callable(inner) else model
 
 
 def _require_in_layers(config: Any, peft: str) -> None:

@@ -16,6 +16,7 @@ from .deviation import logit_deviation, logit_tolerance
 from .encoded_media import same_inputs
 from .forced_run import STEP_BY_STEP, run_forced
 from .memory import attempted
+from .peft_adapters import model_itself
 from .shadowing import shadowed
 
 __all__ = ["SharedPrefix", "prefix_problem"]
@@ -52,7 +53,7 @@ class SharedPrefix:
     """
 
     def __init__(self, model: Any) -> None:
-        self._model = model
+        self._model = model_itself(model)  # whose `generate` runs, also that of an adapter around it
         self._last: _Prompt | None = None
         self._pictures, self._others = _token_ids(model, _PICTURE_TOKENS), _token_ids(model, _OTHER_TOKENS)
         self._remembering = [module for module in model.modules() if hasattr(module, _REMEMBERED)]

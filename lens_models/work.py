@@ -56,8 +56,9 @@ def work_counted(
             before interventions are attached.
         work: what is added to.
         reading: what interventions read layers with.
-        media: what counts pictures.
+        media: what counts pictures, of a model whose encoder it knows.
     """
+    media = media if media is not None and media.sees_pictures else None
 
     def through(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden: Tensor = args[0] if args else kwargs["hidden_states"]

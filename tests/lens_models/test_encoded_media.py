@@ -12,11 +12,12 @@ from built_models import built
 from torch import nn
 from zoo import ZOO
 
-from lens_models import LensSettings, LogitLens
+from lens_models import LensSettings, LogitLens, find_parts
 from lens_models.continuations import score_continuations
 from lens_models.encoded_media import EncodedMedia
 from lens_models.forcing import prove_forcing
 from lens_models.interventions import Host, bound, interventions_of
+from lens_models.work import Work, work_counted
 
 GREEDY: dict[str, Any] = {"max_new_tokens": 3, "do_sample": False, "output_logits": True}
 TOWERS = ("vision_tower", "vision_model", "visual")
@@ -68,6 +69,17 @@ def test_a_model_without_such_methods_runs_as_it_is() -> None:
     with memory.at_hand():
         assert same(answers(model, inputs), answers(model, inputs))
     assert memory.asked == 0
+
+
+@pytest.mark.parametrize(("family", "pictures"), [("llava", (4, 2)), ("mllama", (None, None))])
+def test_pictures_are_counted_where_the_encoder_is_known(family: str, pictures: tuple[int | None, int | None]) -> None:
+    model, inputs, work = built(family), ZOO[family].inputs((3, 6)), Work()
+    memory = EncodedMedia(model)
+    with work_counted(find_parts(model), work, media=memory), memory.at_hand():
+        for _ in range(2):
+            answers(model, inputs)
+    assert work.passes > 0
+    assert (work.pictures, work.pictures_encoded) == pictures
 
 
 def test_a_picture_that_differs_in_one_number_is_another() -> None:

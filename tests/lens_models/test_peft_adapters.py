@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from tolerances import bounds, sums_of
 from zoo import ZOO, Specimen
 
 from lens_models import LensArgumentError, LogitLens, ModelLoadError, find_parts
+from lens_models.encoded_media import EncodedMedia
 from lens_models.forced_run import ONE_PASS
 from lens_models.peft_adapters import attach_adapter
 from lens_models.probes import ResidualCapture
+from lens_models.shared_prefix import prefix_problem
+from lens_models.shared_vision import prove_shared_vision
 
 # peft asks transformers for a property under its old name, and says what it saves
 pytestmark = [
@@ -119,6 +123,26 @@ def test_the_parts_are_named_after_the_model_and_not_its_wrapper(adapter: Path, 
     parts = find_parts(attach_adapter(llava.build(), str(adapter)))
     assert parts.model_class == "LlavaForConditionalGeneration"
     assert parts.decoder_path == "base_model.model.model.language_model.layers"
+
+
+@torch.no_grad()
+def test_what_is_spared_without_an_adapter_is_with_one(adapter: Path, llava: Specimen) -> None:
+    model, inputs = attach_adapter(llava.build(), str(adapter)), llava.inputs((5, 6, 9))
+
+    def prompts(*rows: int, pictures: Sequence[int] = ()) -> dict[str, torch.Tensor]:
+        given = {name: value[list(rows)] for name, value in inputs.items()}
+        return given | {"pixel_values": inputs["pixel_values"][list(pictures or rows)]}
+
+    shared = prove_shared_vision(model, prompts(0, 1, 2, 0), prompts(2, 0, 1))
+    for media, encoded in ((EncodedMedia(model), 3), (shared, 2)):
+        with media.at_hand():
+            for _ in range(2):
+                model.generate(**prompts(0, 0, 1), max_new_tokens=2, do_sample=False)
+        assert (media.pictures, media.pictures_encoded) == (6, encoded)
+    # the longest prompt is not padded
+    first, other, again = prompts(2), prompts(2, pictures=[1]), prompts(2)
+    again["input_ids"] = torch.cat([again["input_ids"][:, :-1], again["input_ids"][:, -2:-1]], dim=1)
+    assert prefix_problem(model, (first, other, again)) is None
 
 
 def test_architectures_with_a_layout_rule_take_adapters_too(tmp_path: Path) -> None:
