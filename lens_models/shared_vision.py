@@ -114,7 +114,8 @@ class SharedVision(EncodedMedia):
     def _remember(self, shown: list[_Picture], new: list[_Picture]) -> None:
         """Keep the last pictures, those of this call behind the others."""
         last = list(dict.fromkeys(shown))
-        kept = [*(each for each in self._pictures if each not in last), *last][-_KEPT_PICTURES:]
+        small = [each for each in last if each.size <= self._limit]  # no other is let go for one that is not kept
+        kept = [*(each for each in self._pictures if each not in last), *small][-_KEPT_PICTURES:]
         while sum(each.size for each in kept) > self._limit:
             kept.pop(0)
         for picture in set(new).intersection(kept):

@@ -317,6 +317,25 @@ def test_the_last_pictures_are_kept_as_long_as_they_are_small(monkeypatch: pytes
     assert none.pictures_encoded == 2 and not none._pictures
 
 
+@torch.no_grad()
+def test_no_picture_goes_for_one_that_is_too_large_to_keep() -> None:
+    model, proof = built("qwen2_vl", torch.float32), proven("qwen2_vl")
+    torch.manual_seed(0)
+    small, large = (
+        {"pixel_values": torch.randn(4 * side, 3 * 2 * 8 * 8), "image_grid_thw": torch.tensor([[1, 4, side]])}
+        for side in (4, 16)
+    )
+    shared = SharedVision(model, proof.layout)
+    with shared.at_hand():
+        model.base_model.get_image_features(**small)
+    shared = SharedVision(model, proof.layout, limit=2 * shared._pictures[0].size)
+    with shared.at_hand():
+        for each in (small, large, small, large):
+            model.base_model.get_image_features(**each)
+    assert (shared.pictures, shared.pictures_encoded) == (4, 3)
+    assert len(shared._pictures) == 1
+
+
 def test_gradients_run_the_whole_call() -> None:
     model, shared, pixels = built("llava", torch.float32), proven("llava"), pixels_of()
     with encoded(model) as seen, shared.at_hand():
