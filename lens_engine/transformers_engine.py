@@ -217,7 +217,7 @@ class TransformersEngine:
         look = self._second_look
         if look is None:
             return sample
-        with self._counted():
+        with self._counted(), self._encoded():
             return alone(sample.where, lambda: look.shown(sample))
 
     def take_seconds(self) -> float:

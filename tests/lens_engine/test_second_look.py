@@ -56,11 +56,11 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield name, loaded(name, folder)
 
 
-def engine_of(model: Any, words: str, **settings: Any) -> TransformersEngine:
+def engine_of(model: Any, words: str, *, encode_once: bool = False, **settings: Any) -> TransformersEngine:
     prompts = ProcessorPrompts(model.model, model.processor, use_cache=True, warn=logging.warning)
     lens = LensSettings(**settings)
     return TransformersEngine(
-        model.model, model.processor, prompts, lens, interventions=interventions_of(words), encode_once=False
+        model.model, model.processor, prompts, lens, interventions=interventions_of(words), encode_once=encode_once
     )
 
 
@@ -237,6 +237,20 @@ def test_records_say_what_was_shown_and_its_tokens_lie_in_the_picture() -> None:
     assert not record.probes["tokens"]["image"].any()
     without = vlm.ask(None, "Is there a red sphere in the image?", candidates=["yes", "no"]).record
     assert "crop" not in without.probes and "no pictures" in without.probe_status["crop"]
+
+
+@pytest.mark.parametrize(("keep", "pictures"), [(0, (1 + 1 + 1, 2)), (1, (1 + 1 + 2, 1 + 2))])
+def test_pictures_that_are_looked_at_are_counted_and_encoded_once(keep: int, pictures: tuple[int, int]) -> None:
+    model = load_model(device="cpu")
+    engine = engine_of(model, f"crop:1:size=24:keep={keep}", encode_once=True)
+    plain = engine_of(model, f"crop:1:size=24:keep={keep}")
+    sample = sample_of(model.processor, "Is there a red sphere in the image?", noise(3))
+    (found,) = engine.generate([sample])
+    work = engine.take_work()
+    assert work is not None
+    assert (work.pictures, work.pictures_encoded) == pictures
+    assert found.text == plain.generate([sample])[0].text
+    assert engine.shown(sample).look == plain.shown(sample).look
 
 
 def test_tokens_that_are_no_grid_have_no_window() -> None:
