@@ -75,11 +75,12 @@ class Ahead:
             limit: how many samples are answered together at most; so many are encoded.
         """
         batch = self._next
-        if not self.on or batch is None or batch.samples is not None:
+        done = None
+        if self.on and batch is not None and batch.samples is None:
+            done = self._started(batch, limit)
+        if done is None:
             yield
             return
-        done = threading.Event()  # up to Python 3.12 a thread whose `join` was interrupted is taken for one that ended
-        threading.Thread(target=self._make, args=(batch, limit, done), daemon=True).start()
         try:
             yield
         finally:
@@ -88,6 +89,16 @@ class Ahead:
             except KeyboardInterrupt:  # what is written now must not run beside it either; another one leaves it alone
                 done.wait()
                 raise
+
+    def _started(self, batch: _Batch, limit: int | None) -> threading.Event | None:
+        """What is set when a thread has made the batch; None where none could be started."""
+        done = threading.Event()  # up to Python 3.12 a thread whose `join` was interrupted is taken for one that ended
+        try:
+            threading.Thread(target=self._make, args=(batch, limit, done), daemon=True).start()
+        except RuntimeError:  # this process may have no more of them
+            self.on = False
+            return None
+        return done
 
     def _make(self, batch: _Batch, limit: int | None, done: threading.Event) -> None:
         try:

@@ -261,6 +261,22 @@ def test_what_only_the_main_thread_can_do_is_tried_once(loaded: LoadedModel) -> 
     assert all(asked.made[place] == [True] for place in range(N) if place != 3)
 
 
+def test_a_process_that_may_start_no_thread_answers_in_turn(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def start(thread: threading.Thread) -> None:
+        tried.append(thread)
+        raise RuntimeError("can't start new thread")
+
+    asked = Asked(loaded, 3, on=True)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert asked.texts() == in_turn(loaded, 3)
+    assert len(tried) == 1
+    assert all(asked.made[place] == [True] for place in range(N))
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("the device is lost")])
 def test_a_run_that_fails_leaves_no_thread_and_no_sample(loaded: LoadedModel, error: BaseException) -> None:
     asked, begun, done = Asked(loaded, 2, on=True), threading.Event(), []
