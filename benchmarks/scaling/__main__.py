@@ -72,7 +72,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def targets(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
     """Disk, time and memory of samples, and the rows of several processes."""
-    found = []
+    rows, found = list(rows), []
+    reference = next((row["processes"] for row in rows if row["kind"] == "processes"), 1)
     for row in rows:
         if row["kind"] == "samples":
             found.append(at_most(f"{row['samples']} samples: KiB of disk each", row["kib_sample"], _KIB_SAMPLE))
@@ -81,11 +82,11 @@ def targets(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
             if row["samples"] <= _FLAT_TO:
                 peak = math.nan if row["peak_mib"] is None else row["peak_mib"]
                 found.append(at_most(f"{row['samples']} samples: MiB to write and merge them", peak, _PEAK_MIB))
-        if row["kind"] == "processes" and row["processes"] > 1:
-            wrong = float(not row["same_rows"])
-            found.append(at_most(f"{row['processes']} processes: rows that differ from those of one", wrong, 0.0))
-            least = _OF_A_PROCESS * row["processes"]
-            found.append(at_least(f"{row['processes']} processes: times as fast as one", row["faster"], least))
+        if row["kind"] == "processes" and row["processes"] != reference:
+            wrong, several = float(not row["same_rows"]), f"{row['processes']} processes"
+            found.append(at_most(f"{several}: rows that differ from those of {reference}", wrong, 0.0))
+            least = _OF_A_PROCESS * row["processes"] / reference
+            found.append(at_least(f"{several}: times as fast as {reference}", row["faster"], least))
     return found
 
 

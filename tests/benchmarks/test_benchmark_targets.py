@@ -131,6 +131,8 @@ def test_targets_of_scaling_and_of_the_report() -> None:
     ]  # fmt: skip
     met = [True, True, False, True, True, False, True, False]
     assert [check.met for check in scaling_targets(rows)] == met
+    of_two = [processes | {"faster": 1.0}, *({**processes, "processes": 4, "faster": each} for each in (1.91, 1.89))]
+    assert [check.met for check in scaling_targets(of_two)] == [True, True, True, False], "the first is the reference"
     for changed, met in (
         ({}, [True, True, True]), ({"kib_sample": 8.1}, [False, True, True]),
         ({"write_ms_sample": 0.21}, [True, False, True]), ({"peak_mib": 301.0}, [True, True, False]),
