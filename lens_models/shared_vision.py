@@ -136,7 +136,12 @@ def prove_shared_vision(model: Any, together: Any, turned: Any) -> SharedVision:
         LensArgumentError: why it does not; among it that the pictures lead to the same logits, so nothing is proven.
     """
     shared = SharedVision(model, limit=2**62)
-    expected = [_logits(model, each) for each in (together, turned)]
+    try:
+        expected = [_logits(model, each) for each in (together, turned)]
+    except Exception as error:  # there are models of one prompt at a time, and of one picture size
+        raise LensArgumentError(
+            f"it does not answer a batch about example pictures ({type(error).__name__}: {str(error)[:200]})"
+        ) from error
     try:
         with shared.at_hand():
             found = [_logits(model, each) for each in (together, turned)]

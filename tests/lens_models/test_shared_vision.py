@@ -129,6 +129,20 @@ def test_pictures_that_lead_to_the_same_logits_prove_nothing() -> None:
 
 
 @torch.no_grad()
+def test_a_model_of_one_prompt_at_a_time_is_refused() -> None:
+    model = built("llava", torch.float32)
+
+    def alone(**given: Any) -> Any:
+        raise ValueError("one prompt at a time")
+
+    with (
+        shadowed(model, generate=alone),
+        pytest.raises(LensArgumentError, match=r"not answer a batch .*\(ValueError: one prompt at a time\)"),
+    ):
+        proven("llava")
+
+
+@torch.no_grad()
 def test_an_output_that_is_not_laid_out_by_picture_is_refused() -> None:
     model = built("gemma3", torch.float32)
     encoder = model.base_model.get_image_features
