@@ -210,7 +210,7 @@ class Recording:
             )
         pictures = work.get("pictures", 0)
         spared = pictures - work.get("pictures_encoded", 0)
-        if spared:
+        if spared > 0:
             self.log.info(
                 f"Lens: {spared} of {pictures} runs of the vision encoder ({spared / pictures:.0%}) were spared: it "
                 "had encoded the same picture before"

@@ -172,7 +172,7 @@ def _product(hidden: Tensor, weight: Tensor) -> Tensor:
         except (TypeError, RuntimeError, NotImplementedError):
             pass
     vocabulary, width = weight.shape
-    wide = torch.promote_types(weight.dtype, torch.float32)
+    wide = torch.float64 if weight.dtype == torch.float64 else torch.float32
     columns = hidden.to(wide).t()
     out = torch.empty(hidden.shape[0], vocabulary, dtype=torch.float32, device=hidden.device)
     step = max(1, _SLICE_BYTES // (4 * width))

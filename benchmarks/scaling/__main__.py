@@ -106,7 +106,10 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="threads of torch")
     parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: of all but the processes")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of the JSON file")
-    return parser.parse_args(words)
+    arguments = parser.parse_args(words)
+    if arguments.limits[0] >= arguments.limits[1]:
+        parser.error(f"--limits {arguments.limits[0]} {arguments.limits[1]}: the second run has to be the longer one")
+    return arguments
 
 
 if __name__ == "__main__":
