@@ -61,7 +61,9 @@ def main(words: Sequence[str] | None = None) -> int:
         arguments.layers, arguments.vocabularies, device, CLOCKS[arguments.clock], width=arguments.width
     )
     show(f"readout of a sample, width {arguments.width}", _READOUTS, readouts)
-    processes = time_processes(arguments.processes, tuple(arguments.limits), 1, cpu=device.type == "cpu")
+    processes = time_processes(
+        arguments.processes, tuple(arguments.limits), 1, arguments.rounds, cpu=device.type == "cpu"
+    )
     show("processes, whole commands on lens_tiny", _PROCESSES, processes)
     labelled = (("samples", rows), ("readout", readouts), ("processes", processes))
     everything = [{"kind": kind, **row} for kind, found in labelled for row in found]
@@ -100,8 +102,9 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=1536, help="width of the residual stream")
     parser.add_argument("--processes", nargs="*", type=int, default=[1, 2], help="first of them is the reference")
     parser.add_argument(
-        "--limits", nargs=2, type=int, default=[64, 1500], help="samples of the two runs of each number of processes"
+        "--limits", nargs=2, type=int, default=[64, 1000], help="samples of the two runs of each number of processes"
     )
+    parser.add_argument("--rounds", type=int, default=3, help="of the runs of processes")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, help="threads of torch")
     parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: of all but the processes")

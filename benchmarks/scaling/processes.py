@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -19,37 +21,48 @@ from lens_results import Run, load
 __all__ = ["time_processes"]
 
 
-def time_processes(counts: list[int], limits: tuple[int, int], threads: int, *, cpu: bool) -> list[dict[str, Any]]:
+def time_processes(
+    counts: list[int], limits: tuple[int, int], threads: int, rounds: int, *, cpu: bool
+) -> list[dict[str, Any]]:
     """One row a number of processes: seconds of a run, how much faster than by the first, whether rows are the same.
 
     Every process gets `threads` threads and pays the start in full (imports, the model, the data set). So two runs of
     different length are timed from the command to its end, and what the samples take that one has beyond the other is
-    compared; nan on a machine with fewer cores than threads.
+    compared within each round; nan on a machine with fewer cores than threads.
 
     Args:
         counts: numbers of processes.
         limits: samples of the shorter run and of the longer one, a drawn picture each.
         threads: of each process.
+        rounds: of all runs; medians are given.
         cpu: without a GPU.
     """
-    rows: list[dict[str, Any]] = []
+    found: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
+    same: dict[int, bool] = {}
     with tempfile.TemporaryDirectory() as name:
         tasks = write_task(Path(name), max(limits))["lmms_eval"]
         first: Run | None = None
-        for count in counts:
-            folders = [Path(name) / f"{count}_{limit}" for limit in limits]
+        for number, count in itertools.product(range(rounds), counts):
+            folders = [Path(name) / f"{number}_{count}_{limit}" for limit in limits]
             short, long = (
                 _launch(count, tasks, limit, threads, folder, cpu)
                 for limit, folder in zip(limits, folders, strict=True)
             )
+            found[count].append((long, 1000 * (long - short) / (limits[1] - limits[0])))
             run = load(folders[-1])
             first = first or run
-            row = {
-                "processes": count, "threads_each": threads, "samples": len(run), "seconds": long,
-                "ms_sample": 1000 * (long - short) / (limits[1] - limits[0]), "same_rows": _same(first, run),
-            }  # fmt: skip
-            enough = not cpu or len(os.sched_getaffinity(0)) >= count * threads
-            rows.append(row | {"faster": (rows or [row])[0]["ms_sample"] / row["ms_sample"] if enough else math.nan})
+            same[count] = same.get(count, True) and len(run) == limits[1] and _same(first, run)
+    rows = []
+    for count, times in found.items():
+        faster = median(one[1] / own[1] for one, own in zip(found[counts[0]], times, strict=True))
+        enough = not cpu or len(os.sched_getaffinity(0)) >= count * threads
+        rows.append(
+            {
+                "processes": count, "threads_each": threads, "samples": limits[1],
+                "seconds": median(long for long, _ in times), "ms_sample": median(each for _, each in times),
+                "faster": faster if enough else math.nan, "same_rows": same[count],
+            }
+        )  # fmt: skip
     return rows
 
 
