@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -173,7 +173,7 @@ class Sample:
             "prompt": text_digest(self.prompt)[:16],
             "media": digest_of([self.media.image_sha256, self.media.other_sha256]),
             "generation": digest_of(self.generation),
-            "target": digest_of(asdict(self.target)),
+            "target": digest_of(_plain(self.target)),
             "task": digest_of([self.reference.task_definition, self.split, self.question, self.kind]),
         }
 
@@ -215,6 +215,12 @@ class Choices:
     samples: Sequence[Sample]
     sequences: Sequence[tuple[int, ...]]
     rule: Callable[[], Any] = field(repr=False)
+
+
+def _plain(target: AnswerTarget) -> dict[str, Any]:
+    """`dataclasses.asdict` of a target, without a copy of each of its many texts."""
+    own = {each.name: getattr(target, each.name) for each in fields(target)}
+    return own | {name: [vars(each) for each in own[name]] for name in ("candidates", "pivot")}
 
 
 def where_of(key: Key) -> str:

@@ -61,8 +61,11 @@ def pooled_logits(logits: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
 
     A group without tokens has no logit; its column is -inf.
     """
-    columns = [
-        torch.logsumexp(logits[..., list(group)], dim=-1) if group else logits.new_full(logits.shape[:-1], -math.inf)
-        for group in groups
-    ]
-    return torch.stack(columns, dim=-1) if columns else logits.new_empty((*logits.shape[:-1], 0))
+    longest = max(map(len, groups), default=0)
+    if not longest:
+        return logits.new_full((*logits.shape[:-1], len(groups)), -math.inf)
+    # shorter groups are filled up with a token that then does not count, so that all are read at once
+    filled = [[*group, *[0] * (longest - len(group))] for group in groups]
+    absent = [[place >= len(group) for place in range(longest)] for group in groups]
+    own = logits[..., torch.tensor(filled, device=logits.device)]
+    return own.masked_fill_(torch.tensor(absent, device=logits.device), -math.inf).logsumexp(dim=-1)

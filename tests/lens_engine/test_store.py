@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ from lens_results import (
     new_run_id,
     store_files,
 )
+from lens_results.fingerprint import digest_of
 from lens_results.record import Key
 from lens_tasks import AnswerTarget
+from lens_tasks.target_types import Candidate
 
 GREEDY = {"max_new_tokens": 4, "temperature": 0}
 
@@ -229,3 +231,11 @@ def test_an_image_that_another_document_lends_is_part_of_the_record(harness: Har
     harness.controls = Lending("b")
     assert harness.run(requests()) == KEYS
     assert "3 with another fingerprint (borrowed)" in harness.told[0]
+
+
+def test_the_digest_of_a_target_takes_in_all_of_it() -> None:
+    """As `asdict` writes it: a digest that changed would make every stored answer's readout be computed again."""
+    yes, no = Candidate("yes", ("yes", " Yes"), "yes_no", "right"), Candidate("no", ("no",))
+    target = AnswerTarget((yes, no), "yes", ("yes",), "a", "kind", ("yes", "no"), (no, yes), note="n", choices=("yes",))
+    sample = Sample(("task", 0, 0, 0), "prompt", make_reference=lambda: Reference(target))
+    assert sample.fingerprint["target"] == digest_of(asdict(target))
