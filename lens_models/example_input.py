@@ -55,13 +55,7 @@ def example_inputs(processor: Any, images: Sequence[Image.Image] = (), question:
     """
     if not images and getattr(processor, "image_processor", None) is None and sampling_rate_of(processor) is not None:
         return example_sound_inputs(processor, [example_sound()])
-    shown, failures = list(images) or [example_image()], []
-    for way in (_by_chat, _by_image_token, _by_text_alone):
-        try:
-            return way(processor, shown, question)
-        except (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-            failures.append(f"{way.__name__[1:]}: {error}")
-    raise InputError(f"{type(processor).__name__} encoded no prompt with an image ({'; '.join(failures)})")
+    return _encoded(processor, [list(images) or [example_image()]], question, "no prompt with an image")
 
 
 def example_batch(processor: Any, images: Sequence[Image.Image], question: str = _QUESTION) -> Any:
@@ -70,31 +64,30 @@ def example_batch(processor: Any, images: Sequence[Image.Image], question: str =
     Raises:
         InputError: none of the ways works; names each way and its error.
     """
-    failures = []
-    for text_of in (_chat_text, _image_token_text, _text_alone):
-        try:
-            texts = [text_of(processor, [image], question) for image in images]
-            return encode_texts(processor, texts, images=[[image] for image in images])
-        except (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-            failures.append(f"{text_of.__name__[1:]}: {error}")
-    raise InputError(f"{type(processor).__name__} encoded no batch of prompts with images ({'; '.join(failures)})")
+    return _encoded(processor, [[image] for image in images], question, "no batch of prompts with images")
 
 
 def example_texts(processor: Any, images: Sequence[Image.Image], question: str = _QUESTION) -> Iterator[str]:
     """The text of such a prompt as each way writes it that works for a processor, in the order of `example_inputs`."""
-    for way in (_chat_text, _image_token_text):
-        with suppress(InputError, ValueError, TypeError, AttributeError, KeyError, IndexError):
-            yield way(processor, list(images), question)
-    yield question
+    for text_of in _WAYS.values():
+        with suppress(*_REFUSALS):
+            yield text_of(processor, list(images), question)
+
+
+def _encoded(processor: Any, shown: Sequence[list[Image.Image]], question: str, what: str) -> Any:
+    """A prompt for each list of images, all written in the first way that works; `what` says what is none otherwise."""
+    failures = []
+    for way, text_of in _WAYS.items():
+        try:
+            return encode_texts(processor, [text_of(processor, images, question) for images in shown], images=shown)
+        except _REFUSALS as error:
+            failures.append(f"{way}: {error}")
+    raise InputError(f"{type(processor).__name__} encoded {what} ({'; '.join(failures)})")
 
 
 def _chat_text(processor: Any, images: list[Image.Image], question: str) -> str:
     content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": question}]
     return render_chat(processor, [{"role": "user", "content": content}])
-
-
-def _by_chat(processor: Any, images: list[Image.Image], question: str) -> Any:
-    return encode_texts(processor, [_chat_text(processor, images, question)], images=[images])
 
 
 def _image_token_text(processor: Any, images: list[Image.Image], question: str) -> str:
@@ -104,16 +97,13 @@ def _image_token_text(processor: Any, images: list[Image.Image], question: str) 
     return f"{' '.join([token] * len(images))} {question}"
 
 
-def _by_image_token(processor: Any, images: list[Image.Image], question: str) -> Any:
-    return encode_texts(processor, [_image_token_text(processor, images, question)], images=[images])
-
-
 def _text_alone(processor: Any, images: list[Image.Image], question: str) -> str:
     return question
 
 
-def _by_text_alone(processor: Any, images: list[Image.Image], question: str) -> Any:
-    return encode_texts(processor, [question], images=[images])
+_WAYS = {"by_chat": _chat_text, "by_image_token": _image_token_text, "by_text_alone": _text_alone}
+"""How a prompt with images is written, in the order in which it is tried."""
+_REFUSALS = (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError)
 
 
 def example_video_inputs(processor: Any, video: Video, question: str = _QUESTION) -> Any:
