@@ -22,6 +22,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 
+from benchmarks.harness.evaluation import Evaluation
 from benchmarks.harness.made_task import MADE, write_task
 from benchmarks.measure import (
     CLOCKS,
@@ -91,9 +92,10 @@ def _measure(
     common = {"harness": harness, "batch": batch, "samples": arguments.limit}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        ways, missing = module.ways(
+        asked = Evaluation(
             arguments.model, arguments.task, arguments.limit, batch, device, Path(folder), include, arguments.lens_args
         )
+        ways, missing = module.ways(asked)
         reference = _STOCK[harness]
         wait = functools.partial(torch.cuda.synchronize, device) if device.type == "cuda" else (lambda: None)
         timings = alternate(ways, arguments.rounds, wait=wait, clock=CLOCKS[arguments.clock])
