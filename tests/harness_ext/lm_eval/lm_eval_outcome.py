@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lm_eval import evaluator
 from lm_eval.loggers import EvaluationTracker
+from plain_model import lens_tiny_bounds
 
 from lens_results import Run, load
 
@@ -30,6 +32,18 @@ class Outcome:
 
 
 Evaluate = Callable[..., Outcome]
+
+
+def whole_and_shared(evaluate: Evaluate, argument: str, batch_size: int) -> tuple[Run, Run]:
+    """A run without and one with an argument that shares work: the same texts, readouts within rounding."""
+    whole, shared = (
+        evaluate("ruclevr_mini", each, output=each or "whole", limit=12, batch_size=batch_size)
+        for each in ("", argument)
+    )
+    assert shared.texts("ruclevr_mini") == whole.texts("ruclevr_mini")
+    for name in ("entropy", "logprob_pred"):
+        np.testing.assert_allclose(shared.run.stack(name), whole.run.stack(name), **lens_tiny_bounds(), err_msg=name)
+    return whole.run, shared.run
 
 
 def evaluated(folder: Path, model: Any, named: str, model_args: str, tasks: str, **given: Any) -> Outcome:
